@@ -1,0 +1,55 @@
+"""The contract every data set fulfils: a table of examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from pipelines.spec import FeatureSpec
+
+# Columns with a meaning of their own. Every other column is the user's (an artist, a year ...).
+ID, PATH, BEATS, SPLIT, GENRE = "id", "path", "beats", "split", "genre"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A table of labelled feature files.
+
+    Attributes:
+        table: One row an example, with a default index and at least these columns:
+            ``id`` (str, unique), ``path`` (str, a ``.npy`` or ``.npy.gz`` file), ``split``
+            (``"train"``, ``"test"`` or ``""`` where the data set has no opinion), ``beats``
+            (str, a ``.npy`` file of beat frames, or ``""``), then ``genre`` (str) and/or the
+            target columns (float) and any further columns such as an artist.
+        name: What reports call the data set.
+        targets: The numeric columns that are affect targets.
+        synced: Whether the files are beat-synchronous already.
+        spec: What the features were made with.
+        licence: Terms the data may be used under, as stated by its source; may be empty.
+        synthetic: Whether the music was generated rather than recorded.
+    """
+
+    table: pd.DataFrame
+    name: str
+    targets: tuple[str, ...] = ()
+    synced: bool = False
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
+    licence: str = ""
+    synthetic: bool = False
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def has_genre(self) -> bool:
+        return GENRE in self.table.columns
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """The examples at the given row positions, in that order."""
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+
+    def where(self, mask: np.ndarray) -> Examples:
+        """The examples for which the boolean ``mask`` holds."""
+        return self.take(np.flatnonzero(mask))
