@@ -1,0 +1,146 @@
+"""Read ``.npy`` and ``.npy.gz`` files with TensorFlow ops, so that no Python runs in a pipeline.
+
+The format is numpy's: a magic string, a version, the length of a header, a header that is a
+Python dictionary literal, then the values
+(https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+
+A compressed file is inflated only as far as its header says the array goes, so a small file
+that would inflate to gigabytes cannot fill the memory. Object arrays are pickles and are
+never loaded.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+MAX_FRAMES = 1 << 20  # about 6.7 hours at 43 frames a second; a header that claims more is refused
+
+_PREFIX = 12  # bytes: magic 6, version 2, header length 2 or 4
+_FLOATS = {"<f4": tf.float32, "<f8": tf.float64, "<f2": tf.float16}
+_BIG_ENDIAN_FLOATS = {">f4": tf.float32, ">f8": tf.float64, ">f2": tf.float16}
+_INTEGERS = {"<i8": tf.int64, "<i4": tf.int32}
+
+
+def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
+    """Read a spectrogram stored as ``(bands, time)``.
+
+    Args:
+        path: Scalar string; inflated if it ends in ``.gz``.
+        widths: The numbers of bands that are allowed.
+
+    Returns:
+        float32 ``(time, bands)``, whatever float type, byte order and memory order it had.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When iterated, if the file is not such an array, or
+            has values that are not finite. ``pipelines.diagnosis`` says why in plain words.
+        tf.errors.DataLossError: If the compressed data are corrupt.
+    """
+    header, data = _read(path)
+    dimensions = _match(header, r"'shape': \((\d+), (\d+)\)", r"\1 \2")
+    bands, frames = tf.unstack(tf.strings.to_number(tf.strings.split(dimensions), tf.int64), num=2)
+    allowed = tf.reduce_any(tf.equal(bands, tf.constant(widths, tf.int64)))
+    tf.debugging.Assert(allowed, ["number of bands", bands])
+    values = _decode(header, data, {**_FLOATS, **_BIG_ENDIAN_FLOATS}, tf.float32)
+    fortran = tf.strings.regex_full_match(header, r"(?s).*'fortran_order': True.*")
+    # A Fortran-ordered (bands, time) array is, byte for byte, a C-ordered (time, bands) one.
+    spectrogram = tf.cond(
+        fortran,
+        lambda: tf.reshape(values, (frames, bands)),
+        lambda: tf.transpose(tf.reshape(values, (bands, frames))),
+    )
+    tf.debugging.assert_all_finite(spectrogram, "values")
+    return spectrogram
+
+
+def read_vector(path: tf.Tensor) -> tf.Tensor:
+    """Read a one-dimensional integer array, such as beat frames.
+
+    Args:
+        path: Scalar string; inflated if it ends in ``.gz``.
+
+    Returns:
+        int32 ``(n,)``.
+    """
+    header, data = _read(path)
+    return _decode(header, data, _INTEGERS, tf.int32)
+
+
+def _read(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The header and exactly the bytes of the values that it claims."""
+    compressed = tf.strings.regex_full_match(path, r".*\.gz")
+    return tf.cond(compressed, lambda: _read_gzip(path), lambda: _read_plain(path))
+
+
+def _read_plain(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    content = tf.io.read_file(path)
+    start, stop = _header_span(tf.strings.substr(content, 0, _PREFIX))
+    header = tf.strings.substr(content, start, stop - start)
+    data = tf.strings.substr(content, stop, -1)
+    tf.debugging.assert_equal(tf.strings.length(data, unit="BYTE"), tf.cast(_claimed_bytes(header), tf.int32))
+    return header, data
+
+
+def _read_gzip(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def inflate(start: tf.Tensor, count: tf.Tensor, buffer: int) -> tf.data.Dataset:
+        return tf.data.FixedLengthRecordDataset(
+            path, record_bytes=count, header_bytes=start, buffer_size=buffer, compression_type="GZIP"
+        )
+
+    start, stop = _header_span(inflate(0, _PREFIX, 4096).take(1).get_single_element())
+    start, stop = tf.cast(start, tf.int64), tf.cast(stop, tf.int64)
+    header = inflate(start, stop - start, 4096).take(1).get_single_element()
+    # A single element and then the end of the file: the reader looks one record further, so
+    # the checksum is verified, and surplus data are an error after at most one more record.
+    data = inflate(stop, _claimed_bytes(header), 1 << 18).get_single_element()
+    return header, data
+
+
+def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the header starts and stops, in bytes, from the first bytes of the file."""
+    tf.debugging.assert_equal(tf.strings.substr(prefix, 0, 6), b"\x93NUMPY")
+    octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int32)
+    tf.debugging.assert_equal(tf.size(octets), _PREFIX)
+    first_version = tf.equal(octets[6], 1)
+    start = tf.where(first_version, 10, 12)
+    long = tf.where(first_version, 0, octets[10] * 65536)
+    length = octets[8] + 256 * octets[9] + long
+    tf.debugging.assert_less(length, 65536)
+    return start, start + length
+
+
+def _claimed_bytes(header: tf.Tensor) -> tf.Tensor:
+    """How many bytes of values the header claims; refuses what no spectrogram needs."""
+    itemsize = _number(_match(header, r"'descr': '[<>|][fi](\d)'", r"\1"))
+    shape = _match(header, r"'shape': \(([\d, ]*)\)", r"\1")
+    dimensions = _number(tf.strings.split(tf.strings.regex_replace(shape, ",", " ")))
+    tf.debugging.assert_less_equal(dimensions, tf.constant(MAX_FRAMES, tf.int64))
+    tf.debugging.assert_less_equal(tf.size(dimensions), 2)
+    tf.debugging.assert_positive(dimensions)
+    return itemsize * tf.reduce_prod(dimensions)
+
+
+def _number(digits: tf.Tensor) -> tf.Tensor:
+    return tf.strings.to_number(digits, tf.int64)
+
+
+def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
+    whole = f"(?s).*{pattern}.*"
+    tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header", header])
+    return tf.strings.regex_replace(header, whole, rewrite)
+
+
+def _decode(
+    header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType
+) -> tf.Tensor:
+    """Values of any of ``dtypes``, cast to ``out``."""
+    descr = _match(header, r"'descr': '([^']*)'", r"\1")
+    known = tf.equal(descr, tf.constant(list(dtypes)))
+    tf.debugging.Assert(tf.reduce_any(known), ["dtype", descr])
+
+    def branch(name: str) -> tf.Tensor:
+        return tf.cast(tf.io.decode_raw(data, dtypes[name], little_endian=name[0] == "<"), out)
+
+    return tf.switch_case(
+        tf.cast(tf.argmax(tf.cast(known, tf.int32)), tf.int32), [lambda n=name: branch(n) for name in dtypes]
+    )
