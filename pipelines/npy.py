@@ -130,9 +130,7 @@ def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
     return tf.strings.regex_replace(header, whole, rewrite)
 
 
-def _decode(
-    header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType
-) -> tf.Tensor:
+def _decode(header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType) -> tf.Tensor:
     """Values of any of ``dtypes``, cast to ``out``."""
     descr = _match(header, r"'descr': '([^']*)'", r"\1")
     known = tf.equal(descr, tf.constant(list(dtypes)))

@@ -51,7 +51,12 @@ def stratified_split(
     Raises:
         UserError: If a class has too few rows (or groups) to be on both sides.
     """
-    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedGroupKFold, StratifiedShuffleSplit
+    from sklearn.model_selection import (
+        GroupShuffleSplit,
+        ShuffleSplit,
+        StratifiedGroupKFold,
+        StratifiedShuffleSplit,
+    )
 
     if not 0.0 < fraction < 1.0:
         raise UserError(f"held-out fraction {fraction:g}: give a value between 0 and 1")
@@ -63,8 +68,9 @@ def stratified_split(
         rest, held_out = next(folds.split(rows, classes, groups))
     elif groups is not None:
         if len(set(groups)) < 2:
-            raise UserError("split: all examples are in one group; split by another column, or without groups")
-        rest, held_out = next(GroupShuffleSplit(1, test_size=fraction, random_state=seed).split(rows, groups=groups))
+            raise UserError("split: all examples are in one group; split by another column, or by none")
+        by_group = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        rest, held_out = next(by_group.split(rows, groups=groups))
     elif classes is not None:
         splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
         rest, held_out = next(splitter.split(rows, classes))

@@ -1,0 +1,245 @@
+"""From steps to batches: one fused map, cache, shuffle, batch, prefetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.augment import SpecAugment, mixup
+from pipelines.cache import Cached, Progress, fill_cache
+from pipelines.datasets.base import Examples
+from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.spec import FeatureSpec
+from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step, fuse
+
+_LABEL = "label:"  # keeps labels apart from the inputs in a flat element
+_BUCKETS = 5  # at most; boundaries are quantiles of the lengths
+
+
+def deterministic_steps(settings: InputSettings, spec: FeatureSpec, synced: bool) -> list[Step]:
+    """The steps from a feature file to what is cached.
+
+    Args:
+        settings: What the user chose.
+        spec: What the features were made with.
+        synced: Whether the files are beat-synchronous already.
+    """
+    steps: list[Step] = [ReadFused(settings.file_widths(spec))]
+    if settings.sync == "beat" and not synced:
+        steps.append(BeatSync(spec))
+    return [*steps, Select(settings.feature, spec)]
+
+
+def cache_examples(
+    examples: Examples, settings: InputSettings, folder: Path, progress: Progress | None = None
+) -> Cached:
+    """Read, synchronise and select all examples once; see ``pipelines.cache``."""
+    spec = examples.spec
+    steps = deterministic_steps(settings, spec, examples.synced)
+    return fill_cache(
+        examples, steps, spec.width(settings.feature), settings.file_widths(spec), folder, progress
+    )
+
+
+def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:
+    """What every band of a padded step holds: zero, or the floor (mel ``-top_db``, chroma 0)."""
+    floor = (-spec.top_db if settings.padding == "floor" else 0.0,) * spec.n_mels + (0.0,) * spec.n_chroma
+    return floor[spec.bands(settings.feature)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Cached examples with what a model learns from them.
+
+    Attributes:
+        cached: The examples.
+        labels: Arrays of first dimension n: class indices int32, or target values float32.
+        weights: Sample weights float32 ``(n,)``, or ``None``.
+        settings: How examples become batches.
+        frames: Steps of every example of a batch, or ``None`` for the longest of the batch.
+        spec: What the features were made with.
+    """
+
+    cached: Cached
+    labels: Mapping[str, np.ndarray]
+    weights: np.ndarray | None
+    settings: InputSettings
+    frames: int | None
+    spec: FeatureSpec
+
+    def __len__(self) -> int:
+        return len(self.cached.paths)
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest example after cropping."""
+        longest = int(self.cached.lengths.max())
+        return longest if self.frames is None else min(longest, self.frames)
+
+    @property
+    def fill(self) -> tuple[float, ...]:
+        return padding_values(self.settings, self.spec)
+
+
+def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
+    """All examples once, in order.
+
+    Returns:
+        Batches ``(inputs, labels)`` or ``(inputs, labels, weights)``: ``inputs`` is
+        ``{"features": (batch, time, bands) float32, "lengths": (batch,) int32}``, the others
+        are dictionaries by output name.
+    """
+    steps = _steps(source, random_crop=False, augment=None)
+    dataset = tf.data.Dataset.range(len(source)).map(_Loader(source, steps), tf.data.AUTOTUNE)
+    return _finish(_batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE))
+
+
+def training_batches(
+    source: Source,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    augment: AugmentSettings | None = None,
+    n_classes: int = 0,
+) -> tuple[tf.data.Dataset, int]:
+    """Shuffled batches of several epochs on end.
+
+    The order of an epoch, and every random change in it, follow from the seed and the number of
+    the epoch alone: epochs 5 to 9 are the same whether 0 to 4 came before or not.
+
+    Args:
+        source: The training examples.
+        batch_size: Examples a batch; the last of an epoch may have fewer.
+        seed: Of everything random.
+        epochs: Which epochs to give.
+        augment: Random changes; ``None`` for none.
+        n_classes: With mixup, class indices become one-hot rows of this many.
+
+    Returns:
+        The data set, as ``evaluation_batches`` gives it, and its number of batches an epoch.
+    """
+    augment = augment or AugmentSettings()
+    steps = _steps(source, source.settings.crop == "random", augment, seed)
+    load = _Loader(source, steps)
+    count = len(source)
+    bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+
+        def load_shuffled(position: tf.Tensor) -> Element:
+            index = tf.random.experimental.index_shuffle(position, key, tf.constant(count - 1, tf.int64))
+            return load(index, tf.random.experimental.stateless_fold_in(key, position))
+
+        examples = tf.data.Dataset.range(count).map(load_shuffled, tf.data.AUTOTUNE)
+        batches = _batch(examples, source, batch_size, bounds)
+        if not augment.mixup:
+            return batches.map(_split, tf.data.AUTOTUNE)
+
+        def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
+            inputs, labels, *weights = _split(batch)
+            soft = {name: _soft(values, n_classes) for name, values in labels.items()}
+            mix_seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
+            return (*mixup(inputs, soft, mix_seed, augment.mixup), *weights)
+
+        return batches.enumerate().map(mix, tf.data.AUTOTUNE)
+
+    dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    return _finish(dataset), _batches_an_epoch(source, batch_size, bounds)
+
+
+def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, seed: int = 0) -> list[Step]:
+    steps: list[Step] = [ReadCached(source.cached.bands)]
+    if source.frames is not None:
+        steps.append(Crop(source.frames, random_crop))
+    if augment and (augment.freq_mask or augment.time_mask):
+        floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
+        steps.append(SpecAugment(augment.freq_mask, augment.time_mask, floor, source.longest, seed))
+    steps.append(Length())
+    if source.frames is not None:
+        steps.append(Pad(source.frames, source.fill))
+    return steps
+
+
+class _Loader:
+    """Index (and seed) of an example -> its tensors."""
+
+    def __init__(self, source: Source, steps: Sequence[Step]) -> None:
+        self._paths = tf.constant(source.cached.paths)
+        self._labels = {name: tf.constant(values) for name, values in source.labels.items()}
+        self._weights = None if source.weights is None else tf.constant(source.weights)
+        self._run = fuse(steps)
+
+    def __call__(self, index: tf.Tensor, seed: tf.Tensor | None = None) -> Element:
+        element = {"path": self._paths[index]}
+        if seed is not None:
+            element["seed"] = seed
+        element = self._run(element)
+        loaded = {"features": element["features"], "lengths": element["length"]}
+        loaded |= {f"{_LABEL}{name}": values[index] for name, values in self._labels.items()}
+        if self._weights is not None:
+            loaded["weight"] = self._weights[index]
+        return loaded
+
+
+def _batch(
+    dataset: tf.data.Dataset, source: Source, batch_size: int, bounds: Sequence[int] = ()
+) -> tf.data.Dataset:
+    if source.frames is not None:
+        return dataset.batch(batch_size)
+    # Padding is a single value to tf.data; shifting by the fill makes it one value a band.
+    fill = tf.constant(source.fill, tf.float32)
+
+    def shift(element: Element, by: tf.Tensor) -> Element:
+        return {**element, "features": element["features"] + by}
+
+    dataset = dataset.map(lambda element: shift(element, -fill))
+    if bounds:
+        dataset = dataset.bucket_by_sequence_length(
+            lambda element: element["lengths"],
+            bucket_boundaries=list(bounds),
+            bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
+        )
+    else:
+        dataset = dataset.padded_batch(batch_size)
+    return dataset.map(lambda element: shift(element, fill))
+
+
+def _split(batch: Element) -> tuple[Element, ...]:
+    inputs = {"features": batch["features"], "lengths": batch["lengths"]}
+    labels = {name[len(_LABEL) :]: values for name, values in batch.items() if name.startswith(_LABEL)}
+    if "weight" not in batch:
+        return inputs, labels
+    return inputs, labels, dict.fromkeys(labels, batch["weight"])
+
+
+def _soft(values: tf.Tensor, n_classes: int) -> tf.Tensor:
+    return tf.one_hot(values, n_classes) if values.dtype.is_integer else values
+
+
+def _bucket_bounds(source: Source, batch_size: int) -> list[int]:
+    """Lengths that cut the examples into about equal shares, none smaller than a batch."""
+    shares = min(_BUCKETS, max(1, len(source) // batch_size))
+    bounds = np.quantile(source.cached.lengths, np.arange(1, shares) / shares)
+    return sorted({int(bound) for bound in bounds})
+
+
+def _batches_an_epoch(source: Source, batch_size: int, bounds: Sequence[int]) -> int:
+    bucket = np.searchsorted(np.asarray(bounds), source.cached.lengths, side="right")
+    return int(sum(-(-count // batch_size) for count in np.bincount(bucket)))
+
+
+def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Keep the order, and prefetch: to the GPU's memory where there is just one GPU."""
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = dataset.with_options(options)
+    devices = tf.config.list_logical_devices("GPU")
+    if len(devices) == 1:
+        return dataset.apply(tf.data.experimental.prefetch_to_device(devices[0].name))
+    return dataset.prefetch(tf.data.AUTOTUNE)

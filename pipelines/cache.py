@@ -1,0 +1,189 @@
+"""Run the deterministic steps once and keep what they give, a file an example.
+
+A cache file is named by a hash of everything it follows from: the source file's path, size and
+time of change, the beats file's, the steps with their settings, and the code of the steps.
+Whatever changes, the name changes, so nothing stale is ever read; other runs, other splits and
+other processes share what is there. One file an example lets a pipeline shuffle by name and
+hold no more than a batch in memory. The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.datasets.base import BEATS, PATH, Examples
+from pipelines.diagnosis import diagnose
+from pipelines.npy import MAX_FRAMES
+from pipelines.steps import Step, fuse
+
+_CODE = ("npy.py", "beats.py", "steps.py", "cache.py")  # what a cached value depends on
+_ITEM = np.dtype("<f4")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A feature file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Examples after the deterministic steps.
+
+    Attributes:
+        paths: A file an example, raw little-endian float32 ``(time, bands)``.
+        lengths: int32 ``(n,)`` steps of each.
+        bands: Bands of all.
+        bad: Files that could not be read; their lengths are 0.
+    """
+
+    paths: tuple[str, ...]
+    lengths: np.ndarray
+    bands: int
+    bad: tuple[BadFile, ...]
+
+    def take(self, rows: np.ndarray) -> Cached:
+        """The examples at the given row positions."""
+        return Cached(tuple(self.paths[row] for row in rows), self.lengths[rows], self.bands, self.bad)
+
+
+def fill_cache(
+    examples: Examples,
+    steps: Sequence[Step],
+    bands: int,
+    widths: tuple[int, ...],
+    folder: Path,
+    progress: Progress | None = None,
+) -> Cached:
+    """Make the cache files that are not there yet.
+
+    Args:
+        examples: The files to read.
+        steps: Deterministic steps from ``path`` and ``beats`` to ``features``.
+        bands: Bands the steps give.
+        widths: Numbers of rows that are allowed in a file, to explain a refusal.
+        folder: The cache.
+        progress: Called with the number of examples done and of all.
+
+    Returns:
+        The cached examples, with the files that could not be read.
+    """
+    table = examples.table
+    settings = _digest([repr(list(steps)), *_code()])
+    paths = [
+        _cache_path(folder, settings, source, beats)
+        for source, beats in zip(table[PATH], table[BEATS], strict=True)
+    ]
+    missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    bad: list[BadFile] = []
+    done = len(paths) - len(missing)
+    if progress:
+        progress(done, len(paths))
+    results = _run(steps, [table[PATH][row] for row in missing], [table[BEATS][row] for row in missing])
+    for row, result in zip(missing, results, strict=True):
+        if isinstance(result, str):
+            source = table[PATH][row]
+            bad.append(BadFile(source, diagnose(Path(source), widths, MAX_FRAMES) or result))
+        else:
+            _write(paths[row], result.astype(_ITEM).tobytes())
+        done += 1
+        if progress:
+            progress(done, len(paths))
+    failed = {entry.path for entry in bad}
+    lengths = [
+        0 if source in failed else path.stat().st_size // (_ITEM.itemsize * bands)
+        for source, path in zip(table[PATH], paths, strict=True)
+    ]
+    return Cached(tuple(map(str, paths)), np.array(lengths, np.int32), bands, tuple(bad))
+
+
+def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every band over all steps of all examples, float32 ``(bands,)``."""
+    total = np.zeros(cached.bands)
+    squares = np.zeros(cached.bands)
+    for path in cached.paths:
+        values = np.fromfile(path, _ITEM).reshape(-1, cached.bands).astype(np.float64)
+        total += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+    count = int(cached.lengths.sum())
+    mean = total / count
+    return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
+
+
+def _run(steps: Sequence[Step], sources: list[str], beats: list[str]) -> list[np.ndarray | str] | _Results:
+    if not sources:
+        return []
+    dataset = tf.data.Dataset.from_tensor_slices({"path": sources, "beats": beats})
+    run = fuse(steps)
+    return _Results(
+        dataset.map(lambda element: run(element)["features"], tf.data.AUTOTUNE, deterministic=True)
+    )
+
+
+class _Results:
+    """Iterate over a data set, giving an element's features, or the message of its error.
+
+    A failed element does not end a data set: the next call gives the next element.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self._iterator = iter(dataset)
+
+    def __iter__(self) -> _Results:
+        return self
+
+    def __next__(self) -> np.ndarray | str:
+        try:
+            return next(self._iterator).numpy()
+        except tf.errors.OpError as error:
+            return error.message.splitlines()[0]
+
+
+def _code() -> list[str]:
+    here = Path(__file__).parent
+    return [(here / name).read_text(encoding="utf-8") for name in _CODE]
+
+
+def _cache_path(folder: Path, settings: str, source: str, beats: str) -> Path:
+    key = _digest([settings, *_identity(source), *_identity(beats)])
+    return folder / key[:2] / f"{key}.f32"
+
+
+def _identity(path: str) -> tuple[str, ...]:
+    if not path:
+        return ("",)
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return (path, "missing")
+    return (str(Path(path).resolve()), str(status.st_size), str(status.st_mtime_ns))
+
+
+def _digest(parts: Sequence[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,217 @@
+"""The course layout: ``train`` and ``test`` folders of ``<id>.fused.full.npy[.gz]`` beside label files.
+
+Four such folders make a data set: genre and affect, each full and beat-synchronous.
+``keras_mir.prepare`` writes the same layout, with two more files: ``dataset.json`` (what the
+features were made with) and ``examples.csv`` (all columns of the user's labels).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
+
+Task = Literal["genre", "affect"]
+
+FOLDERS: dict[tuple[Task, bool], str] = {
+    ("genre", False): "fma_genre_spectrograms",
+    ("genre", True): "fma_genre_spectrograms_beat",
+    ("affect", False): "multitask_dataset",
+    ("affect", True): "multitask_dataset_beat",
+}
+SPLITS = ("train", "test")
+SUFFIXES = (".fused.full.npy.gz", ".fused.full.npy")
+
+
+def is_course_layout(root: Path) -> bool:
+    """Whether ``root`` is one of the four folders, or holds any of them."""
+    return _is_one_folder(root) or any((root / name).is_dir() for name in FOLDERS.values())
+
+
+def load_course(root: Path, task: Task, synced: bool) -> Examples:
+    """Read the labelled examples of a data set in the course layout.
+
+    Args:
+        root: The folder that holds the four, or one of the four.
+        task: Which labels to read.
+        synced: Whether to read the beat-synchronous twin; ignored where ``root`` is one
+            of the four folders itself, which are synced if their name ends in ``_beat``.
+
+    Returns:
+        Train and test examples, as far as they are labelled, with ``split`` set.
+
+    Raises:
+        UserError: If a folder, label file or feature file is missing or malformed.
+    """
+    if _is_one_folder(root):
+        folder, base, synced = root, root.parent, root.name.endswith("_beat")
+    else:
+        folder, base = root / FOLDERS[task, synced], root
+        if not folder.is_dir():
+            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads; check --data")
+    parts = [_read_split(folder, split, task) for split in SPLITS]
+    table = pd.concat(parts, ignore_index=True)
+    if table.empty:
+        raise UserError(f"{folder}: no labelled examples; it needs train_labels.txt and a train folder")
+    info = _read_info(base)
+    table = _with_extra_columns(table, base)
+    table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
+    known = {ID, PATH, SPLIT, GENRE, BEATS}
+    labels = parts[0].columns if len(parts[0]) else parts[1].columns
+    targets = tuple(column for column in labels if column not in known)
+    return Examples(
+        table,
+        name=info.name or base.resolve().name,
+        targets=targets if task == "affect" else (),
+        synced=synced,
+        spec=info.spec,
+        licence=info.licence,
+        synthetic=info.synthetic,
+    )
+
+
+def unlabelled_test(root: Path, synced: bool) -> Examples:
+    """The affect clips of the test folder, for which there may be no labels, in file order."""
+    folder = root if _is_one_folder(root) else root / FOLDERS["affect", synced]
+    files = _feature_files(folder / "test")
+    table = pd.DataFrame({ID: list(files), PATH: [str(path) for path in files.values()]})
+    table[SPLIT], table[BEATS] = "test", ""
+    info = _read_info(folder.parent)
+    return Examples(table, name=info.name or folder.parent.name, synced=synced, spec=info.spec)
+
+
+@dataclass(frozen=True)
+class _Info:
+    name: str = ""
+    licence: str = ""
+    synthetic: bool = False
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
+
+
+def _is_one_folder(root: Path) -> bool:
+    return (root / "train").is_dir() and (root / "train_labels.txt").is_file()
+
+
+def _read_info(base: Path) -> _Info:
+    path = base / "dataset.json"
+    if not path.is_file():
+        return _Info()
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return _Info(
+            name=str(values.get("name", "")),
+            licence=str(values.get("licence", "")),
+            synthetic=bool(values.get("synthetic", False)),
+            spec=FeatureSpec.from_dict(values["feature_spec"]),
+        )
+    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: not as prepare writes it ({error}); prepare the data again") from None
+
+
+def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
+    """Add the user's other columns (an artist, say) that ``prepare`` kept."""
+    path = base / "examples.csv"
+    if not path.is_file():
+        return table
+    extra = pd.read_csv(path, dtype={ID: str})
+    new = [column for column in extra.columns if column not in table.columns]
+    return table.merge(extra[[ID, *new]], on=ID, how="left", validate="many_to_one")
+
+
+def _beats_path(base: Path, identity: str) -> str:
+    path = base / "beats" / f"{identity}.beats.npy"
+    return str(path) if path.is_file() else ""
+
+
+def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
+    labels = folder / f"{split}_labels.txt"
+    if not labels.is_file():
+        if split == "test":
+            return pd.DataFrame({ID: [], PATH: [], SPLIT: []}, dtype=str)
+        raise UserError(f"{labels}: no such file; the course layout needs it beside {folder / split}")
+    table = _read_labels(labels, task)
+    files = _feature_files(folder / split)
+    missing = [identity for identity in table[ID] if identity not in files]
+    if missing:
+        raise UserError(
+            f"{labels}: {_count(missing)} has no feature file in {folder / split}; "
+            f"restore the file or delete the line"
+        )
+    unlabelled = sorted(set(files) - set(table[ID]))
+    if unlabelled:
+        raise UserError(
+            f"{folder / split}: {_count(unlabelled)} has no line in {labels.name}; "
+            f"add the line or move the file away"
+        )
+    table[PATH] = [str(files[identity]) for identity in table[ID]]
+    table[SPLIT] = split
+    return table
+
+
+def _count(ids: list[str]) -> str:
+    return f"{ids[0]!r}" + (f" (and {len(ids) - 1} more)" if len(ids) > 1 else "")
+
+
+def _read_labels(path: Path, task: Task) -> pd.DataFrame:
+    """The ids, which are the text before the first dot, and the labels of one label file."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; save the label file again") from None
+    if len(lines) < 2:
+        raise UserError(f"{path}: no labels in it; it needs a header and one line a clip")
+    separator = "\t" if task == "genre" else ","
+    rows = [[cell.strip() for cell in line.split(separator)] for line in lines]
+    header, width = rows[0], len(rows[0])
+    if width < 2 or (task == "genre" and width != 2):
+        wanted = "Id<TAB>Genre" if task == "genre" else "Id,<target>,..."
+        raise UserError(f"{path}: line 1 is {lines[0]!r}, not a header such as {wanted}")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != width or not all(row):
+            line = lines[number - 1]
+            raise UserError(f"{path}: line {number} ({line!r}) has not {width} values; correct it")
+    ids = [row[0].split(".")[0] for row in rows[1:]]
+    seen: dict[str, int] = {}
+    for number, identity in enumerate(ids, start=2):
+        if identity in seen:
+            raise UserError(f"{path}: id {identity!r} is on lines {seen[identity]} and {number}; delete one")
+        seen[identity] = number
+    if task == "genre":
+        return pd.DataFrame({ID: ids, GENRE: [row[1] for row in rows[1:]]})
+    columns = {ID: ids, **{name: _numbers(path, rows, at, name) for at, name in enumerate(header) if at}}
+    return pd.DataFrame(columns)
+
+
+def _numbers(path: Path, rows: list[list[str]], column: int, name: str) -> list[float]:
+    values = []
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            value = float(row[column])
+        except ValueError:
+            value = float("nan")
+        if not abs(value) < float("inf"):
+            raise UserError(f"{path}: line {number}, {name}: {row[column]!r} is not a number; correct it")
+        values.append(value)
+    return values
+
+
+def _feature_files(folder: Path) -> dict[str, Path]:
+    """Id to file. A clip that is there both zipped and not is an error, not a choice."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; check --data")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.name.endswith(SUFFIXES):
+            continue
+        identity = path.name.split(".")[0]
+        if identity in files:
+            raise UserError(f"{path}: id {identity!r} is also in {files[identity].name}; delete one of them")
+        files[identity] = path
+    return files

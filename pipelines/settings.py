@@ -1,0 +1,80 @@
+"""What a user may choose about the input of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.errors import UserError
+from pipelines.spec import FEATURES, Feature, FeatureSpec
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """From a feature file to a batch.
+
+    Attributes:
+        feature: Which bands: mel, chroma or fused (mel, then chroma).
+        sync: ``"none"``, or ``"beat"`` for one step a beat. A beat-synchronous folder is used
+            as it is; otherwise beats come from the data set where it has them, and are
+            tracked where it has none.
+        frames: Steps of an example: a number, ``"longest"`` of the training data, or ``"batch"``
+            for the longest of each batch. Longer examples are cut, shorter ones padded.
+        crop: Where training examples are cut: at the ``"start"``, or at ``"random"``.
+            Held-out examples are always cut at the start.
+        padding: What is added at the end: ``"zero"`` (the report's; in dB that is the loudest
+            level) or ``"floor"`` (silence).
+        bucket: Batch training examples of similar length together; needs ``frames = "batch"``.
+    """
+
+    feature: Feature = "mel"
+    sync: Literal["none", "beat"] = "none"
+    frames: int | Literal["batch", "longest"] = "batch"
+    crop: Literal["start", "random"] = "start"
+    padding: Literal["zero", "floor"] = "floor"
+    bucket: bool = False
+
+    def __post_init__(self) -> None:
+        if self.feature not in FEATURES:
+            raise UserError(f"feature {self.feature!r}: choose mel, chroma or fused")
+        _one_of("sync", self.sync, ("none", "beat"))
+        _one_of("crop", self.crop, ("start", "random"))
+        _one_of("padding", self.padding, ("zero", "floor"))
+        if isinstance(self.frames, str):
+            _one_of("frames", self.frames, ("batch", "longest"))
+        elif self.frames < 1:
+            raise UserError(f"frames {self.frames}: give at least 1, or batch or longest")
+        if self.bucket and self.frames != "batch":
+            raise UserError(f"bucket: examples of {self.frames!r} frames need no buckets; use frames batch")
+
+    def file_widths(self, spec: FeatureSpec) -> tuple[int, ...]:
+        """The numbers of rows a feature file may have for these settings."""
+        alone = {"mel": (spec.n_mels,), "chroma": (spec.n_chroma,), "fused": ()}[self.feature]
+        if self.sync == "beat" and self.feature == "chroma":
+            alone = ()  # beats are tracked on the mel half
+        return (*alone, spec.n_bands)
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Changes made to training examples only, drawn anew in every epoch. Off by default.
+
+    Attributes:
+        freq_mask: Widest band mask of SpecAugment, in bands; 0 for none.
+        time_mask: Longest time mask of SpecAugment, in steps; 0 for none.
+        mixup: Parameter of the beta distribution of mixup; 0 for none.
+    """
+
+    freq_mask: int = 0
+    time_mask: int = 0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("freq_mask", "time_mask", "mixup"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{name} {value!r}: choose {' or '.join(choices)}")
