@@ -1,0 +1,28 @@
+"""Keras layers of the package, one a file.
+
+All take `(batch, time, ...)` tensors and, where they need to know where a clip ends, its
+`lengths`: `(batch,)` int32, in frames. All are registered with Keras under `keras_mir`, so
+a saved model loads once this module is imported.
+"""
+
+from keras_mir.layers.band_scaling import BandScaling
+from keras_mir.layers.frame_mask import FrameMask
+from keras_mir.layers.length_mask import LengthMask
+from keras_mir.layers.masked_batch_normalization import MaskedBatchNormalization
+from keras_mir.layers.pad_time import PadTime
+from keras_mir.layers.pooled_lengths import PooledLengths
+from keras_mir.layers.resumable_dropout import ResumableDropout
+from keras_mir.layers.time_pooling import TimePooling
+from keras_mir.layers.zero_past_length import ZeroPastLength
+
+__all__ = [
+    "BandScaling",
+    "FrameMask",
+    "LengthMask",
+    "MaskedBatchNormalization",
+    "PadTime",
+    "PooledLengths",
+    "ResumableDropout",
+    "TimePooling",
+    "ZeroPastLength",
+]

@@ -1,0 +1,105 @@
+"""What each layer computes."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mir.layers import (
+    BandScaling,
+    LengthMask,
+    MaskedBatchNormalization,
+    PadTime,
+    PooledLengths,
+    ResumableDropout,
+    TimePooling,
+    ZeroPastLength,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def test_mask_is_from_lengths_alone(rng):
+    features = rng.normal(size=(4, 5, 3)).astype(np.float32)
+    features[0, 2] = 0.0  # a silent frame inside a clip is not padding
+    outputs = LengthMask()([features, np.array([5, 2, 0, -3], np.int32)])
+    np.testing.assert_array_equal(outputs, features)
+    expected = [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(outputs._keras_mask, np.array(expected, bool))
+
+
+def test_mask_leaves_the_callers_tensor_alone(rng):
+    features = keras.ops.convert_to_tensor(rng.normal(size=(1, 5, 3)))
+    LengthMask()([features, np.array([2], np.int32)])
+    assert getattr(features, "_keras_mask", None) is None
+
+
+@pytest.mark.parametrize("layer", [LengthMask(zero_padding=True), ZeroPastLength()])
+def test_padding_is_zeroed_even_where_it_is_not_a_number(layer):
+    features = np.full((2, 3, 2), np.nan, np.float32)
+    features[0, :2] = 1.0
+    features[1, :1] = 2.0
+    outputs = np.asarray(layer([features, np.array([2, 1], np.int32)]))
+    np.testing.assert_array_equal(outputs[:, :, 0], [[1, 1, 0], [2, 0, 0]])
+
+
+def test_band_scaling_maps_the_floor_to_0_and_the_peak_to_1():
+    fused = np.array([[[-80.0, 0.0, -20.0, 0.25]]], np.float32)  # three mel bands, one of chroma
+    np.testing.assert_allclose(BandScaling(n_mels=3, top_db=80.0)(fused), [[[0.0, 1.0, 0.75, 0.25]]])
+
+
+@pytest.mark.parametrize(("time", "padded"), [(1, 4), (4, 4), (5, 8)])
+def test_pad_time(time, padded):
+    outputs = np.asarray(PadTime(4)(np.ones((2, time, 3), np.float32)))
+    assert outputs.shape == (2, padded, 3)
+    assert outputs[:, :time].all()
+    assert not outputs[:, time:].any()
+
+
+def test_pooled_lengths_count_a_window_begun():
+    np.testing.assert_array_equal(PooledLengths(4)(np.array([0, 1, 4, 5, 8], np.int32)), [1, 1, 1, 2, 2])
+
+
+def test_time_pooling_is_the_mean_and_maximum_of_the_clip(rng):
+    x = rng.normal(size=(2, 7, 3, 2)).astype(np.float32) - 5  # all negative: padding would win the maximum
+    x[1, 3:] = np.nan
+    outputs = TimePooling()([x, np.array([7, 3], np.int32)])
+    clips = [x[0].reshape(7, 6), x[1, :3].reshape(3, 6)]
+    expected = [np.concatenate([clip.mean(0), clip.max(0)]) for clip in clips]
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5)
+    np.testing.assert_allclose(TimePooling()(x[:1]), expected[:1], rtol=1e-5)
+
+
+def test_batch_statistics_leave_padding_out(rng):
+    x = rng.normal(3, 2, size=(2, 6, 4, 3)).astype(np.float32)
+    x[1, 2:] = 1e3
+    layer = MaskedBatchNormalization(momentum=0.0)
+    layer([x, np.array([6, 2], np.int32)], training=True)
+    valid = np.concatenate([x[0], x[1, :2]]).reshape(-1, 3)
+    np.testing.assert_allclose(layer.moving_mean, valid.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(layer.moving_variance, valid.var(0), rtol=1e-3)
+
+
+def test_without_padding_it_is_plain_batch_normalisation(rng):
+    x = rng.normal(3, 2, size=(2, 6, 4, 3)).astype(np.float32)
+    masked, plain = MaskedBatchNormalization(), keras.layers.BatchNormalization()
+    for training in (True, False):
+        outputs = masked([x, np.array([6, 6], np.int32)], training=training)
+        np.testing.assert_allclose(outputs, plain(x, training=training), atol=1e-4)
+
+
+def test_dropout_continues_where_its_saved_weights_stopped(tmp_path):
+    def build():
+        inputs = keras.Input((50,))
+        return keras.Model(inputs, ResumableDropout(0.5)(inputs))
+
+    x = np.ones((1, 50), np.float32)
+    model = build()
+    model(x, training=True)
+    model.save_weights(tmp_path / "run.weights.h5")
+    uninterrupted = model(x, training=True)
+    resumed = build()
+    resumed.load_weights(tmp_path / "run.weights.h5")
+    np.testing.assert_array_equal(resumed(x, training=True), uninterrupted)

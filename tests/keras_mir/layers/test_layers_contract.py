@@ -1,0 +1,120 @@
+"""What every layer of the package must do, whichever it is."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mir.layers
+
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(3, 10, 6)).astype(np.float32)
+IMAGE = RNG.normal(size=(3, 10, 4, 2)).astype(np.float32)
+LENGTHS = np.array([10, 4, 1], np.int32)
+
+# One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
+CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
+    "BandScaling": ({"n_mels": 4, "top_db": 80.0}, FEATURES, True),
+    "FrameMask": ({}, [FEATURES, LENGTHS], False),
+    "LengthMask": ({"zero_padding": True}, [FEATURES, LENGTHS], True),
+    "MaskedBatchNormalization": ({"momentum": 0.8}, [IMAGE, LENGTHS], False),
+    "PadTime": ({"multiple": 4}, FEATURES, False),
+    "PooledLengths": ({"pool": 4}, LENGTHS, False),
+    "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
+    "TimePooling": ({}, [IMAGE, LENGTHS], False),
+    "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
+}
+
+
+def test_every_layer_has_a_case_and_is_public():
+    defined = set()
+    for module in pkgutil.iter_modules(keras_mir.layers.__path__, "keras_mir.layers."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            own = isinstance(value, type) and value.__module__ == module.name
+            if own and issubclass(value, keras.layers.Layer):
+                defined.add(name)
+    assert defined == set(CASES) == set(keras_mir.layers.__all__)
+
+
+def make(layer: str, **more: Any) -> keras.layers.Layer:
+    return getattr(keras_mir.layers, layer)(**CASES[layer][0], **more)
+
+
+def model_of(layer: keras.layers.Layer, inputs: Any) -> keras.Model:
+    """A model of the layer alone, with its time axis open."""
+    symbolic = [
+        keras.Input((None, *x.shape[2:]) if x.ndim > 1 else (), dtype=str(x.dtype))
+        for x in (inputs if isinstance(inputs, list) else [inputs])
+    ]
+    return keras.Model(symbolic, layer(symbolic if isinstance(inputs, list) else symbolic[0]))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_config_round_trip(name):
+    layer = make(name, name="a_layer", dtype="mixed_float16")
+    config = layer.get_config()
+    for argument, value in CASES[name][0].items():
+        assert config[argument] == value
+        assert getattr(layer, argument) == value
+    restored = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert type(restored) is type(layer)
+    assert restored.get_config() == config
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_precision_policy_and_static_shape(name, policy):
+    _, inputs, _ = CASES[name]
+    layer = make(name, dtype=policy)
+    outputs = layer(inputs)
+    computed = {"float32": "float32", "mixed_float16": "float16"}[policy]
+    dtype = {"FrameMask": "bool", "PooledLengths": "int32"}.get(name, computed)
+    assert keras.backend.standardize_dtype(outputs.dtype) == dtype
+    assert np.isfinite(np.asarray(outputs, np.float32)).all()
+    shapes = [x.shape for x in inputs] if isinstance(inputs, list) else inputs.shape
+    assert layer.compute_output_shape(shapes) == outputs.shape
+    assert all(weight.dtype == "float32" for weight in layer.weights)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_answers_do_not_change_with_precision(name):
+    _, inputs, _ = CASES[name]
+    exact, half = (np.asarray(make(name, dtype=policy)(inputs)) for policy in ("float32", "mixed_float16"))
+    np.testing.assert_allclose(half.astype(np.float32), exact, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mask_propagation(name):
+    # A layer that supports no mask would warn here, and a warning is an error.
+    _, inputs, passes = CASES[name]
+    first = tf.constant(inputs[0] if isinstance(inputs, list) else inputs)
+    if first.shape.rank > 1:
+        first = keras_mir.layers.LengthMask()([first, LENGTHS])
+    outputs = make(name)([first, LENGTHS] if isinstance(inputs, list) else first)
+    mask = getattr(outputs, "_keras_mask", None)
+    if passes:
+        assert mask is not None
+        np.testing.assert_array_equal(mask, np.arange(10) < LENGTHS[:, None])
+    else:
+        assert mask is None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_saved_and_exported_model_answers_the_same(name, tmp_path):
+    _, inputs, _ = CASES[name]
+    model = model_of(make(name), inputs)
+    expected = model.predict(inputs, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded.save(tmp_path / "again.keras")
+    again = keras.models.load_model(tmp_path / "again.keras")
+    np.testing.assert_array_equal(again.predict(inputs, verbose=0), expected)
+
+    model.export(tmp_path / "export", verbose=False)
+    arrays = inputs if isinstance(inputs, list) else [inputs]
+    exported = tf.saved_model.load(tmp_path / "export")
+    np.testing.assert_allclose(exported.serve([tf.constant(x) for x in arrays]), expected, rtol=1e-6)
