@@ -10,7 +10,6 @@ hold no more than a batch in memory. The folder may be deleted at any time.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.datasets.base import BEATS, PATH, Examples
-from pipelines.diagnosis import diagnose
+from pipelines.diagnosis import diagnose, diagnose_beats
 from pipelines.npy import MAX_FRAMES
 from pipelines.steps import Step, fuse
 
@@ -93,10 +92,9 @@ def fill_cache(
     results = _run(steps, [table[PATH][row] for row in missing], [table[BEATS][row] for row in missing])
     for row, result in zip(missing, results, strict=True):
         if isinstance(result, str):
-            source = table[PATH][row]
-            bad.append(BadFile(source, diagnose(Path(source), widths, MAX_FRAMES) or result))
+            bad.append(_explain(table[PATH][row], table[BEATS][row], widths, result))
         else:
-            _write(paths[row], result.astype(_ITEM).tobytes())
+            write_atomically(paths[row], result.astype(_ITEM).tobytes())
         done += 1
         if progress:
             progress(done, len(paths))
@@ -106,6 +104,14 @@ def fill_cache(
         for source, path in zip(table[PATH], paths, strict=True)
     ]
     return Cached(tuple(map(str, paths)), np.array(lengths, np.int32), bands, tuple(bad))
+
+
+def _explain(source: str, beats: str, widths: tuple[int, ...], message: str) -> BadFile:
+    reason = diagnose(Path(source), widths, MAX_FRAMES)
+    if not reason and beats:
+        problem = diagnose_beats(Path(beats))
+        reason = f"its beats file {beats}: {problem}" if problem else ""
+    return BadFile(source, reason or message)
 
 
 def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
@@ -177,13 +183,3 @@ def _digest(parts: Sequence[str]) -> str:
         digest.update(b"\0")
     return digest.hexdigest()
 
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -36,11 +36,12 @@ def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
             has values that are not finite. ``pipelines.diagnosis`` says why in plain words.
         tf.errors.DataLossError: If the compressed data are corrupt.
     """
-    header, data = _read(path)
+    header, data = _read(path, MAX_FRAMES * max(widths))
     dimensions = _match(header, r"'shape': \((\d+), (\d+)\)", r"\1 \2")
     bands, frames = tf.unstack(tf.strings.to_number(tf.strings.split(dimensions), tf.int64), num=2)
     allowed = tf.reduce_any(tf.equal(bands, tf.constant(widths, tf.int64)))
     tf.debugging.Assert(allowed, ["number of bands", bands])
+    tf.debugging.assert_positive(frames)
     values = _decode(header, data, {**_FLOATS, **_BIG_ENDIAN_FLOATS}, tf.float32)
     fortran = tf.strings.regex_full_match(header, r"(?s).*'fortran_order': True.*")
     # A Fortran-ordered (bands, time) array is, byte for byte, a C-ordered (time, bands) one.
@@ -61,27 +62,32 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
 
     Returns:
         int32 ``(n,)``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When iterated, if the file is not such an array.
     """
-    header, data = _read(path)
+    header, data = _read(path, MAX_FRAMES)
+    _match(header, r"'shape': \((\d+),\)", r"\1")
     return _decode(header, data, _INTEGERS, tf.int32)
 
 
-def _read(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The header and exactly the bytes of the values that it claims."""
+def _read(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The header and exactly the bytes of the values that it claims, at most ``max_values``."""
     compressed = tf.strings.regex_full_match(path, r".*\.gz")
-    return tf.cond(compressed, lambda: _read_gzip(path), lambda: _read_plain(path))
+    return tf.cond(compressed, lambda: _read_gzip(path, max_values), lambda: _read_plain(path, max_values))
 
 
-def _read_plain(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _read_plain(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     content = tf.io.read_file(path)
     start, stop = _header_span(tf.strings.substr(content, 0, _PREFIX))
     header = tf.strings.substr(content, start, stop - start)
     data = tf.strings.substr(content, stop, -1)
-    tf.debugging.assert_equal(tf.strings.length(data, unit="BYTE"), tf.cast(_claimed_bytes(header), tf.int32))
+    claimed = tf.cast(_claimed_bytes(header, max_values), tf.int32)
+    tf.debugging.assert_equal(tf.strings.length(data, unit="BYTE"), claimed)
     return header, data
 
 
-def _read_gzip(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _read_gzip(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     def inflate(start: tf.Tensor, count: tf.Tensor, buffer: int) -> tf.data.Dataset:
         return tf.data.FixedLengthRecordDataset(
             path, record_bytes=count, header_bytes=start, buffer_size=buffer, compression_type="GZIP"
@@ -92,13 +98,14 @@ def _read_gzip(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     header = inflate(start, stop - start, 4096).take(1).get_single_element()
     # A single element and then the end of the file: the reader looks one record further, so
     # the checksum is verified, and surplus data are an error after at most one more record.
-    data = inflate(stop, _claimed_bytes(header), 1 << 18).get_single_element()
+    data = inflate(stop, _claimed_bytes(header, max_values), 1 << 18).get_single_element()
     return header, data
 
 
 def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the header starts and stops, in bytes, from the first bytes of the file."""
-    tf.debugging.assert_equal(tf.strings.substr(prefix, 0, 6), b"\x93NUMPY")
+    # Messages quote no bytes of the file: an error whose text is not UTF-8 cannot become a Python one.
+    tf.debugging.Assert(tf.equal(tf.strings.substr(prefix, 0, 6), b"\x93NUMPY"), ["not a .npy file"])
     octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int32)
     tf.debugging.assert_equal(tf.size(octets), _PREFIX)
     first_version = tf.equal(octets[6], 1)
@@ -109,15 +116,20 @@ def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return start, start + length
 
 
-def _claimed_bytes(header: tf.Tensor) -> tf.Tensor:
-    """How many bytes of values the header claims; refuses what no spectrogram needs."""
+def _claimed_bytes(header: tf.Tensor, max_values: int) -> tf.Tensor:
+    """How many bytes of values the header claims; refuses what no spectrogram needs.
+
+    These checks are stateful ops, which a traced function runs in order: no value is read before
+    the header has passed them.
+    """
     itemsize = _number(_match(header, r"'descr': '[<>|][fi](\d)'", r"\1"))
     shape = _match(header, r"'shape': \(([\d, ]*)\)", r"\1")
     dimensions = _number(tf.strings.split(tf.strings.regex_replace(shape, ",", " ")))
     tf.debugging.assert_less_equal(dimensions, tf.constant(MAX_FRAMES, tf.int64))
     tf.debugging.assert_less_equal(tf.size(dimensions), 2)
-    tf.debugging.assert_positive(dimensions)
-    return itemsize * tf.reduce_prod(dimensions)
+    count = tf.reduce_prod(dimensions)
+    tf.debugging.assert_less_equal(count, tf.constant(max_values, tf.int64))
+    return itemsize * count
 
 
 def _number(digits: tf.Tensor) -> tf.Tensor:
@@ -126,7 +138,7 @@ def _number(digits: tf.Tensor) -> tf.Tensor:
 
 def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
     whole = f"(?s).*{pattern}.*"
-    tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header", header])
+    tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header lacks", pattern])
     return tf.strings.regex_replace(header, whole, rewrite)
 
 
@@ -134,7 +146,7 @@ def _decode(header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out
     """Values of any of ``dtypes``, cast to ``out``."""
     descr = _match(header, r"'descr': '([^']*)'", r"\1")
     known = tf.equal(descr, tf.constant(list(dtypes)))
-    tf.debugging.Assert(tf.reduce_any(known), ["dtype", descr])
+    tf.debugging.Assert(tf.reduce_any(known), ["dtype is none of", *dtypes])
 
     def branch(name: str) -> tf.Tensor:
         return tf.cast(tf.io.decode_raw(data, dtypes[name], little_endian=name[0] == "<"), out)

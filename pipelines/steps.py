@@ -65,7 +65,7 @@ class BeatSync:
             lambda: beat_tracking.track_beats(
                 beat_tracking.onset_envelope(features[:, : self.spec.n_mels], self.spec), self.spec
             ),
-            lambda: npy.read_vector(path),
+            lambda: _read_beats(path),
         )
         used = tf.cond(
             tf.size(found) > 0,
@@ -73,6 +73,12 @@ class BeatSync:
             lambda: beat_tracking.fixed_step_beats(tf.shape(features)[0], self.spec),
         )
         return {**element, "features": beat_tracking.beat_sync(features, used, self.spec)}
+
+
+def _read_beats(path: tf.Tensor) -> tf.Tensor:
+    beats = npy.read_vector(path)
+    tf.debugging.assert_positive(beats[1:] - beats[:-1], "beats increase")
+    return beats
 
 
 @dataclass(frozen=True)

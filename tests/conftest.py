@@ -1,0 +1,103 @@
+"""Small data sets that several test modules read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.datasets.base import Examples
+
+SaveFeatures = Callable[[Path, np.ndarray], None]
+MakeExamples = Callable[..., Examples]
+
+GENRE_TRAIN = {"101": "Rock", "102": "Psych-Rock", "103": "Folk", "104": "Indie-Rock", "105": "Jazz"}
+GENRE_TEST = {"201": "Rock", "202": "Jazz"}
+AFFECT_TRAIN = {"301": (0.1, 0.25, 1.0), "302": (0.5, 0.0, 0.75)}
+AFFECT_TEST = ("401",)
+
+
+def fused(frames: int, seed: int) -> np.ndarray:
+    """A fused spectrogram of noise: float64 ``(140, frames)``."""
+    random = np.random.default_rng(seed)
+    return np.concatenate([random.uniform(-80, 0, (128, frames)), random.uniform(0, 1, (12, frames))])
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    """``numpy.save`` without pickles, inside gzip if the name says so."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    content = gzip.compress(buffer.getvalue(), 1) if path.suffix == ".gz" else buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def save_features() -> SaveFeatures:
+    return save
+
+
+@pytest.fixture(scope="session")
+def make_fused() -> Callable[[int, int], np.ndarray]:
+    return fused
+
+
+@pytest.fixture
+def make_examples(tmp_path: Path) -> MakeExamples:
+    """Examples of given lengths in ``tmp_path``; row ``i`` is ``fused(lengths[i], seed=i)``."""
+
+    def make(lengths: Sequence[int]) -> Examples:
+        paths = [tmp_path / "features" / f"{row}.npy" for row in range(len(lengths))]
+        for row, (path, frames) in enumerate(zip(paths, lengths, strict=True)):
+            save(path, fused(frames, row).astype(np.float32))
+        table = pd.DataFrame({"id": [path.stem for path in paths], "path": [str(path) for path in paths]})
+        table["split"], table["beats"], table["genre"] = "", "", "Rock"
+        return Examples(table, name="noise")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def course_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The course layout in miniature, with its quirks; tests that change it work on a copy.
+
+    Zipped and plain files, float16 to float64, big-endian values, C and Fortran order, and names
+    in the label files that no file on disk has. Clip ``n`` is ``fused(60, seed=n)``, in the
+    beat-synchronous twin ``fused(7, seed=n)``.
+    """
+    root = tmp_path_factory.mktemp("course")
+    kinds = itertools.cycle(
+        itertools.product((".npy.gz", ".npy"), ("<f4", "<f8", "<f2", ">f4", ">f8"), ("C", "F"))
+    )
+    for twin, frames in (("", 60), ("_beat", 7)):
+        genre = root / f"fma_genre_spectrograms{twin}"
+        affect = root / f"multitask_dataset{twin}"
+        clips = {
+            genre / "train": GENRE_TRAIN,
+            genre / "test": GENRE_TEST,
+            affect / "train": AFFECT_TRAIN,
+            affect / "test": AFFECT_TEST,
+        }
+        for folder, ids in clips.items():
+            for identity, (suffix, dtype, order) in zip(ids, kinds, strict=False):
+                array = np.asarray(fused(frames, int(identity)), dtype=dtype, order=order)
+                save(folder / f"{identity}.fused.full{suffix}", array)
+        written = "beatsync.fused.npy.gz" if twin else "fused.full.npy.gz"
+        _write_genres(genre / "train_labels.txt", GENRE_TRAIN, written)
+        _write_genres(genre / "test_labels.txt", GENRE_TEST, "full.fused.npy.gz")
+        rows = [f"{identity},{v},{e},{d}" for identity, (v, e, d) in AFFECT_TRAIN.items()]
+        (affect / "train_labels.txt").write_text(
+            "\n".join(["Id,valence,energy,danceability", *rows]), encoding="utf-8"
+        )
+    return root
+
+
+def _write_genres(path: Path, genres: dict[str, str], suffix: str) -> None:
+    rows = [f"{identity}.{suffix}\t{genre}\n" for identity, genre in genres.items()]
+    path.write_text("Id\tGenre\n" + "".join(rows), encoding="utf-8")
