@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from pipelines.datasets.base import BEATS, PATH, Examples
 from pipelines.diagnosis import diagnose, diagnose_beats
+from pipelines.files import write_atomically
 from pipelines.npy import MAX_FRAMES
 from pipelines.steps import Step, fuse
 
