@@ -1,0 +1,164 @@
+"""``python -m keras_mir.prepare``: audio and a label table to a data set of fused spectrograms."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from keras_mir import cli
+from pipelines.spec import FeatureSpec
+
+_LINES = 20  # progress lines where there is no terminal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments; by default the process's.
+
+    Returns:
+        0 if all clips were extracted, 1 if some failed, 2 for a user's mistake.
+    """
+    arguments = _parser().parse_args(argv)
+    return cli.run(lambda: _prepare(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    spec = FeatureSpec()
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_mir.prepare",
+        description="Extract fused spectrograms (mel and chroma), beats and the beat-synchronous twin of "
+        "every labelled clip, in the layout that `python -m keras_mir.fit --data` reads. After an "
+        "interruption, run it again: clips that are done are skipped.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "audio_dir", type=Path, metavar="AUDIO_DIR", help="folder of audio files, at any depth"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="CSV or TSV with a file or id column, and a genre column, columns of numbers (affect), or both",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
+    parser.add_argument(
+        "--targets", type=_names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
+    )
+    parser.add_argument(
+        "--test-fraction",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="share of the clips to test on, unless the table has a split column (%(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    parser.add_argument(
+        "--group-by",
+        metavar="COLUMN",
+        help="never split clips with one value there (default: artist, if there)",
+    )
+    parser.add_argument("--licence", default="", metavar="TEXT", help="terms the data may be used under")
+    parser.add_argument("--name", help="what reports call the data set (default: the name of AUDIO_DIR)")
+    for name, what in (
+        ("sample_rate", "Hz"),
+        ("n_fft", "window, in samples"),
+        ("hop_length", "step, in samples"),
+    ):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(
+            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
+        )
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one column")
+    return names
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from pipelines.extraction import extract_dataset
+    from pipelines.labels import read_label_table
+
+    labels = read_label_table(arguments.labels, targets=arguments.targets, group_by=arguments.group_by)
+    spec = FeatureSpec(
+        sample_rate=arguments.sample_rate, n_fft=arguments.n_fft, hop_length=arguments.hop_length
+    )
+    with _progress() as progress:
+        result = extract_dataset(
+            arguments.audio_dir,
+            labels,
+            arguments.out,
+            spec,
+            jobs=arguments.jobs,
+            test_fraction=arguments.test_fraction,
+            seed=arguments.seed,
+            group_by=arguments.group_by,
+            licence=arguments.licence,
+            name=arguments.name,
+            progress=progress,
+        )
+    if result.unlabelled:
+        files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
+        print(f"warning: {files} no line in {arguments.labels}; left out")
+    _print_failures(result.failed)
+    print(f"{result.done} extracted, {result.skipped} already there, {len(result.failed)} failed")
+    if not result.done + result.skipped:
+        print(f"no clip could be extracted; {arguments.out} is not a data set yet", file=sys.stderr)
+        return 1
+    task = ["lstm-beat-mel"] if labels.has_genre else ["multitask-cnn", "--targets", ",".join(labels.targets)]
+    print(f"data in {arguments.out}")
+    print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
+    return 1 if result.failed else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console()
+    if not console.is_terminal:
+        yield _print_progress
+        return
+    columns = (TextColumn("extracting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda finished, total: bar.update(task, completed=finished, total=total)
+
+
+def _print_progress(finished: int, total: int) -> None:
+    if finished and finished * _LINES // total > (finished - 1) * _LINES // total:
+        print(f"{finished} of {total} clips", flush=True)
+
+
+def _print_failures(failed: Sequence[tuple[str, str]]) -> None:
+    if not failed:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    clips = "1 clip" if len(failed) == 1 else f"{len(failed)} clips"
+    table = Table("file", "reason", title=f"{clips} could not be extracted", title_justify="left")
+    for file, reason in failed:
+        table.add_row(Text(file, overflow="fold"), Text(reason))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

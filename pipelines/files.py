@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file, and the folders to it, under another name first."""
+    with _under_another_name(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def link_or_copy(source: Path, path: Path) -> None:
+    """Give a file a second name, or copy it where the file system knows no such thing."""
+    with _under_another_name(path) as unfinished:
+        try:
+            unfinished.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, unfinished)
+
+
+def remove_temporary(folders: Iterable[Path]) -> None:
+    """Remove what a killed process was writing there."""
+    for folder in folders:
+        for path in folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """The content of a ``.npy`` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def gzip_npy_bytes(array: np.ndarray) -> bytes:
+    """The content of a ``.npy.gz`` file, without name and time: the same for the same array."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=6, mtime=0) as file:
+        file.write(npy_bytes(array))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _under_another_name(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
