@@ -1,0 +1,98 @@
+"""Settings to a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_mir.layers import BandScaling
+from keras_mir.models.cnn import cnn
+from keras_mir.models.cnn_any_length import cnn_any_length
+from keras_mir.models.heads import add_heads
+from keras_mir.models.lstm import lstm
+from keras_mir.models.settings import ModelSettings
+from pipelines.errors import UserError
+from pipelines.spec import Feature, FeatureSpec
+
+# A band that never changes in training has variance 0; this keeps its noise from being blown up.
+SMALLEST_VARIANCE = 1e-6
+
+
+def build_model(
+    settings: ModelSettings,
+    *,
+    bands: int,
+    time: int | None,
+    classes: Sequence[str] | None,
+    targets: Sequence[str],
+    spec: FeatureSpec,
+    feature: Feature,
+    band_mean: Sequence[float] | np.ndarray | None = None,
+    band_variance: Sequence[float] | np.ndarray | None = None,
+    use_cudnn: Literal["auto", False] = "auto",
+) -> keras.Model:
+    """Build a model with fresh weights; `keras.utils.set_random_seed` makes them repeatable.
+
+    Args:
+        settings: The architecture.
+        bands: Width of the features.
+        time: Number of frames of every batch, or None for any.
+        classes: Genre names in index order, or None for an affect model.
+        targets: Affect targets, or empty for a genre model.
+        spec: What the features were made with.
+        feature: Which of its bands the model sees.
+        band_mean: `(bands,)` mean over the training frames, for `normalise = "bands"`.
+        band_variance: `(bands,)` variance over the training frames, likewise.
+        use_cudnn: False keeps cuDNN out of the graph; build so for export from a GPU.
+
+    Returns:
+        A model from `{"features": (batch, time, bands) float32, "lengths": (batch,) int32}`
+        to `{"genre": (batch, n_classes) float32}` or `{<target>: (batch, 1) float32, ...}`.
+
+    Raises:
+        UserError: If the input is too small for the model, or its outputs cannot be had.
+    """
+    if bands != spec.width(feature):
+        raise UserError(
+            f"features have {bands} bands, but {feature} has {spec.width(feature)} in the feature spec"
+        )
+    features = keras.Input((time, bands), dtype="float32", name="features")
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    x = _normalised(features, settings, spec, feature, band_mean, band_variance)
+    if settings.kind == "lstm":
+        embedding = lstm(x, lengths, settings, use_cudnn)
+    elif settings.kind == "cnn":
+        embedding = cnn(x, lengths, settings)
+    else:
+        embedding = cnn_any_length(x, lengths, settings)
+    outputs = add_heads(embedding, settings, classes=classes, targets=targets)
+    return keras.Model(
+        {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
+    )
+
+
+def _normalised(
+    features: Any,
+    settings: ModelSettings,
+    spec: FeatureSpec,
+    feature: Feature,
+    band_mean: Sequence[float] | np.ndarray | None,
+    band_variance: Sequence[float] | np.ndarray | None,
+) -> Any:
+    # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
+    if settings.normalise == "range" and feature != "chroma":
+        return BandScaling(spec.n_mels, spec.top_db, dtype="float32", name="band_scaling")(features)
+    if settings.normalise == "bands":
+        if band_mean is None or band_variance is None:
+            raise UserError(
+                "model setting normalise = 'bands' needs the training data's band means and variances"
+            )
+        mean = np.asarray(band_mean, np.float32)
+        variance = np.maximum(np.asarray(band_variance, np.float32), SMALLEST_VARIANCE)
+        return keras.layers.Normalization(
+            mean=mean, variance=variance, dtype="float32", name="band_statistics"
+        )(features)
+    return features

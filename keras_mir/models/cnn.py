@@ -1,0 +1,90 @@
+"""2-D convolutions over time and bands, for one fixed length of input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from keras_mir.layers import MaskedBatchNormalization, PooledLengths, ZeroPastLength
+from keras_mir.models.heads import l2_penalty
+from keras_mir.models.settings import ModelSettings
+from pipelines.errors import UserError
+
+
+def cnn(features: Any, lengths: Any, settings: ModelSettings) -> Any:
+    """The report's network: blocks of convolution, batch norm, ReLU and pooling, flattened.
+
+    The report has one more ReLU after the last block; what comes out of that block is not
+    negative, so it is left out.
+
+    Args:
+        features: `(batch, time, bands)` symbolic tensor with a fixed time.
+        lengths: `(batch,)` int32 symbolic tensor, in frames.
+        settings: Its `filters`, `pools`, `l2` and `masks` count here.
+
+    Returns:
+        `(batch, size)`: at 1293 frames of 128 bands and the default settings, size 10,240.
+
+    Raises:
+        UserError: If there are fewer frames or bands than the pools need, or time is open.
+    """
+    _, time, bands = features.shape
+    if time is None:
+        raise UserError(
+            "model kind 'cnn' needs a fixed number of frames; fix the length or use cnn-any-length"
+        )
+    check_pools(settings, time=time, bands=bands)
+    x, _ = conv_blocks(features, lengths, settings)
+    return keras.layers.Flatten(name="embedding")(x)
+
+
+def check_pools(settings: ModelSettings, *, bands: int, time: int | None = None) -> None:
+    """Refuse an input that pooling would leave nothing of.
+
+    Raises:
+        UserError: If `time` or `bands` is below the product of the pools.
+    """
+    least = math.prod(settings.pools)
+    pools = ",".join(map(str, settings.pools))
+    for size, name in ((time, "frames"), (bands, "bands")):
+        if size is not None and size < least:
+            raise UserError(
+                f"model kind {settings.kind!r}: {size} {name} are too few for pools {pools}; "
+                f"give at least {least}, or smaller pools"
+            )
+
+
+def conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[Any, Any]:
+    """Blocks of Conv2D 3 x 3 stride 1 "same", batch norm, ReLU and max pooling.
+
+    With `settings.masks`, frames past a clip's end stay zero after every block and are left
+    out of batch norm's statistics, so that what they held does not matter.
+
+    Batch norm's momentum and epsilon are PyTorch's defaults, which the report's network has:
+    Keras's own momentum of 0.99 lags behind for most of a short training.
+
+    Returns:
+        `(batch, pooled time, pooled bands, channels)`, and lengths in pooled frames.
+    """
+    bands = features.shape[2]
+    if settings.masks:
+        features = ZeroPastLength(name="zero_past_length")([features, lengths])
+    x = keras.layers.Reshape((-1, bands, 1), name="channel")(features)  # (batch, time, bands, 1)
+    for block, (filters, pool) in enumerate(zip(settings.filters, settings.pools, strict=True), start=1):
+        x = keras.layers.Conv2D(
+            filters, 3, padding="same", kernel_regularizer=l2_penalty(settings), name=f"conv_{block}"
+        )(x)
+        norm = {"momentum": 0.9, "epsilon": 1e-5, "name": f"norm_{block}"}
+        if settings.masks:
+            x = MaskedBatchNormalization(**norm)([x, lengths])
+        else:
+            x = keras.layers.BatchNormalization(**norm)(x)
+        x = keras.layers.ReLU(name=f"relu_{block}")(x)
+        if settings.masks:
+            # Zero is the least a ReLU gives, so padding never wins the maximum of a window.
+            x = ZeroPastLength(name=f"zero_past_length_{block}")([x, lengths])
+            lengths = PooledLengths(pool, name=f"lengths_{block}")(lengths)
+        x = keras.layers.MaxPooling2D(pool, name=f"pool_{block}")(x)
+    return x, lengths

@@ -1,0 +1,140 @@
+"""From an embedding to a genre or to affect values, and how each is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_mir.layers import ResumableDropout
+from keras_mir.models.settings import ModelSettings
+from pipelines.errors import UserError
+
+GENRE = "genre"
+
+
+def check_outputs(classes: Sequence[str] | None, targets: Sequence[str]) -> None:
+    """Refuse outputs that no model can have.
+
+    Keras names a loss and a TensorFlow scope after each output, which limits a target's
+    name to letters a-z, digits, `_`, `.` and `-`.
+
+    Args:
+        classes: Genre names in index order, or None for an affect model.
+        targets: Affect targets, or empty for a genre model.
+
+    Raises:
+        UserError: If there are both or neither, fewer than two classes, a repeated name,
+            or a target whose name cannot be an output's.
+    """
+    if (classes is None) == (not targets):
+        raise UserError("model outputs: give either genre classes or affect targets")
+    for kind, names in (("class", classes or ()), ("target", targets)):
+        for name in names:
+            if list(names).count(name) > 1:
+                raise UserError(f"{kind} {name!r} is given twice; name each {kind} once")
+    if classes is not None and len(classes) < 2:
+        raise UserError(f"{len(classes)} genre class is too few to tell apart; give examples of two or more")
+    for target in targets:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
+            raise UserError(
+                f"target {target!r}: an output's name may hold letters a-z, digits, '_', '.' and '-' only; "
+                f"rename the column"
+            )
+        if target == GENRE:
+            raise UserError(f"target {target!r}: that name is the genre model's; rename the column")
+
+
+def add_heads(
+    embedding: Any, settings: ModelSettings, *, classes: Sequence[str] | None, targets: Sequence[str]
+) -> dict[str, Any]:
+    """Put dropout, the optional hidden layer and the dense outputs on an embedding.
+
+    Args:
+        embedding: `(batch, size)` symbolic tensor.
+        settings: Its `dropout`, `hidden`, `l2` and `head` count here.
+        classes: Genre names, for one softmax output `genre` `(batch, n_classes)`.
+        targets: Affect targets, for one output `(batch, 1)` each.
+
+    Returns:
+        Outputs by name, float32 whatever the precision policy.
+
+    Raises:
+        UserError: See `check_outputs`.
+    """
+    check_outputs(classes, targets)
+    x = ResumableDropout(settings.dropout, name="dropout")(embedding)
+    if settings.hidden:
+        x = keras.layers.Dense(
+            settings.hidden, activation="relu", kernel_regularizer=l2_penalty(settings), name="hidden"
+        )(x)
+        x = ResumableDropout(settings.dropout, name="hidden_dropout")(x)
+
+    def dense(units: int, activation: str, name: str) -> Any:
+        penalty = l2_penalty(settings)
+        return keras.layers.Dense(
+            units, activation=activation, kernel_regularizer=penalty, dtype="float32", name=name
+        )(x)
+
+    if classes is not None:
+        return {GENRE: dense(len(classes), "softmax", GENRE)}
+    # The prefix keeps a target called "dropout" or "features" from meeting that layer.
+    return {target: dense(1, settings.head, f"target_{target}") for target in targets}
+
+
+def l2_penalty(settings: ModelSettings) -> Any:
+    """A fresh kernel regulariser, or None where the strength is 0."""
+    return keras.regularizers.L2(settings.l2) if settings.l2 else None
+
+
+def compile_arguments(
+    classes: Sequence[str] | None,
+    targets: Sequence[str],
+    loss_weights: Mapping[str, float] | None = None,
+    *,
+    soft_labels: bool = False,
+) -> dict[str, Any]:
+    """Losses and metrics of a model's outputs, for `keras.Model.compile`.
+
+    Genre: cross-entropy of `(batch,)` int32 labels, and `accuracy`. Affect: mean squared
+    error of each target's `(batch,)` float32 labels, and `rmse`. The loss that is minimised
+    is the plain sum over outputs, or the weighted sum.
+
+    Args:
+        classes: Genre names, or None for an affect model.
+        targets: Affect targets, or empty.
+        loss_weights: Weight by target; a target left out weighs 1.
+        soft_labels: Genre labels are `(batch, n_classes)` float32 shares, as mixup makes
+            them, in the training and the validation data.
+
+    Returns:
+        Keyword arguments `loss`, `metrics` and `loss_weights`, each by output name.
+
+    Raises:
+        UserError: If a weight names no target or is not a number of at least 0, or as in
+            `check_outputs`.
+    """
+    check_outputs(classes, targets)
+    weights = dict(loss_weights or {})
+    outputs = [GENRE] if classes is not None else list(targets)
+    for name, weight in weights.items():
+        if name not in outputs:
+            raise UserError(f"loss weight for {name!r}: no such output; the model has {', '.join(outputs)}")
+        if not 0 <= weight < float("inf"):
+            raise UserError(f"loss weight for {name!r} is {weight}: give a number of at least 0")
+    if classes is None:
+        losses = {target: keras.losses.MeanSquaredError() for target in targets}
+        metrics = {target: [keras.metrics.RootMeanSquaredError(name="rmse")] for target in targets}
+    elif soft_labels:
+        losses = {GENRE: keras.losses.CategoricalCrossentropy()}
+        metrics = {GENRE: [keras.metrics.CategoricalAccuracy(name="accuracy")]}
+    else:
+        losses = {GENRE: keras.losses.SparseCategoricalCrossentropy()}
+        metrics = {GENRE: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
+    return {
+        "loss": losses,
+        "metrics": metrics,
+        "loss_weights": {name: float(weights.get(name, 1.0)) for name in outputs} if weights else None,
+    }

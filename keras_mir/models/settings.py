@@ -1,0 +1,80 @@
+"""What a model is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pipelines.errors import UserError
+
+Kind = Literal["lstm", "cnn", "cnn-any-length"]
+Normalise = Literal["none", "range", "bands"]
+Head = Literal["linear", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Architecture of a model; what is not said of a kind does not concern it.
+
+    Attributes:
+        kind: `lstm` (bidirectional), `cnn` (for one fixed length) or `cnn-any-length`.
+        units: LSTM units in each direction.
+        layers: Number of LSTM layers.
+        filters: CNN channels, block by block.
+        pools: CNN pooling windows, block by block, the same over time and bands.
+        hidden: Units of one more dense layer before the head; 0 for none.
+        dropout: Fraction dropped between LSTM layers and before each dense layer.
+        l2: Strength of the L2 penalty on kernels, 0 for none. The published report uses
+            one without stating its strength.
+        normalise: Features as they are (`none`, the report's way), mel scaled from dB to
+            0..1 (`range`), or each band to mean 0 and variance 1 (`bands`).
+        head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1).
+        masks: Leave padded frames out. False reads them as music, the report's way.
+    """
+
+    kind: Kind = "lstm"
+    units: int = 64
+    layers: int = 2
+    filters: tuple[int, ...] = (32, 64, 128, 256)
+    pools: tuple[int, ...] = (2, 2, 4, 4)
+    hidden: int = 0
+    dropout: float = 0.5
+    l2: float = 1e-4
+    normalise: Normalise = "range"
+    head: Head = "linear"
+    masks: bool = True
+
+    def __post_init__(self) -> None:
+        # A recipe file gives lists.
+        object.__setattr__(self, "filters", tuple(self.filters))
+        object.__setattr__(self, "pools", tuple(self.pools))
+        for name, choices in (("kind", Kind), ("normalise", Normalise), ("head", Head)):
+            _check(
+                getattr(self, name) in get_args(choices), self, name, f"choose {_listed(get_args(choices))}"
+            )
+        _check(self.units >= 1, self, "units", "give 1 or more")
+        _check(self.layers >= 1, self, "layers", "give 1 or more")
+        _check(
+            len(self.filters) > 0 and min(self.filters) >= 1, self, "filters", "give 1 or more for each block"
+        )
+        _check(len(self.pools) > 0 and min(self.pools) >= 1, self, "pools", "give 1 or more for each block")
+        _check(
+            len(self.filters) == len(self.pools),
+            self,
+            "pools",
+            f"give one for each of {len(self.filters)} filters",
+        )
+        _check(self.hidden >= 0, self, "hidden", "give 0 for none, or a number of units")
+        _check(0 <= self.dropout < 1, self, "dropout", "give a value from 0 to below 1")
+        _check(0 <= self.l2 < float("inf"), self, "l2", "give 0 for none, or a positive strength")
+
+
+def _check(valid: bool, settings: ModelSettings, name: str, remedy: str) -> None:
+    if not valid:
+        value = getattr(settings, name)
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        raise UserError(f"model setting {name} = {shown!r}: {remedy}")
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"

@@ -1,0 +1,183 @@
+"""What the models promise of their answers: shapes, masks, normalisation, saving, refusals."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mir.models.build import build_model
+from keras_mir.models.settings import ModelSettings
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
+
+CLASSES = ("Blues", "Jazz", "Rock")
+TARGETS = ("valence", "joyful_activation")
+
+
+def test_genre_output(small, kind):
+    output = small.answer(small.model(kind), small.batch([small.time, 7, 1]))
+    assert output.keys() == {"genre"}
+    assert output["genre"].shape == (3, 3)
+    assert output["genre"].dtype == np.float32
+    np.testing.assert_allclose(output["genre"].sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["linear", "sigmoid"])
+def test_affect_outputs_go_by_the_names_given(small, kind, head):
+    model = small.model(kind, None, TARGETS, head=head)
+    output = small.answer(model, small.batch([small.time, 7]))
+    assert output.keys() == set(TARGETS)
+    assert all(value.shape == (2, 1) and value.dtype == np.float32 for value in output.values())
+    for target in TARGETS:
+        assert model.get_layer(f"target_{target}").activation.__name__ == head
+
+
+def test_inputs_are_named_and_the_embedding_is_flat(small, kind):
+    model = small.model(kind, hidden=7)
+    assert {name: x.dtype for name, x in model.input.items()} == {"features": "float32", "lengths": "int32"}
+    embedding = model.get_layer("embedding").output
+    size = {"lstm": 2 * 5, "cnn": 2 * 2 * 6, "cnn-any-length": 2 * 2 * 6}[kind]
+    assert embedding.shape == (None, size)
+    assert model.get_layer("hidden").output.shape == (None, 7)
+
+
+def test_the_reports_cnn_flattens_to_10240():
+    settings = ModelSettings(kind="cnn", masks=False, normalise="none")
+    spec = FeatureSpec()
+    model = build_model(settings, bands=128, time=1293, classes=CLASSES, targets=(), spec=spec, feature="mel")
+    assert model.get_layer("pool_4").output.shape == (None, 20, 2, 256)
+    assert model.get_layer("embedding").output.shape == (None, 10_240)
+    kinds = [type(layer).__name__ for layer in model.layers if layer.name.endswith("_1")]
+    assert kinds == ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
+
+
+def test_what_padding_holds_does_not_matter(small, kind):
+    model = small.with_random_averages(small.model(kind))
+    inputs = small.batch([small.time, 7, 1])
+    padded = {"features": inputs["features"].copy(), "lengths": inputs["lengths"]}
+    padded["features"][1, 7:] = 55.0
+    padded["features"][2, 1:] = -3.0
+    np.testing.assert_allclose(
+        small.answer(model, padded)["genre"], small.answer(model, inputs)["genre"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", ["lstm", "cnn-any-length"])
+@pytest.mark.parametrize("time", [12, 11, 3])
+def test_how_much_padding_there_is_does_not_matter(small, kind, time):
+    model = small.with_random_averages(small.model(kind))
+    inputs = small.batch([time], time)
+    longer = {
+        "features": np.pad(inputs["features"], ((0, 0), (0, time), (0, 0))),
+        "lengths": inputs["lengths"],
+    }
+    np.testing.assert_allclose(
+        small.answer(model, longer)["genre"], small.answer(model, inputs)["genre"], atol=1e-5
+    )
+
+
+def test_without_masks_padding_is_read_as_music(small, kind):
+    model = small.with_random_averages(small.model(kind, masks=False))
+    inputs = small.batch([small.time, 7])
+    padded = {"features": inputs["features"].copy(), "lengths": inputs["lengths"]}
+    padded["features"][1, 7:] = 0.0
+    first, second = small.answer(model, inputs)["genre"], small.answer(model, padded)["genre"]
+    np.testing.assert_allclose(first[0], second[0], atol=1e-6)
+    assert np.abs(first[1] - second[1]).max() > 1e-4
+
+
+def test_padding_does_not_reach_batch_statistics(small):
+    inputs = small.batch([small.time, 7])
+    averages = []
+    for value in (0.0, 500.0):
+        keras.utils.set_random_seed(3)
+        model = small.model("cnn-any-length")
+        inputs["features"][1, 7:] = value
+        model(inputs, training=True)
+        averages.append(np.asarray(model.get_layer("norm_1").moving_variance))
+    np.testing.assert_allclose(averages[0], averages[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_saved_model_answers_the_same(small, kind, masks, tmp_path):
+    model = small.with_random_averages(small.model(kind, None, TARGETS, masks=masks))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    inputs = small.batch([small.time, 7, 1])
+    for target, value in small.answer(model, inputs).items():
+        np.testing.assert_array_equal(small.answer(loaded, inputs)[target], value)
+
+
+def test_weights_of_a_training_model_fit_one_built_for_export(small, kind):
+    model = small.with_random_averages(small.model(kind))
+    twin = small.model(kind, use_cudnn=False)
+    twin.set_weights(model.get_weights())
+    inputs = small.batch([small.time, 7])
+    np.testing.assert_allclose(
+        small.answer(twin, inputs)["genre"], small.answer(model, inputs)["genre"], atol=1e-6
+    )
+
+
+def test_normalisation(small):
+    features = np.stack([np.full((1, 16), -80.0), np.zeros((1, 16))]).astype(np.float32)
+    features[:, :, 12:] = 0.5
+    common = {"bands": 16, "time": None, "feature": "fused", "spec": small.spec, "classes": CLASSES}
+
+    def normalised(name, layer, **more):
+        settings = dataclasses.replace(small.settings["lstm"], normalise=name)
+        model = build_model(settings, **common, **more, targets=())
+        return np.asarray(model.get_layer(layer)(features))
+
+    ranged = normalised("range", "band_scaling")
+    np.testing.assert_allclose(ranged[:, 0, [0, 11, 12]], [[0, 0, 0.5], [1, 1, 0.5]])
+    mean, variance = np.r_[np.full(12, -40.0), np.full(4, 0.5)], np.r_[np.full(12, 1600.0), np.zeros(4)]
+    statistics = normalised("bands", "band_statistics", band_mean=mean, band_variance=variance)
+    np.testing.assert_allclose(statistics[:, 0, [0, 12]], [[-1, 0], [1, 0]], atol=1e-6)
+    with pytest.raises(UserError, match="needs the training data's band means"):
+        normalised("bands", "band_statistics")
+
+
+@pytest.mark.parametrize("kind", ["lstm", "cnn-any-length"])
+def test_chroma_has_no_decibels_to_scale(small, kind):
+    settings = dataclasses.replace(small.settings[kind], filters=(4,), pools=(2,))
+    model = build_model(
+        settings, bands=4, time=None, classes=CLASSES, targets=(), spec=small.spec, feature="chroma"
+    )
+    assert "band_scaling" not in [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("cnn", {"time": None}, "needs a fixed number of frames"),
+        ("cnn", {"time": 63}, "63 frames are too few for pools 2,2,4,4; give at least 64"),
+        (
+            "cnn",
+            {"bands": 12, "feature": "chroma"},
+            "12 bands are too few for pools 2,2,4,4; give at least 64",
+        ),
+        ("cnn-any-length", {"bands": 12, "feature": "chroma"}, "give at least 64, or smaller pools"),
+        ("lstm", {"bands": 140}, "features have 140 bands, but mel has 128"),
+        ("lstm", {"classes": None}, "give either genre classes or affect targets"),
+        ("lstm", {"targets": TARGETS}, "give either genre classes or affect targets"),
+        ("lstm", {"classes": ["Blues"]}, "1 genre class is too few"),
+        ("lstm", {"classes": ["Blues", "Blues"]}, "class 'Blues' is given twice"),
+        ("lstm", {"classes": None, "targets": ["a", "a"]}, "target 'a' is given twice"),
+        ("lstm", {"classes": None, "targets": ["joyful activation"]}, "target 'joyful activation'"),
+        ("lstm", {"classes": None, "targets": ["genre"]}, "target 'genre'"),
+    ],
+)
+def test_an_impossible_model_is_refused_in_one_line(kind, changes, message):
+    arguments = {
+        "bands": 128,
+        "time": 100,
+        "classes": CLASSES,
+        "targets": (),
+        "spec": FeatureSpec(),
+        "feature": "mel",
+    }
+    with pytest.raises(UserError) as error:
+        build_model(ModelSettings(kind=kind), **{**arguments, **changes})
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
