@@ -176,6 +176,8 @@ def _local_score(envelope: tf.Tensor, period: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(envelope, tf.float64)
     deviation = tf.sqrt(tf.reduce_sum((wide - tf.reduce_mean(wide)) ** 2) / (count - 1.0))
     normalised = envelope / tf.cast(deviation, tf.float32)
+    # librosa's sum leaves out frame 0, in which a spectral flux is always 0.
+    normalised = tf.pad(normalised[1:], [[1, 0]])
     reach = tf.range(-period, period + 1.0, dtype=tf.float64)
     gaussian = tf.exp(-0.5 * (reach * 32.0 / period) ** 2)
     padding = tf.cast(period, tf.int32)
