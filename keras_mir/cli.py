@@ -29,7 +29,10 @@ def run(command: Callable[[], int]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         where = error.filename or "the output folder"
-        print(f"error: {where}: {(error.strerror or '').lower()}; free some space or choose another folder", file=sys.stderr)
+        print(
+            f"error: {where}: {(error.strerror or '').lower()}; free some space or choose another folder",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -43,7 +46,7 @@ def import_tensorflow() -> None:
     the descriptor is pointed at a temporary file during the import; should the import fail,
     what was written is shown.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters comes as an exception
     if "tensorflow" in sys.modules:
         return
     sys.stderr.flush()

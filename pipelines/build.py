@@ -85,8 +85,13 @@ class Source:
         return padding_values(self.settings, self.spec)
 
 
-def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(source: Source, batch_size: int, one_hot: int = 0) -> tf.data.Dataset:
     """All examples once, in order.
+
+    Args:
+        source: The examples.
+        batch_size: Examples a batch; the last may have fewer.
+        one_hot: Give class indices as one-hot rows of this many; 0 leaves them as they are.
 
     Returns:
         Batches ``(inputs, labels)`` or ``(inputs, labels, weights)``: ``inputs`` is
@@ -95,7 +100,10 @@ def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
     """
     steps = _steps(source, random_crop=False, augment=None)
     dataset = tf.data.Dataset.range(len(source)).map(_Loader(source, steps), tf.data.AUTOTUNE)
-    return _finish(_batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE))
+    batches = _batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE)
+    if one_hot:
+        batches = batches.map(lambda inputs, labels, *weights: (inputs, _all_soft(labels, one_hot), *weights))
+    return _finish(batches)
 
 
 def training_batches(
@@ -142,7 +150,7 @@ def training_batches(
 
         def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
             inputs, labels, *weights = _split(batch)
-            soft = {name: _soft(values, n_classes) for name, values in labels.items()}
+            soft = _all_soft(labels, n_classes)
             mix_seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
             return (*mixup(inputs, soft, mix_seed, augment.mixup), *weights)
 
@@ -217,8 +225,12 @@ def _split(batch: Element) -> tuple[Element, ...]:
     return inputs, labels, dict.fromkeys(labels, batch["weight"])
 
 
-def _soft(values: tf.Tensor, n_classes: int) -> tf.Tensor:
-    return tf.one_hot(values, n_classes) if values.dtype.is_integer else values
+def _all_soft(labels: Element, n_classes: int) -> Element:
+    """Class indices as one-hot rows; numbers as they are."""
+    return {
+        name: tf.one_hot(values, n_classes) if values.dtype.is_integer else values
+        for name, values in labels.items()
+    }
 
 
 def _bucket_bounds(source: Source, batch_size: int) -> list[int]:

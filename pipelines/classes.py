@@ -96,6 +96,8 @@ def _read_class_map(path: Path) -> ClassMap:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"--classes {path}: no such file; give auto, course, as-is or a TOML file") from None
+    except IsADirectoryError:
+        raise UserError(f"--classes {path}: a folder; give auto, course, as-is or a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f'{path}: not TOML ({error}); write lines such as "Psych-Rock" = "Rock"') from None
     for genre, name in values.items():

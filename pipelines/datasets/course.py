@@ -57,15 +57,17 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
         if not folder.is_dir():
             raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads; check --data")
     parts = [_read_split(folder, split, task) for split in SPLITS]
-    table = pd.concat(parts, ignore_index=True)
-    if table.empty:
-        raise UserError(f"{folder}: no labelled examples; it needs train_labels.txt and a train folder")
-    info = _read_info(base)
+    train, test = (list(part.columns) for part in parts)
+    if len(parts[1]) and train != test:
+        raise UserError(
+            f"{folder / 'test_labels.txt'}: its columns are not those of train_labels.txt; give both the same"
+        )
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    info = read_info(base)
     table = _with_extra_columns(table, base)
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
     known = {ID, PATH, SPLIT, GENRE, BEATS}
-    labels = parts[0].columns if len(parts[0]) else parts[1].columns
-    targets = tuple(column for column in labels if column not in known)
+    targets = tuple(column for column in train if column not in known)
     return Examples(
         table,
         name=info.name or base.resolve().name,
@@ -83,12 +85,14 @@ def unlabelled_test(root: Path, synced: bool) -> Examples:
     files = _feature_files(folder / "test")
     table = pd.DataFrame({ID: list(files), PATH: [str(path) for path in files.values()]})
     table[SPLIT], table[BEATS] = "test", ""
-    info = _read_info(folder.parent)
+    info = read_info(folder.parent)
     return Examples(table, name=info.name or folder.parent.name, synced=synced, spec=info.spec)
 
 
 @dataclass(frozen=True)
-class _Info:
+class Info:
+    """What ``dataset.json`` says of a data set; see ``Examples`` for the meaning."""
+
     name: str = ""
     licence: str = ""
     synthetic: bool = False
@@ -99,19 +103,20 @@ def _is_one_folder(root: Path) -> bool:
     return (root / "train").is_dir() and (root / "train_labels.txt").is_file()
 
 
-def _read_info(base: Path) -> _Info:
+def read_info(base: Path) -> Info:
+    """Read ``dataset.json`` in ``base``; a data set without one has the defaults."""
     path = base / "dataset.json"
     if not path.is_file():
-        return _Info()
+        return Info()
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return _Info(
+        return Info(
             name=str(values.get("name", "")),
             licence=str(values.get("licence", "")),
             synthetic=bool(values.get("synthetic", False)),
             spec=FeatureSpec.from_dict(values["feature_spec"]),
         )
-    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not as prepare writes it ({error}); prepare the data again") from None
 
 
@@ -120,9 +125,17 @@ def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
     path = base / "examples.csv"
     if not path.is_file():
         return table
-    extra = pd.read_csv(path, dtype={ID: str})
+    try:
+        extra = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # the parser's errors are
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: not as prepare writes it ({reason}); prepare the data again") from None
+    if ID not in extra.columns or extra[ID].duplicated().any():
+        raise UserError(f"{path}: needs a column {ID!r} with every id once; prepare the data again")
     new = [column for column in extra.columns if column not in table.columns]
-    return table.merge(extra[[ID, *new]], on=ID, how="left", validate="many_to_one")
+    table = table.merge(extra[[ID, *new]], on=ID, how="left")
+    table[new] = table[new].fillna("")
+    return table
 
 
 def _beats_path(base: Path, identity: str) -> str:
@@ -141,13 +154,13 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
     missing = [identity for identity in table[ID] if identity not in files]
     if missing:
         raise UserError(
-            f"{labels}: {_count(missing)} has no feature file in {folder / split}; "
+            f"{labels}: {name_ids(missing)} has no feature file in {folder / split}; "
             f"restore the file or delete the line"
         )
     unlabelled = sorted(set(files) - set(table[ID]))
     if unlabelled:
         raise UserError(
-            f"{folder / split}: {_count(unlabelled)} has no line in {labels.name}; "
+            f"{folder / split}: {name_ids(unlabelled)} has no line in {labels.name}; "
             f"add the line or move the file away"
         )
     table[PATH] = [str(files[identity]) for identity in table[ID]]
@@ -155,7 +168,8 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
     return table
 
 
-def _count(ids: list[str]) -> str:
+def name_ids(ids: list[str]) -> str:
+    """The first of several names, and how many more there are."""
     return f"{ids[0]!r}" + (f" (and {len(ids) - 1} more)" if len(ids) > 1 else "")
 
 
@@ -173,6 +187,8 @@ def _read_labels(path: Path, task: Task) -> pd.DataFrame:
     if width < 2 or (task == "genre" and width != 2):
         wanted = "Id<TAB>Genre" if task == "genre" else "Id,<target>,..."
         raise UserError(f"{path}: line 1 is {lines[0]!r}, not a header such as {wanted}")
+    if len(set(header)) < width:
+        raise UserError(f"{path}: line 1 is {lines[0]!r}, with a name in it twice; rename one")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != width or not all(row):
             line = lines[number - 1]

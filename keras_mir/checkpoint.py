@@ -1,0 +1,149 @@
+"""Save the whole state of training after every epoch, and continue from it.
+
+Keras's own ``BackupAndRestore`` leaves out what EarlyStopping and ReduceLROnPlateau have
+counted and the best weights so far, so a run continued with it may stop at another epoch.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipelines.errors import UserError
+
+_STATE, _WEIGHTS, _BEST = "state.json", "model.weights.h5", "best.npz"
+_COUNTERS: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Write a checkpoint after every epoch; take one up when training begins.
+
+    Must stand after the callbacks it saves, so that it sees them when they have judged the
+    epoch, and restores them after they have reset themselves.
+
+    Args:
+        folder: Replaced as a whole after every epoch; never there half-written.
+        others: The callbacks whose counters are saved.
+        resume: Whether to take up the checkpoint in ``folder``, if there is one.
+    """
+
+    def __init__(self, folder: Path, others: list[keras.callbacks.Callback], resume: bool) -> None:
+        super().__init__()
+        self.folder = folder
+        self.others = [callback for callback in others if type(callback) in _COUNTERS]
+        self.resume = resume
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch to continue with: 0 unless there is a checkpoint to take up."""
+        return len(self._read_state()["history"]) if self._resumes else 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the checkpoint is of a training that stopped early."""
+        return self._resumes and bool(self._read_state()["stopped"])
+
+    def restore_best_weights(self) -> None:
+        """Give the model the best weights of a training that had ended."""
+        best = self._read_best()
+        if best:
+            self.model.set_weights(best)
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        if not self._resumes:
+            return
+        state = self._read_state()
+        self.history = state["history"]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # Keras only warns of weights it skips
+                self.model.load_weights(self.folder / _WEIGHTS)
+        except (ValueError, UserWarning) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{self.folder}: not a checkpoint of this model ({reason}); start a new run"
+            ) from None
+        for callback, counters in zip(self.others, state["counters"], strict=True):
+            for name, value in counters.items():
+                setattr(callback, name, value)
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                callback.best_weights = self._read_best()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        temporary = self.folder.with_name(f".{self.folder.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            self._write(temporary)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if "errno = 28" in str(error):  # HDF5 hides the number in its message
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
+            raise
+        # A folder cannot be replaced in one step; the old one waits under another name until the
+        # new one is in place, and `_recover` finds it should the run end in between.
+        old = self._old
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            self.folder.rename(old)
+        temporary.rename(self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @property
+    def _old(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.old")
+
+    @property
+    def _resumes(self) -> bool:
+        if self.resume and not self.folder.exists() and self._old.exists():
+            self._old.rename(self.folder)
+        return self.resume and (self.folder / _STATE).exists()
+
+    def _write(self, folder: Path) -> None:
+        self.model.save_weights(folder / _WEIGHTS)
+        counters, best = [], None
+        for callback in self.others:
+            names = _COUNTERS[type(callback)]
+            counters.append({name: _plain(getattr(callback, name, None)) for name in names})
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                best = callback.best_weights
+        if best is not None:
+            np.savez(folder / _BEST, *best)
+        state = {"history": self.history, "counters": counters, "stopped": bool(self.model.stop_training)}
+        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
+
+    def _read_state(self) -> dict[str, Any]:
+        path = self.folder / _STATE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}: damaged ({error}); start a new run") from None
+
+    def _read_best(self) -> list[np.ndarray] | None:
+        path = self.folder / _BEST
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else float(value) if _is_tensor(value) else value
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "numpy")

@@ -1,0 +1,251 @@
+"""A whole experiment: data, training, evaluation, export, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from keras_mir import tensorboard
+from keras_mir.data import TRAIN, VALIDATION, Data, load_data, write_split
+from keras_mir.evaluation import figures
+from keras_mir.evaluation.judge import judge
+from keras_mir.evaluation.predictions import predict_source
+from keras_mir.evaluation.report import ReportContext, TrainingSummary, write_report
+from keras_mir.evaluation.table import print_report
+from keras_mir.progress import progress
+from keras_mir.recipe import Recipe
+from keras_mir.run_folder import RunFolder
+from keras_mir.serving.describe import describe
+from keras_mir.serving.savedmodel import export_savedmodel
+from keras_mir.source_data import find_examples
+from keras_mir.training import Training, new_model, overfit, train
+from pipelines.datasets.base import Examples
+from pipelines.errors import UserError
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a user asks of ``fit``; empty text stands for a default.
+
+    Attributes:
+        recipe: What to train and how.
+        data: Folder of the data set; empty for the built-in synthetic corpus.
+        labels: Label table of a folder of files.
+        synced: Whether such a folder's features are beat-synchronous already.
+        skip_bad: Leave out files that cannot be read.
+        cache_dir: Where processed features are kept.
+        jobs: Processes that extract features; 0 for one a core.
+        out: Folder of the run.
+        export_dir: Where exported models go.
+        name: Name of the exported model.
+        seed: Of everything random but the split.
+        overfit_batches: Only check that so many batches can be memorised; 0 trains in earnest.
+        devices: Train on these in step.
+    """
+
+    recipe: Recipe
+    data: str = ""
+    labels: str = ""
+    synced: bool = False
+    skip_bad: bool = False
+    cache_dir: str = ""
+    jobs: int = 0
+    out: str = ""
+    export_dir: str = "saved_models"
+    name: str = ""
+    seed: int = 0
+    overfit_batches: int = 0
+    devices: tuple[str, ...] = ()
+
+    def with_paths(self) -> FitRequest:
+        """The request with every default folder filled in, absolute, so that it can be resumed."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        out = Path(self.out) if self.out else Path("runs") / f"{self.recipe.name}-{stamp}"
+        # A user who names the run's folder finds everything in it.
+        cache = Path(self.cache_dir) if self.cache_dir else out / "cache" if self.out else Path("runs/.cache")
+        return dataclasses.replace(
+            self,
+            data=self.data and str(Path(self.data).resolve()),
+            labels=self.labels and str(Path(self.labels).resolve()),
+            cache_dir=str(cache.resolve()),
+            out=str(out),
+            export_dir=str(Path(self.export_dir).resolve()),
+            name=self.name or self.recipe.name,
+        )
+
+
+def run_fit(request: FitRequest, console: Console) -> int:
+    """Train, evaluate and export.
+
+    Returns:
+        The exit status: 0, or 1 if an overfit check failed.
+
+    Raises:
+        UserError: For anything a user can mend.
+    """
+    request = request.with_paths()
+    _check_name(request.name)
+    run = RunFolder(Path(request.out))
+    if run.request.exists():
+        run.create({}, {})  # refuses before any work is done
+    data, examples = _load(request, console)
+    values = {key: value for key, value in dataclasses.asdict(request).items() if key != "recipe"}
+    run.create(request.recipe.to_dict(), values)
+    write_split(data.examples, run.split)
+    if request.overfit_batches:
+        return _overfit(request, data, run, console)
+    return _train_and_report(request, data, examples, run, console, resume=False)
+
+
+def resume_fit(folder: Path, console: Console) -> int:
+    """Continue a run where its last whole epoch ended.
+
+    Raises:
+        UserError: If there is no run in the folder, or its data have changed.
+    """
+    import tomllib
+
+    run = RunFolder(folder)
+    values = run.read_request()
+    recipe = Recipe.from_dict(tomllib.loads(run.recipe.read_text(encoding="utf-8")), source=str(run.recipe))
+    request = FitRequest(recipe=recipe, **{**values, "devices": tuple(values["devices"]), "out": str(folder)})
+    if run.report.exists():
+        raise UserError(f"--resume {folder}: the run is finished; its report is {run.report}")
+    data, examples = _load(request, console)
+    _check_same_split(data, run)
+    return _train_and_report(request, data, examples, run, console, resume=True)
+
+
+def _load(request: FitRequest, console: Console) -> tuple[Data, Examples]:
+    cache = Path(request.cache_dir)
+    examples = find_examples(
+        request.data, request.labels, request.synced, request.recipe, cache, request.jobs, console
+    )
+    with progress("processing features", console) as report:
+        data = load_data(
+            examples, request.recipe, cache / "processed", skip_bad=request.skip_bad, progress=report
+        )
+    _print_data(data, examples, request.recipe, console)
+    return data, examples
+
+
+def _train_and_report(
+    request: FitRequest, data: Data, examples: Examples, run: RunFolder, console: Console, resume: bool
+) -> int:
+    recipe = request.recipe
+    training = train(
+        recipe,
+        data,
+        run,
+        request.seed,
+        resume=resume,
+        devices=request.devices,
+        extra_callbacks=tensorboard.callbacks(recipe, data, run),
+    )
+    training.model.save(run.model)
+    judged = data.sources[data.judged_on]
+    outputs = predict_source(training.model, judged)
+    judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
+    context = _context(request, data, examples, training)
+    export = export_savedmodel(
+        training.model,
+        Path(request.export_dir),
+        request.name,
+        description=describe(recipe, data, examples, judgement.report(context)),
+        classes=data.classes or None,
+        rebuild=lambda: new_model(recipe, data, use_cudnn=False),
+    )
+    report = judgement.report(dataclasses.replace(context, model=str(_short(export))))
+    judgement.save_figures(run.path)
+    figures.save(
+        figures.learning_curves(training.history, training.best_epoch), run.path / "learning_curves.png"
+    )
+    # The report is written last: a run that has one is finished.
+    write_report(report, run.path)
+    print_report(report, console)
+    _print_places(run, export, console)
+    return 0
+
+
+def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) -> int:
+    check = overfit(request.recipe, data, request.seed, request.overfit_batches, run)
+    path = run.path / "learning_curves.png"
+    figures.save(figures.learning_curves(check.training.history, check.training.best_epoch), path)
+    verdict = "memorised" if check.passed else "NOT memorised"
+    console.print(
+        f"overfit check: {request.overfit_batches} batches {verdict} in {check.training.epochs} epochs; "
+        f"training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
+        highlight=False,
+    )
+    console.print(f"curve   {path}\nlogs    {run.logs}", highlight=False, soft_wrap=True)
+    return 0 if check.passed else 1
+
+
+def _context(request: FitRequest, data: Data, examples: Examples, training: Training) -> ReportContext:
+    return ReportContext(
+        seed=request.seed,
+        split={**data.split, "evaluated": data.judged_on, "left_out": [bad.path for bad in data.bad]},
+        dataset={"name": examples.name, "synthetic": examples.synthetic, "licence": examples.licence},
+        recipe=request.recipe.to_dict(),
+        training=TrainingSummary(
+            epochs=training.epochs,
+            best_epoch=training.best_epoch + 1,
+            stopped_early=training.epochs < request.recipe.train.epochs,
+            seconds=round(training.seconds, 1),
+        ),
+        model="",
+    )
+
+
+def _print_data(data: Data, examples: Examples, recipe: Recipe, console: Console) -> None:
+    sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
+    kind = "synthetic music" if examples.synthetic else examples.name
+    learnt = (
+        f"{len(data.classes)} classes ({data.class_mapping})" if data.classes else ", ".join(data.targets)
+    )
+    source = data.sources[TRAIN]
+    length = int(source.cached.lengths.mean())
+    console.print(
+        f"data: {kind}: {sizes}; {learnt}; {recipe.input.feature} "
+        f"{'one column a beat' if recipe.input.sync == 'beat' else 'all frames'}, mean length {length}",
+        highlight=False,
+    )
+    for bad in data.bad:
+        console.print(f"left out: {bad.path}: {bad.reason}", highlight=False, soft_wrap=True)
+    if data.judged_on == VALIDATION:
+        console.print(
+            "no test examples: the report is on the validation examples, which also choose the epoch"
+        )
+
+
+def _print_places(run: RunFolder, export: Path, console: Console) -> None:
+    for label, path in (("report", run.report), ("logs", run.logs), ("export", _short(export))):
+        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True)
+
+
+def _short(path: Path) -> Path:
+    """Relative to the working folder where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise UserError(f"--name {name!r}: give a plain name, such as genre-lstm; it becomes a folder")
+
+
+def _check_same_split(data: Data, run: RunFolder) -> None:
+    import pandas as pd
+
+    before = pd.read_csv(run.split, dtype=str)
+    now: Sequence[Any] = [(row, name) for name, part in data.examples.items() for row in part.table["id"]]
+    if list(zip(before["id"], before["split"], strict=True)) != list(now):
+        raise UserError(
+            f"--resume {run.path}: the data set has changed since the run started; start a new run"
+        )

@@ -1,0 +1,35 @@
+"""What an exported model says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_mir.data import TRAIN, Data
+from keras_mir.recipe import Recipe
+from pipelines.datasets.base import Examples
+
+
+def describe(recipe: Recipe, data: Data, examples: Examples, report: dict[str, Any]) -> dict[str, Any]:
+    """The description stored in an exported model.
+
+    Args:
+        recipe: What was trained.
+        data: What it was trained on.
+        examples: The data set.
+        report: Of its evaluation.
+
+    Returns:
+        A JSON-serialisable dictionary: ``feature_spec`` and ``recipe`` say what input the model
+        expects, ``classes`` or ``targets`` what its answers mean, ``report`` how good they are.
+    """
+    return {
+        "format": 1,
+        "recipe": recipe.to_dict(),
+        "feature_spec": data.sources[TRAIN].spec.to_dict(),
+        "frames": data.sources[TRAIN].frames,
+        "classes": list(data.classes),
+        "targets": list(data.targets),
+        "class_mapping": data.class_mapping,
+        "dataset": {"name": examples.name, "licence": examples.licence, "synthetic": examples.synthetic},
+        "report": report,
+    }

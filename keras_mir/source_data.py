@@ -1,0 +1,90 @@
+"""Find the examples a run is asked to use, making features first where there is only audio."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from keras_mir.progress import progress
+from keras_mir.recipe import Recipe
+from pipelines.datasets.base import Examples
+from pipelines.datasets.course import is_course_layout
+from pipelines.datasets.folder import feature_files
+from pipelines.datasets.load import load_examples
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
+
+SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
+
+
+def find_examples(
+    data: str,
+    labels: str,
+    synced: bool,
+    recipe: Recipe,
+    cache: Path,
+    jobs: int,
+    console: Console,
+) -> Examples:
+    """The labelled examples of a data set.
+
+    Args:
+        data: Its folder, or ``""`` for the built-in synthetic corpus, which is generated.
+        labels: A label table, or ``""``.
+        synced: Whether a folder's features are beat-synchronous already.
+        recipe: Says which task's labels are wanted, and whether beat-synchronous features are.
+        cache: Where features that have to be made are kept.
+        jobs: Processes that make them; 0 for one a core.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If the data set is missing or malformed, or audio cannot be read.
+    """
+    root = Path(data) if data else _synthetic(cache, jobs, console)
+    table = Path(labels) if labels else None
+    if table and root.is_dir() and not is_course_layout(root) and not feature_files(root):
+        root, table = _extracted(root, table, cache, jobs, console), None
+    return load_examples(
+        root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced
+    )
+
+
+def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
+    from pipelines.synthetic.corpus import write_corpus
+
+    folder = cache / "synthetic-corpus"
+    with progress("generating synthetic music", console) as report:
+        labels = write_corpus(folder, progress=report)
+    return _extracted(folder, labels, cache, jobs, console, synthetic=True)
+
+
+def _extracted(
+    audio: Path, labels: Path, cache: Path, jobs: int, console: Console, synthetic: bool = False
+) -> Path:
+    """Features of a folder of audio, in a folder of the cache."""
+    from pipelines.extraction import extract_dataset
+    from pipelines.labels import read_label_table
+
+    key = hashlib.blake2b(f"{audio.resolve()}\0{labels.resolve()}".encode(), digest_size=8).hexdigest()
+    out = cache / f"features-{SYNTHETIC if synthetic else key}"
+    with progress("extracting features", console) as report:
+        result = extract_dataset(
+            audio,
+            read_label_table(labels),
+            out,
+            FeatureSpec(),
+            jobs=jobs or os.cpu_count() or 1,
+            name=SYNTHETIC if synthetic else None,
+            synthetic=synthetic,
+            progress=report,
+        )
+    if result.failed:
+        path, reason = result.failed[0]
+        raise UserError(
+            f"{path}: {reason} ({len(result.failed)} of the audio files failed); mend or remove them, or "
+            f"run python -m keras_mir.prepare, which goes on without them"
+        )
+    return out

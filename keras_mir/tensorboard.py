@@ -1,0 +1,127 @@
+"""What TensorBoard shows of a run besides Keras's scalars and graph."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tensorboard.plugins.hparams import api as hparams
+
+from keras_mir.data import TRAIN, VALIDATION, Data
+from keras_mir.evaluation import figures
+from keras_mir.evaluation.predictions import predict_source
+from keras_mir.recipe import Recipe
+from keras_mir.run_folder import RunFolder
+from pipelines.build import Source
+
+_PICTURES = 10  # at most, of each kind, over a whole training
+_SAMPLES = 4  # spectrograms shown
+
+
+def callbacks(recipe: Recipe, data: Data, run: RunFolder) -> list[keras.callbacks.Callback]:
+    """Scalars, learning rate and graph by Keras; pictures and hyperparameters by us."""
+    return [
+        keras.callbacks.TensorBoard(str(run.logs), write_graph=True, update_freq="epoch"),
+        Pictures(data, run),
+        HParams(recipe, run),
+    ]
+
+
+class Pictures(keras.callbacks.Callback):
+    """Sample inputs once; confusion matrix or scatter of the validation data as training goes on."""
+
+    def __init__(self, data: Data, run: RunFolder) -> None:
+        super().__init__()
+        self.data = data
+        self.run = run
+        self.writer: Any = None
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        self.writer = tf.summary.create_file_writer(str(self.run.logs / "pictures"))
+        train = self.data.examples[TRAIN]
+        source = self.data.sources[TRAIN]
+        for number, features in enumerate(sample_features(source, _SAMPLES)):
+            genre = f" ({train.table['genre'][number]})" if self.data.classes else ""
+            figure = figures.spectrogram(
+                features.T,
+                source.spec,
+                synced=source.settings.sync == "beat",
+                title=f"{train.table['id'][number]}{genre}",
+            )
+            self._write(f"input/{number}", figure, 0)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        every = max(1, self.params["epochs"] // _PICTURES)
+        if epoch % every == 0:
+            self._draw(epoch)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        # EarlyStopping has put back the best weights by now: this picture is of them.
+        self._draw(self.params["epochs"])
+        self.writer.close()
+
+    def _draw(self, epoch: int) -> None:
+        source = self.data.sources[VALIDATION]
+        predicted = predict_source(self.model, source)
+        if self.data.classes:
+            matrix = np.zeros((len(self.data.classes),) * 2, int)
+            np.add.at(matrix, (source.labels["genre"], predicted["genre"].argmax(axis=-1)), 1)
+            self._write(
+                "validation/confusion_matrix", figures.confusion_matrix(matrix, self.data.classes), epoch
+            )
+        else:
+            true = {name: source.labels[name] for name in self.data.targets}
+            values = {name: predicted[name][:, 0] for name in self.data.targets}
+            self._write("validation/scatter", figures.scatters(true, values), epoch)
+
+    def _write(self, tag: str, figure: Figure, step: int) -> None:
+        with self.writer.as_default():
+            tf.summary.image(tag, _pixels(figure), step)
+
+
+class HParams(keras.callbacks.Callback):
+    """The recipe's settings with the best validation loss, for TensorBoard's comparison of runs."""
+
+    def __init__(self, recipe: Recipe, run: RunFolder) -> None:
+        super().__init__()
+        self.settings = _flat(recipe)
+        self.run = run
+        self.best: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        logs = logs or {}
+        if not self.best or logs["val_loss"] < self.best["val_loss"]:
+            self.best = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        with tf.summary.create_file_writer(str(self.run.logs / "hparams")).as_default():
+            hparams.hparams(self.settings, trial_id=self.run.path.name)
+            for name, value in self.best.items():
+                tf.summary.scalar(f"best/{name}", value, step=0)
+
+
+def sample_features(source: Source, count: int) -> list[np.ndarray]:
+    """The first examples as they are cached, ``(time, bands)`` float32 each."""
+    paths = source.cached.paths[:count]
+    return [np.fromfile(path, "<f4").reshape(-1, source.cached.bands) for path in paths]
+
+
+def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:
+    parts = {key: part for key, part in recipe.to_dict().items() if isinstance(part, dict)}
+    return {
+        f"{key}.{name}": ",".join(map(str, value)) if isinstance(value, list) else value
+        for key, part in parts.items()
+        for name, value in part.items()
+    }
+
+
+def _pixels(figure: Figure) -> tf.Tensor:
+    """A figure as ``(1, height, width, 4)`` uint8."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return tf.image.decode_png(buffer.getvalue(), channels=4)[None]
