@@ -51,34 +51,51 @@ def stratified_split(
     Raises:
         UserError: If a class has too few rows (or groups) to be on both sides.
     """
-    from sklearn.model_selection import (
-        GroupShuffleSplit,
-        ShuffleSplit,
-        StratifiedGroupKFold,
-        StratifiedShuffleSplit,
-    )
-
     if not 0.0 < fraction < 1.0:
         raise UserError(f"held-out fraction {fraction:g}: give a value between 0 and 1")
-    rows = np.zeros(n)
+    if n < 2:
+        raise UserError(f"split: {n} examples are too few to hold out {fraction:.0%}; add examples")
+    if groups is not None and len(set(groups)) < 2:
+        raise UserError("split: all examples are in one group; split by another column, or by none")
     if classes is not None:
         _check_each_class_can_be_split(classes, groups, fraction)
-    if classes is not None and groups is not None:
-        folds = StratifiedGroupKFold(max(2, round(1 / fraction)), shuffle=True, random_state=seed)
-        rest, held_out = next(folds.split(rows, classes, groups))
-    elif groups is not None:
-        if len(set(groups)) < 2:
-            raise UserError("split: all examples are in one group; split by another column, or by none")
-        by_group = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        rest, held_out = next(by_group.split(rows, groups=groups))
-    elif classes is not None:
-        splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-        rest, held_out = next(splitter.split(rows, classes))
-    else:
-        if int(np.ceil(fraction * n)) in (0, n):
-            raise UserError(f"split: {n} examples are too few to hold out {fraction:.0%}; add examples")
-        rest, held_out = next(ShuffleSplit(1, test_size=fraction, random_state=seed).split(rows))
-    return np.sort(rest), np.sort(held_out)
+    held = _hold_out_groups(
+        [""] * n if classes is None else classes, range(n) if groups is None else groups, fraction, seed
+    )
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _hold_out_groups(
+    classes: Sequence[str], groups: Sequence[str] | range, fraction: float, seed: int
+) -> np.ndarray:
+    """Which rows to hold out, bool ``(n,)``.
+
+    Groups come up in random order, and each is held out if that brings the held-out shares of the
+    classes nearer to ``fraction``.
+    """
+    names, class_of = np.unique(np.asarray(classes, str), return_inverse=True)
+    units, unit_of = np.unique(np.asarray(groups, str), return_inverse=True)
+    counts = np.zeros((len(units), len(names)))
+    np.add.at(counts, (unit_of, class_of), 1)
+    shares = counts / counts.sum(axis=0)  # of each class, what each group has
+    held = np.zeros(len(units), bool)
+    lacking = np.full(len(names), fraction)
+    for unit in np.random.default_rng(seed).permutation(len(units)):
+        after = lacking - shares[unit]
+        if (after**2).sum() < (lacking**2).sum():
+            held[unit], lacking = True, after
+    sizes = counts.sum(axis=1)
+    for side in (True, False):
+        for members in (counts > 0).T:
+            if not (members & (held == side)).any():  # its groups are all too large for the share
+                held[np.argmin(np.where(members, sizes, np.inf))] = side
+    for name, members in zip(names, (counts > 0).T, strict=True):
+        if held[members].all() or not held[members].any():
+            raise UserError(
+                f"split: the groups of class {str(name)!r} cannot be divided together with those of the "
+                f"other classes; add examples, or split by another column, or by none"
+            )
+    return held[unit_of]
 
 
 def _check_each_class_can_be_split(
