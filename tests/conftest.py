@@ -68,13 +68,11 @@ def course_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course layout in miniature, with its quirks; tests that change it work on a copy.
 
     Zipped and plain files, float16 to float64, big-endian values, C and Fortran order, and names
-    in the label files that no file on disk has. Clip ``n`` is ``fused(60, seed=n)``, in the
+    in the label files that are not those on disk. Clip ``n`` is ``fused(60, seed=n)``, in the
     beat-synchronous twin ``fused(7, seed=n)``.
     """
     root = tmp_path_factory.mktemp("course")
-    kinds = itertools.cycle(
-        itertools.product((".npy.gz", ".npy"), ("<f4", "<f8", "<f2", ">f4", ">f8"), ("C", "F"))
-    )
+    kinds = itertools.product(("C", "F"), ("<f4", "<f8", "<f2", ">f4", ">f8"), (".npy.gz", ".npy"))
     for twin, frames in (("", 60), ("_beat", 7)):
         genre = root / f"fma_genre_spectrograms{twin}"
         affect = root / f"multitask_dataset{twin}"
@@ -85,7 +83,7 @@ def course_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             affect / "test": AFFECT_TEST,
         }
         for folder, ids in clips.items():
-            for identity, (suffix, dtype, order) in zip(ids, kinds, strict=False):
+            for identity, (order, dtype, suffix) in zip(ids, kinds, strict=False):
                 array = np.asarray(fused(frames, int(identity)), dtype=dtype, order=order)
                 save(folder / f"{identity}.fused.full{suffix}", array)
         written = "beatsync.fused.npy.gz" if twin else "fused.full.npy.gz"

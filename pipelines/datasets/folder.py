@@ -1,0 +1,160 @@
+"""A folder of feature files and a table of their labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
+from pipelines.datasets.course import Task, name_ids, read_info
+from pipelines.errors import UserError
+from pipelines.labels import FILE, LabelTable, read_label_table
+
+FEATURE_SUFFIXES = (".npy", ".npy.gz")
+TABLE_SUFFIXES = (".csv", ".tsv")
+
+
+def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
+    """Read the labelled feature files of a folder.
+
+    A row of the table belongs to the file that its ``file`` column names, relative to ``root`` or
+    to the table, if that is a feature file; otherwise (the column names the audio, or there is
+    none) to the feature file with its id, which is the name up to the first dot, in any subfolder.
+
+    Rows whose cells for the task are empty are left out. A column ``beats`` may name ``.npy`` files
+    of beat frames, relative to the table. ``dataset.json`` in ``root``, as ``keras_mir.prepare``
+    writes it, says what the features were made with.
+
+    Args:
+        root: Holds ``.npy`` and ``.npy.gz`` files, in subfolders if need be.
+        labels: The table, as ``pipelines.labels`` reads it; ``None`` for the only ``.csv`` or
+            ``.tsv`` file in ``root``.
+        task: Which labels to read.
+        synced: Whether the features are beat-synchronous already.
+
+    Raises:
+        UserError: If the table is missing or malformed, lacks the task's labels or does not fit
+            the files.
+    """
+    labelled = read_label_table(labels or _only_table(root))
+    table = _rows_of_task(labelled, task)
+    beats = [_beats_path(labelled, identity, name) for identity, name in _beats_names(labelled.table)]
+    files = [path for path in feature_files(root) if str(path.resolve()) not in set(beats)]
+    paths = _match(root, labelled, files, frozenset(table[ID]))
+    by_id = dict(zip(labelled.table[ID], beats, strict=True))
+    table = table.drop(columns=FILE)
+    table[PATH] = [str(paths[identity]) for identity in table[ID]]
+    table[BEATS] = [by_id[identity] for identity in table[ID]]
+    if not labelled.has_split:
+        table[SPLIT] = ""
+    info = read_info(root)
+    return Examples(
+        table,
+        name=info.name or root.resolve().name,
+        targets=labelled.targets if task == "affect" else (),
+        synced=synced,
+        spec=info.spec,
+        licence=info.licence,
+        synthetic=info.synthetic,
+    )
+
+
+def feature_files(root: Path) -> list[Path]:
+    """All ``.npy`` and ``.npy.gz`` files in and below ``root``, sorted, without hidden ones."""
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.name.endswith(FEATURE_SUFFIXES)
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.is_file()
+    ]
+
+
+def _only_table(root: Path) -> Path:
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+    if not tables:
+        raise UserError(f"{root}: no .csv or .tsv file of labels in it; name one with --labels")
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise UserError(f"{root}: {len(tables)} tables ({names}); name the labels with --labels")
+    return tables[0]
+
+
+def _rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
+    table = labels.table
+    if task == "genre":
+        if not labels.has_genre:
+            raise UserError(f"{labels.path}: no column 'genre', which the genre task reads; add it")
+        kept = table[table[GENRE] != ""]
+    else:
+        if not labels.targets:
+            raise UserError(f"{labels.path}: no column of numbers, which the affect task reads; add one")
+        kept = table[table[list(labels.targets)].notna().all(axis=1)]
+    if kept.empty:
+        raise UserError(f"{labels.path}: no row has labels for the {task} task; fill them in")
+    return kept.reset_index(drop=True)
+
+
+def _beats_names(table: pd.DataFrame) -> list[tuple[str, str]]:
+    names = table[BEATS] if BEATS in table.columns else [""] * len(table)
+    return list(zip(table[ID], names, strict=True))
+
+
+def _beats_path(labels: LabelTable, identity: str, name: str) -> str:
+    if not name:
+        return ""
+    path = (labels.path.parent / name).resolve()
+    if not path.name.endswith(".npy") or not path.is_file():
+        raise UserError(
+            f"{labels.path}: id {identity!r}: beats {name!r} is no .npy file beside the table; correct it"
+        )
+    return str(path)
+
+
+def _match(root: Path, labels: LabelTable, files: list[Path], wanted: frozenset[str]) -> dict[str, Path]:
+    """Id to feature file; an id that is not ``wanted`` may do without."""
+    by_location = {path.resolve(): path for path in files}
+    by_id: dict[str, list[Path]] = {}
+    for path in files:
+        by_id.setdefault(path.name.split(".")[0], []).append(path)
+    matched: dict[str, Path] = {}
+    for identity, name in zip(labels.table[ID], labels.table[FILE], strict=True):
+        if name.endswith(FEATURE_SUFFIXES):
+            places = [(base / name).resolve() for base in (root, labels.path.parent)]
+            found = [by_location[place] for place in places if place in by_location][:1]
+        else:
+            found = by_id.get(identity, [])
+        if len(found) > 1:
+            raise UserError(
+                f"{found[1]}: id {identity!r} is also in {found[0]}; delete one of them, "
+                f"or name the file in a column 'file' of {labels.path.name}"
+            )
+        if found:
+            matched[identity] = found[0]
+    missing = [identity for identity in labels.table[ID] if identity in wanted and identity not in matched]
+    if missing:
+        raise UserError(
+            f"{labels.path}: {name_ids(missing)} has no feature file in {root}; "
+            f"restore the file or delete the line"
+        )
+    _check_each_file_is_used_once(root, labels, files, matched)
+    return matched
+
+
+def _check_each_file_is_used_once(
+    root: Path, labels: LabelTable, files: list[Path], matched: dict[str, Path]
+) -> None:
+    owners: dict[Path, str] = {}
+    for identity, path in matched.items():
+        if path in owners:
+            raise UserError(
+                f"{labels.path}: ids {owners[path]!r} and {identity!r} both have the file {path}; correct one"
+            )
+        owners[path] = identity
+    unlabelled = [str(path.relative_to(root)) for path in files if path not in owners]
+    if unlabelled:
+        raise UserError(
+            f"{root}: {name_ids(unlabelled)} has no line in {labels.path.name}; "
+            f"add the line or move the file away"
+        )

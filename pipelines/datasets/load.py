@@ -1,0 +1,50 @@
+"""One entry to every kind of data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.datasets.base import Examples
+from pipelines.datasets.course import FOLDERS, Task, is_course_layout, load_course
+from pipelines.datasets.folder import feature_files, load_folder
+from pipelines.errors import UserError
+
+AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav")
+
+
+def load_examples(
+    data: Path, task: Task, *, labels: Path | None = None, prefer_synced: bool, synced: bool = False
+) -> Examples:
+    """Read the labelled examples of a data set, whichever of the known layouts it has.
+
+    Args:
+        data: A folder in the course layout (``keras_mir.prepare`` writes it), one of that
+            layout's folders, or a folder of feature files with a table.
+        task: Which labels to read.
+        labels: The table of a folder of feature files; see ``load_folder``.
+        prefer_synced: In the course layout, whether to read the beat-synchronous twin where
+            there is one.
+        synced: Whether the files of a folder are beat-synchronous already; in the course
+            layout, whether to read the twin in any case.
+
+    Raises:
+        UserError: If ``data`` has none of these layouts, or is malformed.
+    """
+    if not data.exists():
+        raise UserError(f"{data}: no such folder; check --data")
+    if not data.is_dir():
+        raise UserError(f"{data}: a file, not a folder; give the folder of the data set as --data")
+    if is_course_layout(data):
+        if labels is not None:
+            raise UserError(f"--labels {labels}: {data} has its own label files; leave out --labels")
+        twin = prefer_synced and (data / FOLDERS[task, True]).is_dir()
+        return load_course(data, task, synced or twin)
+    if feature_files(data):
+        return load_folder(data, labels, task, synced)
+    if any(path.suffix.lower() in AUDIO_SUFFIXES for path in data.rglob("*")):
+        table = labels or "LABELS.csv"
+        raise UserError(
+            f"{data}: audio, but no features yet; first run "
+            f"`python -m keras_mir.prepare {data} --labels {table} --out DATA`, then give DATA as --data"
+        )
+    raise UserError(f"{data}: neither features (.npy, .npy.gz) nor audio in it; check --data")
