@@ -1,0 +1,395 @@
+"""What a model's predictions are worth: scores with bootstrap confidence intervals.
+
+scikit-learn and scipy compute the scores. Intervals are percentile intervals of a bootstrap over
+clips (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13): the evaluated
+clips are drawn anew with replacement, the score is taken of every such resample, and the interval
+holds the middle 95 % of them. They say how far the score depends on which clips happened to be
+held out; that another seed trains another model comes on top.
+
+How often each clip is in a resample of n follows a multinomial distribution, so a resample is a
+row of counts here, and every score a weighted sum over clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import (
+    accuracy_score,
+    precision_recall_fscore_support,
+    r2_score,
+    root_mean_squared_error,
+)
+
+from pipelines.errors import UserError
+
+_BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and its confidence interval; all None where the score is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+UNDEFINED = Interval(None, None, None)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made.
+
+    Attributes:
+        seed: Same seed, same intervals.
+        resamples: Number of resamples.
+        confidence: Share of the resamples' scores inside an interval, in (0, 1).
+    """
+
+    seed: int = 0
+    resamples: int = 1000
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1:
+            raise UserError(f"bootstrap: {self.resamples} resamples; give at least 1")
+        if not 0.0 < self.confidence < 1.0:
+            raise UserError(f"bootstrap: confidence {self.confidence:g}; give a share between 0 and 1")
+
+    def interval(self, value: float, resampled: np.ndarray) -> Interval:
+        """The percentile interval of a score.
+
+        Args:
+            value: The score of the evaluated clips.
+            resampled: float ``(resamples,)``; NaN where a resample has no such score, as when
+                it holds one clip many times. Those are left out.
+        """
+        defined = resampled[np.isfinite(resampled)]
+        if not len(defined):
+            return Interval(value, None, None)
+        tail = (1.0 - self.confidence) / 2.0
+        low, high = np.quantile(defined, (tail, 1.0 - tail))
+        return Interval(value, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Precision, recall and F1 of a class, or an average of them over classes."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class ClassificationMetrics:
+    """How well classes were told apart.
+
+    Attributes:
+        class_names: In the order of the class index.
+        n: Number of clips.
+        accuracy: Share of clips whose class was found.
+        macro_f1: Mean of the classes' F1, every class counting the same.
+        weighted_f1: Mean of the classes' F1, weighted by their support.
+        per_class: By class name.
+        averages: ``macro``, ``micro`` and ``weighted``.
+        confusion_matrix: int64 ``(n_classes, n_classes)``: true classes are rows, predicted
+            ones columns.
+        bootstrap: How the intervals were made.
+    """
+
+    class_names: tuple[str, ...]
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    weighted_f1: Interval
+    per_class: dict[str, Scores]
+    averages: dict[str, Scores]
+    confusion_matrix: np.ndarray
+    bootstrap: Bootstrap
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The largest class, and the accuracy of always answering it."""
+        support = self.confusion_matrix.sum(axis=1)
+        largest = int(support.argmax())
+        return self.class_names[largest], float(support[largest] / self.n)
+
+
+@dataclass(frozen=True)
+class RegressionMetrics:
+    """How well affect targets were predicted.
+
+    Attributes:
+        targets: Names of the targets.
+        n: Number of clips.
+        spearman: Rank correlation by target.
+        spearman_mean: Its mean over the targets; undefined if one of them is.
+        rmse: Root mean squared error by target, in the unit of the labels.
+        r2: Coefficient of determination by target; 0 is as good as always answering the mean.
+        undefined: Why a score is undefined, by ``<score>.<target>``, or ``spearman_mean``.
+        bootstrap: How the intervals were made.
+    """
+
+    targets: tuple[str, ...]
+    n: int
+    spearman: dict[str, Interval]
+    spearman_mean: Interval
+    rmse: dict[str, Interval]
+    r2: dict[str, Interval]
+    undefined: dict[str, str]
+    bootstrap: Bootstrap
+
+
+def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
+    """The most probable class of each clip.
+
+    Args:
+        probabilities: float ``(n, n_classes)``.
+
+    Returns:
+        int64 ``(n,)``.
+
+    Raises:
+        UserError: If a probability is not a number: ``argmax`` would name a class all the same.
+    """
+    _check_not_diverged(probabilities, "class probabilities")
+    return np.asarray(probabilities).argmax(axis=1)
+
+
+def classification_metrics(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+) -> ClassificationMetrics:
+    """Compare predicted with true classes.
+
+    All of ``class_names`` are scored and averaged over, as scikit-learn does with
+    ``labels=range(n_classes), zero_division=0``: a class that no evaluated clip has appears with
+    support 0 and F1 0, and lowers the macro average. In a resample that happens to miss a class
+    which the clips do have, the macro average is over the others, for otherwise every interval of
+    a small test set would be pulled down.
+
+    Args:
+        true: int ``(n,)`` class indices.
+        predicted: int ``(n,)`` class indices.
+        class_names: Names by index.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+        confidence: Of the intervals.
+
+    Raises:
+        UserError: If there are no clips, or a prediction is not a number.
+        ValueError: If shapes differ, or an index has no name.
+    """
+    bootstrap = Bootstrap(seed, resamples, confidence)
+    _check_not_diverged(predicted, "class predictions")
+    true, predicted = _pair(true, predicted, "classes")
+    labels = np.arange(len(class_names))
+    for indices in (true, predicted):
+        if not np.isin(indices, labels).all():
+            raise ValueError(f"a class index is not in 0 .. {len(labels) - 1}")
+
+    def scores(average: str | None) -> Any:
+        return precision_recall_fscore_support(
+            true, predicted, labels=labels, average=average, zero_division=0
+        )
+
+    n = len(true)
+    columns = zip(class_names, *scores(None), strict=True)
+    per_class = {name: Scores(float(p), float(r), float(f), int(s)) for name, p, r, f, s in columns}
+    averages = {}
+    for average in ("macro", "micro", "weighted"):
+        p, r, f, _ = scores(average)
+        averages[average] = Scores(float(p), float(r), float(f), n)
+    k = len(labels)
+    matrix = np.bincount(true * k + predicted, minlength=k * k).reshape(k, k)
+    resampled = _resampled_scores(matrix, bootstrap)
+    return ClassificationMetrics(
+        class_names=tuple(class_names),
+        n=n,
+        accuracy=bootstrap.interval(float(accuracy_score(true, predicted)), resampled["accuracy"]),
+        macro_f1=bootstrap.interval(averages["macro"].f1, resampled["macro_f1"]),
+        weighted_f1=bootstrap.interval(averages["weighted"].f1, resampled["weighted_f1"]),
+        per_class=per_class,
+        averages=averages,
+        confusion_matrix=matrix,
+        bootstrap=bootstrap,
+    )
+
+
+def regression_metrics(
+    true: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+) -> RegressionMetrics:
+    """Compare predicted with true affect values.
+
+    Spearman's correlation is that of the ranks, ``cov(R(X), R(Y)) / (sd R(X) sd R(Y))``, ties
+    sharing their mean rank. A target whose predictions (or labels) are all the same value has no
+    ranks to correlate: its correlation is undefined, not 0, and so is the mean over targets.
+
+    Args:
+        true: float ``(n,)`` by target.
+        predicted: float ``(n,)`` by target, the same targets.
+        seed: Of the bootstrap; clips are drawn for all targets together.
+        resamples: Of the bootstrap.
+        confidence: Of the intervals.
+
+    Raises:
+        UserError: If there are no clips, or a label or a prediction is not a number.
+        ValueError: If targets or shapes differ.
+    """
+    bootstrap = Bootstrap(seed, resamples, confidence)
+    if not true or set(true) != set(predicted):
+        raise ValueError(f"targets differ: true {sorted(true)}, predicted {sorted(predicted)}")
+    pairs = {}
+    for target in true:
+        if not np.isfinite(true[target]).all():
+            raise UserError(f"target {target!r}: a label is not a number; correct it, or leave the clip out")
+        _check_not_diverged(predicted[target], f"predictions of {target!r}")
+        pairs[target] = _pair(true[target], predicted[target], target)
+    if len({len(x) for x, _ in pairs.values()}) > 1:
+        raise ValueError("targets have different numbers of clips")
+    n = len(next(iter(pairs.values()))[0])
+
+    blocks = [
+        [_weighted_scores(counts, x, y) for x, y in pairs.values()]
+        for counts in _resample_counts(n, bootstrap)
+    ]
+    resampled = np.concatenate(blocks, axis=2)  # (targets, 3, resamples)
+
+    spearman, rmse, r2, undefined = {}, {}, {}, {}
+    for (target, (x, y)), (rho, error, share) in zip(pairs.items(), resampled, strict=True):
+        rmse[target] = bootstrap.interval(float(root_mean_squared_error(x, y)), error)
+        spearman[target] = r2[target] = UNDEFINED
+        if np.ptp(x) == 0:
+            undefined[f"spearman.{target}"] = undefined[f"r2.{target}"] = "all labels are the same value"
+            continue
+        r2[target] = bootstrap.interval(float(r2_score(x, y)), share)
+        correlation = rank_correlation(x, y)
+        if correlation is None:
+            undefined[f"spearman.{target}"] = "all predictions are the same value"
+        else:
+            spearman[target] = bootstrap.interval(correlation, rho)
+
+    values = [interval.value for interval in spearman.values() if interval.value is not None]
+    spearman_mean = UNDEFINED
+    if len(values) == len(pairs):
+        spearman_mean = bootstrap.interval(float(np.mean(values)), resampled[:, 0].mean(axis=0))
+    else:
+        missing = [target for target, interval in spearman.items() if interval.value is None]
+        undefined["spearman_mean"] = f"the correlation is undefined for {', '.join(missing)}"
+    return RegressionMetrics(tuple(pairs), n, spearman, spearman_mean, rmse, r2, undefined, bootstrap)
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Spearman's correlation of ``(n,)`` values; None if either are all the same."""
+    if not len(x) or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(spearmanr(x, y).statistic)
+
+
+def _check_not_diverged(predicted: np.ndarray, what: str) -> None:
+    finite = np.isfinite(predicted)
+    if not finite.all():
+        bad = finite.size - np.count_nonzero(finite)
+        raise UserError(
+            f"{what}: {bad} of {finite.size} values are not finite, so the model has diverged; "
+            f"train it again with a lower --learning-rate"
+        )
+
+
+def _pair(true: np.ndarray, predicted: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    true, predicted = np.asarray(true), np.asarray(predicted)
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise ValueError(f"{what}: shapes {true.shape} and {predicted.shape}, expected the same (n,)")
+    if not len(true):
+        raise UserError(f"{what}: no clips to evaluate; choose another split")
+    # float32 sums over many clips would lose digits.
+    return (
+        (true, predicted)
+        if true.dtype.kind in "iu"
+        else (true.astype(np.float64), predicted.astype(np.float64))
+    )
+
+
+def _resampled_scores(matrix: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
+    """Accuracy, macro and weighted F1 of resampled clips, each ``(resamples,)``.
+
+    All three are functions of the confusion matrix, and the matrix of a resample is itself
+    multinomial, so single clips need not be drawn.
+    """
+    n, k = matrix.sum(), len(matrix)
+    rng = np.random.default_rng(bootstrap.seed)
+    matrices = rng.multinomial(n, matrix.ravel() / n, size=bootstrap.resamples).reshape(-1, k, k)
+    hits = matrices.diagonal(axis1=1, axis2=2)
+    support = matrices.sum(axis=2)
+    seen = support + matrices.sum(axis=1)  # times a class is true plus times it is predicted
+    f1 = _divide(2.0 * hits, seen, where_zero=0.0)
+    never_seen = (matrix.sum(axis=0) + matrix.sum(axis=1)) == 0  # counts as 0, as in the score itself
+    averaged = (seen > 0) | never_seen
+    return {
+        "accuracy": hits.sum(axis=1) / n,
+        "macro_f1": f1.sum(axis=1) / averaged.sum(axis=1),
+        "weighted_f1": (f1 * support).sum(axis=1) / n,
+    }
+
+
+def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
+    """How often each of n clips is in each resample: float64 ``(block, n)`` arrays."""
+    rng = np.random.default_rng(bootstrap.seed)
+    block = max(1, _BLOCK // n)
+    for start in range(0, bootstrap.resamples, block):
+        counts = rng.multinomial(n, np.full(n, 1.0 / n), size=min(block, bootstrap.resamples - start))
+        yield counts.astype(np.float64)
+
+
+def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's correlation, RMSE and R2 of every resample, ``(3, block)``; NaN where undefined."""
+    n = len(x)
+    middle = (n + 1) / 2  # the mean of n ranks, ties or not
+    rank_x, rank_y = _weighted_ranks(counts, x) - middle, _weighted_ranks(counts, y) - middle
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.einsum("rn,rn,rn->r", counts, a, b)
+
+    spread_x = covariance(rank_x, rank_x)  # exactly 0 where a resample has one value only
+    scale = np.sqrt(spread_x * covariance(rank_y, rank_y))
+    spearman = _divide(covariance(rank_x, rank_y), scale, where_zero=np.nan)
+
+    squared_error = counts @ (x - y) ** 2
+    centred = x - x.mean()  # the difference of sums below is exact enough only near 0
+    variation = counts @ centred**2 - (counts @ centred) ** 2 / n
+    r2 = 1.0 - _divide(squared_error, np.where(spread_x > 0, variation, 0.0), where_zero=np.nan)
+    return np.stack([spearman, np.sqrt(squared_error / n), r2])
+
+
+def _weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rank of each clip's value in each resample, ties (and repeated clips) sharing their mean rank."""
+    order = np.argsort(values)
+    _, first, group = np.unique(values[order], return_index=True, return_inverse=True)
+    sizes = np.add.reduceat(counts[:, order], first, axis=1)  # clips with each value, values ascending
+    ranks = np.cumsum(sizes, axis=1) - (sizes - 1) / 2
+    by_clip = np.empty_like(group)
+    by_clip[order] = group
+    return ranks[:, by_clip]
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray, where_zero: float) -> np.ndarray:
+    result = np.full(np.shape(numerator), where_zero)
+    return np.divide(numerator, denominator, out=result, where=denominator > 0)
