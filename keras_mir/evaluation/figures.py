@@ -121,7 +121,7 @@ def scatters(true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
         true: ``(n,)`` by target.
         predicted: ``(n,)`` by target. Values that are not finite are left out.
     """
-    figure, panels = _grid(len(true), width=3.6, height=3.7)
+    figure, panels = _grid(len(true), width=3.6, height=4.2)
     for axes, target in zip(panels, true, strict=True):
         shown = np.isfinite(predicted[target])
         x, y = np.asarray(true[target])[shown], np.asarray(predicted[target])[shown]
