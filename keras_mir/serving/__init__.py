@@ -1,0 +1,1 @@
+"""SavedModels: how they are written, checked, found and run."""

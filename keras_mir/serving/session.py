@@ -1,0 +1,148 @@
+"""Running a SavedModel the way TF Serving does.
+
+TF Serving's binary is not needed: it loads a SavedModel by restoring the graph tagged
+`serve` into a session and running a signature's tensors, and `tf.compat.v1.saved_model.load`
+is the same loader from Python. What works here needs no Python of ours, no Keras and no
+object graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mir.serving.folders import SAVED_MODEL
+from pipelines.errors import UserError
+
+SIGNATURE = "serving_default"
+
+
+def session_predict(
+    path: Path, features: np.ndarray, lengths: np.ndarray, *, batch_size: int = 32
+) -> dict[str, np.ndarray]:
+    """Run an exported model's default signature on arrays, in a session.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+        features: `(n, time, bands)`, read as float32, with n at least 1.
+        lengths: `(n,)`, read as int32, in frames.
+        batch_size: Examples at a time.
+
+    Returns:
+        The signature's outputs by name, each `(n, ...)`; strings as str.
+
+    Raises:
+        UserError: If there is no such model, it is damaged, or the features do not fit it.
+    """
+    if not (Path(path) / SAVED_MODEL).is_file():
+        raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
+    batches: list[dict[str, np.ndarray]] = []
+    with quiet(), tf.compat.v1.Session(graph=tf.Graph()) as session:
+        try:
+            meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
+            ) from error
+        signature = meta_graph.signature_def[SIGNATURE]
+        _check_shape(path, features, tf.TensorShape(signature.inputs["features"].tensor_shape))
+        fetches = {name: tensor.name for name, tensor in signature.outputs.items()}
+        for start in range(0, len(features), batch_size):
+            batch = slice(start, start + batch_size)
+            feed = {
+                signature.inputs["features"].name: np.asarray(features[batch], np.float32),
+                signature.inputs["lengths"].name: np.asarray(lengths[batch], np.int32),
+            }
+            batches.append(session.run(fetches, feed))
+    outputs = {name: np.concatenate([batch[name] for batch in batches]) for name in fetches}
+    return {
+        name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
+        for name, value in outputs.items()
+    }
+
+
+def _check_shape(path: Path, features: np.ndarray, expected: tf.TensorShape) -> None:
+    if len(features) == 0 or not expected.is_compatible_with(features.shape):
+        wanted = ", ".join("any" if size is None else str(size) for size in expected.as_list()[1:])
+        raise UserError(
+            f"{path}: features of shape {features.shape} do not fit; the model takes (n, {wanted})"
+        )
+
+
+def verify(path: Path, model: keras.Model) -> None:
+    """Compare an exported model, run in a session, with the Keras model it came from.
+
+    Inputs are noise over the range of dB values and silence, clips of different lengths in
+    one batch of 3, and a batch of 1. Numbers may differ by 1e-4 (absolute and relative), or
+    2e-2 where the Keras model computes in half precision.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+        model: A model with this package's inputs and outputs.
+
+    Raises:
+        UserError: If outputs are missing, not finite, or differ.
+    """
+    _, time, bands = model.input["features"].shape
+    time = time or 20
+    features = np.random.default_rng(0).uniform(-80.0, 0.0, (4, time, bands)).astype(np.float32)
+    features[1] = -80.0
+    lengths = np.array([time, max(time // 2, 1), 1, time], np.int32)
+    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model.layers)
+    tolerance = 2e-2 if half else 1e-4
+    with _full_float32():
+        for rows in (slice(0, 3), slice(3, 4)):
+            served = session_predict(path, features[rows], lengths[rows])
+            expected = model({"features": features[rows], "lengths": lengths[rows]}, training=False)
+            _compare(path, served, {name: np.asarray(value) for name, value in expected.items()}, tolerance)
+
+
+def _compare(
+    path: Path, served: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float
+) -> None:
+    if "genre" in expected:
+        expected = {"probabilities": expected["genre"]}
+        best = served["classes"][np.arange(len(served["classes"])), served["probabilities"].argmax(axis=1)]
+        if not (served["genre"] == best).all():
+            raise UserError(f"{path}: the exported genre is not the class of highest probability")
+    for name, value in expected.items():
+        value = value if name == "probabilities" else value[:, 0]
+        if not np.isfinite(value).all():
+            raise UserError(
+                f"output {name!r} of the model is not a number: training diverged; lower the learning rate"
+            )
+        if name not in served or served[name].shape != value.shape:
+            raise UserError(f"{path}: the exported model has no output {name!r} of shape {value.shape}")
+        if not np.allclose(served[name], value, rtol=tolerance, atol=tolerance):
+            difference = np.abs(served[name] - value).max()
+            raise UserError(
+                f"{path}: the exported model and the Keras model differ by {difference:.2g} in {name!r}"
+            )
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    # On a GPU, matrix products round to TensorFloat-32 by default, differently in each kernel.
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep TensorFlow's notes on deprecation and written assets off the screen."""
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
