@@ -199,13 +199,14 @@ def _batch(
 ) -> tf.data.Dataset:
     if source.frames is not None:
         return dataset.batch(batch_size)
-    # Padding is a single value to tf.data; shifting by the fill makes it one value a band.
     fill = tf.constant(source.fill, tf.float32)
 
-    def shift(element: Element, by: tf.Tensor) -> Element:
-        return {**element, "features": element["features"] + by}
+    def fill_padding(batch: Element) -> Element:
+        # tf.data pads with one value only; this puts every band's own there.
+        features = batch["features"]  # (batch, time, bands)
+        given = tf.sequence_mask(batch["lengths"], tf.shape(features)[1])
+        return {**batch, "features": tf.where(given[:, :, None], features, fill)}
 
-    dataset = dataset.map(lambda element: shift(element, -fill))
     if bounds:
         dataset = dataset.bucket_by_sequence_length(
             lambda element: element["lengths"],
@@ -214,7 +215,7 @@ def _batch(
         )
     else:
         dataset = dataset.padded_batch(batch_size)
-    return dataset.map(lambda element: shift(element, fill))
+    return dataset.map(fill_padding, tf.data.AUTOTUNE)
 
 
 def _split(batch: Element) -> tuple[Element, ...]:

@@ -23,7 +23,7 @@ from pipelines.files import write_atomically
 from pipelines.npy import MAX_FRAMES
 from pipelines.steps import Step, fuse
 
-_CODE = ("npy.py", "beats.py", "steps.py", "cache.py")  # what a cached value depends on
+_CODE = ("spec.py", "npy.py", "beats.py", "steps.py", "cache.py")  # what a cached value depends on
 _ITEM = np.dtype("<f4")
 
 Progress = Callable[[int, int], None]
@@ -183,4 +183,3 @@ def _digest(parts: Sequence[str]) -> str:
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()
-

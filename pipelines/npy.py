@@ -71,6 +71,10 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
     return _decode(header, data, _INTEGERS, tf.int32)
 
 
+# Checks come before the ops that would fail without them, and quote no bytes of the file: those ops do,
+# and TensorFlow cannot make a Python exception of a message that is not UTF-8.
+
+
 def _read(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The header and exactly the bytes of the values that it claims, at most ``max_values``."""
     compressed = tf.strings.regex_full_match(path, r".*\.gz")
@@ -80,6 +84,8 @@ def _read(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
 def _read_plain(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     content = tf.io.read_file(path)
     start, stop = _header_span(tf.strings.substr(content, 0, _PREFIX))
+    with tf.control_dependencies([tf.debugging.assert_less_equal(stop, tf.strings.length(content))]):
+        content = tf.identity(content)
     header = tf.strings.substr(content, start, stop - start)
     data = tf.strings.substr(content, stop, -1)
     claimed = tf.cast(_claimed_bytes(header, max_values), tf.int32)
@@ -104,7 +110,6 @@ def _read_gzip(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the header starts and stops, in bytes, from the first bytes of the file."""
-    # Messages quote no bytes of the file: an error whose text is not UTF-8 cannot become a Python one.
     tf.debugging.Assert(tf.equal(tf.strings.substr(prefix, 0, 6), b"\x93NUMPY"), ["not a .npy file"])
     octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int32)
     tf.debugging.assert_equal(tf.size(octets), _PREFIX)
@@ -138,8 +143,9 @@ def _number(digits: tf.Tensor) -> tf.Tensor:
 
 def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
     whole = f"(?s).*{pattern}.*"
-    tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header lacks", pattern])
-    return tf.strings.regex_replace(header, whole, rewrite)
+    matches = tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header lacks", pattern])
+    with tf.control_dependencies([matches]):
+        return tf.strings.regex_replace(header, whole, rewrite)
 
 
 def _decode(header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType) -> tf.Tensor:

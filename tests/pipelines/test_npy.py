@@ -150,6 +150,14 @@ def damage_header(zipped: bytes) -> bytes:
     return gzip.compress(b"\x93NUMPY\x01\x00\x03\x00(((")
 
 
+def damage_binary(zipped: bytes) -> bytes:
+    return gzip.compress(b"\xff\xfe" * 3000)
+
+
+def damage_binary_header(zipped: bytes) -> bytes:
+    return gzip.compress(b"\x93NUMPY\x01\x00\x20\x00" + b"\xff\xfe" * 3000)
+
+
 def damage_empty(zipped: bytes) -> bytes:
     return b""
 
@@ -164,6 +172,8 @@ DAMAGES = [
     damage_not_gzip,
     damage_text,
     damage_header,
+    damage_binary,
+    damage_binary_header,
     damage_empty,
 ]
 
@@ -179,7 +189,17 @@ def test_refuses_damaged_gzip(tmp_path, read, save_features, make_fused, damage)
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[:-1], lambda data: data + b"x", lambda data: data[:9], lambda data: b""]
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: data[:9],
+        lambda data: b"",
+        lambda data: b"\xff\xfe neither text nor numpy",
+        lambda data: b"\xff\xfe" * 40000,
+        lambda data: b"\x93NUMPY\x01\x00\x20\x00" + b"\xff\xfe" * 3000,
+        lambda data: b"\x93NUMPY\x01\x00\xff\xff" + b"\xff\xfe" * 3000,
+    ],
 )
 def test_refuses_a_damaged_plain_file(tmp_path, read, save_features, make_fused, damage):
     path = tmp_path / "clip.npy"
