@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split",
         choices=("test", "validation", "train", "all"),
         default="test",
-        help="which examples; validation and train are split off as they were for training (default: %(default)s)",
+        help="which examples; train and validation as they were for training (default: %(default)s)",
     )
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     parser.add_argument("--cache-dir", type=Path, default=None, metavar="DIR", help="default: runs/.cache")

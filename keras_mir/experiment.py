@@ -163,9 +163,7 @@ def _train_and_report(
     )
     report = judgement.report(dataclasses.replace(context, model=str(_short(export))))
     judgement.save_figures(run.path)
-    figures.save(
-        figures.learning_curves(training.history, training.best_epoch), run.path / "learning_curves.png"
-    )
+    _save_curves(training, recipe.train.epochs, run)
     # The report is written last: a run that has one is finished.
     write_report(report, run.path)
     print_report(report, console)
@@ -175,8 +173,7 @@ def _train_and_report(
 
 def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) -> int:
     check = overfit(request.recipe, data, request.seed, request.overfit_batches, run)
-    path = run.path / "learning_curves.png"
-    figures.save(figures.learning_curves(check.training.history, check.training.best_epoch), path)
+    path = _save_curves(check.training, request.recipe.train.epochs, run)
     verdict = "memorised" if check.passed else "NOT memorised"
     console.print(
         f"overfit check: {request.overfit_batches} batches {verdict} in {check.training.epochs} epochs; "
@@ -185,6 +182,12 @@ def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) 
     )
     console.print(f"curve   {path}\nlogs    {run.logs}", highlight=False, soft_wrap=True)
     return 0 if check.passed else 1
+
+
+def _save_curves(training: Training, epochs: int, run: RunFolder) -> Path:
+    stopped = training.epochs - 1 if training.epochs < epochs else None
+    curves = figures.learning_curves(training.history, training.best_epoch, stopped)
+    return figures.save(curves, run.path / "learning_curves.png")
 
 
 def _context(request: FitRequest, data: Data, examples: Examples, training: Training) -> ReportContext:
@@ -215,6 +218,7 @@ def _print_data(data: Data, examples: Examples, recipe: Recipe, console: Console
         f"data: {kind}: {sizes}; {learnt}; {recipe.input.feature} "
         f"{'one column a beat' if recipe.input.sync == 'beat' else 'all frames'}, mean length {length}",
         highlight=False,
+        soft_wrap=True,
     )
     for bad in data.bad:
         console.print(f"left out: {bad.path}: {bad.reason}", highlight=False, soft_wrap=True)

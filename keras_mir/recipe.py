@@ -123,6 +123,9 @@ class SplitSettings:
                 raise UserError(f"{name} {getattr(self, name)}: give a share between 0 and 1")
 
 
+_TEXTS = ("name", "description")  # keys of a recipe that are no table
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A named set of settings; see the classes of its parts."""
@@ -182,14 +185,13 @@ class Recipe:
         recipe = base or cls(name="custom")
         parts = part_types()
         settings: dict[str, Any] = {}
+        texts: dict[str, Any] = {}
         for key, value in values.items():
-            if key in ("name", "description"):
-                recipe = dataclasses.replace(recipe, **{key: str(value)})
+            if key in _TEXTS:
+                texts[key] = str(value)
                 continue
             if key not in parts:
-                raise UserError(
-                    f"{source}: unknown key {key!r}{_suggestion(key, ['name', 'description', *parts])}"
-                )
+                raise UserError(f"{source}: unknown key {key!r}{_suggestion(key, [*_TEXTS, *parts])}")
             if not isinstance(value, Mapping):
                 raise UserError(f"{source}: {key!r} is not a table; write its settings under [{key}]")
             names = [f.name for f in dataclasses.fields(parts[key])]
@@ -198,7 +200,7 @@ class Recipe:
                     raise UserError(f"{source}: unknown key {name!r} in [{key}]{_suggestion(name, names)}")
             settings |= value
         try:
-            return recipe.with_settings(settings)
+            return dataclasses.replace(recipe, **texts).with_settings(settings)
         except UserError as error:
             raise UserError(f"{source}: {error}") from None
 

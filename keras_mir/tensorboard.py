@@ -50,7 +50,7 @@ class Pictures(keras.callbacks.Callback):
             figure = figures.spectrogram(
                 features.T,
                 source.spec,
-                synced=source.settings.sync == "beat",
+                synced=train.synced or source.settings.sync == "beat",
                 title=f"{train.table['id'][number]}{genre}",
             )
             self._write(f"input/{number}", figure, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from keras_mir.evaluation.metrics import (
     ClassificationMetrics,
     RegressionMetrics,
     classification_metrics,
+    predicted_classes,
     regression_metrics,
 )
 from keras_mir.evaluation.report import ReportContext, build_report
@@ -41,7 +42,7 @@ class Judgement:
         return build_report(task=self.task, metrics=self.metrics, context=context)
 
     @property
-    def task(self) -> str:
+    def task(self) -> Literal["genre", "affect"]:
         return "genre" if self.classes else "affect"
 
     def save_figures(self, folder: Path) -> None:
@@ -75,7 +76,7 @@ def judge(
     """
     if classes:
         true = {GENRE: np.asarray(labels[GENRE])}
-        predicted = {GENRE: outputs[GENRE].argmax(axis=-1)}
+        predicted = {GENRE: predicted_classes(outputs[GENRE])}
         metrics: ClassificationMetrics | RegressionMetrics = classification_metrics(
             true[GENRE], predicted[GENRE], classes, seed=seed
         )

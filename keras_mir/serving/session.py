@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,6 +22,64 @@ from keras_mir.serving.folders import SAVED_MODEL
 from pipelines.errors import UserError
 
 SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """An exported model's default signature, loaded; made by `serve`."""
+
+    path: Path
+    session: Any
+    signature: Any
+
+    def predict(self, features: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the signature on one batch.
+
+        Args:
+            features: `(batch, time, bands)`, read as float32, with batch at least 1.
+            lengths: `(batch,)`, read as int32, in frames.
+
+        Returns:
+            The outputs by name, each `(batch, ...)`; strings as str.
+
+        Raises:
+            UserError: If the features do not fit the model.
+        """
+        inputs = self.signature.inputs
+        _check_shape(self.path, features, tf.TensorShape(inputs["features"].tensor_shape))
+        feed = {
+            inputs["features"].name: np.asarray(features, np.float32),
+            inputs["lengths"].name: np.asarray(lengths, np.int32),
+        }
+        outputs = self.session.run(
+            {name: tensor.name for name, tensor in self.signature.outputs.items()}, feed
+        )
+        return {
+            name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
+            for name, value in outputs.items()
+        }
+
+
+@contextmanager
+def serve(path: Path) -> Iterator[ServedModel]:
+    """Load an exported model into a session.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+
+    Raises:
+        UserError: If there is no such model, or it is damaged.
+    """
+    if not (Path(path) / SAVED_MODEL).is_file():
+        raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
+    with quiet(), tf.compat.v1.Session(graph=tf.Graph()) as session:
+        try:
+            meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
+            ) from error
+        yield ServedModel(Path(path), session, meta_graph.signature_def[SIGNATURE])
 
 
 def session_predict(
@@ -39,31 +99,12 @@ def session_predict(
     Raises:
         UserError: If there is no such model, it is damaged, or the features do not fit it.
     """
-    if not (Path(path) / SAVED_MODEL).is_file():
-        raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
-    batches: list[dict[str, np.ndarray]] = []
-    with quiet(), tf.compat.v1.Session(graph=tf.Graph()) as session:
-        try:
-            meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
-        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
-            ) from error
-        signature = meta_graph.signature_def[SIGNATURE]
-        _check_shape(path, features, tf.TensorShape(signature.inputs["features"].tensor_shape))
-        fetches = {name: tensor.name for name, tensor in signature.outputs.items()}
-        for start in range(0, len(features), batch_size):
-            batch = slice(start, start + batch_size)
-            feed = {
-                signature.inputs["features"].name: np.asarray(features[batch], np.float32),
-                signature.inputs["lengths"].name: np.asarray(lengths[batch], np.int32),
-            }
-            batches.append(session.run(fetches, feed))
-    outputs = {name: np.concatenate([batch[name] for batch in batches]) for name in fetches}
-    return {
-        name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
-        for name, value in outputs.items()
-    }
+    with serve(path) as model:
+        starts = range(0, max(len(features), 1), batch_size)
+        batches = [
+            model.predict(features[at : at + batch_size], lengths[at : at + batch_size]) for at in starts
+        ]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def _check_shape(path: Path, features: np.ndarray, expected: tf.TensorShape) -> None:
