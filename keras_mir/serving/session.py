@@ -9,7 +9,7 @@ object graph.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,12 @@ def serve(path: Path) -> Iterator[ServedModel]:
     """
     if not (Path(path) / SAVED_MODEL).is_file():
         raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
-    with quiet(), tf.compat.v1.Session(graph=tf.Graph()) as session:
+    graph = tf.Graph()
+    # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
+    with quiet(), closing(tf.compat.v1.Session(graph=graph)) as session:
         try:
-            meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
+            with graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
         except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
