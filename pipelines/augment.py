@@ -83,7 +83,8 @@ def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:
     # A graph of its own keeps the seed, and the draws, apart from the caller's.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.random.set_seed(seed)
-        masks = tf.stack([draw(tf.ones(shape), limit) for _ in range(_BANK)])
+        # One at a time, for the order of the draws to be the same every time.
+        masks = tf.map_fn(lambda blank: draw(blank, limit), tf.ones((_BANK, *shape)), parallel_iterations=1)
         return session.run(masks).reshape(_BANK, size) > 0
 
 
