@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_mir.fit",
+        usage="%(prog)s [RECIPE] [--data DIR] [--SETTING VALUE ...]",
         description="Train a model, evaluate it on held-out clips and export it for TF Serving. "
         "Without --data it trains on synthetic music that it generates itself.",
         allow_abbrev=False,

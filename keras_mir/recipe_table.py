@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +13,10 @@ from keras_mir.recipe import Recipe
 
 def print_recipes(recipes: Iterable[Recipe], console: Console) -> None:
     """Show recipes: name, model, input, task and the main settings."""
-    table = Table("recipe", "model", "input", "task", "settings", title="Named recipes", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("recipe", no_wrap=True)
+    for column in ("model", "input", "task", "settings"):
+        table.add_column(column)
     for recipe in recipes:
         table.add_row(recipe.name, _model(recipe), _input(recipe), _task(recipe), _settings(recipe))
     console.print(table)
@@ -24,28 +28,21 @@ def print_recipes(recipes: Iterable[Recipe], console: Console) -> None:
 def _model(recipe: Recipe) -> str:
     model = recipe.model
     if model.kind == "lstm":
-        return f"bidirectional LSTM {model.layers} x {model.units}"
-    length = ", any length" if model.kind == "cnn-any-length" else ""
-    return f"CNN {'-'.join(map(str, model.filters))}{length}"
+        return f"BiLSTM {model.layers} x {model.units}"
+    return "CNN, any length" if model.kind == "cnn-any-length" else "CNN"
 
 
 def _input(recipe: Recipe) -> str:
-    sync = "beat-synced " if recipe.input.sync == "beat" else ""
+    sync = ", beats" if recipe.input.sync == "beat" else ""
     frames = f", {recipe.input.frames} frames" if isinstance(recipe.input.frames, int) else ""
-    return f"{sync}{recipe.input.feature}{frames}"
+    return f"{recipe.input.feature}{sync}{frames}"
 
 
 def _task(recipe: Recipe) -> str:
-    if recipe.task.task == "genre":
-        return "genre"
-    return "affect, frozen layers" if recipe.name.startswith("transfer") else "affect"
+    return "transfer" if recipe.name.startswith("transfer") else recipe.task.task
 
 
 def _settings(recipe: Recipe) -> str:
-    train, model = recipe.train, recipe.model
-    stop = f", patience {train.early_stopping}" if train.early_stopping else ""
-    decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
-    return (
-        f"{train.epochs} epochs{stop}, batch {train.batch_size}, Adam {train.learning_rate:g}{decay}, "
-        f"dropout {model.dropout:g}"
-    )
+    train = recipe.train
+    decay = f", decay {train.weight_decay:g}" if train.weight_decay else ""
+    return f"{train.epochs} epochs, lr {train.learning_rate:g}{decay}"

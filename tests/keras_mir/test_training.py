@@ -23,7 +23,7 @@ SMALL = {"units": 8, "layers": 1, "batch_size": 8, "epochs": 4, "early_stopping"
 SMALL_CNN = {"kind": "cnn-any-length", "filters": (4, 4), "pools": (2, 2), "batch_size": 8, "epochs": 2}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the process dying: nothing may run after it."""
 
 
@@ -40,7 +40,7 @@ class KillAt(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self.epoch == self.at and batch == 1:
-            raise Killed
+            raise KilledError
 
 
 def prepared(course_data, tmp_path, recipe):
@@ -73,7 +73,7 @@ def test_a_killed_run_ends_at_the_weights_of_an_uninterrupted_one(case, course_d
     data = prepared(course_data, tmp_path, recipe)
     whole = train(recipe, data, run_folder(tmp_path / "whole"), seed=3)
     run = run_folder(tmp_path / "killed")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(recipe, data, run, seed=3, extra_callbacks=[KillAt(2)])
     resumed = train(recipe, data, run, seed=3, resume=True)
     assert resumed.history == whole.history
@@ -206,8 +206,9 @@ def test_two_devices_train_in_step(course_data, tmp_path):
         from keras_mir.training import train
         from pipelines.datasets.course import load_course
         recipe = named_recipe("lstm-beat-mel").with_settings({SMALL | {"epochs": 3}!r})
-        data = load_data(load_course(Path({str(course_data)!r}), "genre", True), recipe, Path({str(tmp_path)!r}))
-        run = RunFolder(Path({str(tmp_path)!r}))
+        folder = Path({str(tmp_path)!r})
+        data = load_data(load_course(Path({str(course_data)!r}), "genre", True), recipe, folder)
+        run = RunFolder(folder)
         training = train(recipe, data, run, seed=0, devices=("CPU:0", "CPU:1"))
         print("losses", *training.history["loss"])
         """
