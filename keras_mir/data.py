@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -188,7 +189,8 @@ def group_column(examples: Examples, settings: SplitSettings) -> str:
     """
     columns = examples.table.columns
     if settings.group_by == "auto":
-        return "artist" if "artist" in columns and examples.table["artist"].notna().all() else ""
+        known = "artist" in columns and _filled(examples.table["artist"]).all()
+        return "artist" if known else ""
     if settings.group_by == "none":
         return ""
     if settings.group_by not in columns:
@@ -216,9 +218,22 @@ def _hold_out(
             fraction,
             settings.split_seed + stream,
             classes=list(examples.table[GENRE]) if examples.has_genre else None,
-            groups=list(examples.table[group].astype(str)) if group else None,
+            groups=_groups(examples.table, group) if group else None,
         )
     return examples.take(rest), examples.take(held_out)
+
+
+def _filled(column: pd.Series[Any]) -> pd.Series[bool]:
+    return column.notna() & (column.astype(str) != "")
+
+
+def _groups(table: pd.DataFrame, column: str) -> list[str]:
+    """The group of every row; a row without one is a group of its own."""
+    named = _filled(table[column])
+    return [
+        f"group {value}" if known else f"row {identity}"
+        for value, known, identity in zip(table[column], named, table[ID], strict=True)
+    ]
 
 
 def _with_common_frames(sources: dict[str, Source], recipe: Recipe) -> dict[str, Source]:

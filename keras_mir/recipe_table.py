@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -13,36 +12,27 @@ from keras_mir.recipe import Recipe
 
 def print_recipes(recipes: Iterable[Recipe], console: Console) -> None:
     """Show recipes: name, model, input, task and the main settings."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recipe", no_wrap=True)
-    for column in ("model", "input", "task", "settings"):
-        table.add_column(column)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("recipe", "model", "input", "task"):
+        table.add_column(column, no_wrap=True)
+    for column in ("epochs", "rate"):
+        table.add_column(column, no_wrap=True, justify="right")
     for recipe in recipes:
-        table.add_row(recipe.name, _model(recipe), _input(recipe), _task(recipe), _settings(recipe))
+        train = recipe.train
+        numbers = str(train.epochs), f"{train.learning_rate:g}"
+        table.add_row(recipe.name, _model(recipe), _input(recipe), recipe.task.task, *numbers)
     console.print(table)
-    console.print(
-        "Every setting can be changed by a flag (see --help), or in a file of your own (--recipe FILE)."
-    )
+    console.print("\nThe input is mel or chroma bands, and one column a beat or so many frames.")
+    console.print("Every setting has a flag (--help); --recipe FILE takes a recipe of your own.")
 
 
 def _model(recipe: Recipe) -> str:
     model = recipe.model
     if model.kind == "lstm":
-        return f"BiLSTM {model.layers} x {model.units}"
-    return "CNN, any length" if model.kind == "cnn-any-length" else "CNN"
+        return f"BiLSTM {model.layers}x{model.units}"
+    return "CNN any length" if model.kind == "cnn-any-length" else "CNN"
 
 
 def _input(recipe: Recipe) -> str:
-    sync = ", beats" if recipe.input.sync == "beat" else ""
-    frames = f", {recipe.input.frames} frames" if isinstance(recipe.input.frames, int) else ""
-    return f"{recipe.input.feature}{sync}{frames}"
-
-
-def _task(recipe: Recipe) -> str:
-    return "transfer" if recipe.name.startswith("transfer") else recipe.task.task
-
-
-def _settings(recipe: Recipe) -> str:
-    train = recipe.train
-    decay = f", decay {train.weight_decay:g}" if train.weight_decay else ""
-    return f"{train.epochs} epochs, lr {train.learning_rate:g}{decay}"
+    length = "beats" if recipe.input.sync == "beat" else recipe.input.frames
+    return recipe.input.feature if length == "batch" else f"{recipe.input.feature}, {length}"
