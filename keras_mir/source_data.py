@@ -55,8 +55,9 @@ def find_examples(
 
 def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
     from pipelines.synthetic.corpus import write_corpus
+    from pipelines.synthetic.render import GENERATOR_VERSION
 
-    folder = cache / "synthetic-corpus"
+    folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
     with progress("generating synthetic music", console) as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
     return _extracted(folder, labels, cache, jobs, console, synthetic=True)
@@ -65,12 +66,11 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
 def _extracted(
     audio: Path, labels: Path, cache: Path, jobs: int, console: Console, synthetic: bool = False
 ) -> Path:
-    """Features of a folder of audio, in a folder of the cache."""
+    """Features of a folder of audio, in a folder of the cache named by what they follow from."""
     from pipelines.extraction import extract_dataset
     from pipelines.labels import read_label_table
 
-    key = hashlib.blake2b(f"{audio.resolve()}\0{labels.resolve()}".encode(), digest_size=8).hexdigest()
-    out = cache / f"features-{SYNTHETIC if synthetic else key}"
+    out = cache / f"features-{_fingerprint(audio, labels)}"
     with progress("extracting features", console) as report:
         result = extract_dataset(
             audio,
@@ -89,3 +89,12 @@ def _extracted(
             f"run python -m keras_mir.prepare, which goes on without them"
         )
     return out
+
+
+def _fingerprint(audio: Path, labels: Path) -> str:
+    """Changes when the table does, or any file in the folder is added, removed or rewritten."""
+    digest = hashlib.blake2b(labels.read_bytes() if labels.is_file() else b"", digest_size=8)
+    for path in sorted(path for path in audio.resolve().rglob("*") if path.is_file()):
+        status = path.stat()
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

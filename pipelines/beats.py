@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pipelines.spec import FeatureSpec
 
-START_BPM = 120.0  # centre of the log-normal prior over tempo; also the fallback's tempo
+START_BPM = 120.0  # centre of the log-normal prior over tempo
 TEMPO_OCTAVES = 1.0  # standard deviation of that prior, in octaves
 MAX_TEMPO = 320.0  # BPM
 TEMPOGRAM_SECONDS = 8.0  # length of the autocorrelation window
@@ -94,13 +94,8 @@ def fixed_step_beats(frames: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     Returns:
         int32 ``(n,)``.
     """
-    step = fallback_step(spec)
+    step = spec.half_second
     return tf.range(step, tf.maximum(frames, step), step)
-
-
-def fallback_step(spec: FeatureSpec) -> int:
-    """Frames between the boundaries of ``fixed_step_beats``."""
-    return max(1, round(spec.frame_rate * 60.0 / START_BPM))
 
 
 def beat_sync(fused: tf.Tensor, beats: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:

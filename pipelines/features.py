@@ -25,7 +25,6 @@ from pipelines.spec import FeatureSpec
 
 MIN_SECONDS = 0.5  # one beat at 120 BPM; less holds nothing to synchronise to
 SILENCE = 2.0**-16  # half the last bit of 16-bit audio; a clip that never gets above it is silent
-FALLBACK_BPM = 120.0  # where no beat is found, boundaries come at this tempo
 MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves ends just below half of it
 
 _HPSS_KERNEL = 31  # frames, and bins, of the two median filters
@@ -196,8 +195,7 @@ def _fuse(mel_power: np.ndarray, chroma: np.ndarray, spec: FeatureSpec) -> np.nd
 
 def _synced(mel_power: np.ndarray, chroma: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     if len(beats) == 0:
-        step = max(1, round(60.0 / FALLBACK_BPM * spec.frame_rate))  # frames
-        beats = np.arange(step, mel_power.shape[1], step)
+        beats = np.arange(spec.half_second, mel_power.shape[1], spec.half_second)
     mel = librosa.util.sync(mel_power, beats, aggregate=np.median)
     return _fuse(mel, librosa.util.sync(chroma, beats, aggregate=np.median), spec)
 

@@ -44,6 +44,11 @@ class FeatureSpec:
         """Frames per second."""
         return self.sample_rate / self.hop_length
 
+    @property
+    def half_second(self) -> int:
+        """Frames of half a second, one beat at 120 BPM: the step where no beat is found."""
+        return max(1, round(0.5 * self.frame_rate))
+
     def bands(self, feature: Feature) -> slice:
         """The band columns of ``feature`` in a fused array of shape ``(time, n_bands)``."""
         return {

@@ -126,7 +126,7 @@ def test_the_shortest_clips_are_tracked_or_have_no_beats(onset_envelope, track_b
 
 @pytest.mark.parametrize("frames", [1, 21, 22, 23, 44, 45, 1292])
 def test_the_fallback_steps_every_half_second(frames):
-    step = beats.fallback_step(SPEC)
+    step = SPEC.half_second
     assert step == 22  # 43.07 frames a second at 120 BPM
     bounds = beats.fixed_step_beats(tf.constant(frames), SPEC).numpy()
     assert bounds.tolist() == list(range(step, frames, step))
