@@ -6,14 +6,11 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mir import cli
 from pipelines.spec import FeatureSpec
-
-_LINES = 20  # progress lines where there is no terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,6 +87,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from keras_mir.progress import progress
     from pipelines.extraction import extract_dataset
     from pipelines.labels import read_label_table
 
@@ -97,7 +97,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     spec = FeatureSpec(
         sample_rate=arguments.sample_rate, n_fft=arguments.n_fft, hop_length=arguments.hop_length
     )
-    with _progress() as progress:
+    with progress("extracting features", Console()) as report:
         result = extract_dataset(
             arguments.audio_dir,
             labels,
@@ -109,7 +109,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
             group_by=arguments.group_by,
             licence=arguments.licence,
             name=arguments.name,
-            progress=progress,
+            progress=report,
         )
     if result.unlabelled:
         files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
@@ -123,27 +123,6 @@ def _prepare(arguments: argparse.Namespace) -> int:
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, a line now and then elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console()
-    if not console.is_terminal:
-        yield _print_progress
-        return
-    columns = (TextColumn("extracting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda finished, total: bar.update(task, completed=finished, total=total)
-
-
-def _print_progress(finished: int, total: int) -> None:
-    if finished and finished * _LINES // total > (finished - 1) * _LINES // total:
-        print(f"{finished} of {total} clips", flush=True)
 
 
 def _print_failures(failed: Sequence[tuple[str, str]]) -> None:

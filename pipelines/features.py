@@ -163,7 +163,7 @@ def beat_synced(audio: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.n
     Args:
         audio: float32 ``(samples,)`` at ``spec.sample_rate``.
         beats: int ``(n,)`` increasing frames. Where there is none, boundaries come every half
-            second (``FALLBACK_BPM``), for one column for a whole clip would be no sequence.
+            second (``spec.half_second``), for one column for a whole clip would be no sequence.
         spec: What to make.
 
     Returns:
