@@ -6,6 +6,8 @@ report's own settings are flags away (``--no-masks --padding zero --normalise no
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keras_mir.models.settings import ModelSettings
 from keras_mir.recipe import Recipe, TaskSettings, TrainSettings
 from pipelines.errors import UserError
@@ -15,13 +17,14 @@ DEFAULT = "lstm-beat-mel"
 
 REPORT_FRAMES = 1293  # of a 30 s clip
 
-_GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
-_CNN = ModelSettings(kind="cnn", normalise="bands")
-_ANY_LENGTH = ModelSettings(kind="cnn-any-length", normalise="bands")
 _FULL_MEL = InputSettings("mel", frames=REPORT_FRAMES)
 _BEAT_MEL = InputSettings("mel", sync="beat")
 _AFFECT = TaskSettings(task="affect")
-_CNN_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, weight_decay=1e-4, early_stopping=8)
+_GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
+_GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
+# Half of the inputs dropped is noise that a squared error does not average out.
+_AFFECT_CNN = ModelSettings(kind="cnn", normalise="bands", dropout=0.2)
+_CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, early_stopping=20)
 
 _RECIPES = (
     Recipe(
@@ -52,29 +55,29 @@ _RECIPES = (
         "cnn",
         "the report's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
         input=_FULL_MEL,
-        model=_CNN,
+        model=_GENRE_CNN,
         train=_CNN_TRAINING,
     ),
     Recipe(
         "cnn-beat-mel",
         "the CNN's blocks with a mean over time, for clips of any length",
         input=_BEAT_MEL,
-        model=_ANY_LENGTH,
-        train=TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4),
+        model=replace(_GENRE_CNN, kind="cnn-any-length"),
+        train=_CNN_TRAINING,
     ),
     Recipe(
         "affect-lstm",
         "affect regression with four LSTM layers over beat-synchronous mel",
         task=_AFFECT,
         input=_BEAT_MEL,
-        model=ModelSettings(kind="lstm", units=128, layers=4, normalise="bands"),
+        model=ModelSettings(kind="lstm", units=128, layers=4, normalise="bands", dropout=0.2),
     ),
     Recipe(
         "affect-cnn",
         "affect regression of one target with the report's CNN",
         task=_AFFECT,
         input=_FULL_MEL,
-        model=_CNN,
+        model=_AFFECT_CNN,
         train=_CNN_TRAINING,
     ),
     Recipe(
@@ -82,7 +85,7 @@ _RECIPES = (
         "several affect targets at once: one CNN, a head a target, the sum of the losses",
         task=_AFFECT,
         input=_FULL_MEL,
-        model=_CNN,
+        model=_AFFECT_CNN,
         train=_CNN_TRAINING,
     ),
     Recipe(
@@ -90,15 +93,15 @@ _RECIPES = (
         "the same for clips of any length, beat-synchronous",
         task=_AFFECT,
         input=_BEAT_MEL,
-        model=_ANY_LENGTH,
-        train=TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4),
+        model=replace(_AFFECT_CNN, kind="cnn-any-length"),
+        train=_CNN_TRAINING,
     ),
     Recipe(
         "transfer-cnn",
         "a new affect head on the frozen layers of a trained genre CNN (--backbone RUN)",
         task=_AFFECT,
         input=_FULL_MEL,
-        model=_CNN,
+        model=_AFFECT_CNN,
         train=TrainSettings(epochs=10, learning_rate=1e-3, early_stopping=0),
     ),
 )

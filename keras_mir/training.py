@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -67,16 +68,20 @@ def strategy(devices: Sequence[str] = ()) -> tf.distribute.Strategy | None:
 def new_model(recipe: Recipe, data: Data, use_cudnn: bool = True) -> keras.Model:
     """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
     train = data.sources[TRAIN]
-    mean = variance = None
-    if recipe.model.normalise == "bands":
-        mean, variance = band_statistics(train.cached)
+    settings = replace(recipe.model, head=_head(recipe, train))
     classes = data.classes or None
+    means = {name: float(train.labels[name].mean()) for name in data.targets}
     if recipe.task.backbone:
         backbone = load_backbone(Path(recipe.task.backbone))
         _check_backbone(backbone, recipe, train)
-        return with_frozen_backbone(backbone, recipe.model, classes=classes, targets=data.targets)
+        return with_frozen_backbone(
+            backbone, settings, classes=classes, targets=data.targets, target_means=means
+        )
+    mean = variance = None
+    if settings.normalise == "bands":
+        mean, variance = band_statistics(train.cached)
     return build_model(
-        recipe.model,
+        settings,
         bands=train.cached.bands,
         time=train.frames,
         classes=classes,
@@ -85,8 +90,17 @@ def new_model(recipe: Recipe, data: Data, use_cudnn: bool = True) -> keras.Model
         feature=recipe.input.feature,
         band_mean=mean,
         band_variance=variance,
+        target_means=means,
         use_cudnn="auto" if use_cudnn else False,
     )
+
+
+def _head(recipe: Recipe, train: Source) -> Literal["linear", "sigmoid"]:
+    """The activation of affect outputs that the recipe, or the training labels, ask for."""
+    if recipe.model.head != "auto":
+        return recipe.model.head
+    inside = all(values.min() >= 0.0 and values.max() <= 1.0 for values in train.labels.values())
+    return "sigmoid" if inside else "linear"
 
 
 def load_backbone(path: Path) -> keras.Model:

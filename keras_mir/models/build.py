@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -32,6 +32,7 @@ def build_model(
     feature: Feature,
     band_mean: Sequence[float] | np.ndarray | None = None,
     band_variance: Sequence[float] | np.ndarray | None = None,
+    target_means: Mapping[str, float] | None = None,
     use_cudnn: Literal["auto", False] = "auto",
 ) -> keras.Model:
     """Build a model with fresh weights; `keras.utils.set_random_seed` makes them repeatable.
@@ -46,6 +47,7 @@ def build_model(
         feature: Which of its bands the model sees.
         band_mean: `(bands,)` mean over the training frames, for `normalise = "bands"`.
         band_variance: `(bands,)` variance over the training frames, likewise.
+        target_means: Mean training value by target, where the outputs start.
         use_cudnn: False keeps cuDNN out of the graph; build so for export from a GPU.
 
     Returns:
@@ -68,7 +70,7 @@ def build_model(
         embedding = cnn(x, lengths, settings)
     else:
         embedding = cnn_any_length(x, lengths, settings)
-    outputs = add_heads(embedding, settings, classes=classes, targets=targets)
+    outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
     return keras.Model(
         {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,15 +49,22 @@ def check_outputs(classes: Sequence[str] | None, targets: Sequence[str]) -> None
 
 
 def add_heads(
-    embedding: Any, settings: ModelSettings, *, classes: Sequence[str] | None, targets: Sequence[str]
+    embedding: Any,
+    settings: ModelSettings,
+    *,
+    classes: Sequence[str] | None,
+    targets: Sequence[str],
+    target_means: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Put dropout, the optional hidden layer and the dense outputs on an embedding.
 
     Args:
         embedding: `(batch, size)` symbolic tensor.
-        settings: Its `dropout`, `hidden`, `l2` and `head` count here.
+        settings: Its `dropout`, `hidden`, `l2` and `head` count here; `auto` is linear.
         classes: Genre names, for one softmax output `genre` `(batch, n_classes)`.
         targets: Affect targets, for one output `(batch, 1)` each.
+        target_means: Mean training value by target. The bias starts there, so that training
+            need not first find the scale of the labels.
 
     Returns:
         Outputs by name, float32 whatever the precision policy.
@@ -72,16 +80,34 @@ def add_heads(
         )(x)
         x = ResumableDropout(settings.dropout, name="hidden_dropout")(x)
 
-    def dense(units: int, activation: str, name: str) -> Any:
-        penalty = l2_penalty(settings)
+    def dense(units: int, activation: str, name: str, bias: float = 0.0) -> Any:
         return keras.layers.Dense(
-            units, activation=activation, kernel_regularizer=penalty, dtype="float32", name=name
+            units,
+            activation=activation,
+            kernel_regularizer=l2_penalty(settings),
+            bias_initializer=keras.initializers.Constant(bias),
+            dtype="float32",
+            name=name,
         )(x)
 
     if classes is not None:
         return {GENRE: dense(len(classes), "softmax", GENRE)}
+    activation = "sigmoid" if settings.head == "sigmoid" else "linear"
     # The prefix keeps a target called "dropout" or "features" from meeting that layer.
-    return {target: dense(1, settings.head, f"target_{target}") for target in targets}
+    return {
+        target: dense(1, activation, f"target_{target}", _bias(activation, (target_means or {}).get(target)))
+        for target in targets
+    }
+
+
+def _bias(activation: str, mean: float | None) -> float:
+    """The bias at which an output without any input gives `mean`."""
+    if mean is None:
+        return 0.0
+    if activation == "linear":
+        return mean
+    share = min(max(mean, 0.01), 0.99)
+    return math.log(share / (1.0 - share))
 
 
 def l2_penalty(settings: ModelSettings) -> Any:

@@ -9,7 +9,7 @@ from pipelines.errors import UserError
 
 Kind = Literal["lstm", "cnn", "cnn-any-length"]
 Normalise = Literal["none", "range", "bands"]
-Head = Literal["linear", "sigmoid"]
+Head = Literal["auto", "linear", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class ModelSettings:
             one without stating its strength.
         normalise: Features as they are (`none`, the report's way), mel scaled from dB to
             0..1 (`range`), or each band to mean 0 and variance 1 (`bands`).
-        head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1).
+        head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
+            `sigmoid` where all training values are from 0 to 1, else `linear`.
         masks: Leave padded frames out. False reads them as music, the report's way.
     """
 
@@ -41,7 +42,7 @@ class ModelSettings:
     dropout: float = 0.5
     l2: float = 1e-4
     normalise: Normalise = "range"
-    head: Head = "linear"
+    head: Head = "auto"
     masks: bool = True
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -12,7 +12,12 @@ from pipelines.errors import UserError
 
 
 def with_frozen_backbone(
-    saved: keras.Model, settings: ModelSettings, *, classes: Sequence[str] | None, targets: Sequence[str]
+    saved: keras.Model,
+    settings: ModelSettings,
+    *,
+    classes: Sequence[str] | None,
+    targets: Sequence[str],
+    target_means: Mapping[str, float] | None = None,
 ) -> keras.Model:
     """Cut a model at its embedding, freeze what is before, and put new heads after.
 
@@ -25,6 +30,7 @@ def with_frozen_backbone(
         settings: Its `dropout`, `hidden`, `l2` and `head` count for the new heads.
         classes: Genre names in index order, or None for affect heads.
         targets: Affect targets, or empty for a genre head.
+        target_means: Mean training value by target, where the outputs start.
 
     Returns:
         A model with the inputs of `saved` and the new outputs; it has an `embedding` itself.
@@ -41,5 +47,5 @@ def with_frozen_backbone(
         layer.trainable = False
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0  # a frozen layer would go on dropping
-    outputs = add_heads(embedding, settings, classes=classes, targets=targets)
+    outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
     return keras.Model(saved.input, outputs, name=f"{saved.name}_transfer")

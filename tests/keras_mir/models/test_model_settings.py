@@ -15,7 +15,7 @@ def test_lists_from_a_recipe_file_become_tuples():
     [
         ({"kind": "gru"}, "kind = 'gru': choose lstm, cnn or cnn-any-length"),
         ({"normalise": "all"}, "normalise = 'all': choose none, range or bands"),
-        ({"head": "relu"}, "head = 'relu': choose linear or sigmoid"),
+        ({"head": "relu"}, "head = 'relu': choose auto, linear or sigmoid"),
         ({"units": 0}, "units = 0: give 1 or more"),
         ({"layers": 0}, "layers = 0: give 1 or more"),
         ({"filters": (8, 16)}, "pools = '2,2,4,4': give one for each of 2 filters"),

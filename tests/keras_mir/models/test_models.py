@@ -181,3 +181,24 @@ def test_an_impossible_model_is_refused_in_one_line(kind, changes, message):
         build_model(ModelSettings(kind=kind), **{**arguments, **changes})
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("head", "mean"), [("linear", 5.5), ("sigmoid", 0.2)])
+def test_affect_outputs_start_at_the_mean_of_the_labels(head: str, mean: float) -> None:
+    settings = ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,), head=head)
+    model = build_model(
+        settings,
+        bands=12,
+        time=None,
+        classes=None,
+        targets=("power",),
+        spec=FeatureSpec(),
+        feature="chroma",
+        target_means={"power": mean},
+    )
+    kernel, bias = model.get_layer("target_power").get_weights()
+    model.get_layer("target_power").set_weights([np.zeros_like(kernel), bias])
+    features, lengths = np.zeros((1, 8, 12), np.float32), np.array([8], np.int32)
+    np.testing.assert_allclose(
+        model({"features": features, "lengths": lengths})["power"], [[mean]], rtol=1e-5
+    )
