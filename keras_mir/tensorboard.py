@@ -17,19 +17,37 @@ from keras_mir.evaluation import figures
 from keras_mir.evaluation.predictions import predict_source
 from keras_mir.recipe import Recipe
 from keras_mir.run_folder import RunFolder
-from pipelines.build import Source
 
 _PICTURES = 10  # at most, of each kind, over a whole training
 _SAMPLES = 4  # spectrograms shown
 
 
 def callbacks(recipe: Recipe, data: Data, run: RunFolder) -> list[keras.callbacks.Callback]:
-    """Scalars, learning rate and graph by Keras; pictures and hyperparameters by us."""
+    """Scalars and learning rate by Keras; graph, pictures and hyperparameters by us."""
     return [
-        keras.callbacks.TensorBoard(str(run.logs), write_graph=True, update_freq="epoch"),
+        # The graph Keras 3 writes has no operations, and TensorBoard refuses to draw it.
+        keras.callbacks.TensorBoard(str(run.logs), write_graph=False, update_freq="epoch"),
+        Graph(run),
         Pictures(data, run),
         HParams(recipe, run),
     ]
+
+
+class Graph(keras.callbacks.Callback):
+    """The operations of the model, once, as it answers."""
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        inputs = {
+            name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in self.model.input.items()
+        }
+        answer = tf.function(lambda inputs: self.model(inputs, training=False))
+        graph = answer.get_concrete_function(inputs).graph
+        with tf.summary.create_file_writer(str(self.run.logs / "graph")).as_default():
+            tf.summary.graph(graph)
 
 
 class Pictures(keras.callbacks.Callback):
@@ -45,13 +63,14 @@ class Pictures(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(self.run.logs / "pictures"))
         train = self.data.examples[TRAIN]
         source = self.data.sources[TRAIN]
-        for number, features in enumerate(sample_features(source, _SAMPLES)):
-            genre = f" ({train.table['genre'][number]})" if self.data.classes else ""
+        for number, row in enumerate(_spread(len(source), _SAMPLES)):
+            genre = f" ({train.table['genre'][row]})" if self.data.classes else ""
+            features = np.fromfile(source.cached.paths[row], "<f4").reshape(-1, source.cached.bands)
             figure = figures.spectrogram(
                 features.T,
                 source.spec,
                 synced=train.synced or source.settings.sync == "beat",
-                title=f"{train.table['id'][number]}{genre}",
+                title=f"{train.table['id'][row]}{genre}",
             )
             self._write(f"input/{number}", figure, 0)
 
@@ -105,10 +124,9 @@ class HParams(keras.callbacks.Callback):
                 tf.summary.scalar(f"best/{name}", value, step=0)
 
 
-def sample_features(source: Source, count: int) -> list[np.ndarray]:
-    """The first examples as they are cached, ``(time, bands)`` float32 each."""
-    paths = source.cached.paths[:count]
-    return [np.fromfile(path, "<f4").reshape(-1, source.cached.bands) for path in paths]
+def _spread(n: int, count: int) -> list[int]:
+    """Up to ``count`` of n rows, evenly spread: tables are often sorted by genre."""
+    return sorted({int(row) for row in np.linspace(0, n - 1, count)})
 
 
 def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:

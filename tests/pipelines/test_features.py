@@ -73,7 +73,7 @@ def test_levels_and_lengths() -> None:
     audio = drums_and_chord()
     fused = fused_spectrogram(audio, SPEC)
     assert fused.shape == (140, 1 + len(audio) // 512)
-    assert fused[:128].max() == 0.0
+    assert fused[:128].max() == pytest.approx(0.0, abs=1e-5)  # a float32 step, in some numpy versions
     assert fused[:128].min() >= -80.0
     synced = beat_synced(audio, np.array([20, 40, 60]), SPEC)
     assert synced.shape == (140, 4)
