@@ -58,6 +58,7 @@ class Pictures(keras.callbacks.Callback):
         self.data = data
         self.run = run
         self.writer: Any = None
+        self.epochs = 0  # done so far
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self.writer = tf.summary.create_file_writer(str(self.run.logs / "pictures"))
@@ -75,13 +76,14 @@ class Pictures(keras.callbacks.Callback):
             self._write(f"input/{number}", figure, 0)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.epochs = epoch + 1
         every = max(1, self.params["epochs"] // _PICTURES)
         if epoch % every == 0:
             self._draw(epoch)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         # EarlyStopping has put back the best weights by now: this picture is of them.
-        self._draw(self.params["epochs"])
+        self._draw(self.epochs)
         self.writer.close()
 
     def _draw(self, epoch: int) -> None:
