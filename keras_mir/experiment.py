@@ -18,13 +18,15 @@ from keras_mir.evaluation.judge import judge
 from keras_mir.evaluation.predictions import predict_source
 from keras_mir.evaluation.report import ReportContext, TrainingSummary, write_report
 from keras_mir.evaluation.table import print_report
+from keras_mir.overfit import overfit
 from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
+from keras_mir.recipe_model import load_backbone, new_model
 from keras_mir.run_folder import RunFolder
 from keras_mir.serving.describe import describe
 from keras_mir.serving.savedmodel import export_savedmodel
 from keras_mir.source_data import find_examples
-from keras_mir.training import Training, new_model, overfit, train
+from keras_mir.training import Training, train
 from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
 
@@ -91,6 +93,8 @@ def run_fit(request: FitRequest, console: Console) -> int:
     """
     request = request.with_paths()
     _check_name(request.name)
+    if request.recipe.task.transfer:
+        load_backbone(Path(request.recipe.task.backbone))  # refuses before any work is done
     run = RunFolder(Path(request.out))
     if run.request.exists():
         run.create({}, {})  # refuses before any work is done

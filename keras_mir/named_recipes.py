@@ -99,7 +99,7 @@ _RECIPES = (
     Recipe(
         "transfer-cnn",
         "a new affect head on the frozen layers of a trained genre CNN (--backbone RUN)",
-        task=_AFFECT,
+        task=replace(_AFFECT, transfer=True),
         input=_FULL_MEL,
         model=_AFFECT_CNN,
         train=TrainSettings(epochs=10, learning_rate=1e-3, early_stopping=0),

@@ -28,7 +28,8 @@ class TaskSettings:
         targets: Affect targets, names of columns; none means all the data set has.
         class_weights: ``"balanced"`` weighs examples so that every class counts the same.
         loss_weights: Weight of each target's loss, as ``name=weight``; others weigh 1.
-        backbone: A run, or an exported model, whose frozen layers are taken over.
+        transfer: Learn only new heads, on the frozen layers of ``backbone``.
+        backbone: The run, or the exported model, whose layers those are.
     """
 
     task: Literal["genre", "affect"] = "genre"
@@ -36,6 +37,7 @@ class TaskSettings:
     targets: tuple[str, ...] = ()
     class_weights: Literal["none", "balanced"] = "none"
     loss_weights: tuple[str, ...] = ()
+    transfer: bool = False
     backbone: str = ""
 
     def __post_init__(self) -> None:

@@ -71,6 +71,18 @@ def test_the_report_has_the_promised_keys(fitted):
     assert report["training"]["epochs"] == 3
 
 
+def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+
+    events = EventMultiplexer().AddRunsFromDirectory(str(fitted / "run" / "logs")).Reload()
+    tensors = {run: set(events.GetAccumulator(run).Tags()["tensors"]) for run in events.Runs()}
+    assert tensors["train"] >= {"epoch_loss", "epoch_accuracy", "epoch_learning_rate"}
+    assert tensors["validation"] >= {"epoch_loss", "epoch_accuracy"}
+    assert tensors["pictures"] >= {"input/0", "input/3", "validation/confusion_matrix"}
+    assert tensors["hparams"] >= {"best/val_loss", "best/val_accuracy", "_hparams_/session_start_info"}
+    assert any(node.op == "Softmax" for node in events.Graph("graph").node)
+
+
 def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path):
     """The session loader in a fresh process, started where neither keras_mir nor pipelines can be found."""
     version = fitted / "saved_models" / "lstm-beat-mel" / "1"
@@ -235,6 +247,11 @@ class TestMistakes:
         line = mistake(fit, tmp_path, capsys, "affect-lstm", "--data", course_data, "--targets", "valence")
         assert "valence" in line
         assert "calmness, power" in line
+
+    def test_transfer_without_a_backbone(self, course_data, tmp_path, capsys):
+        assert "--backbone" in mistake(fit, tmp_path, capsys, "transfer-cnn", "--data", course_data)
+        line = mistake(fit, tmp_path, capsys, "transfer-cnn", "--backbone", tmp_path, "--data", course_data)
+        assert str(tmp_path) in line
 
     def test_setting_out_of_range(self, course_data, tmp_path, capsys):
         assert "dropout" in mistake(fit, tmp_path, capsys, "--data", course_data, "--dropout", "1.5")

@@ -13,8 +13,9 @@ import pytest
 
 from keras_mir.data import load_data
 from keras_mir.named_recipes import named_recipe
+from keras_mir.overfit import overfit
 from keras_mir.run_folder import RunFolder
-from keras_mir.training import overfit, train
+from keras_mir.training import train
 from pipelines.datasets.course import load_course
 from pipelines.errors import UserError
 
