@@ -1,0 +1,1 @@
+"""From files to batches: data sets, features, beat tracking, and input pipelines in the TensorFlow graph."""

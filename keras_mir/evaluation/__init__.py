@@ -1,0 +1,1 @@
+"""Scores, reports, tables and figures."""

@@ -1,0 +1,1 @@
+"""The built-in corpus: synthetic music, generated here."""
