@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
@@ -324,7 +325,10 @@ def _outcomes(
         yield from map_in_processes(work, clips, jobs)
     else:
         for clip in clips:
-            yield clip, work(clip)
+            # As in a worker: how many threads share a sum decides how it is rounded.
+            with threadpool_limits(limits=1):
+                outcome = work(clip)
+            yield clip, outcome
 
 
 def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:

@@ -17,7 +17,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import soundfile
-from audioread import DecodeError  # type: ignore[import-untyped]
+from audioread import DecodeError
 from scipy.ndimage import median_filter
 
 from pipelines.errors import UserError
