@@ -21,7 +21,7 @@ from keras_mir.evaluation.table import print_report
 from keras_mir.overfit import overfit
 from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
-from keras_mir.recipe_model import load_backbone, new_model
+from keras_mir.recipe_model import load_backbone, serving_model
 from keras_mir.run_folder import RunFolder
 from keras_mir.serving.describe import describe
 from keras_mir.serving.savedmodel import export_savedmodel
@@ -121,6 +121,8 @@ def resume_fit(folder: Path, console: Console) -> int:
     request = FitRequest(recipe=recipe, **{**values, "devices": tuple(values["devices"]), "out": str(folder)})
     if run.report.exists():
         raise UserError(f"--resume {folder}: the run is finished; its report is {run.report}")
+    if request.overfit_batches:
+        raise UserError(f"--resume {folder}: it was an overfit check, which is not resumed; start it again")
     data, examples = _load(request, console)
     _check_same_split(data, run)
     return _train_and_report(request, data, examples, run, console, resume=True)
@@ -143,15 +145,19 @@ def _train_and_report(
     request: FitRequest, data: Data, examples: Examples, run: RunFolder, console: Console, resume: bool
 ) -> int:
     recipe = request.recipe
-    training = train(
-        recipe,
-        data,
-        run,
-        request.seed,
-        resume=resume,
-        devices=request.devices,
-        extra_callbacks=tensorboard.callbacks(recipe, data, run),
-    )
+    try:
+        training = train(
+            recipe,
+            data,
+            run,
+            request.seed,
+            resume=resume,
+            devices=request.devices,
+            extra_callbacks=tensorboard.callbacks(recipe, data, run),
+        )
+    except KeyboardInterrupt:
+        console.print(f"continue with: python -m keras_mir.fit --resume {run.path}", soft_wrap=True)
+        raise
     training.model.save(run.model)
     judged = data.sources[data.judged_on]
     outputs = predict_source(training.model, judged)
@@ -163,7 +169,7 @@ def _train_and_report(
         request.name,
         description=describe(recipe, data, examples, judgement.report(context)),
         classes=data.classes or None,
-        rebuild=lambda: new_model(recipe, data, use_cudnn=False),
+        rebuild=lambda: serving_model(recipe, data),
     )
     report = judgement.report(dataclasses.replace(context, model=str(_short(export))))
     judgement.save_figures(run.path)

@@ -20,6 +20,16 @@ from pipelines.cache import band_statistics
 from pipelines.errors import UserError
 
 
+def serving_model(recipe: Recipe, data: Data) -> keras.Model:
+    """The same model as TF Serving's CPU binary can run it: in float32, and without cuDNN."""
+    policy = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("float32")
+    try:
+        return new_model(recipe, data, use_cudnn=False)
+    finally:
+        keras.mixed_precision.set_dtype_policy(policy)
+
+
 def new_model(recipe: Recipe, data: Data, use_cudnn: bool = True) -> keras.Model:
     """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
     train = data.sources[TRAIN]

@@ -21,6 +21,7 @@ from keras_mir.recipe import Recipe
 from keras_mir.recipe_model import compile_model, new_model
 from keras_mir.run_folder import RunFolder
 from pipelines.build import evaluation_batches, training_batches
+from pipelines.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,16 @@ def set_up(seed: int, mixed_precision: bool) -> None:
 
 
 def strategy(devices: Sequence[str] = ()) -> tf.distribute.Strategy | None:
-    """MirroredStrategy over the given devices, or over the GPUs where there are several."""
-    used = list(devices) or [device.name for device in tf.config.list_logical_devices("GPU")]
+    """MirroredStrategy over the given devices, or over the GPUs where there are several.
+
+    Raises:
+        UserError: If there is no such device.
+    """
+    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    for device in devices:
+        if device not in known:
+            raise UserError(f"--devices {device}: no such device; there is {', '.join(known)}")
+    used = list(devices) or [name for name in known if name.startswith("GPU:")]
     return tf.distribute.MirroredStrategy(used) if len(used) > 1 else None
 
 

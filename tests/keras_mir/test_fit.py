@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir import evaluate, fit
 from keras_mir.serving.savedmodel import read_description, session_predict
@@ -30,6 +33,12 @@ def mistake(command, tmp_path, capsys, *arguments) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("error: ")
     return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def _float32_policy():
+    yield
+    keras.mixed_precision.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +217,16 @@ def test_overfit_check_says_whether_batches_were_memorised(course_data, tmp_path
     assert not (tmp_path / "saved_models").exists()
 
 
+def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
+    flags = ("--mixed-precision", "--units", "4", "--layers", "1", "--epochs", "1")
+    assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags) == 0
+    graph = (tmp_path / "saved_models" / "lstm-beat-mel" / "1" / "saved_model.pb").read_bytes()
+    saved = SavedModel.FromString(graph).meta_graphs[0].graph_def
+    nodes = [*saved.node, *(node for function in saved.library.function for node in function.node_def)]
+    kinds = {node.attr["T"].type for node in nodes if node.op == "MatMul"}
+    assert kinds == {tf.float32.as_datatype_enum}
+
+
 def test_a_recipe_file_is_used(course_data, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text('base = "lstm-beat-chroma"\n[model]\nunits = 4\nlayers = 1\n[train]\nepochs = 1\n')
@@ -252,6 +271,9 @@ class TestMistakes:
         assert "--backbone" in mistake(fit, tmp_path, capsys, "transfer-cnn", "--data", course_data)
         line = mistake(fit, tmp_path, capsys, "transfer-cnn", "--backbone", tmp_path, "--data", course_data)
         assert str(tmp_path) in line
+
+    def test_a_device_that_is_not_there(self, course_data, tmp_path, capsys):
+        assert "CPU:0" in mistake(fit, tmp_path, capsys, "--data", course_data, "--devices", "GPU:7,GPU:8")
 
     def test_setting_out_of_range(self, course_data, tmp_path, capsys):
         assert "dropout" in mistake(fit, tmp_path, capsys, "--data", course_data, "--dropout", "1.5")
