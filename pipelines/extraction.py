@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -46,14 +46,16 @@ class ExtractionResult:
     Attributes:
         done: Number of clips extracted now.
         skipped: Number of clips whose features were there already.
-        failed: For every other clip its file and the reason, one line each.
+        failed: For every other clip, unless in ``known``, its file and the reason, one line each.
         unlabelled: Number of audio files in the folder that the table does not name.
+        known: The clips that failed and were known to be damaged: file and reason.
     """
 
     done: int
     skipped: int
     failed: tuple[tuple[str, str], ...]
     unlabelled: int
+    known: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def extract_dataset(
     licence: str = "",
     name: str | None = None,
     synthetic: bool = False,
+    known_faults: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
@@ -107,6 +110,8 @@ def extract_dataset(
         licence: Terms the data may be used under.
         name: What reports call the data set; by default the name of ``audio_dir``.
         synthetic: Whether the music was generated rather than recorded.
+        known_faults: Ids of clips known to be damaged, and how; they are tried all the same, since
+            copies differ.
         progress: Called with (clips finished, clips in all).
 
     Raises:
@@ -149,11 +154,16 @@ def extract_dataset(
         ) from None
     finally:
         remove_temporary(_folders(out))
+    faults = known_faults or {}
+    lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
         done=len(waiting) - len(failed),
         skipped=len(clips) - len(waiting),
-        failed=tuple((str(clip.audio), failed[clip.id]) for clip in clips if clip.id in failed),
+        failed=tuple((str(clip.audio), failed[clip.id]) for clip in lost if clip.id not in faults),
         unlabelled=unlabelled,
+        known=tuple(
+            (str(clip.audio), f"{faults[clip.id]} ({failed[clip.id]})") for clip in lost if clip.id in faults
+        ),
     )
 
 
