@@ -1,4 +1,4 @@
-"""``python -m keras_mir.prepare``: audio and a label table to a data set of fused spectrograms."""
+"""``python -m keras_mir.prepare``: audio and its labels to a data set of fused spectrograms."""
 
 from __future__ import annotations
 
@@ -41,11 +41,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--labels",
         type=Path,
-        required=True,
         metavar="FILE",
-        help="CSV or TSV with a file or id column, and a genre column, columns of numbers (affect), or both",
+        help="CSV or TSV with a file or id column, and a genre column, columns of numbers (affect), or both; "
+        "or FMA's tracks.csv; none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
+    parser.add_argument(
+        "--layout",
+        choices=("auto", "table", "fma", "gtzan"),
+        default="auto",
+        help="what AUDIO_DIR and FILE are (default: found out)",
+    )
+    parser.add_argument(
+        "--subset",
+        metavar="SIZE",
+        help="of FMA: small, medium, large or full (default: as AUDIO_DIR is named)",
+    )
+    parser.add_argument(
+        "--split-lists",
+        type=Path,
+        nargs=3,
+        metavar=("TRAIN", "VALID", "TEST"),
+        help="of GTZAN: the files of its artist-filtered split",
+    )
     parser.add_argument(
         "--targets", type=_names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
     )
@@ -65,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMN",
         help="never split clips with one value there (default: artist, if there)",
     )
-    parser.add_argument("--licence", default="", metavar="TEXT", help="terms the data may be used under")
-    parser.add_argument("--name", help="what reports call the data set (default: the name of AUDIO_DIR)")
+    parser.add_argument(
+        "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
+    )
+    parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
     for name, what in (
         ("sample_rate", "Hz"),
         ("n_fft", "window, in samples"),
@@ -90,10 +110,21 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from keras_mir.progress import progress
+    from pipelines.datasets.audio import load_labelled_audio
     from pipelines.extraction import extract_dataset
-    from pipelines.labels import read_label_table
 
-    labels = read_label_table(arguments.labels, targets=arguments.targets, group_by=arguments.group_by)
+    source = load_labelled_audio(
+        arguments.audio_dir,
+        arguments.labels,
+        layout=arguments.layout,
+        targets=arguments.targets,
+        group_by=arguments.group_by,
+        subset=arguments.subset,
+        split_lists=arguments.split_lists,
+    )
+    labels = source.labels
+    for note in source.notes:
+        print(f"note: {note}")
     spec = FeatureSpec(
         sample_rate=arguments.sample_rate, n_fft=arguments.n_fft, hop_length=arguments.hop_length
     )
@@ -107,15 +138,18 @@ def _prepare(arguments: argparse.Namespace) -> int:
             test_fraction=arguments.test_fraction,
             seed=arguments.seed,
             group_by=arguments.group_by,
-            licence=arguments.licence,
-            name=arguments.name,
+            licence=source.terms if arguments.licence is None else arguments.licence,
+            name=arguments.name or source.name or None,
+            known_faults=source.known_faults,
             progress=report,
         )
     if result.unlabelled:
         files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
-        print(f"warning: {files} no line in {arguments.labels}; left out")
-    _print_failures(result.failed)
-    print(f"{result.done} extracted, {result.skipped} already there, {len(result.failed)} failed")
+        print(f"warning: {files} {source.lacking}; left out")
+    _print_clips(result.known, "known to be damaged, left out")
+    _print_clips(result.failed, "could not be extracted")
+    known = f", {len(result.known)} left out" if result.known else ""
+    print(f"{result.done} extracted, {result.skipped} already there, {len(result.failed)} failed{known}")
     if not result.done + result.skipped:
         print(f"no clip could be extracted; {arguments.out} is not a data set yet", file=sys.stderr)
         return 1
@@ -125,16 +159,16 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 1 if result.failed else 0
 
 
-def _print_failures(failed: Sequence[tuple[str, str]]) -> None:
-    if not failed:
+def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:
+    if not clips:
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    clips = "1 clip" if len(failed) == 1 else f"{len(failed)} clips"
-    table = Table("file", "reason", title=f"{clips} could not be extracted", title_justify="left")
-    for file, reason in failed:
+    count = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
+    table = Table("file", "reason", title=f"{count} {what}", title_justify="left")
+    for file, reason in clips:
         table.add_row(Text(file, overflow="fold"), Text(reason))
     Console().print(table)
 

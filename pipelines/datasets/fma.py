@@ -1,0 +1,224 @@
+"""FMA, the Free Music Archive data set: a folder of mp3 and the tables of ``fma_metadata``.
+
+M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA: a dataset for music analysis. ISMIR 2017.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.datasets.base import GENRE, ID, SPLIT
+from pipelines.datasets.labelled import LabelledAudio
+from pipelines.errors import UserError
+from pipelines.labels import FILE, LabelTable
+
+LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
+CITATION = (
+    "M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA: a dataset for music analysis. ISMIR 2017"
+)
+SUBSETS = ("small", "medium", "large", "full")  # each holds those before it
+TARGETS = ("valence", "energy", "danceability")
+KNOWN_FAULTS: Mapping[str, str] = dict.fromkeys(
+    ("099134", "108925", "133297"), "holds no audio in FMA's own clips"
+)
+
+_GENRE, _ARTIST = ("track", "genre_top"), ("artist", "id")
+_SPLIT, _SUBSET = ("set", "split"), ("set", "subset")
+_AUDIO_FEATURES = ("echonest", "audio_features")
+# A data set has no third part: fit takes its validation clips from train.
+_SPLITS = {"training": "train", "validation": "train", "test": "test"}
+
+
+def is_fma(path: Path) -> bool:
+    """Whether a table is FMA's ``tracks.csv``, by its two-row header."""
+    if not path.is_file():
+        return False
+    try:
+        return _GENRE in _header(path, len(_GENRE))
+    except UserError:
+        return False
+
+
+def load_fma(
+    audio_dir: Path, tracks: Path, *, targets: Sequence[str] | None = None, subset: str | None = None
+) -> LabelledAudio:
+    """Read the labels of the clips that are in a folder of FMA's audio.
+
+    The genre is ``(track, genre_top)``. Affect values are those of ``echonest.csv``, for the tracks
+    that have them all, if that file lies beside ``tracks.csv``. The split is the official one, which
+    keeps artists apart; its ``training`` and ``validation`` parts are both ``train`` here. The
+    column ``artist`` has ``(artist, id)``. An id is the file's name, ``000002``.
+
+    Tracks without audio in the folder and tracks without any label are left out, and counted in
+    the notes.
+
+    Args:
+        audio_dir: Holds ``000/000002.mp3`` and so on, as FMA's archives unpack.
+        tracks: FMA's ``tracks.csv``.
+        targets: The affect columns, any of ``echonest.csv``'s audio features; by default
+            ``TARGETS``, if the file is there.
+        subset: One of ``SUBSETS``; by default the one that the folder is named after
+            (``fma_small``), or ``full``.
+
+    Raises:
+        UserError: If a file or folder is missing or not FMA's, or no clip of the subset is there.
+    """
+    chosen = _subset(audio_dir, subset)
+    audio = _audio(audio_dir)
+    listed = _read(tracks, [_GENRE, _ARTIST, _SPLIT, _SUBSET])
+    listed = listed[_in_subset(tracks, listed[_SUBSET], chosen)]
+    there = listed[listed.index.isin(audio)]
+    if there.empty:
+        raise UserError(
+            f"{audio_dir}: no track of FMA's subset {chosen} is in it as 000/000002.mp3; give the folder "
+            f"that fma_{chosen}.zip unpacks to"
+        )
+    notes = _count(len(listed) - len(there), f"of subset {chosen} not in {audio_dir}")
+    values = _targets(tracks.with_name("echonest.csv"), there.index, targets)
+    names = [str(name) for name in values]
+    if not names:
+        notes += [f"no track has affect values of echonest.csv beside {tracks}: genres alone"]
+    labelled = (there[_GENRE] != "") | values.notna().any(axis=1)
+    notes += _count(int((~labelled).sum()), "with neither genre_top nor affect values")
+    there, values = there[labelled], values[labelled]
+    if there.empty:
+        raise UserError(f"{tracks}: none of the tracks in {audio_dir} has a label; give another subset")
+    table = pd.DataFrame({ID: there.index, FILE: there.index.map(audio)})
+    if there[_GENRE].any():
+        table[GENRE] = there[_GENRE].to_list()
+    table[SPLIT] = _splits(tracks, there[_SPLIT])
+    table[names] = values.to_numpy()
+    table["artist"] = there[_ARTIST].to_list()
+    return LabelledAudio(
+        LabelTable(table, tuple(names), tracks),
+        lacking=f"no label in {tracks} up to subset {chosen}",
+        name=f"FMA {chosen}",
+        terms=f"{LICENCE}; cite {CITATION}",
+        notes=tuple(notes),
+        known_faults=KNOWN_FAULTS,
+    )
+
+
+def _count(number: int, what: str) -> list[str]:
+    return [f"left out: {number} track{'s' if number > 1 else ''} {what}"] if number else []
+
+
+def _subset(audio_dir: Path, subset: str | None) -> str:
+    if subset is None:
+        named = audio_dir.resolve().name.removeprefix("fma_")
+        return named if named in SUBSETS else SUBSETS[-1]
+    if subset not in SUBSETS:
+        raise UserError(f"--subset {subset}: FMA has no such subset; give one of {', '.join(SUBSETS)}")
+    return subset
+
+
+def _audio(audio_dir: Path) -> dict[str, str]:
+    """Id to file, relative to the folder."""
+    if not audio_dir.is_dir():
+        raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
+    files = sorted(audio_dir.glob("[0-9][0-9][0-9]/" + "[0-9]" * 6 + ".mp3"))
+    return {
+        path.stem: f"{path.parent.name}/{path.name}" for path in files if path.stem[:3] == path.parent.name
+    }
+
+
+def _in_subset(tracks: Path, subsets: pd.Series[str], chosen: str) -> pd.Series[bool]:
+    unknown = subsets[~subsets.isin(SUBSETS)]
+    if len(unknown):
+        raise UserError(
+            f"{tracks}: track {int(unknown.index[0])} has the subset {unknown.iloc[0]!r}, not one of "
+            f"{', '.join(SUBSETS)}; download fma_metadata.zip again"
+        )
+    return subsets.isin(SUBSETS[: SUBSETS.index(chosen) + 1])
+
+
+def _splits(tracks: Path, splits: pd.Series[str]) -> list[str]:
+    unknown = splits[~splits.isin(list(_SPLITS))]
+    if len(unknown):
+        raise UserError(
+            f"{tracks}: track {int(unknown.index[0])} has the split {unknown.iloc[0]!r}, not one of "
+            f"{', '.join(_SPLITS)}; download fma_metadata.zip again"
+        )
+    return [_SPLITS[split] for split in splits]
+
+
+def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> pd.DataFrame:
+    """Affect values by id, all NaN where a track has none; no columns if no track has any."""
+    none = pd.DataFrame(index=ids)
+    if targets is None and not path.is_file():
+        return none
+    names = list(dict.fromkeys(TARGETS if targets is None else targets))
+    read = _read(path, [(*_AUDIO_FEATURES, name) for name in names])
+    texts = read.set_axis(names, axis=1).reindex(ids, fill_value="")
+    values = texts.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    for name in names:
+        wrong = texts.index[(texts[name] != "") & ~np.isfinite(values[name])]
+        if len(wrong):
+            raise UserError(
+                f"{path}: track {int(wrong[0])}, {name}: {texts.at[wrong[0], name]!r} is not a finite "
+                f"number; download fma_metadata.zip again"
+            )
+    values[values.isna().any(axis=1)] = np.nan
+    if values.notna().any(axis=None):
+        return values
+    if targets is not None:
+        raise UserError(f"{path}: none of the tracks in the folder is in it; leave out --targets")
+    return none
+
+
+def _read(path: Path, columns: Sequence[tuple[str, ...]]) -> pd.DataFrame:
+    """Some columns of one of FMA's tables, as text, by six-digit id.
+
+    Below the header, which has as many rows as a column has names, is a row for the name of the
+    index: ``track_id`` and nothing else. Asked for such a header, pandas has to read all columns,
+    and those that nobody needs here (biographies) are most of the file.
+    """
+    depth = len(columns[0])
+    header = _header(path, depth)
+    for column in columns:
+        if column not in header:
+            raise UserError(
+                f"{path}: no column ({', '.join(column)}), so it is not FMA's table or does not offer that; "
+                f"take {'tracks' if depth == 2 else 'echonest'}.csv from fma_metadata.zip"
+            )
+    at = [header.index(column) for column in columns]
+    try:
+        table = pd.read_csv(
+            path,
+            header=None,
+            skiprows=depth,
+            usecols=[0, *at],
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except ValueError as error:  # the parser's errors are, and those of decoding
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: cannot be read ({reason}); download fma_metadata.zip again") from None
+    table = table[table[0] != "track_id"]
+    ids = table[0].astype(str).str.zfill(6)
+    wrong = table[0][~ids.str.fullmatch("[0-9]{6}") | ids.duplicated()]
+    if len(wrong):
+        raise UserError(
+            f"{path}: a row begins with {wrong.iloc[0]!r}, which is no track id or was there before; "
+            f"download fma_metadata.zip again"
+        )
+    table.index = pd.Index(ids, name=ID)
+    return pd.DataFrame({column: table[place].str.strip() for column, place in zip(columns, at, strict=True)})
+
+
+def _header(path: Path, depth: int) -> list[tuple[str, ...]]:
+    """The names of each column, from the outermost level to the innermost."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; take it from fma_metadata.zip")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row, _ in zip(csv.reader(file), range(depth), strict=False)]
+    except (UnicodeDecodeError, csv.Error):
+        raise UserError(f"{path}: not a CSV file in UTF-8; take it from fma_metadata.zip") from None
+    return list(zip(*rows, strict=False))

@@ -1,0 +1,30 @@
+"""What every loader of labelled audio hands to the extraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelines.labels import LabelTable
+
+
+@dataclass(frozen=True)
+class LabelledAudio:
+    """The labels of a folder of audio, and what is known of the data set.
+
+    Attributes:
+        labels: One row for every clip to extract; its audio is there.
+        lacking: What audio files without a row have not, to complete "3 audio files have ...".
+        name: What reports call the data set; ``""`` for the name of its folder.
+        terms: Licence and citation, as stated by its source; may be empty.
+        notes: What the user should know before training on it: what was left out, and why.
+        known_faults: Ids of clips that are damaged in common copies, and how. One that cannot be
+            extracted is no surprise, and no failure.
+    """
+
+    labels: LabelTable
+    lacking: str
+    name: str = ""
+    terms: str = ""
+    notes: tuple[str, ...] = ()
+    known_faults: Mapping[str, str] = field(default_factory=dict)
