@@ -43,8 +43,9 @@ def load_examples(
         return load_folder(data, labels, task, synced)
     if any(path.suffix.lower() in AUDIO_SUFFIXES for path in data.rglob("*")):
         table = labels or "LABELS.csv"
+        shorter = "" if labels else "give its label table as --labels, or "
         raise UserError(
-            f"{data}: audio, but no features yet; first run "
-            f"`python -m keras_mir.prepare {data} --labels {table} --out DATA`, then give DATA as --data"
+            f"{data}: audio, but no features yet; {shorter}run "
+            f"`python -m keras_mir.prepare {data} --labels {table} --out DATA` and give DATA as --data"
         )
     raise UserError(f"{data}: neither features (.npy, .npy.gz) nor audio in it; check --data")
