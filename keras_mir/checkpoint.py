@@ -6,11 +6,10 @@ counted and the best weights so far, so a run continued with it may stop at anot
 
 from __future__ import annotations
 
-import errno
+import io
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 
 from pipelines.errors import UserError
 
-_STATE, _WEIGHTS, _BEST = "state.json", "model.weights.h5", "best.npz"
+_STATE, _VARIABLES, _BEST = "state.json", "variables.npz", "best.npz"
 _COUNTERS: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
@@ -58,7 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def restore_best_weights(self) -> None:
         """Give the model the best weights of a training that had ended."""
-        best = self._read_best()
+        best = self._read_arrays(_BEST)
         if best:
             self.model.set_weights(best)
 
@@ -67,20 +66,16 @@ class Checkpoint(keras.callbacks.Callback):
             return
         state = self._read_state()
         self.history = state["history"]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # Keras only warns of weights it skips
-                self.model.load_weights(self.folder / _WEIGHTS)
-        except (ValueError, UserWarning) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{self.folder}: not a checkpoint of this model ({reason}); start a new run"
-            ) from None
+        saved, variables = self._read_arrays(_VARIABLES), self._variables()
+        if saved is None or [value.shape for value in saved] != [tuple(v.shape) for v in variables]:
+            raise UserError(f"{self.folder}: not a checkpoint of this model; start a new run")
+        for variable, value in zip(variables, saved, strict=True):
+            variable.assign(value)
         for callback, counters in zip(self.others, state["counters"], strict=True):
             for name, value in counters.items():
                 setattr(callback, name, value)
             if isinstance(callback, keras.callbacks.EarlyStopping):
-                callback.best_weights = self._read_best()
+                callback.best_weights = self._read_arrays(_BEST)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
@@ -91,11 +86,9 @@ class Checkpoint(keras.callbacks.Callback):
             self._write(temporary)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
-            if "errno = 28" in str(error):  # HDF5 hides the number in its message
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
-            raise
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
         # A folder cannot be replaced in one step; the old one waits under another name until the
-        # new one is in place, and `_recover` finds it should the run end in between.
+        # new one is in place, and `_resumes` finds it should the run end in between.
         old = self._old
         shutil.rmtree(old, ignore_errors=True)
         if self.folder.exists():
@@ -114,7 +107,8 @@ class Checkpoint(keras.callbacks.Callback):
         return self.resume and (self.folder / _STATE).exists()
 
     def _write(self, folder: Path) -> None:
-        self.model.save_weights(folder / _WEIGHTS)
+        # Plain arrays, not HDF5, which crashes the process where the disk is full.
+        _write_arrays(folder / _VARIABLES, [keras.ops.convert_to_numpy(v) for v in self._variables()])
         counters, best = [], None
         for callback in self.others:
             names = _COUNTERS[type(callback)]
@@ -122,7 +116,7 @@ class Checkpoint(keras.callbacks.Callback):
             if isinstance(callback, keras.callbacks.EarlyStopping):
                 best = callback.best_weights
         if best is not None:
-            np.savez(folder / _BEST, *best)
+            _write_arrays(folder / _BEST, best)
         state = {"history": self.history, "counters": counters, "stopped": bool(self.model.stop_training)}
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
@@ -133,12 +127,22 @@ class Checkpoint(keras.callbacks.Callback):
         except json.JSONDecodeError as error:
             raise UserError(f"{path}: damaged ({error}); start a new run") from None
 
-    def _read_best(self) -> list[np.ndarray] | None:
-        path = self.folder / _BEST
+    def _variables(self) -> list[Any]:
+        """Weights, averages and random states of the model, and what the optimizer keeps."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _read_arrays(self, name: str) -> list[np.ndarray] | None:
+        path = self.folder / name
         if not path.exists():
             return None
         with np.load(path, allow_pickle=False) as arrays:
             return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+
+
+def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    path.write_bytes(buffer.getvalue())
 
 
 def _plain(value: Any) -> Any:

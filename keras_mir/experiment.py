@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from rich.console import Console
 
 from keras_mir import tensorboard
@@ -158,7 +161,11 @@ def _train_and_report(
     except KeyboardInterrupt:
         console.print(f"continue with: python -m keras_mir.fit --resume {run.path}", soft_wrap=True)
         raise
-    training.model.save(run.model)
+    except tf.errors.OpError as error:
+        if "No space left" not in error.message:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.path)) from None
+    _save_model(training, run)
     judged = data.sources[data.judged_on]
     outputs = predict_source(training.model, judged)
     judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
@@ -192,6 +199,15 @@ def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) 
     )
     console.print(f"curve   {path}\nlogs    {run.logs}", highlight=False, soft_wrap=True)
     return 0 if check.passed else 1
+
+
+def _save_model(training: Training, run: RunFolder) -> None:
+    temporary = run.model.with_name(f".{os.getpid()}.keras")
+    try:
+        training.model.save(temporary)
+        temporary.replace(run.model)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _save_curves(training: Training, epochs: int, run: RunFolder) -> Path:

@@ -347,6 +347,25 @@ class TestMistakes:
         assert "no space left" in line
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
+    def test_a_disk_that_fills_up_in_training(self, course_data, tmp_path, capsys, monkeypatch):
+        write = Path.write_bytes
+
+        def full(self, content):
+            if self.name == "variables.npz":
+                raise OSError(28, "No space left on device")
+            return write(self, content)
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        line = mistake(fit, tmp_path, capsys, "--data", course_data, *SMALL_LSTM)
+        assert "checkpoint: no space left" in line
+        assert {path.name for path in (tmp_path / "run").iterdir()} == {
+            "cache",
+            "logs",
+            "recipe.toml",
+            "run.json",
+            "split.csv",
+        }
+
 
 @pytest.fixture
 def copy_tree(tmp_path):
