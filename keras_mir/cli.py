@@ -10,6 +10,17 @@ from collections.abc import Callable
 
 from pipelines.errors import UserError
 
+# What may be wrong with a place to write to, and what to do.
+_PLACES = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some space or choose another folder",
+    errno.EACCES: "choose a folder you may write to",
+    errno.EROFS: "choose a folder you may write to",
+    errno.ENOTDIR: "choose a folder, not something inside a file",
+    errno.EEXIST: "choose another folder",
+    errno.EISDIR: "choose a file, not a folder",
+}
+
 
 def run(command: Callable[[], int]) -> int:
     """Run a command's body and turn what a user may cause into one line and an exit status.
@@ -26,13 +37,10 @@ def run(command: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in _PLACES:
             raise
         where = error.filename or "the output folder"
-        print(
-            f"error: {where}: {(error.strerror or '').lower()}; free some space or choose another folder",
-            file=sys.stderr,
-        )
+        print(f"error: {where}: {(error.strerror or '').lower()}; {_PLACES[error.errno]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

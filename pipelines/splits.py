@@ -109,7 +109,7 @@ def _check_each_class_can_be_split(
         if len(members) < 2:
             raise UserError(
                 f"class {name!r} has {len(members)} {kind}, too few to be both trained on and held out: "
-                f"add examples, or map or drop the class with --classes"
+                f"add examples, or leave the class out"
             )
     n = len(classes)
     held_out = int(np.ceil(fraction * n))

@@ -17,8 +17,10 @@ from keras_mir.models.settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import Feature, FeatureSpec
 
-# A band that never changes in training has variance 0; this keeps its noise from being blown up.
-SMALLEST_VARIANCE = 1e-6
+# A band that hardly changes in training must not have what little it does blown up: a clip that is
+# different would reach the model as a value in the thousands.
+SMALLEST_MEL_DEVIATION = 1.0  # dB
+SMALLEST_CHROMA_DEVIATION = 0.01
 
 
 def build_model(
@@ -93,7 +95,10 @@ def _normalised(
                 "model setting normalise = 'bands' needs the training data's band means and variances"
             )
         mean = np.asarray(band_mean, np.float32)
-        variance = np.maximum(np.asarray(band_variance, np.float32), SMALLEST_VARIANCE)
+        smallest = np.repeat(
+            [SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma]
+        )
+        variance = np.maximum(band_variance, smallest[spec.bands(feature)] ** 2).astype(np.float32)
         return keras.layers.Normalization(
             mean=mean, variance=variance, dtype="float32", name="band_statistics"
         )(features)

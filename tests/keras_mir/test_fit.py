@@ -259,6 +259,13 @@ class TestMistakes:
     def test_missing_folder(self, tmp_path, capsys):
         assert "no such folder" in mistake(fit, tmp_path, capsys, "--data", tmp_path / "none")
 
+    @pytest.mark.parametrize("option", ["--out", "--cache-dir", "--export-dir"])
+    def test_a_file_where_a_folder_is_wanted(self, option, course_data, tmp_path, capsys):
+        file = tmp_path / "file"
+        file.write_text("")
+        assert fit.main(["--data", str(course_data), "--out", str(tmp_path / "run"), option, str(file)]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {option} {file}: a file")
+
     def test_unknown_recipe(self, tmp_path, capsys):
         assert "lstm-beat-mell" in mistake(fit, tmp_path, capsys, "lstm-beat-mell")
 

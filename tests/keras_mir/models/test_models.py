@@ -202,3 +202,21 @@ def test_affect_outputs_start_at_the_mean_of_the_labels(head: str, mean: float) 
     np.testing.assert_allclose(
         model({"features": features, "lengths": lengths})["power"], [[mean]], rtol=1e-5
     )
+
+
+def test_a_band_that_was_constant_in_training_is_not_blown_up() -> None:
+    settings = ModelSettings(kind="lstm", units=4, layers=1, normalise="bands")
+    model = build_model(
+        settings,
+        bands=140,
+        time=None,
+        classes=("a", "b"),
+        targets=(),
+        spec=FeatureSpec(),
+        feature="fused",
+        band_mean=np.full(140, -80.0),
+        band_variance=np.zeros(140),
+    )
+    normalised = model.get_layer("band_statistics")(np.zeros((1, 1, 140), np.float32))
+    np.testing.assert_allclose(normalised[0, 0, :128], 80.0, rtol=1e-5)  # 80 dB above, in units of 1 dB
+    np.testing.assert_allclose(normalised[0, 0, 128:], 8000.0, rtol=1e-5)
