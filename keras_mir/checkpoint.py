@@ -146,8 +146,7 @@ def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else float(value) if _is_tensor(value) else value
-
-
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "numpy")
+    """A counter as JSON can hold it; Keras keeps some as numpy numbers, some as tensors."""
+    return (
+        float(value) if hasattr(value, "numpy") else value.item() if isinstance(value, np.generic) else value
+    )

@@ -98,16 +98,11 @@ def run_fit(request: FitRequest, console: Console) -> int:
     _check_name(request.name)
     if request.recipe.task.transfer:
         load_backbone(Path(request.recipe.task.backbone))  # refuses before any work is done
-    for option, folder in (
-        ("--out", request.out),
-        ("--cache-dir", request.cache_dir),
-        ("--export-dir", request.export_dir),
-    ):
+    run = RunFolder(Path(request.out))
+    run.check_free()
+    for option, folder in (("--cache-dir", request.cache_dir), ("--export-dir", request.export_dir)):
         if Path(folder).exists() and not Path(folder).is_dir():
             raise UserError(f"{option} {folder}: a file, not a folder; choose another name")
-    run = RunFolder(Path(request.out))
-    if run.request.exists():
-        run.create({}, {})  # refuses before any work is done
     data, examples = _load(request, console)
     values = {key: value for key, value in dataclasses.asdict(request).items() if key != "recipe"}
     run.create(request.recipe.to_dict(), values)

@@ -57,16 +57,24 @@ class RunFolder:
     def model(self) -> Path:
         return self.path / "model.keras"
 
-    def create(self, recipe: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-        """Make the folder and write down what was asked for.
+    def check_free(self) -> None:
+        """Refuse a folder that a new run cannot have.
 
         Raises:
-            UserError: If there is a run in it already.
+            UserError: If there is a run in it already, or it is a file.
         """
         if self.request.exists():
             raise UserError(f"--out {self.path}: there is a run in it; continue it with --resume {self.path}")
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"--out {self.path}: not a folder; choose another name")
+            raise UserError(f"--out {self.path}: a file, not a folder; choose another name")
+
+    def create(self, recipe: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        """Make the folder and write down what was asked for.
+
+        Raises:
+            UserError: As ``check_free``.
+        """
+        self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.recipe, tomli_w.dumps(dict(recipe)).encode())
         write_atomically(self.request, (json.dumps(dict(request), indent=2) + "\n").encode())

@@ -66,9 +66,8 @@ class Pictures(keras.callbacks.Callback):
         source = self.data.sources[TRAIN]
         for number, row in enumerate(_spread(len(source), _SAMPLES)):
             genre = f" ({train.table['genre'][row]})" if self.data.classes else ""
-            features = np.fromfile(source.cached.paths[row], "<f4").reshape(-1, source.cached.bands)
             figure = figures.spectrogram(
-                features.T,
+                source.cached.read(row).T,
                 source.spec,
                 synced=train.synced or source.settings.sync == "beat",
                 title=f"{train.table['id'][row]}{genre}",

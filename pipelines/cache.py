@@ -57,6 +57,10 @@ class Cached:
         """The examples at the given row positions."""
         return Cached(tuple(self.paths[row] for row in rows), self.lengths[rows], self.bands, self.bad)
 
+    def read(self, row: int) -> np.ndarray:
+        """One example, float32 ``(time, bands)``, for what is done outside a pipeline."""
+        return np.fromfile(self.paths[row], _ITEM).reshape(-1, self.bands)
+
 
 def fill_cache(
     examples: Examples,
@@ -119,8 +123,8 @@ def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of every band over all steps of all examples, float32 ``(bands,)``."""
     total = np.zeros(cached.bands)
     squares = np.zeros(cached.bands)
-    for path in cached.paths:
-        values = np.fromfile(path, _ITEM).reshape(-1, cached.bands).astype(np.float64)
+    for row in range(len(cached.paths)):
+        values = cached.read(row).astype(np.float64)
         total += values.sum(axis=0)
         squares += (values**2).sum(axis=0)
     count = int(cached.lengths.sum())
