@@ -140,7 +140,7 @@ def build_report(
         chance = {"spearman": 0.0}
     # The attributes of metrics and context are named as the report's keys.
     report = {**vars(metrics), **vars(context), "chance": chance, "versions": versions()}
-    return dict(_plain({"format": FORMAT, "task": task, **report}))
+    return dict(plain({"format": FORMAT, "task": task, **report}))
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> Path:
@@ -199,16 +199,16 @@ def _installed(distributions: tuple[str, ...]) -> str | None:
     return None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value as JSON can hold it; a number that is not finite becomes None."""
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if hasattr(value, "__dataclass_fields__"):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
