@@ -37,7 +37,7 @@ def run(command: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in _PLACES:
+        if not is_about_a_place(error):
             raise
         where = error.filename or "the output folder"
         print(f"error: {where}: {(error.strerror or '').lower()}; {_PLACES[error.errno]}", file=sys.stderr)
@@ -45,6 +45,11 @@ def run(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def is_about_a_place(error: OSError) -> bool:
+    """Whether a user can mend it by another place to write to: a full disk, say."""
+    return error.errno is not None and error.errno in _PLACES
 
 
 def import_tensorflow() -> None:

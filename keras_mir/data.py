@@ -151,7 +151,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     elif settings.split != "course":
         rest, parts[TEST] = _hold_out(rest, settings.test, settings, 0)
     parts[TRAIN], parts[VALIDATION] = _hold_out(rest, settings.validation, settings, 1)
-    return {name: parts[name] for name in (TRAIN, VALIDATION, TEST) if name in parts}
+    return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 
 def make_source(
@@ -177,6 +177,7 @@ def describe_split(
         "test_from": "the data set" if own else "held out" if TEST in parts else "none",
         "group_by": group or "none",
         "seed": settings.split_seed,
+        "limit": settings.limit,
         "sizes": {name: len(part) for name, part in parts.items()},
     }
 
@@ -221,6 +222,17 @@ def _hold_out(
             groups=_groups(examples.table, group) if group else None,
         )
     return examples.take(rest), examples.take(held_out)
+
+
+def _limited(examples: Examples, settings: SplitSettings) -> Examples:
+    """At most ``settings.limit`` examples, all classes as equal in number as may be, in their order."""
+    if not 0 < settings.limit < len(examples):
+        return examples
+    order = np.random.default_rng(settings.split_seed).permutation(len(examples))
+    if examples.has_genre:
+        shuffled = examples.table.iloc[order]
+        order = order[np.argsort(shuffled.groupby(GENRE).cumcount().to_numpy(), kind="stable")]
+    return examples.take(np.sort(order[: settings.limit]))
 
 
 def _filled(column: pd.Series[Any]) -> pd.Series[bool]:

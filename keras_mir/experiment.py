@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from keras_mir.source_data import find_examples
 from keras_mir.training import Training, train
 from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
+from pipelines.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class FitRequest:
         export_dir: Where exported models go.
         name: Name of the exported model.
         seed: Of everything random but the split.
-        overfit_batches: Only check that so many batches can be memorised; 0 trains in earnest.
         devices: Train on these in step.
+        export: Write a SavedModel.
     """
 
     recipe: Recipe
@@ -65,8 +67,8 @@ class FitRequest:
     export_dir: str = "saved_models"
     name: str = ""
     seed: int = 0
-    overfit_batches: int = 0
     devices: tuple[str, ...] = ()
+    export: bool = True
 
     def with_paths(self) -> FitRequest:
         """The request with every default folder filled in, absolute, so that it can be resumed."""
@@ -107,7 +109,7 @@ def run_fit(request: FitRequest, console: Console) -> int:
     values = {key: value for key, value in dataclasses.asdict(request).items() if key != "recipe"}
     run.create(request.recipe.to_dict(), values)
     write_split(data.examples, run.split)
-    if request.overfit_batches:
+    if request.recipe.train.overfit_batches:
         return _overfit(request, data, run, console)
     return _train_and_report(request, data, examples, run, console, resume=False)
 
@@ -126,7 +128,7 @@ def resume_fit(folder: Path, console: Console) -> int:
     request = FitRequest(recipe=recipe, **{**values, "devices": tuple(values["devices"]), "out": str(folder)})
     if run.report.exists():
         raise UserError(f"--resume {folder}: the run is finished; its report is {run.report}")
-    if request.overfit_batches:
+    if request.recipe.train.overfit_batches:
         raise UserError(f"--resume {folder}: it was an overfit check, which is not resumed; start it again")
     data, examples = _load(request, console)
     _check_same_split(data, run)
@@ -171,36 +173,52 @@ def _train_and_report(
     judged = data.sources[data.judged_on]
     outputs = predict_source(training.model, judged)
     judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
-    context = _context(request, data, examples, training)
-    export = export_savedmodel(
-        training.model,
-        Path(request.export_dir),
-        request.name,
-        description=describe(recipe, data, examples, judgement.report(context)),
-        classes=data.classes or None,
-        rebuild=lambda: serving_model(recipe, data),
-    )
-    report = judgement.report(dataclasses.replace(context, model=str(_short(export))))
+    report = judgement.report(_context(request, data, examples, training, run.model))
+    places = [("report", run.report), ("logs", run.logs)]
+    if request.export:
+        export = _short(_export(request, data, examples, training, report))
+        report["model"] = str(export)
+        places.append(("export", export))
     judgement.save_figures(run.path)
     _save_curves(training, recipe.train.epochs, run)
     # The report is written last: a run that has one is finished.
     write_report(report, run.path)
     print_report(report, console)
-    _print_places(run, export, console)
+    for label, path in places:
+        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True)
     return 0
 
 
+def _export(
+    request: FitRequest, data: Data, examples: Examples, training: Training, report: dict[str, Any]
+) -> Path:
+    return export_savedmodel(
+        training.model,
+        Path(request.export_dir),
+        request.name,
+        description=describe(request.recipe, data, examples, report),
+        classes=data.classes or None,
+        rebuild=lambda: serving_model(request.recipe, data),
+    )
+
+
 def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) -> int:
-    check = overfit(request.recipe, data, request.seed, request.overfit_batches, run)
+    check = overfit(request.recipe, data, request.seed, run)
     path = _save_curves(check.training, request.recipe.train.epochs, run)
     verdict = "memorised" if check.passed else "NOT memorised"
     console.print(
-        f"overfit check: {request.overfit_batches} batches {verdict} in {check.training.epochs} epochs; "
-        f"training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
+        f"overfit check: {_counted(check.batches, 'batch', 'batches')} {verdict} in {check.training.epochs} "
+        f"epochs; training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(f"curve   {path}\nlogs    {run.logs}", highlight=False, soft_wrap=True)
+    write_atomically(run.overfit, (json.dumps(check.summary(), indent=2) + "\n").encode())
     return 0 if check.passed else 1
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _save_model(training: Training, run: RunFolder) -> None:
@@ -218,7 +236,9 @@ def _save_curves(training: Training, epochs: int, run: RunFolder) -> Path:
     return figures.save(curves, run.path / "learning_curves.png")
 
 
-def _context(request: FitRequest, data: Data, examples: Examples, training: Training) -> ReportContext:
+def _context(
+    request: FitRequest, data: Data, examples: Examples, training: Training, model: Path
+) -> ReportContext:
     return ReportContext(
         seed=request.seed,
         split={**data.split, "evaluated": data.judged_on, "left_out": [bad.path for bad in data.bad]},
@@ -230,7 +250,7 @@ def _context(request: FitRequest, data: Data, examples: Examples, training: Trai
             stopped_early=training.epochs < request.recipe.train.epochs,
             seconds=round(training.seconds, 1),
         ),
-        model="",
+        model=str(model),
     )
 
 
@@ -254,11 +274,6 @@ def _print_data(data: Data, examples: Examples, recipe: Recipe, console: Console
         console.print(
             "no test examples: the report is on the validation examples, which also choose the epoch"
         )
-
-
-def _print_places(run: RunFolder, export: Path, console: Console) -> None:
-    for label, path in (("report", run.report), ("logs", run.logs), ("export", _short(export))):
-        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True)
 
 
 def _short(path: Path) -> Path:

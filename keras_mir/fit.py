@@ -8,8 +8,9 @@ from pathlib import Path
 
 from keras_mir import cli
 from keras_mir.flags import add_setting_flags, changed_settings
-from keras_mir.named_recipes import DEFAULT, RECIPES, named_recipe
+from keras_mir.named_recipes import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipe import Recipe, read_recipe
+from keras_mir.report_recipes import REPORT_RECIPES
 from pipelines.errors import UserError
 
 
@@ -57,13 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--name", help="name of the exported model (default: the recipe's)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     run.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue a run that was stopped")
-    run.add_argument(
-        "--overfit-batches",
-        type=int,
-        default=0,
-        metavar="N",
-        help="only check that N batches can be memorised",
-    )
+    run.add_argument("--no-export", action="store_true", help="write no SavedModel")
     run.add_argument(
         "--devices", default="", metavar="A,B", help="train on these devices in step (default: all GPUs)"
     )
@@ -78,7 +73,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     if arguments.list:
         from keras_mir.recipe_table import print_recipes
 
-        print_recipes(RECIPES.values(), console)
+        print_recipes(OUR_RECIPES, REPORT_RECIPES, console)
         return 0
     _check(arguments)
     cli.import_tensorflow()
@@ -98,7 +93,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         export_dir=str(arguments.export_dir),
         name=arguments.name or "",
         seed=arguments.seed,
-        overfit_batches=arguments.overfit_batches,
+        export=not arguments.no_export,
         devices=tuple(filter(None, arguments.devices.split(","))),
     )
     return run_fit(request, console)
@@ -117,8 +112,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError("recipe: give a name or --recipe FILE, not both")
     if arguments.resume and (arguments.recipe or arguments.recipe_file or changed_settings(arguments)):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
-    if arguments.overfit_batches < 0:
-        raise UserError(f"--overfit-batches {arguments.overfit_batches}: give a number above 0")
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: give 0 or more")
     if arguments.labels and not arguments.data:

@@ -27,6 +27,7 @@ class OverfitCheck:
     """Whether a model can memorise a few batches."""
 
     training: Training
+    batches: int
     first_loss: float
     last_loss: float
 
@@ -34,15 +35,26 @@ class OverfitCheck:
     def passed(self) -> bool:
         return self.last_loss < _MEMORISED * self.first_loss
 
+    def summary(self) -> dict[str, float]:
+        """What ``overfit.json`` holds."""
+        return {
+            "batches": self.batches,
+            "epochs": self.training.epochs,
+            "first_loss": self.first_loss,
+            "last_loss": self.last_loss,
+            "passed": self.passed,
+            "seconds": round(self.training.seconds, 1),
+        }
 
-def overfit(recipe: Recipe, data: Data, seed: int, batches: int, run: RunFolder) -> OverfitCheck:
-    """Train on a few batches over and over: a sound model and pipeline must memorise them.
+
+def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder) -> OverfitCheck:
+    """Train on ``overfit_batches`` batches over and over: a sound model and pipeline must memorise them.
 
     What works against memorising is switched off: dropout, L2, weight decay, augmentation and
     early stopping.
     """
     source = data.sources[TRAIN]
-    count = min(batches * recipe.train.batch_size, len(source))
+    count = min(recipe.train.overfit_batches * recipe.train.batch_size, len(source))
     rows = np.random.default_rng(seed).permutation(len(source))[:count]
     recipe = replace(
         recipe,
@@ -71,7 +83,7 @@ def overfit(recipe: Recipe, data: Data, seed: int, batches: int, run: RunFolder)
     history = {name: [float(value) for value in values] for name, values in recorded.history.items()}
     pd.DataFrame(history).rename_axis("epoch").to_csv(run.history)
     training = Training(model, history, len(history["loss"]) - 1, time.perf_counter() - start)
-    return OverfitCheck(training, history["loss"][0], history["loss"][-1])
+    return OverfitCheck(training, steps, history["loss"][0], history["loss"][-1])
 
 
 def _take(source: Source, rows: np.ndarray) -> Source:

@@ -80,6 +80,7 @@ class TrainSettings:
         clip_norm: Largest norm of a gradient, above which it is scaled down; 0 for none. Recurrent
             layers over long sequences have rare steps that undo an epoch.
         mixed_precision: Compute in float16 where that is safe.
+        overfit_batches: Only check that so many batches can be memorised; 0 trains in earnest.
     """
 
     epochs: int = 100
@@ -90,12 +91,13 @@ class TrainSettings:
     reduce_lr: int = 0
     clip_norm: float = 1.0
     mixed_precision: bool = False
+    overfit_batches: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise UserError(f"{name} {getattr(self, name)}: give a number above 0")
-        for name in ("weight_decay", "early_stopping", "reduce_lr", "clip_norm"):
+        for name in ("weight_decay", "early_stopping", "reduce_lr", "clip_norm", "overfit_batches"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
 
@@ -111,6 +113,8 @@ class SplitSettings:
         group_by: Column whose values stay on one side of every split; ``auto`` is ``artist``
             where there is such a column, ``none`` splits without groups.
         split_seed: Same seed, same split, whatever ``--seed`` is.
+        limit: Most examples of each part, for a trial: every class in turn, drawn with the
+            split's seed; 0 for all.
     """
 
     split: Literal["stratified", "course"] = "stratified"
@@ -118,8 +122,11 @@ class SplitSettings:
     test: float = 0.2
     group_by: str = "auto"
     split_seed: int = 0
+    limit: int = 0
 
     def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise UserError(f"limit {self.limit}: give 0 for all, or a positive number")
         for name in ("validation", "test"):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise UserError(f"{name} {getattr(self, name)}: give a share between 0 and 1")

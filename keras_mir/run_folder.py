@@ -20,7 +20,8 @@ class RunFolder:
 
     ``recipe.toml`` and ``run.json`` say what was asked for, ``checkpoint`` holds the state
     after the last whole epoch, ``logs`` what TensorBoard shows; ``split.csv``,
-    ``history.csv``, ``report.json``, ``model.keras`` and the pictures are the results.
+    ``history.csv``, ``report.json``, ``model.keras`` and the pictures are the results;
+    an overfit check has ``overfit.json`` in place of the report.
     """
 
     path: Path
@@ -52,6 +53,10 @@ class RunFolder:
     @property
     def report(self) -> Path:
         return self.path / "report.json"
+
+    @property
+    def overfit(self) -> Path:
+        return self.path / "overfit.json"
 
     @property
     def model(self) -> Path:

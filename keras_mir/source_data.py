@@ -44,13 +44,24 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
-    root = Path(data) if data else _synthetic(cache, jobs, console)
-    table = Path(labels) if labels else None
-    if table and root.is_dir() and not is_course_layout(root) and not feature_files(root):
-        root, table = _extracted(root, table, cache, jobs, console), None
+    root, table = find_features(data, labels, cache, jobs, console)
     return load_examples(
         root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced
     )
+
+
+def find_features(
+    data: str, labels: str, cache: Path, jobs: int, console: Console
+) -> tuple[Path, Path | None]:
+    """The folder of a data set's features, and its label table if that is not in the folder's layout.
+
+    Args, raises: As ``find_examples``.
+    """
+    root = Path(data) if data else _synthetic(cache, jobs, console)
+    table = Path(labels) if labels else None
+    if table and root.is_dir() and not is_course_layout(root) and not feature_files(root):
+        return _extracted(root, table, cache, jobs, console), None
+    return root, table
 
 
 def _synthetic(cache: Path, jobs: int, console: Console) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from keras_mir.callbacks import StopOnNan, progress_lines
+from keras_mir.callbacks import StopOnNan, ValidationCorrelation, progress_lines
 from keras_mir.checkpoint import Checkpoint
 from keras_mir.data import TRAIN, VALIDATION, Data
 from keras_mir.recipe import Recipe
@@ -123,7 +123,14 @@ def train(
             validation_data=evaluation_batches(
                 data.sources[VALIDATION], recipe.train.batch_size, len(data.classes) if soft else 0
             ),
-            callbacks=[StopOnNan(), *callbacks, checkpoint, *extra_callbacks, *progress_lines()],
+            callbacks=[
+                StopOnNan(),
+                *([ValidationCorrelation(data.sources[VALIDATION])] if data.targets else []),
+                *callbacks,
+                checkpoint,
+                *extra_callbacks,
+                *progress_lines(),
+            ],
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 0,
         )

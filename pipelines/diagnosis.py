@@ -38,6 +38,16 @@ def diagnose_beats(path: Path) -> str:
     return _explain(path, _diagnose_beats)
 
 
+def stated_frames(path: Path) -> int:
+    """How many frames a spectrogram has by its header alone; 0 where it cannot be read."""
+    try:
+        with _open(path) as file:
+            header = _read_header(file)
+    except (OSError, EOFError, zlib.error):  # it will be refused, with the reason, where it is used
+        return 0
+    return header[0][-1] if header and header[0] else 0
+
+
 def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
     if not path.exists():
         return "the file is not there; correct the label file or restore the file"

@@ -58,8 +58,12 @@ class BeatSync:
     spec: FeatureSpec
 
     def __call__(self, element: Element) -> Element:
-        features = element["features"]
-        path = element["beats"]
+        synced = beat_tracking.beat_sync(element["features"], self.boundaries(element), self.spec)
+        return {**element, "features": synced}
+
+    def boundaries(self, element: Element) -> tf.Tensor:
+        """Where the steps of an element begin, int32 ``(n,)`` frames; there may be one before the first."""
+        features, path = element["features"], element["beats"]
         found = tf.cond(
             tf.equal(path, ""),
             lambda: beat_tracking.track_beats(
@@ -67,12 +71,11 @@ class BeatSync:
             ),
             lambda: _read_beats(path),
         )
-        used = tf.cond(
+        return tf.cond(
             tf.size(found) > 0,
             lambda: found,
             lambda: beat_tracking.fixed_step_beats(tf.shape(features)[0], self.spec),
         )
-        return {**element, "features": beat_tracking.beat_sync(features, used, self.spec)}
 
 
 def _read_beats(path: tf.Tensor) -> tf.Tensor:

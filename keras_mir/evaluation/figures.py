@@ -57,12 +57,11 @@ def learning_curves(
         stopped_epoch: Index of the epoch after which early stopping ended the training; None
             if it did not.
     """
+    # Some metrics are of the validation examples only.
     metrics = [
         name
-        for name in history
-        if not name.startswith("val_")
-        and name not in ("loss", "learning_rate")
-        and not name.endswith("_loss")
+        for name in dict.fromkeys(key.removeprefix("val_") for key in history)
+        if name not in ("loss", "learning_rate") and not name.endswith("_loss")
     ]
     names = ["loss", *metrics, *(["learning_rate"] if "learning_rate" in history else [])]
     figure, panels = _grid(len(names), width=4.2, height=3.2)
@@ -76,7 +75,7 @@ def learning_curves(
                 linewidth=1,
                 label=f"best epoch ({best_epoch + 1})",
             )
-        axes.set(xlabel="epoch", ylabel=name.replace("_", " "), xlim=(0.5, len(history[name]) + 0.5))
+        axes.set(xlabel="epoch", ylabel=name.replace("_", " "), xlim=(0.5, len(history["loss"]) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize="small")

@@ -84,9 +84,11 @@ def unlabelled_test(root: Path, synced: bool) -> Examples:
     folder = root if _is_one_folder(root) else root / FOLDERS["affect", synced]
     files = _feature_files(folder / "test")
     table = pd.DataFrame({ID: list(files), PATH: [str(path) for path in files.values()]})
-    table[SPLIT], table[BEATS] = "test", ""
-    info = read_info(folder.parent)
-    return Examples(table, name=info.name or folder.parent.name, synced=synced, spec=info.spec)
+    table[SPLIT] = "test"
+    base = folder.parent
+    table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
+    info = read_info(base)
+    return Examples(table, name=info.name or base.resolve().name, synced=synced, spec=info.spec)
 
 
 @dataclass(frozen=True)
