@@ -6,6 +6,7 @@ a saved model loads once this module is imported.
 """
 
 from keras_mir.layers.band_scaling import BandScaling
+from keras_mir.layers.chroma import ChromaCQT
 from keras_mir.layers.frame_mask import FrameMask
 from keras_mir.layers.length_mask import LengthMask
 from keras_mir.layers.masked_batch_normalization import MaskedBatchNormalization
@@ -17,6 +18,7 @@ from keras_mir.layers.zero_past_length import ZeroPastLength
 
 __all__ = [
     "BandScaling",
+    "ChromaCQT",
     "FrameMask",
     "LengthMask",
     "MaskedBatchNormalization",

@@ -14,11 +14,14 @@ import keras_mir.layers
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(3, 10, 6)).astype(np.float32)
 IMAGE = RNG.normal(size=(3, 10, 4, 2)).astype(np.float32)
+AUDIO = RNG.normal(size=(3, 4000)).astype(np.float32)
 LENGTHS = np.array([10, 4, 1], np.int32)
+SAMPLES = np.array([4000, 2100, 1], np.int32)
 
 # One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
 CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "BandScaling": ({"n_mels": 4, "top_db": 80.0}, FEATURES, True),
+    "ChromaCQT": ({"sample_rate": 16000, "hop_length": 256, "n_chroma": 36}, [AUDIO, SAMPLES], False),
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "LengthMask": ({"zero_padding": True}, [FEATURES, LENGTHS], True),
     "MaskedBatchNormalization": ({"momentum": 0.8}, [IMAGE, LENGTHS], False),
