@@ -1,8 +1,8 @@
 """Keras layers of the package, one a file.
 
 All take `(batch, time, ...)` tensors and, where they need to know where a clip ends, its
-`lengths`: `(batch,)` int32, in frames. All are registered with Keras under `keras_mir`, so
-a saved model loads once this module is imported.
+`lengths`: `(batch,)` int32, in frames, or in samples where time is samples. All are registered
+with Keras under `keras_mir`, so a saved model loads once this module is imported.
 """
 
 from keras_mir.layers.band_scaling import BandScaling

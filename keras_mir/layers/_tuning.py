@@ -3,7 +3,8 @@
 Equals `librosa.estimate_tuning` with its defaults: spectral peaks are refined by a parabola
 through three bins (J. O. Smith, Spectral Audio Signal Processing, "Quadratic Interpolation of
 Spectral Peaks"), the louder half of them votes in a histogram of one hundredth of a bin, and
-its highest column wins.
+its highest column wins. Columns are often a single vote apart, so a frequency and its logarithm
+are taken in float64 and rounded to float32 where librosa rounds them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def estimate_tuning(audio: Any, lengths: Any, sample_rate: int, bins_per_octave:
     magnitudes = _flat(tf.where(in_clip[..., tf.newaxis], magnitudes, 0.0))
     loud = (magnitudes > 0.0) & (magnitudes >= _median_of_positive(magnitudes)[:, tf.newaxis])
 
-    bins = bins_per_octave * tf.math.log(_flat(frequencies) / 440.0) / math.log(2.0)
+    octaves = tf.math.log(tf.cast(_flat(frequencies) / 27.5, tf.float64)) / math.log(2.0)  # from A0
+    bins = bins_per_octave * tf.cast(octaves, tf.float32)
     offset = bins - tf.floor(bins + 0.5)  # [-0.5, 0.5)
     column = tf.clip_by_value(tf.cast(COLUMNS * (offset + 0.5), tf.int32), 0, COLUMNS - 1)
     clip = tf.range(tf.shape(audio)[0])[:, tf.newaxis]
@@ -62,7 +64,8 @@ def _peaks(spectrum: Any, sample_rate: int) -> tuple[Any, Any]:
     shift = tf.where(inside, tf.math.divide_no_nan(-slope, curvature), 0.0)
     is_peak = (here > below) & (here >= above)
     is_peak &= here > PROMINENCE * tf.reduce_max(spectrum, axis=-1, keepdims=True)
-    frequencies = (tf.range(first, stop, dtype=tf.float32) + shift) * (sample_rate / N_FFT)
+    position = tf.range(first, stop, dtype=tf.float64) + tf.cast(shift, tf.float64)
+    frequencies = tf.cast(position * (sample_rate / N_FFT), tf.float32)
     return frequencies, tf.where(is_peak, here + 0.5 * slope * shift, 0.0)
 
 
