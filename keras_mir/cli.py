@@ -40,7 +40,8 @@ def run(command: Callable[[], int]) -> int:
         if not is_about_a_place(error):
             raise
         where = error.filename or "the output folder"
-        print(f"error: {where}: {(error.strerror or '').lower()}; {_PLACES[error.errno]}", file=sys.stderr)
+        remedy = _PLACES[error.errno or 0]
+        print(f"error: {where}: {(error.strerror or '').lower()}; {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

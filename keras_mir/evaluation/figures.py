@@ -64,7 +64,7 @@ def learning_curves(
         if name not in ("loss", "learning_rate") and not name.endswith("_loss")
     ]
     names = ["loss", *metrics, *(["learning_rate"] if "learning_rate" in history else [])]
-    figure, panels = _grid(len(names), width=4.2, height=3.2)
+    figure, panels = panel_grid(len(names), width=4.2, height=3.2)
     for axes, name in zip(panels, names, strict=True):
         _draw_curve(axes, history, name)
         if best_epoch is not None:
@@ -96,7 +96,7 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     support = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(support, 1)
     side = min(max(0.45 * k, 2.5), 14.0)  # inches
-    figure = _figure(side + 2.6, side + 1.4)
+    figure = new_figure(side + 2.6, side + 1.4)
     axes = figure.add_subplot()
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
@@ -120,7 +120,7 @@ def scatters(true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
         true: ``(n,)`` by target.
         predicted: ``(n,)`` by target. Values that are not finite are left out.
     """
-    figure, panels = _grid(len(true), width=3.6, height=4.2)
+    figure, panels = panel_grid(len(true), width=3.6, height=4.2)
     for axes, target in zip(panels, true, strict=True):
         shown = np.isfinite(predicted[target])
         x, y = np.asarray(true[target])[shown], np.asarray(predicted[target])[shown]
@@ -162,36 +162,48 @@ def spectrogram(
     Raises:
         ValueError: If the number of bands is not that of ``spec``, or the steps do not fit the beats.
     """
-    edges, label = _column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
+    edges, label = column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
     mel, chroma = _halves(features, spec)
     heights = [3.0] * bool(len(mel)) + [1.6] * bool(len(chroma))
-    figure = _figure(8.0, sum(heights) + 0.8)
+    figure = new_figure(8.0, sum(heights) + 0.8)
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     if len(mel):
-        image = _draw_bands(panels[0], mel, edges, "magma", (-spec.top_db, 0.0))
-        figure.colorbar(image, ax=panels[0], label="dB", pad=0.01)
-        hertz = [f for f in _MEL_TICKS if 0 <= mel_row(f, spec) <= spec.n_mels - 1]
-        panels[0].set_yticks([mel_row(f, spec) for f in hertz], [str(f) for f in hertz])
-        panels[0].set_ylabel("frequency (Hz, mel)")
+        draw_mel(panels[0], mel, edges, spec)
     if len(chroma):
-        image = _draw_bands(panels[-1], chroma, edges, "cividis", (0.0, 1.0))
-        figure.colorbar(image, ax=panels[-1], label="energy", pad=0.01)
-        per_class, rest = divmod(spec.n_chroma, len(PITCH_CLASSES))
-        if per_class and not rest:
-            panels[-1].set_yticks(range(0, spec.n_chroma, per_class), PITCH_CLASSES, fontsize=8)
-        panels[-1].set_ylabel("pitch class")
+        draw_chroma(panels[-1], chroma, edges, spec)
     if beats is not None and not synced:
-        # Above the picture: lines through it would hide what they point at.
-        above = panels[0].get_xaxis_transform()
-        panels[0].vlines(
-            np.asarray(beats) / spec.frame_rate, 1.01, 1.05, NEUTRAL, transform=above, clip_on=False
-        )
-        panels[0].text(0, 1.06, "beats", transform=panels[0].transAxes, fontsize="small")
+        mark_beats(panels[0], beats, spec)
     panels[-1].set_xlabel(label)
     figure.align_ylabels()
     if title:
         figure.suptitle(title)
     return figure
+
+
+def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
+    """Draw mel bands ``(n_mels, time)`` in dB, with their scale, between column edges ``(time + 1,)``."""
+    image = _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0))
+    axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01)
+    hertz = [f for f in _MEL_TICKS if 0 <= mel_row(f, spec) <= spec.n_mels - 1]
+    axes.set_yticks([mel_row(f, spec) for f in hertz], [str(f) for f in hertz])
+    axes.set_ylabel("frequency (Hz, mel)")
+
+
+def draw_chroma(axes: Axes, chroma: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
+    """Draw pitch classes ``(n_chroma, time)``, as ``draw_mel`` does."""
+    image = _draw_bands(axes, chroma, edges, "cividis", (0.0, 1.0))
+    axes.figure.colorbar(image, ax=axes, label="energy", pad=0.01)
+    per_class, rest = divmod(spec.n_chroma, len(PITCH_CLASSES))
+    if per_class and not rest:
+        axes.set_yticks(range(0, spec.n_chroma, per_class), PITCH_CLASSES, fontsize=8)
+    axes.set_ylabel("pitch class")
+
+
+def mark_beats(axes: Axes, beats: np.ndarray, spec: FeatureSpec) -> None:
+    """Mark beat frames ``(n,)`` above a spectrogram: lines through it would hide what they point at."""
+    above = axes.get_xaxis_transform()
+    axes.vlines(np.asarray(beats) / spec.frame_rate, 1.01, 1.05, NEUTRAL, transform=above, clip_on=False)
+    axes.text(0, 1.06, "beats", transform=axes.transAxes, fontsize="small")
 
 
 def class_histogram(counts: Mapping[str, int], title: str = "") -> Figure:
@@ -201,7 +213,7 @@ def class_histogram(counts: Mapping[str, int], title: str = "") -> Figure:
         counts: By class name, in the order to show.
         title: Of the figure.
     """
-    figure = _figure(6.5, 0.26 * len(counts) + 1.2)
+    figure = new_figure(6.5, 0.26 * len(counts) + 1.2)
     axes = figure.add_subplot()
     bars = axes.barh(list(counts), list(counts.values()), color=TRAIN)
     axes.bar_label(bars, padding=3, fontsize="small")
@@ -238,9 +250,10 @@ def _draw_curve(axes: Axes, history: Mapping[str, Sequence[float]], name: str) -
         axes.set_yscale("log")
 
 
-def _column_edges(
+def column_edges(
     columns: int, spec: FeatureSpec, beats: np.ndarray | None, synced: bool, frames: int | None
 ) -> tuple[np.ndarray, str]:
+    """Where columns begin and end, ``(columns + 1,)``, and the label of that axis; see ``spectrogram``."""
     if not synced:
         return np.arange(columns + 1) / spec.frame_rate, "time (s)"
     if beats is None:
@@ -273,15 +286,17 @@ def _draw_bands(
     )
 
 
-def _grid(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def panel_grid(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of n panels of a size in inches, three in a row."""
     columns = min(n, _PANELS_PER_ROW)
     rows = -(-n // columns)
-    figure = _figure(width * columns, height * rows)
+    figure = new_figure(width * columns, height * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for unused in panels[n:]:
         unused.remove()
     return figure, list(panels[:n])
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of a size in inches whose parts are kept from overlapping."""
     return Figure(figsize=(width, height), layout="constrained")

@@ -106,11 +106,13 @@ class Cell:
         mean: None where no run has it.
         spread: Sample standard deviation over seeds; None with fewer than two.
         n: Seeds.
+        runs: Names of the runs it was made from.
     """
 
     mean: float | None
     spread: float | None
     n: int
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Table:
     Attributes:
         number: The report's table it stands for, ``"1"`` to ``"7"``; empty if none.
         title: What it shows.
-        settings: Whose settings its runs have.
+        settings: Whose settings its runs have; ``both`` where the columns tell.
         columns: Names of the cells.
         rows: The rows.
         note: Such as why no published values stand beside ours.
@@ -147,7 +149,7 @@ class Table:
 
     number: str
     title: str
-    settings: Settings
+    settings: Settings | Literal["both"]
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     note: str = ""
@@ -164,6 +166,7 @@ class Comparison:
         second: Scores of the other side by seed.
         metric: What is compared.
         settings: Whose settings the runs have.
+        runs: Names of the runs compared.
     """
 
     question: str
@@ -172,6 +175,7 @@ class Comparison:
     second: Mapping[str, float]
     metric: str
     settings: Settings
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
