@@ -53,7 +53,7 @@ class Progress:
 
         def show(done: int) -> None:
             elapsed = time.monotonic() - self._started
-            line = f"{what}, epoch {done + 1} of at most {epochs}, {self._remaining(elapsed)}"
+            line = f"{what}, epoch {min(done + 1, epochs)} of {epochs} at most, {self._remaining(elapsed)}"
             if self._status:
                 self._status.update(line)
             elif time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
