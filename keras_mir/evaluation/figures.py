@@ -1,8 +1,8 @@
 """Pictures for reports, TensorBoard and print.
 
 Every function returns a matplotlib ``Figure`` of its own, without pyplot and its global state.
-Colours can be told apart by colour-blind readers and in grey: cividis and magma for values, Okabe
-and Ito's blue and orange for pairs.
+Colours can be told apart by colour-blind readers: cividis and magma for values, Okabe and Ito's blue
+and vermilion for pairs. In grey, those two are alike, so that lines of a pair differ in their dashes too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from pipelines.spec import FeatureSpec
 
 DPI = 150
 TRAIN, VALIDATION, NEUTRAL = "#0072B2", "#D55E00", "#595959"
+
+# The two curves of a metric: what Keras puts before its name, label, colour and line.
+CURVES = (("", "train", TRAIN, (0, (3, 1))), ("val_", "validation", VALIDATION, "-"))
 
 PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz; an octave apart
@@ -241,11 +244,11 @@ def _hertz_to_mel(hertz: float) -> float:
 
 
 def _draw_curve(axes: Axes, history: Mapping[str, Sequence[float]], name: str) -> None:
-    for key, label, colour in ((name, "train", TRAIN), (f"val_{name}", "validation", VALIDATION)):
-        if key in history:
+    for prefix, label, colour, line in CURVES:
+        if (key := f"{prefix}{name}") in history:
             epochs = range(1, len(history[key]) + 1)
             marker = "." if len(epochs) <= 30 else ""  # a single epoch has no line
-            axes.plot(epochs, history[key], color=colour, marker=marker, label=label)
+            axes.plot(epochs, history[key], color=colour, linestyle=line, marker=marker, label=label)
     if name == "learning_rate":
         axes.set_yscale("log")
 

@@ -16,6 +16,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from keras_mir.evaluation.figures import (
+    CURVES,
     NEUTRAL,
     TRAIN,
     VALIDATION,
@@ -31,6 +32,7 @@ _WIDTH = 8.0  # inches
 TIMES = " \N{MULTIPLICATION SIGN} "
 _FILTERS_PER_ROW = 8
 _CHANNELS_PER_ROW = 16
+_SEED_SPREAD = 0.15  # of a row, up and down, so that seeds of equal score do not hide each other
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,15 @@ def curves_over_seeds(
     """Loss and a metric over epochs, a line for each seed; a gap where a value is undefined.
 
     Args:
-        histories: Values by epoch, as Keras names them.
-        metric: ``accuracy``, say; may be there for validation only, or not at all.
+        histories: Values by epoch, as Keras names them; None or NaN where undefined.
+        metric: ``accuracy``, say; may be there for validation only, for some seeds only, or not at all.
         stops: For each seed, the index of the epoch after which early stopping ended it; None if it
             did not.
         bests: For each seed, the index of the epoch whose weights were kept.
         title: Of the figure.
     """
     names = ["loss"]
-    if any(key in histories[0] for key in (metric, f"val_{metric}")):
+    if any(key in history for history in histories for key in (metric, f"val_{metric}")):
         names.append(metric)
     figure = new_figure(_WIDTH * len(names) / 2, 3.3)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
@@ -154,7 +156,10 @@ def curves_over_seeds(
             axes.axvline(
                 bests[0] + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=f"best epoch ({bests[0] + 1})"
             )
-    panels[0].legend(fontsize="small")
+    # What is in one panel only, such as validation where the loss has none, is explained too.
+    shown = [axes.get_legend_handles_labels() for axes in panels]
+    handles = {label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)}
+    panels[0].legend(handles.values(), handles.keys(), fontsize="small")
     figure.suptitle(title, fontsize="medium")
     return figure
 
@@ -166,12 +171,13 @@ def transfer_curves(
 
     Args:
         histories: A history for each seed.
-        correlation: Its name in the histories, without ``val_``.
+        correlation: Its name in the histories, without ``val_``; if it is in none, the loss is alone.
         title: Of the figure.
     """
     none: list[int | None] = [None] * len(histories)
     figure = curves_over_seeds(histories, correlation, stops=none, bests=none, title=title)
-    figure.axes[-1].set_ylabel("Spearman correlation")
+    for axes in figure.axes[1:]:
+        axes.set_ylabel("Spearman correlation")
     return figure
 
 
@@ -196,8 +202,8 @@ def digit_layers(
     left.set_axis_off()
     bars = right.bar(range(10), probabilities, color=[VALIDATION if n == digit else TRAIN for n in range(10)])
     right.bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in probabilities], fontsize="small")
-    right.set(xticks=range(10), ylim=(0, 1.15), yticks=(0, 0.5, 1), title="output: probability of each digit")
-    right.title.set_fontsize("medium")
+    right.set(xticks=range(10), ylim=(0, 1.15), yticks=(0, 0.5, 1))
+    right.set_title(f"output: {len(probabilities)} probabilities, one for each digit", fontsize="medium")
     right.spines[["top", "right"]].set_visible(False)
     for number, (part, layer, count) in enumerate(zip(below, hidden, rows, strict=True), start=1):
         part.suptitle(f"hidden layer {number}: {TIMES.join(map(str, layer.shape))}", fontsize="medium")
@@ -211,6 +217,8 @@ def digit_layers(
 def first_layer_filters(kernels: np.ndarray) -> Figure:
     """The filters of a CNN's first layer, on one scale that is white at 0.
 
+    Negative weights have a dot: without colour, they would look like positive ones.
+
     Args:
         kernels: ``(time, bands, 1, filters)``.
     """
@@ -219,10 +227,58 @@ def first_layer_filters(kernels: np.ndarray) -> Figure:
     limit = float(np.abs(kernels).max()) or 1.0
     figure = new_figure(_WIDTH * 0.85, 0.8 * rows + 0.6)
     images = _draw_tiles(figure, tiles, rows, _FILTERS_PER_ROW, "PuOr", (-limit, limit), origin="lower")
-    figure.colorbar(images, ax=figure.axes, label="weight", shrink=0.8, pad=0.01)
+    for axes, tile in zip(figure.axes, tiles, strict=True):
+        band, frame = np.nonzero(tile < 0)
+        axes.scatter(frame, band, s=5, color="black", edgecolors="white", linewidths=0.4)
+    figure.colorbar(images, ax=figure.axes, label="weight (a dot: less than 0)", shrink=0.8, pad=0.01)
     figure.supxlabel("time (frames)", fontsize="medium")
     figure.supylabel("frequency (bands)", fontsize="medium")
     return figure
+
+
+def scores_by_recipe(
+    scores: Mapping[str, Sequence[float | None]], metric: str, baseline: float | None, title: str
+) -> Figure:
+    """A row for each recipe: a dot for each seed, a line at their mean, and mean ± spread in figures.
+
+    Args:
+        scores: By recipe, in the order to show, a score for each seed. Undefined ones (None or NaN) are
+            left out and counted; a recipe without a score keeps its row.
+        metric: What they are.
+        baseline: Score of the trivial answer, such as the majority class's share; None for no line.
+        title: Of the figure.
+    """
+    figure = new_figure(_WIDTH, 0.34 * len(scores) + 1.5)
+    axes = figure.add_subplot()
+    for row, values in enumerate(scores.values()):
+        every = np.array(values, np.float64)
+        known = every[np.isfinite(every)]
+        heights = row + np.linspace(-_SEED_SPREAD, _SEED_SPREAD, len(known)) if len(known) > 1 else [row]
+        if len(known):
+            axes.scatter(known, heights, s=24, color=TRAIN, linewidths=0, zorder=3, label="a seed")
+            axes.vlines(known.mean(), row - 0.35, row + 0.35, VALIDATION, linewidth=2.5, label="mean")
+        # Beside the panel, where no dot can lie under it.
+        axes.text(1.01, row, _summary(known, len(every)), transform=axes.get_yaxis_transform(), va="center")
+    if baseline is not None:
+        axes.axvline(baseline, color=NEUTRAL, linestyle="--", linewidth=1, label=f"baseline ({baseline:.3f})")
+    axes.set_yticks(range(len(scores)), list(scores))
+    axes.set(ylim=(len(scores) - 0.5, -0.5), xlabel=metric.replace("_", " "), title=title)  # first on top
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    lines, labels = axes.get_legend_handles_labels()
+    handles = dict(zip(labels, lines, strict=True))
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def _summary(known: np.ndarray, seeds: int) -> str:
+    """Mean and sample standard deviation in figures, and how many seeds have no score."""
+    if not len(known):
+        return "no score"
+    spread = f" ± {known.std(ddof=1):.3f}" if len(known) > 1 else ""
+    missing = f" ({len(known)} of {seeds})" if len(known) < seeds else ""
+    return f"{known.mean():.3f}{spread}{missing}"
 
 
 def _draw_tiles(
@@ -245,17 +301,18 @@ def _draw_tiles(
 
 
 def _draw_curves(axes: Axes, histories: Sequence[Mapping[str, Sequence[float]]], name: str) -> None:
-    for key, label, colour in ((name, "train", TRAIN), (f"val_{name}", "validation", VALIDATION)):
-        for number, history in enumerate(histories):
-            if key not in history:
-                continue
-            values = np.array(history[key], np.float64)  # None becomes NaN, which is a gap
+    for prefix, label, colour, line in CURVES:
+        key = f"{prefix}{name}"
+        for number, values in enumerate(_values(history, key) for history in histories if key in history):
+            marked = _marked(values)
             axes.plot(
                 range(1, len(values) + 1),
                 values,
                 color=colour,
+                linestyle=line,
                 linewidth=1.4 if len(histories) == 1 else 1.0,
-                marker="." if len(values) <= 30 else "",
+                marker="." if marked else "",
+                markevery=marked,
                 label=label if number == 0 else None,
             )
     axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
@@ -263,7 +320,21 @@ def _draw_curves(axes: Axes, histories: Sequence[Mapping[str, Sequence[float]]],
     axes.grid(alpha=0.3)
 
 
+def _values(history: Mapping[str, Sequence[float]], key: str) -> np.ndarray:
+    return np.array(history[key], np.float64)  # None becomes NaN, which is a gap
+
+
+def _marked(values: np.ndarray) -> list[int]:
+    """Indices that get a marker: all of a short curve, and else those between gaps, which have no line."""
+    if len(values) <= 30:
+        return list(range(len(values)))
+    known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
+    return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()
+
+
 def _mark_stop(axes: Axes, history: Mapping[str, Sequence[float]], name: str, stop: int) -> None:
     key = f"val_{name}" if f"val_{name}" in history else name
+    if key not in history:
+        return
     label = None if any(line.get_label() == "stopped early" for line in axes.lines) else "stopped early"
-    axes.plot(stop + 1, history[key][stop], "o", color=NEUTRAL, markersize=6, label=label)
+    axes.plot(stop + 1, _values(history, key)[stop], "o", color=NEUTRAL, markersize=6, label=label)
