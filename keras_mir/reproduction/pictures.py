@@ -146,7 +146,8 @@ def curves_over_seeds(
     if any(key in history for history in histories for key in (metric, f"val_{metric}")):
         names.append(metric)
     figure = new_figure(_WIDTH * len(names) / 2, 3.3)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    # One axis of epochs, so that a gap at either end is seen.
+    panels = figure.subplots(1, len(names), sharex=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         _draw_curves(axes, histories, name)
         for history, stop in zip(histories, stops, strict=True):

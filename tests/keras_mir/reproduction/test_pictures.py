@@ -131,7 +131,8 @@ def test_an_undefined_correlation_is_a_gap():
         "val_loss": [3.0, 2.0, 1.0],
         "val_spearman": [None, 0.2, float("nan")],
     }
-    axes = pictures.transfer_curves([history], "spearman", "transfer").axes[-1]
+    loss, axes = pictures.transfer_curves([history], "spearman", "transfer").axes
+    assert axes.get_xlim() == loss.get_xlim(), "a gap at either end is seen"
     assert axes.get_ylabel() == "Spearman correlation"
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [np.nan, 0.2, np.nan])
 
