@@ -90,7 +90,7 @@ def draw(runs: Sequence[Run], folder: ReportFolder, save: Save) -> list[Picture]
     curves = pictures.curves_over_seeds(
         [one.history for one in runs],
         "accuracy",
-        stops=[len(one.history["loss"]) - 1 for one in runs],
+        stops=[_stop(one) for one in runs],
         bests=[result.best_epoch] if len(runs) == 1 else [None] * len(runs),
         title=f"{result.dataset}",
     )
@@ -99,6 +99,12 @@ def draw(runs: Sequence[Run], folder: ReportFolder, save: Save) -> list[Picture]
         save("7a-layers", layers, caption, "Fig 10", run.command),
         save("7a-curves", curves, f"Learning curves of the digits CNN on {result.dataset}", "", run.command),
     ]
+
+
+def _stop(run: Run) -> int | None:
+    """Index of the epoch after which early stopping ended the training."""
+    epochs = len(run.history["loss"])
+    return epochs - 1 if epochs < EPOCHS else None
 
 
 def _command(request: ReproduceRequest) -> str:

@@ -18,6 +18,7 @@ from keras_mir.reproduction.clips import two_clips
 from keras_mir.reproduction.dataset import DataSet, class_counts
 from keras_mir.reproduction.request import ReportFolder, ReproduceRequest
 from keras_mir.reproduction.results import Experiment, Picture, Run
+from keras_mir.reproduction.scores import accuracies, finished, mean_correlations
 from keras_mir.run_folder import RunFolder
 
 _OURS = "our variant, not the report's settings"
@@ -68,14 +69,18 @@ class Exhibits:
         if step == "4":
             return tuple(self._histograms())
         if step == "6":
-            return tuple(self._run_pictures("6", earlier["5c"].runs, "confusion_matrix.png", {}))
+            runs = earlier["5c"].runs
+            return (*self._run_pictures("6", runs, "confusion_matrix.png", {}), *self._accuracies(runs))
         done = [run for run in experiment.runs if run.status == "done"]
         if step == "5a":
             return tuple(self._overfit_curve(run) for run in experiment.runs if run.history)
         if step == "7a":
             return tuple(digits_step.draw(done, self._folder, self._save))
         filters = self._filters(done) if step == "7b" else []
-        return (*self._learning_curves(step, done), *filters, *self._results(step, done))
+        drawn = (*self._learning_curves(step, done), *filters, *self._results(step, done))
+        if step == "10" and "8" in earlier:
+            return (*drawn, *self._correlations([*earlier["8"].runs, *done]))
+        return drawn
 
     @cached_property
     def _clips(self) -> list[pictures.ClipFeatures]:
@@ -167,6 +172,30 @@ class Exhibits:
             caption = f"First-layer filters of {first.recipe}, seed {first.seed}"
             drawn.append(self._captioned(f"7b-filters-{first.recipe}", figure, caption, {}, "7b", first))
         return drawn
+
+    def _accuracies(self, runs: Sequence[Run]) -> list[Picture]:
+        scores = {group[0].recipe: list(accuracies(group).values()) for group in _grouped(finished(runs))}
+        chances = [run.report["chance"]["majority_share"] for run in runs if run.report]
+        return self._scores("6-accuracy", scores, "accuracy", chances[0] if chances else None)
+
+    def _correlations(self, runs: Sequence[Run]) -> list[Picture]:
+        """Of one model a target and of one model for all, so that they can be compared."""
+        recipes: dict[str, list[Run]] = {}
+        for run in finished(runs):
+            recipes.setdefault(run.recipe, []).append(run)
+        targets = self._dataset.targets
+        scores = {name: list(mean_correlations(group, targets).values()) for name, group in recipes.items()}
+        return self._scores("10-spearman", scores, "mean Spearman correlation", None)
+
+    def _scores(
+        self, name: str, scores: Mapping[str, list[float]], metric: str, baseline: float | None
+    ) -> list[Picture]:
+        if not scores:
+            return []
+        what = metric[0].upper() + metric[1:]
+        caption = f"{what} on held-out clips; recipes named report- have the report's settings"
+        figure = pictures.scores_by_recipe(scores, metric, baseline, "")
+        return [self._save(name, figure, caption, "")]
 
     def _results(self, step: str, runs: Sequence[Run]) -> list[Picture]:
         """The confusion matrices or scatters of the runs."""
