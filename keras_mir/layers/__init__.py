@@ -6,24 +6,42 @@ with Keras under `keras_mir`, so a saved model loads once this module is importe
 """
 
 from keras_mir.layers.band_scaling import BandScaling
+from keras_mir.layers.beat_sync import BeatSync
+from keras_mir.layers.beat_tracker import BeatTracker
 from keras_mir.layers.chroma import ChromaCQT
+from keras_mir.layers.decibels import Decibels
+from keras_mir.layers.down_mix import DownMix
 from keras_mir.layers.frame_mask import FrameMask
 from keras_mir.layers.length_mask import LengthMask
+from keras_mir.layers.log_mel import LogMel
 from keras_mir.layers.masked_batch_normalization import MaskedBatchNormalization
+from keras_mir.layers.mel_power import MelPower
 from keras_mir.layers.pad_time import PadTime
+from keras_mir.layers.percussive import Percussive
 from keras_mir.layers.pooled_lengths import PooledLengths
+from keras_mir.layers.resample import Resample
 from keras_mir.layers.resumable_dropout import ResumableDropout
+from keras_mir.layers.stft import STFT
 from keras_mir.layers.time_pooling import TimePooling
 from keras_mir.layers.zero_past_length import ZeroPastLength
 
 __all__ = [
+    "STFT",
     "BandScaling",
+    "BeatSync",
+    "BeatTracker",
     "ChromaCQT",
+    "Decibels",
+    "DownMix",
     "FrameMask",
     "LengthMask",
+    "LogMel",
     "MaskedBatchNormalization",
+    "MelPower",
     "PadTime",
+    "Percussive",
     "PooledLengths",
+    "Resample",
     "ResumableDropout",
     "TimePooling",
     "ZeroPastLength",

@@ -17,19 +17,57 @@ IMAGE = RNG.normal(size=(3, 10, 4, 2)).astype(np.float32)
 AUDIO = RNG.normal(size=(3, 4000)).astype(np.float32)
 LENGTHS = np.array([10, 4, 1], np.int32)
 SAMPLES = np.array([4000, 2100, 1], np.int32)
+STEREO = RNG.normal(size=(3, 4000, 2)).astype(np.float32)
+SPECTRUM = RNG.normal(size=(3, 10, 33, 2)).astype(np.float32)
+POWER = FEATURES**2
+RATES = np.array([8000, 16000, 44100], np.int32)
+BEATS = np.array([[2, 5, 8], [3, -1, -1], [-1, -1, -1]], np.int32)
 
 # One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
 CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "BandScaling": ({"n_mels": 4, "top_db": 80.0}, FEATURES, True),
+    "BeatSync": ({"n_mels": 4, "top_db": 40.0}, [FEATURES, LENGTHS, BEATS], False),
+    "BeatTracker": ({"sample_rate": 16000, "hop_length": 256}, [AUDIO, SAMPLES], False),
     "ChromaCQT": ({"sample_rate": 16000, "hop_length": 256, "n_chroma": 36}, [AUDIO, SAMPLES], False),
+    "Decibels": ({"top_db": 40.0}, [POWER, LENGTHS], False),
+    "DownMix": ({}, STEREO, False),
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "LengthMask": ({"zero_padding": True}, [FEATURES, LENGTHS], True),
+    "LogMel": (
+        {"sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 16, "top_db": 60.0},
+        [AUDIO, SAMPLES],
+        False,
+    ),
     "MaskedBatchNormalization": ({"momentum": 0.8}, [IMAGE, LENGTHS], False),
+    "MelPower": ({"sample_rate": 16000, "n_fft": 64, "n_mels": 4}, SPECTRUM, False),
     "PadTime": ({"multiple": 4}, FEATURES, False),
+    "Percussive": ({"n_fft": 64, "hop_length": 16}, [SPECTRUM, LENGTHS], False),
     "PooledLengths": ({"pool": 4}, LENGTHS, False),
+    "Resample": ({"sample_rate": 16000}, [AUDIO, SAMPLES, RATES], False),
     "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
+    "STFT": ({"n_fft": 64, "hop_length": 16}, [AUDIO, SAMPLES], False),
     "TimePooling": ({}, [IMAGE, LENGTHS], False),
     "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
+}
+
+# Outputs that are not of the policy's type: half precision is too coarse for audio and its spectra.
+DTYPES: dict[str, Any] = {
+    "BeatSync": {"features": "float32", "lengths": "int32"},
+    "BeatTracker": {
+        "onset_envelope": "float32",
+        "tempo": "float32",
+        "beats": "int32",
+        "beat_counts": "int32",
+    },
+    "Decibels": "float32",
+    "DownMix": "float32",
+    "FrameMask": "bool",
+    "LogMel": "float32",
+    "MelPower": "float32",
+    "Percussive": "float32",
+    "PooledLengths": "int32",
+    "Resample": ["float32", "int32"],
+    "STFT": "float32",
 }
 
 
@@ -75,19 +113,26 @@ def test_precision_policy_and_static_shape(name, policy):
     layer = make(name, dtype=policy)
     outputs = layer(inputs)
     computed = {"float32": "float32", "mixed_float16": "float16"}[policy]
-    dtype = {"FrameMask": "bool", "PooledLengths": "int32"}.get(name, computed)
-    assert keras.backend.standardize_dtype(outputs.dtype) == dtype
-    assert np.isfinite(np.asarray(outputs, np.float32)).all()
+    dtypes = keras.tree.map_structure(lambda x: keras.backend.standardize_dtype(x.dtype), outputs)
+    assert dtypes == DTYPES.get(name, computed)
+    assert all(np.isfinite(np.asarray(x, np.float32)).all() for x in keras.tree.flatten(outputs))
     shapes = [x.shape for x in inputs] if isinstance(inputs, list) else inputs.shape
-    assert layer.compute_output_shape(shapes) == outputs.shape
+    sizes = keras.tree.flatten(keras.tree.map_structure(lambda x: tuple(x.shape), outputs))
+    promised = keras.tree.flatten(layer.compute_output_shape(shapes))
+    assert [size for size, known in zip(sizes, promised, strict=True) if known is not None] == [
+        known for known in promised if known is not None
+    ]
     assert all(weight.dtype == "float32" for weight in layer.weights)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_answers_do_not_change_with_precision(name):
     _, inputs, _ = CASES[name]
-    exact, half = (np.asarray(make(name, dtype=policy)(inputs)) for policy in ("float32", "mixed_float16"))
-    np.testing.assert_allclose(half.astype(np.float32), exact, atol=1e-2)
+    exact, half = (
+        keras.tree.flatten(make(name, dtype=policy)(inputs)) for policy in ("float32", "mixed_float16")
+    )
+    for expected, answer in zip(exact, half, strict=True):
+        np.testing.assert_allclose(np.asarray(answer).astype(np.float32), expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -97,13 +142,14 @@ def test_mask_propagation(name):
     first = tf.constant(inputs[0] if isinstance(inputs, list) else inputs)
     if first.shape.rank > 1:
         first = keras_mir.layers.LengthMask()([first, LENGTHS])
-    outputs = make(name)([first, LENGTHS] if isinstance(inputs, list) else first)
-    mask = getattr(outputs, "_keras_mask", None)
+    outputs = make(name)([first, LENGTHS, *inputs[2:]] if isinstance(inputs, list) else first)
+    masks = [getattr(x, "_keras_mask", None) for x in keras.tree.flatten(outputs)]
     if passes:
+        (mask,) = masks
         assert mask is not None
         np.testing.assert_array_equal(mask, np.arange(10) < LENGTHS[:, None])
     else:
-        assert mask is None
+        assert masks == [None] * len(masks)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -115,9 +161,10 @@ def test_saved_and_exported_model_answers_the_same(name, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     loaded.save(tmp_path / "again.keras")
     again = keras.models.load_model(tmp_path / "again.keras")
-    np.testing.assert_array_equal(again.predict(inputs, verbose=0), expected)
+    keras.tree.map_structure(np.testing.assert_array_equal, again.predict(inputs, verbose=0), expected)
 
     model.export(tmp_path / "export", verbose=False)
     arrays = inputs if isinstance(inputs, list) else [inputs]
     exported = tf.saved_model.load(tmp_path / "export")
-    np.testing.assert_allclose(exported.serve([tf.constant(x) for x in arrays]), expected, rtol=1e-6)
+    answers = exported.serve([tf.constant(x) for x in arrays])
+    keras.tree.map_structure(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), answers, expected)
