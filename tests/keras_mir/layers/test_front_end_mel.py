@@ -70,8 +70,8 @@ def test_a_tone_lights_its_band():
 
 @pytest.mark.parametrize("audio", [np.zeros(4000, np.float32), np.full(4000, 1e-30, np.float32)])
 def test_silence_is_0_db_as_in_librosa(audio):
-    np.testing.assert_array_equal(log_mel(audio), reference(audio))
     np.testing.assert_array_equal(log_mel(audio), 0.0)
+    np.testing.assert_allclose(reference(audio), 0.0, atol=1e-4)
 
 
 def test_the_parts_share_one_spectrum():
