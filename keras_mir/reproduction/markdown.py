@@ -107,7 +107,7 @@ class _Document:
 
     def _answer(self, comparison: Comparison) -> str:
         verdict, colon, numbers = comparison.answer.partition(":")
-        links = dict.fromkeys(filter(None, map(self._commands.of_run, comparison.runs)))
+        links = self._commands.firsts(comparison.runs)
         commands = ", ".join(map(_number, links))
         whose = outline.SETTINGS[comparison.settings]
         listed = f" Commands {commands}." if commands else ""

@@ -10,16 +10,17 @@ from typing import Any
 from keras_mir.reproduction.results import Comparison, Experiment, Results, Run, Table
 from keras_mir.reproduction.wording import count, duration, score
 
-GO_ON = "Mend what a reason names and run the same command again: what is done is kept."
+AGAIN = "Run the same command again: what is done is kept."
 LEGEND = (
     "Numbers are the mean over seeds ± the sample standard deviation; one seed has no deviation. A dash is "
     "a score that is undefined, or that no finished training has. Every number leads to the command that "
-    "made it, where several seeds did to that of the first."
+    "made it, where several seeds did to that of the first. In brackets behind a training's result stands "
+    "its 95 % interval over resampled clips."
 )
 COMPARISONS = (
     "Sides are compared seed by seed. Two alike would by chance agree in sign over all of three seeds one "
-    "time in four, and other clips would move the scores too: the 95 % intervals below, over resampled "
-    "clips, say how far."
+    "time in four, and other clips would move the scores too: the intervals of the trainings below "
+    "say how far."
 )
 COMPARISONS_OF_A_TRIAL = "In a trial run these answers mean nothing."
 SETTINGS = {"report": "The report's settings", "ours": "Our variant"}
@@ -58,12 +59,14 @@ class Command:
         number: By which print refers to it.
         text: The command line.
         title: What it makes.
+        group: What commands that differ in their seed only have in common.
     """
 
     anchor: str
     number: int
     text: str
     title: str
+    group: str
 
 
 class Commands:
@@ -75,7 +78,7 @@ class Commands:
     """
 
     def __init__(self, results: Results) -> None:
-        self.whole = Command("cmd-1-everything", 1, results.command, "the whole page")
+        self.whole = Command("cmd-1-everything", 1, results.command, "the whole page", "")
         self.groups: dict[str, list[Command]] = {}
         self._by_text = {results.command: self.whole}
         self._by_run: dict[str, Command] = {}
@@ -90,6 +93,13 @@ class Commands:
         """The command of a run."""
         return self._by_run.get(name)
 
+    def firsts(self, names: Sequence[str]) -> list[Command]:
+        """The commands of runs, of those that differ in their seed only the first."""
+        found: dict[str, Command] = {}
+        for name in names:
+            found.setdefault(self._by_run[name].group, self._by_run[name])
+        return list(found.values())
+
     def of_text(self, text: str) -> Command:
         """Where a command line stands."""
         return self._by_text[text]
@@ -99,7 +109,7 @@ class Commands:
             number = len(self._by_text) + 1
             # Names of targets and files may hold what an address cannot; numbers keep them apart.
             anchor = f"cmd-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}"
-            self._by_text[text] = Command(anchor, number, text, title)
+            self._by_text[text] = Command(anchor, number, text, title, group)
             self.groups.setdefault(group, []).append(self._by_text[text])
         return self._by_text[text]
 
@@ -119,19 +129,21 @@ def banners(results: Results) -> list[Banner]:
         found.append(Banner("synthetic", f"{text}about real music."))
     waiting = tuple(_unfinished(results, "waiting"))
     if waiting:
-        text = f"Not finished: {count(len(waiting), 'training')} still to do. {GO_ON}"
+        text = f"Not finished: {count(len(waiting), 'training')} still to do. {AGAIN}"
         found.append(Banner("waiting", text, waiting))
     failed = tuple(_unfinished(results, "failed"))
     if failed:
-        steps = count(len(results.failed), "experiment")
-        found.append(Banner("failed", f"{steps} failed; the others are complete. {GO_ON}", failed))
+        text = (
+            f"{count(len(results.failed), 'experiment')} failed; the others went on without. Mend what the "
+        )
+        found.append(Banner("failed", f"{text}reasons name, if they name anything. {AGAIN}", failed))
     return found
 
 
 def facts(results: Results) -> list[tuple[str, str]]:
     """What the numbers depend on, but for the command."""
     dataset = results.dataset
-    own = "yes: its published values stand beside ours" if dataset["is_course"] else "no"
+    own = "Yes: its published values stand beside ours" if dataset["is_course"] else "No"
     versions = (f"{name} {version or 'not installed'}" for name, version in results.versions.items())
     lines = [
         ("Data set", str(dataset["name"])),
@@ -231,8 +243,8 @@ def _unfinished(results: Results, status: str) -> list[tuple[str, str]]:
     found = []
     for experiment in results.experiments:
         runs = [run for run in experiment.runs if run.status == status]
-        if experiment.status == status and not runs and experiment.reason:
-            found.append((f"Step {experiment.id}", experiment.reason))
+        if experiment.status == status == "failed" and not runs:
+            found.append((f"Step {experiment.id}", experiment.reason or "it shows what failed before it"))
         found += [(f"Step {experiment.id}, {run.name}", run.reason) for run in runs]
     return found
 
@@ -257,7 +269,7 @@ def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
         "; ".join(filter(None, how)),
         f"{count(len(names), one, many)}: {', '.join(names)}",
     ]
-    return ". ".join(filter(None, parts))
+    return ". ".join(part[0].upper() + part[1:] for part in parts if part)
 
 
 def _fact(value: object) -> str:

@@ -17,6 +17,7 @@ from pipelines.files import write_atomically
 FILE_NAME = "index.html"
 
 _CSS_PIXELS = 96 / 150  # of a pixel of our pictures, which have 150 to the inch
+_KEPT_TOGETHER = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 _SIZE_IN_PNG = slice(16, 24)  # width and height, in the header that every PNG starts with
 
 
@@ -132,12 +133,12 @@ class _Page:
 
     def _answer(self, comparison: Comparison) -> str:
         verdict, colon, numbers = comparison.answer.partition(":")
-        links = dict.fromkeys(filter(None, map(self._commands.of_run, comparison.runs)))
+        links = self._commands.firsts(comparison.runs)
         return element(
             "p",
             element("span", f"{outline.SETTINGS[comparison.settings]}.", class_="whose") + " ",
             element("strong", text(verdict) + colon),
-            text(numbers),
+            text(numbers.replace(" ± ", _KEPT_TOGETHER)),
             f" Commands {', '.join(map(_number, links))}." if links else "",
             class_="answer",
         )
@@ -175,7 +176,7 @@ class _Page:
             element("th", text(outline.training_name(run)), scope="row"),
             element("td", str(run.seed)),
             element("td", result, class_="words bad" if run.status == "failed" else "words"),
-            element("td", text(outline.epochs(run))),
+            element("td", text(outline.epochs(run)), class_="epochs"),
             element("td", wording.duration(run.seconds) if run.status != "waiting" else ""),
         ]
 

@@ -36,15 +36,17 @@ pre:target { outline: 2px solid #c77700; }
 .answer { margin: .25rem 0 .5rem; }
 .whose { color: var(--soft); }
 .scroll { overflow-x: auto; margin: .5rem 0 .35rem; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .5rem 0 .4rem; font-size: .95rem; }
 caption span { position: sticky; left: 0; display: inline-block;
   max-width: min(46rem, calc(100vw - 2.5rem)); }
 th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
-thead th { font-weight: 600; border-bottom: 2px solid var(--soft); vertical-align: bottom; }
-thead tr:not(:last-child) th { border-bottom: 1px solid var(--line); text-align: center; }
+thead th, thead td { font-weight: 600; border-bottom: 2px solid var(--soft); vertical-align: bottom; }
+thead tr:not(:last-child) th[colspan] { border-bottom: 1px solid var(--line); text-align: center; }
 tbody th { text-align: left; font-weight: 400; }
+thead th:first-child { text-align: left; }
+th[scope=row], thead tr:first-child > :first-child { padding-left: 0; }
 th[scope=row], thead td { position: sticky; left: 0; background: #fff; }
 td.words, th.words { text-align: left; white-space: normal; min-width: 9rem; }
 td.published, th.published { background: var(--warm); color: #6b4200; font-style: italic; }
@@ -52,7 +54,7 @@ td a, a.cmd { text-decoration-color: #9bb7d3; text-underline-offset: .15em; }
 td.bad, td.bad a { color: #8c1d18; }
 p.note { margin: .2rem 0 1.4rem; font-size: .875rem; color: var(--soft); }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 1.75rem; margin: 1rem 0; align-items: flex-start; }
-figure { margin: 0; max-width: 100%; }
+figure { margin: 0; min-width: min(16rem, 100%); max-width: 100%; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { font-size: .875rem; color: var(--soft); margin-top: .3rem; }
 figcaption b { color: var(--ink); }
@@ -65,6 +67,7 @@ footer { margin-top: 3rem; font-size: .875rem; color: var(--soft); }
   dl.facts dt { margin-top: .5rem; }
   th, td { padding: .28rem .5rem; }
   table { font-size: .8125rem; }
+  td.epochs { white-space: normal; min-width: 6rem; }
   tbody th { white-space: normal; min-width: 6.5rem; max-width: 9rem; overflow-wrap: anywhere; }
 }
 @media print {

@@ -36,7 +36,7 @@ def cell(content: Cell, most: int) -> str:
 
 
 def published(value: float | None) -> str:
-    """A published number with the decimals it was printed with, at least two."""
+    """A published number: two decimals, or as many as it was printed with."""
     if value is None:
         return ""
     whole, _, decimals = f"{value:.5f}".partition(".")
