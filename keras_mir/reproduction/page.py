@@ -176,7 +176,7 @@ class _Page:
             element("th", text(outline.training_name(run)), scope="row"),
             element("td", str(run.seed)),
             element("td", result, class_="words bad" if run.status == "failed" else "words"),
-            element("td", text(outline.epochs(run)), class_="epochs"),
+            element("td", text(outline.epochs(run))),
             element("td", wording.duration(run.seconds) if run.status != "waiting" else ""),
         ]
 

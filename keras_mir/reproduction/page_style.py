@@ -45,9 +45,10 @@ th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap;
 thead th, thead td { font-weight: 600; border-bottom: 2px solid var(--soft); vertical-align: bottom; }
 thead tr:not(:last-child) th[colspan] { border-bottom: 1px solid var(--line); text-align: center; }
 tbody th { text-align: left; font-weight: 400; }
-thead th:first-child { text-align: left; }
+thead tr:first-child th:first-child { text-align: left; }
 th[scope=row], thead tr:first-child > :first-child { padding-left: 0; }
-th[scope=row], thead td { position: sticky; left: 0; background: #fff; }
+th[scope=row], thead td { position: sticky; left: 0; background: #fff;
+  background-clip: padding-box; }
 td.words, th.words { text-align: left; white-space: normal; min-width: 9rem; }
 td.published, th.published { background: var(--warm); color: #6b4200; font-style: italic; }
 td a, a.cmd { text-decoration-color: #9bb7d3; text-underline-offset: .15em; }
@@ -67,7 +68,6 @@ footer { margin-top: 3rem; font-size: .875rem; color: var(--soft); }
   dl.facts dt { margin-top: .5rem; }
   th, td { padding: .28rem .5rem; }
   table { font-size: .8125rem; }
-  td.epochs { white-space: normal; min-width: 6rem; }
   tbody th { white-space: normal; min-width: 6.5rem; max-width: 9rem; overflow-wrap: anywhere; }
 }
 @media print {
@@ -80,8 +80,9 @@ footer { margin-top: 3rem; font-size: .875rem; color: var(--soft); }
   table { font-size: 7.5pt; width: auto; max-width: 100%; }
   thead { display: table-header-group; }
   tr, figure, pre, .banner, .answer { break-inside: avoid; }
-  th, td { padding: .15rem .3rem; }
-  th[scope=row], thead td, caption span { position: static; }
+  th, td { padding: .15rem .3rem; white-space: normal; }
+  thead th { overflow-wrap: anywhere; }
+  th[scope=row], thead td, caption span { position: static; background: none; }
   caption span { max-width: none; }
   tbody th { white-space: normal; }
   table.by-class { break-inside: avoid; }
