@@ -111,7 +111,7 @@ class _Document:
         commands = ", ".join(map(_number, links))
         whose = outline.SETTINGS[comparison.settings]
         listed = f" Commands {commands}." if commands else ""
-        return f"{whose}. **{_text(verdict)}**{colon}{_text(numbers)}{listed}"
+        return f"{whose}. **{_text(verdict)}{colon}** {_text(numbers)}{listed}"
 
     def _runs(self, experiment: Experiment) -> list[str]:
         if not experiment.runs:

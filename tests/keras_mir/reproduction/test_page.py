@@ -205,6 +205,13 @@ def test_headings_go_down_one_level_at_a_time(page_of, results_of):
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
+def test_answers_are_there_with_their_verdict_first(page_of, results_of):
+    results = results_of()
+    page = page_of(results).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The report's settings. Yes: accuracy of beat-mel is .510 ± .014 and of mel .410 ± .014" in page
+    assert "The report's settings. **Yes:** accuracy of beat-mel is .510" in render_markdown(results)
+
+
 def test_markdown_links_lead_somewhere(results_of):
     text = render_markdown(results_of())
     anchors = re.findall(r'<a id="([^"]+)">', text)
