@@ -195,12 +195,18 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
     if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) * width > most_bytes:
         raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
+    if dtype.is_integer and proto.int_val and not _all_fit(proto.int_val, dtype):
+        raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has a number that {dtype.name} cannot hold")
     try:
         return np.asarray(tf.make_ndarray(proto))
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise StatusError(
             Code.INVALID_ARGUMENT, f"input {name!r}: tensor parsing error ({str(error)[:200]})"
         ) from None
+
+
+def _all_fit(values: Any, dtype: Any) -> bool:
+    return bool(dtype.min <= min(values) and max(values) <= dtype.max)
 
 
 def _fill(proto: Any, array: np.ndarray) -> None:

@@ -177,7 +177,7 @@ class _Grpc:
 
 
 def _has_grpc() -> bool:
-    return importlib.util.find_spec("tensorflow_serving") is not None
+    return all(importlib.util.find_spec(module) is not None for module in ("grpc", "tensorflow_serving"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -140,8 +140,9 @@ def _check_input(name: str, value: np.ndarray, expected: Any) -> None:
     dtype = tf.as_dtype(expected.dtype)
     # NumPy has no dtype of its own for strings of any length.
     if value.dtype != (object if dtype == tf.string else dtype.as_numpy_dtype):
+        sent = "string" if value.dtype == object else value.dtype.name
         raise StatusError(
-            Code.INVALID_ARGUMENT, f"input {name!r} is {value.dtype}, but the model takes {dtype.name}"
+            Code.INVALID_ARGUMENT, f"input {name!r} is {sent}, but the model takes {dtype.name}"
         )
     shape = tf.TensorShape(expected.tensor_shape)
     if not shape.is_compatible_with(value.shape):

@@ -138,6 +138,11 @@ BAD_REQUESTS = {
         "INVALID_ARGUMENT",
         "float64, but the model",
     ),
+    "text for numbers": (
+        request(x=TAGS, tag=TAGS),
+        "INVALID_ARGUMENT",
+        "string, but the model takes float32",
+    ),
     "a wrong shape": (request(x=X[:, :2], tag=TAGS), "INVALID_ARGUMENT", "shape (2, 2), but"),
     "an empty batch": (request(x=X[:0], tag=TAGS[:0]), "INVALID_ARGUMENT", "nothing in its batch"),
     "what the graph refuses": (request(x=X + np.float32("nan"), tag=TAGS), "INVALID_ARGUMENT", "not finite"),
@@ -157,7 +162,7 @@ BAD_REQUESTS = {
     "a value beyond its dtype": (
         request("flags", small=shaped(6, 1, int_val=[300]), flag=np.array([True])),
         "INVALID_ARGUMENT",
-        "tensor parsing error",
+        "int8 cannot hold",
     ),
     "a shape beyond all memory": (
         request("scalars", x=shaped(1, 10**12, float_val=[1])),
