@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import logging
 import math
+import os
 import signal
 import socket
 import threading
@@ -208,6 +209,8 @@ def serve(settings: ServerSettings) -> int:
         KeyboardInterrupt: After Ctrl-C.
         UserError: As `local_server`.
     """
+    # What matters comes as an exception; read when gRPC is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logger = logging.getLogger("keras_mir.serving")
     logger.setLevel(logging.INFO)
