@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from pipelines.audio_files import audio_files
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
 from pipelines.errors import UserError
@@ -30,7 +31,6 @@ from pipelines.spec import FeatureSpec
 from pipelines.splits import stratified_split
 from pipelines.workers import Died, map_in_processes
 
-AUDIO_SUFFIXES = (".mp3", ".ogg", ".flac", ".wav", ".m4a", ".au", ".aiff", ".aif")
 DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
 UNFINISHED = "unfinished.json"  # there while a folder has features and no label files yet
@@ -171,11 +171,7 @@ def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
     """The audio of every row, and the number of audio files that no row names."""
     if not audio_dir.is_dir():
         raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
-    present = sorted(
-        path
-        for path in audio_dir.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    present = audio_files(audio_dir)
     by_id: dict[str, list[Path]] = {}
     for path in present:
         by_id.setdefault(path.stem, []).append(path)

@@ -7,7 +7,6 @@ the median of every band between beats, mel taken as power and turned to dB afte
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,9 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import soundfile
-from audioread import DecodeError
 from scipy.ndimage import median_filter
 
+from pipelines.audio_files import decode
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
 
@@ -28,7 +26,6 @@ SILENCE = 2.0**-16  # half the last bit of 16-bit audio; a clip that never gets 
 MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves ends just below half of it
 
 _HPSS_KERNEL = 31  # frames, and bins, of the two median filters
-_COMPLETE = 0.9  # headers of cut mp3 files are a little wrong now and then; less than this is truncated
 
 
 @dataclass(frozen=True)
@@ -96,10 +93,7 @@ def check_spec(spec: FeatureSpec) -> None:
 
 
 def load_audio(path: Path, spec: FeatureSpec) -> np.ndarray:
-    """Decode a file to mono at the spec's sample rate.
-
-    soundfile (libsndfile) decodes wav, flac, ogg, mp3, aiff and au; what it cannot read goes to
-    audioread, which finds ffmpeg or the system's decoders (m4a) where there are any.
+    """Decode a file, as ``pipelines.audio_files.decode`` does, to mono at the spec's sample rate.
 
     Args:
         path: An audio file.
@@ -112,11 +106,10 @@ def load_audio(path: Path, spec: FeatureSpec) -> np.ndarray:
         UserError: If the file cannot be decoded, is truncated, silent or too short, or has
             samples that are not numbers.
     """
-    samples, rate = _decode(path)
+    samples, rate = decode(path)
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: has samples that are NaN or infinite; export the audio again")
-    seconds = samples.shape[-1] / rate
-    _check_complete(path, seconds)
+    seconds = samples.shape[1] / rate
     shortest = max(MIN_SECONDS, spec.n_fft / spec.sample_rate)
     if seconds < shortest:
         raise UserError(
@@ -238,44 +231,3 @@ def _without_notices() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="n_fft=.* is too large for input signal")
         warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")
         yield
-
-
-def _decode(path: Path) -> tuple[np.ndarray, float]:
-    """All channels, ``(samples,)`` or ``(channels, samples)``, and their rate in Hz."""
-    try:
-        if path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty; copy it again")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # librosa tells when it falls back to audioread
-            samples, rate = librosa.load(path, sr=None, mono=False)
-    except (soundfile.LibsndfileError, DecodeError, EOFError):
-        raise UserError(
-            f"{path}: cannot be decoded; it is damaged, not audio, or of a kind this machine has "
-            f"no decoder for (ffmpeg adds m4a)"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path}: {(error.strerror or 'cannot be read').lower()}; check the file") from None
-    return samples, rate
-
-
-def _check_complete(path: Path, seconds: float) -> None:
-    """Refuse files that say, or whose container shows, that there was more."""
-    try:
-        info = soundfile.info(path)
-    except soundfile.LibsndfileError:
-        return  # decoded by audioread, which does not say
-    promised = info.frames / info.samplerate
-    if seconds < _COMPLETE * promised:
-        raise UserError(f"{path}: truncated, {seconds:.1f} s of {promised:.1f} s are there; copy it again")
-    if info.format == "OGG" and not _ogg_has_end(path):
-        raise UserError(f"{path}: truncated, it stops after {seconds:.1f} s without an end; copy it again")
-
-
-def _ogg_has_end(path: Path) -> bool:
-    """Whether the last page has the end-of-stream flag (RFC 3533, section 6)."""
-    longest_page = 65307  # bytes
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - longest_page), os.SEEK_SET)
-        tail = file.read()
-    page = tail.rfind(b"OggS")
-    return page >= 0 and len(tail) > page + 5 and bool(tail[page + 5] & 4)

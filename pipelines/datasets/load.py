@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.audio_files import audio_files
 from pipelines.datasets.base import Examples
 from pipelines.datasets.course import FOLDERS, Task, is_course_layout, load_course
 from pipelines.datasets.folder import feature_files, load_folder
 from pipelines.errors import UserError
-
-AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav")
 
 
 def load_examples(
@@ -41,7 +40,7 @@ def load_examples(
         return load_course(data, task, synced or twin)
     if feature_files(data):
         return load_folder(data, labels, task, synced)
-    if any(path.suffix.lower() in AUDIO_SUFFIXES for path in data.rglob("*")):
+    if audio_files(data):
         table = labels or "LABELS.csv"
         shorter = "" if labels else "give its label table as --labels, or "
         raise UserError(
