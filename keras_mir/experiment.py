@@ -27,6 +27,7 @@ from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
 from keras_mir.recipe_model import load_backbone, serving_model
 from keras_mir.run_folder import RunFolder
+from keras_mir.serving.audio_answers import AudioAnswers
 from keras_mir.serving.describe import describe
 from keras_mir.serving.savedmodel import export_savedmodel
 from keras_mir.source_data import find_examples
@@ -192,6 +193,7 @@ def _train_and_report(
 def _export(
     request: FitRequest, data: Data, examples: Examples, training: Training, report: dict[str, Any]
 ) -> Path:
+    train = data.sources[TRAIN]
     return export_savedmodel(
         training.model,
         Path(request.export_dir),
@@ -199,6 +201,9 @@ def _export(
         description=describe(request.recipe, data, examples, report),
         classes=data.classes or None,
         rebuild=lambda: serving_model(request.recipe, data),
+        hears=lambda model: AudioAnswers(
+            model, data.classes or None, request.recipe.input, train.frames, train.spec
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from keras_mir.layers.chroma import ChromaCQT
 from keras_mir.layers.decibels import Decibels
 from keras_mir.layers.down_mix import DownMix
 from keras_mir.layers.frame_mask import FrameMask
+from keras_mir.layers.front_end import FrontEnd
 from keras_mir.layers.length_mask import LengthMask
 from keras_mir.layers.log_mel import LogMel
 from keras_mir.layers.masked_batch_normalization import MaskedBatchNormalization
@@ -34,6 +35,7 @@ __all__ = [
     "Decibels",
     "DownMix",
     "FrameMask",
+    "FrontEnd",
     "LengthMask",
     "LogMel",
     "MaskedBatchNormalization",

@@ -31,7 +31,8 @@ class ReproduceRequest:
         quick: Try everything out on little data, in minutes.
         targets: Affect targets; empty for the report's three, or else the data's first three.
         classes: Class mapping; see ``TaskSettings``.
-        frames: Where full spectrograms are cut; 0 for the longest clip.
+        frames: Where full spectrograms are cut; 0 for the longest clip, of the built-in corpus for six
+            seconds.
         limit: Most clips of each part of the split; 0 for all, of the built-in corpus for 96.
         mnist: MNIST's own files for the digits; empty for scikit-learn's digits.
         skip_bad: Leave out files that cannot be read.

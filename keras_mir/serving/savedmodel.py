@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
+from keras_mir.serving.audio_answers import AudioAnswers
 from keras_mir.serving.folders import (
     DESCRIPTION,
     KERAS_MODEL,
@@ -45,6 +46,7 @@ def export_savedmodel(
     description: dict[str, Any],
     classes: Sequence[str] | None,
     rebuild: Callable[[], keras.Model] | None = None,
+    hears: Callable[[keras.Model], AudioAnswers] | None = None,
     keep_keras: bool = True,
 ) -> Path:
     """Write `root/name/<version>/`, checked and at once.
@@ -55,7 +57,10 @@ def export_savedmodel(
     The signature `serving_default` takes `features` `(batch, time, bands)` float32 and
     `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
     float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
-    name; an affect model gives each target `(batch,)` float32.
+    name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
+    gives `embedding` `(batch, size)`. With `hears`, `waveform` takes `waveform` `(batch, samples)`
+    float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
+    files; see `AudioAnswers` for what they give.
 
     Args:
         model: A model of `keras_mir.models`.
@@ -65,6 +70,7 @@ def export_savedmodel(
         classes: Genre names in index order, or None for an affect model.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
+        hears: Makes of the model to export what answers to sound.
         keep_keras: Keep the Keras model in `assets.extra`, for `load_keras`.
 
     Returns:
@@ -92,7 +98,7 @@ def export_savedmodel(
             f"{temporary}: cannot be made; remove what is there, or export to another folder"
         ) from None
     try:
-        _write(served, temporary, classes)
+        _write(served, temporary, classes, hears(served) if hears else None)
         (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
         text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
         (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
@@ -126,7 +132,9 @@ def load_keras(path: Path) -> keras.Model:
         ) from error
 
 
-def _write(model: keras.Model, folder: Path, classes: Sequence[str] | None) -> None:
+def _write(
+    model: keras.Model, folder: Path, classes: Sequence[str] | None, answers: AudioAnswers | None
+) -> None:
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model({"features": features, "lengths": lengths}, training=False)
         if classes is None:
@@ -139,6 +147,11 @@ def _write(model: keras.Model, folder: Path, classes: Sequence[str] | None) -> N
             "genre": tf.gather(names, tf.argmax(probabilities, axis=-1)),
         }
 
+    below = keras.Model(model.input, model.get_layer("embedding").output)
+
+    def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": below({"features": features, "lengths": lengths}, training=False)}
+
     inputs = [
         tf.TensorSpec(model.input["features"].shape, tf.float32, "features"),
         tf.TensorSpec(model.input["lengths"].shape, tf.int32, "lengths"),
@@ -146,6 +159,16 @@ def _write(model: keras.Model, folder: Path, classes: Sequence[str] | None) -> N
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(SIGNATURE, serve, input_signature=inputs)
+    archive.add_endpoint("embedding", embed, input_signature=inputs)
+    if answers is not None:
+        sound = [
+            tf.TensorSpec([None, None], tf.float32, "waveform"),
+            tf.TensorSpec([None], tf.int32, "lengths"),
+            tf.TensorSpec([None], tf.int32, "rate"),
+        ]
+        archive.add_endpoint("waveform", answers.from_waveform, input_signature=sound)
+        files = [tf.TensorSpec([None], tf.string, "audio")]
+        archive.add_endpoint("audio", answers.from_wav, input_signature=files)
     try:
         with quiet():
             archive.write_out(folder, verbose=False)

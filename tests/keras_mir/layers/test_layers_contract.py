@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mir.layers
+from pipelines.spec import FeatureSpec
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(3, 10, 6)).astype(np.float32)
@@ -23,6 +24,8 @@ POWER = FEATURES**2
 RATES = np.array([8000, 16000, 44100], np.int32)
 BEATS = np.array([[2, 5, 8], [3, -1, -1], [-1, -1, -1]], np.int32)
 
+FRONT_END_SPEC = FeatureSpec(sample_rate=16000, n_fft=512, hop_length=256, n_mels=16).to_dict()
+
 # One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
 CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "BandScaling": ({"n_mels": 4, "top_db": 80.0}, FEATURES, True),
@@ -32,6 +35,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "Decibels": ({"top_db": 40.0}, [POWER, LENGTHS], False),
     "DownMix": ({}, STEREO, False),
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
+    "FrontEnd": ({"feature": "fused", "sync": "beat", "spec": FRONT_END_SPEC}, [AUDIO, SAMPLES], False),
     "LengthMask": ({"zero_padding": True}, [FEATURES, LENGTHS], True),
     "LogMel": (
         {"sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 16, "top_db": 60.0},
@@ -62,6 +66,13 @@ DTYPES: dict[str, Any] = {
     "Decibels": "float32",
     "DownMix": "float32",
     "FrameMask": "bool",
+    "FrontEnd": {
+        "features": "float32",
+        "lengths": "int32",
+        "tempo": "float32",
+        "beats": "int32",
+        "beat_counts": "int32",
+    },
     "LogMel": "float32",
     "MelPower": "float32",
     "Percussive": "float32",

@@ -81,6 +81,7 @@ def test_only_the_built_in_corpus_is_limited_unasked():
     assert {one.recipe.split.limit for one in planned("5c")} == {0}
     built_in = plan(step("5c"), ReproduceRequest(out="out"), DATASET)
     assert {one.recipe.split.limit for one in built_in} == {96}
+    assert {one.recipe.input.frames for one in built_in if one.recipe.name == "report-5c-mel"} == {258}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
