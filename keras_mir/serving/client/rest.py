@@ -152,7 +152,10 @@ class RestTransport:
             problem, remedy = "what answers is not HTTP", "give the REST port, 8501 for most servers"
             may_pass = False
         elif isinstance(error, ssl.SSLError):
-            problem, remedy = f"no encrypted connection: {one_line(str(error))}", "check its certificate, or give http://"
+            problem, remedy = (
+                f"no encrypted connection: {one_line(str(error))}",
+                "check its certificate, or give http://",
+            )
             may_pass = False
         elif isinstance(error, socket.gaierror):
             problem, remedy = "the host's name is not known", unreachable
