@@ -237,9 +237,16 @@ def from_json(value: Any, info: TensorInfo, name: str) -> np.ndarray:
         # Exact types: NumPy would make numbers of text, and whole ones of fractions.
         if not set(map(type, items.flat)) <= _TYPES[dtype.kind]:
             raise TypeError
+        # NumPy 1 wraps numbers that are too large.
+        if dtype.kind in "iu" and items.size and not _all_fit(items, np.iinfo(dtype)):
+            raise TypeError
         return items.astype(dtype)
-    except (TypeError, OverflowError):
+    except TypeError:
         raise ValueError(f"has an output {name!r} that is not {info.dtype}") from None
+
+
+def _all_fit(items: np.ndarray, limits: np.iinfo) -> bool:
+    return bool(limits.min <= min(items.flat) and max(items.flat) <= limits.max)
 
 
 def _to_bytes(item: Any, name: str) -> bytes:
