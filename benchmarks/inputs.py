@@ -1,0 +1,74 @@
+"""What all rows are measured on: music, and the features of it, made once."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+CLIPS_PER_GENRE = 30  # 300 clips
+SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the input is; made when first asked for, found there later.
+
+    Attributes:
+        folder: For everything made here.
+        audio: Real music, with a `labels.csv` as `keras_mir.prepare` takes it; None for
+            synthetic music, 300 clips of 30 s.
+    """
+
+    folder: Path
+    audio: Path | None = None
+
+    @property
+    def what(self) -> str:
+        """In words, for the table."""
+        return "synthetic music" if self.audio is None else "real music"
+
+    def music(self) -> Path:
+        """A folder with audio files and `labels.csv`."""
+        if self.audio is not None:
+            return self.audio
+        from pipelines.synthetic.corpus import write_corpus
+
+        return write_corpus(self.folder / "music", CLIPS_PER_GENRE, SECONDS).parent
+
+    def clips(self, count: int) -> list[Path]:
+        """So many audio files, spread evenly over the music, the same ones each time."""
+        from pipelines.audio_files import audio_files
+
+        found = audio_files(self.music())
+        return [found[index * len(found) // count] for index in range(min(count, len(found)))]
+
+    def features(self) -> Path:
+        """The music as `python -m keras_mir.prepare` prepares it."""
+        folder = self.folder / ("features" if self.audio is None else "features-of-audio")
+        if not (folder / "dataset.json").is_file():
+            music = self.music()
+            command = ["keras_mir.prepare", str(music), "--labels", str(music / "labels.csv")]
+            subprocess.run([sys.executable, "-m", *command, "--out", str(folder)], check=True, stdout=2)
+        return folder
+
+    def spectrograms(self, count: int) -> list[Path]:
+        """So many fused spectrograms `(140, time)`, all frames, as `.npy`."""
+        import numpy as np
+
+        from pipelines.files import npy_bytes, write_atomically
+
+        sources = self.fused_files(count)
+        paths = [self.folder / "spectrograms" / f"{source.name.partition('.')[0]}.npy" for source in sources]
+        for source, path in zip(sources, paths, strict=True):
+            if not path.is_file():
+                with gzip.open(source) as file:
+                    write_atomically(path, npy_bytes(np.load(file)))
+        return paths
+
+    def fused_files(self, count: int) -> list[Path]:
+        """So many fused spectrograms `(140, time)`, all frames, as `.npy.gz`."""
+        found = sorted(self.features().glob("fma_genre_spectrograms/*/*.fused.full.npy.gz"))
+        return [found[index * len(found) // count] for index in range(min(count, len(found)))]

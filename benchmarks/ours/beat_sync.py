@@ -1,0 +1,39 @@
+"""The pipeline's own steps: read, track, synchronise, in all cores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.inputs import Inputs
+from benchmarks.row import Results
+
+
+class BeatSyncing:
+    """A data set of beat-synchronous spectrograms."""
+
+    def __init__(self, inputs: Inputs, clips: int) -> None:
+        import tensorflow as tf
+
+        from pipelines.spec import FeatureSpec
+        from pipelines.steps import BeatSync, ReadFused, fuse
+
+        spec = FeatureSpec()
+        paths = [str(path) for path in inputs.spectrograms(clips)]
+        run = fuse([ReadFused((spec.n_bands,)), BeatSync(spec)])
+        self._dataset = tf.data.Dataset.from_tensor_slices(paths).map(
+            lambda path: run({"path": path, "beats": ""})["features"], tf.data.AUTOTUNE
+        )
+
+    def run(self) -> None:
+        """Go through all clips."""
+        for _ in self._dataset:
+            pass
+
+    def result(self) -> Results:
+        """`(steps, bands)` of every clip."""
+        return {f"{i:03d}": np.asarray(value) for i, value in enumerate(self._dataset)}
+
+
+def prepare(inputs: Inputs, clips: int) -> BeatSyncing:
+    """Build the data set."""
+    return BeatSyncing(inputs, clips)
