@@ -16,13 +16,14 @@ N_MELS = 128
 
 def sync(path: Path) -> np.ndarray:
     """Beat-synchronous `(steps, bands)` of a fused spectrogram `(bands, time)`: mel as power, then dB."""
-    import librosa.beat
-    import librosa.onset
+    import librosa
+    from librosa.beat import beat_track
+    from librosa.onset import onset_strength
 
     fused = np.load(path)
     mel, chroma = fused[:N_MELS], fused[N_MELS:]
-    envelope = librosa.onset.onset_strength(S=mel, sr=22050, hop_length=512)
-    _, beats = librosa.beat.beat_track(onset_envelope=envelope, sr=22050, hop_length=512)
+    envelope = onset_strength(S=mel, sr=22050, hop_length=512)
+    _, beats = beat_track(onset_envelope=envelope, sr=22050, hop_length=512)
     power = librosa.util.sync(librosa.db_to_power(mel), beats, aggregate=np.median)
     synced = librosa.power_to_db(power, ref=np.max)
     return np.concatenate([synced, librosa.util.sync(chroma, beats, aggregate=np.median)]).T
