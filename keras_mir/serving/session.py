@@ -8,7 +8,7 @@ object graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,14 @@ SIGNATURE = "serving_default"
 
 @dataclass(frozen=True)
 class ServedModel:
-    """An exported model's default signature, loaded; made by `serve`."""
+    """An exported model's signatures, loaded; made by `serve`."""
 
     path: Path
     session: Any
-    signature: Any
+    signatures: Mapping[str, Any]
 
     def predict(self, features: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the signature on one batch.
+        """Run the default signature on one batch.
 
         Args:
             features: `(batch, time, bands)`, read as float32, with batch at least 1.
@@ -45,18 +45,34 @@ class ServedModel:
         Raises:
             UserError: If the features do not fit the model.
         """
-        inputs = self.signature.inputs
-        _check_shape(self.path, features, tf.TensorShape(inputs["features"].tensor_shape))
-        feed = {
-            inputs["features"].name: np.asarray(features, np.float32),
-            inputs["lengths"].name: np.asarray(lengths, np.int32),
+        expected = self.signatures[SIGNATURE].inputs["features"].tensor_shape
+        _check_shape(self.path, features, tf.TensorShape(expected))
+        return self.run(SIGNATURE, {"features": features, "lengths": lengths})
+
+    def run(self, signature: str, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run any signature on one batch.
+
+        Args:
+            signature: Its name.
+            feed: All its inputs by name, read as the dtypes it takes.
+
+        Returns:
+            The outputs by name; strings as str.
+
+        Raises:
+            UserError: If the model has no such signature.
+        """
+        if signature not in self.signatures:
+            raise UserError(f"{self.path}: has no signature {signature!r}; export the model again")
+        inputs, outputs = self.signatures[signature].inputs, self.signatures[signature].outputs
+        arrays = {
+            inputs[name].name: np.asarray(value, tf.as_dtype(inputs[name].dtype).as_numpy_dtype)
+            for name, value in feed.items()
         }
-        outputs = self.session.run(
-            {name: tensor.name for name, tensor in self.signature.outputs.items()}, feed
-        )
+        answer = self.session.run({name: tensor.name for name, tensor in outputs.items()}, arrays)
         return {
             name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
-            for name, value in outputs.items()
+            for name, value in answer.items()
         }
 
 
@@ -82,7 +98,7 @@ def serve(path: Path) -> Iterator[ServedModel]:
             raise UserError(
                 f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
             ) from error
-        yield ServedModel(Path(path), session, meta_graph.signature_def[SIGNATURE])
+        yield ServedModel(Path(path), session, meta_graph.signature_def)
 
 
 def session_predict(
