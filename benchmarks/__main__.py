@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if all rows were measured, 1 if some failed or their sides differ, 2 for a user's mistake.
     """
     arguments = _parser().parse_args(argv)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, width=_width())
     try:
         rows = _choose(arguments.only)
         inputs = _inputs(arguments)
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.write(arguments.out, results.merged(results.read(arguments.out), now, ROWS))
         _print(now[-1:], console)
     entries = results.merged(results.read(arguments.out), now, ROWS)
-    _print(entries, Console())
+    _print(entries, Console(width=_width()))
     if arguments.readme is not None:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         table = results.markdown(entries, machine.describe(), today, inputs.what)
@@ -102,12 +102,16 @@ def _inputs(arguments: argparse.Namespace) -> Inputs:
     return Inputs(arguments.folder.resolve(), audio.resolve() if audio else None)
 
 
+def _width() -> int:
+    return max(shutil.get_terminal_size().columns, 140)  # the table needs it
+
+
 def _print(entries: Sequence[results.Entry], console: Console) -> None:
     table = Table("what", "against", "ratio", "95 %", "wanted", "note")
     for e in entries:
         interval = f"{e['low']:.2f} to {e['high']:.2f}"
         table.add_row(e["name"], e["rival"], f"{e['ratio']:.2f}", interval, f"{e['wanted']:g}", e["note"])
-    console.print(table, width=max(shutil.get_terminal_size().columns, 140), crop=False)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import beats
+from benchmarks.rows import beats, reading
 
-ROWS: tuple[Row, ...] = (*beats.ROWS,)
+ROWS: tuple[Row, ...] = (*reading.ROWS, *beats.ROWS)

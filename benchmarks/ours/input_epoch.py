@@ -1,0 +1,49 @@
+"""An epoch of training input from the cache: shuffled, batched, prefetched."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.inputs import Inputs
+from benchmarks.row import Results
+
+EPOCHS = 1000  # more than will be run
+
+
+class Epochs:
+    """Epoch after epoch of one data set."""
+
+    def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int) -> None:
+        from pipelines.build import Source, cache_examples, training_batches
+        from pipelines.datasets.load import load_examples
+        from pipelines.settings import InputSettings
+
+        settings = InputSettings(feature="fused", sync=sync, padding="zero", bucket=False)
+        examples = load_examples(inputs.features(), "genre", prefer_synced=sync == "beat")
+        cached = cache_examples(examples, settings, inputs.folder / "cache")
+        labels = {"genre": np.zeros(len(cached.paths), np.int32)}
+        source = Source(cached, labels, None, settings, None, examples.spec)
+        dataset, self._batches = training_batches(source, batch_size, 0, range(EPOCHS))
+        self._stream = iter(dataset)
+
+    def run(self) -> None:
+        """Go through an epoch."""
+        for _ in islice(self._stream, self._batches):
+            pass
+
+    def result(self) -> Results:
+        """Length and sum of every example, in the order of the sums."""
+        lengths, sums = [], []
+        for inputs, _ in islice(self._stream, self._batches):
+            lengths += inputs["lengths"].numpy().tolist()
+            sums += inputs["features"].numpy().sum(axis=(1, 2), dtype=np.float64).tolist()
+        order = np.argsort(sums)
+        return {"lengths": np.array(lengths)[order], "sums": np.array(sums)[order]}
+
+
+def prepare(inputs: Inputs, sync: Literal["none", "beat"], batch_size: int) -> Epochs:
+    """Fill the cache and build the data set."""
+    return Epochs(inputs, sync, batch_size)

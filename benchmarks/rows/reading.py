@@ -1,0 +1,65 @@
+"""From files to batches."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.machine import cores
+from benchmarks.row import Row, Side, close
+
+CLIPS = 100
+BATCH_SIZE = 32
+_ALL_FRAMES, _BY_BEAT = (
+    {"sync": "none", "batch_size": BATCH_SIZE},
+    {"sync": "beat", "batch_size": BATCH_SIZE},
+)
+
+
+def _course(settings: dict[str, object]) -> tuple[Side, ...]:
+    """The course's loader, without and with processes of its own."""
+    workers = (0, cores())
+    return tuple(Side("benchmarks.rivals.course_epoch", {**settings, "workers": n}) for n in workers)
+
+
+ROWS = (
+    Row(
+        name="read fused .npy.gz, cold",
+        rival="numpy + gzip, processes or threads, one a core",
+        wanted=2.0,
+        ours=Side("benchmarks.ours.read_fused", {"clips": CLIPS}),
+        theirs=tuple(
+            Side("benchmarks.rivals.gzip_reading", {"clips": CLIPS, "how": how})
+            for how in ("processes", "threads")
+        ),
+        check=partial(close, rtol=0.0, atol=0.0),
+        floor=Side("benchmarks.rivals.inflate_only", {"clips": CLIPS}),
+        inputs=lambda inputs: inputs.fused_files(CLIPS),
+    ),
+    Row(
+        name="read fused .npy.gz, cold",
+        rival="the course's loader",
+        wanted=2.0,
+        ours=Side("benchmarks.ours.read_fused", {"clips": CLIPS}),
+        theirs=(Side("benchmarks.rivals.course_reading", {"clips": CLIPS}),),
+        check=partial(close, rtol=0.0, atol=0.0),
+        inputs=lambda inputs: inputs.fused_files(CLIPS),
+    ),
+    Row(
+        name="an epoch of input from cache, all frames",
+        rival="the course's in-memory DataLoader",
+        wanted=2.0,
+        ours=Side("benchmarks.ours.input_epoch", _ALL_FRAMES),
+        theirs=_course(_ALL_FRAMES),
+        check=partial(close, rtol=1e-5),
+        inputs=lambda inputs: inputs.features(),
+    ),
+    Row(
+        name="an epoch of input from cache, by beat",
+        rival="the course's in-memory DataLoader",
+        wanted=2.0,
+        ours=Side("benchmarks.ours.input_epoch", _BY_BEAT),
+        theirs=_course(_BY_BEAT),
+        check=partial(close, rtol=1e-5),
+        inputs=lambda inputs: inputs.features(),
+    ),
+)
