@@ -8,19 +8,13 @@ import keras
 import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd, Resample
+from keras_mir.serving.limits import MAX_SECONDS, MIN_SECONDS, RESERVED, SILENCE
 from keras_mir.serving.windows import Windows, by_clip, cut
 from pipelines.build import padding_values
 from pipelines.errors import UserError
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.wav import MAX_RATE, MIN_RATE, decode_wav
-
-MIN_SECONDS = 0.5  # one beat at 120 BPM
-MAX_SECONDS = 1200.0  # of one clip in a request; memory grows with it
-SILENCE = 2.0**-16  # half the last bit of 16-bit audio
-
-# Names of outputs that no affect target may have.
-RESERVED = ("error", "windows", "window_starts", "tempo", "beat_times", "beat_counts")
 
 _MOST_BEATS = 256  # in a window; 320 a minute are the most that are tracked
 _NO_BEAT = -1.0  # fills up beat times

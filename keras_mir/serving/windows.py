@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-WINDOW_SECONDS = 30.0
+from keras_mir.serving.limits import WINDOW_SECONDS
+
 _STRETCH = 0.1  # of a window: audio up to that much longer is still one window
 
 

@@ -190,8 +190,9 @@ def test_affect_models_answer_by_the_names_of_their_targets(clip):
     assert outputs["window_energy"].shape == (1, 1)
 
 
-def test_a_target_may_not_hide_another_output():
+@pytest.mark.parametrize("name", ["tempo", "starts", "window_valence"])
+def test_a_target_may_not_hide_another_output(name):
     settings = InputSettings("mel")
-    model = model_for(settings, classes=None, targets=("valence", "tempo"))
-    with pytest.raises(UserError, match=r"target 'tempo': .* rename the column"):
+    model = model_for(settings, classes=None, targets=("valence", name))
+    with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
         AudioAnswers(model, None, settings, None, SPEC)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.serving.windows import WINDOW_SECONDS, by_clip, cut
+from keras_mir.serving.limits import WINDOW_SECONDS
+from keras_mir.serving.windows import by_clip, cut
 
 RATE = 100  # Hz, for short numbers
 WINDOW = int(WINDOW_SECONDS * RATE)
