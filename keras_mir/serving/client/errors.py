@@ -7,6 +7,14 @@ from pipelines.errors import UserError
 
 _LONGEST = 500  # characters of a server's own message
 
+_ABOUT_THE_REQUEST = (
+    Code.INVALID_ARGUMENT,
+    Code.OUT_OF_RANGE,
+    Code.RESOURCE_EXHAUSTED,
+    Code.DEADLINE_EXCEEDED,
+    Code.INTERNAL,
+)
+
 
 class ServingError(UserError):
     """A server could not be reached, refused a request, or answered with something else.
@@ -36,6 +44,11 @@ class ServingError(UserError):
         self.code = code
         self.retryable = retryable
         self._parts = (where, problem, remedy)
+
+    @property
+    def about_the_request(self) -> bool:
+        """Whether it may come from what was sent; after any other, the next request would fail as well."""
+        return self.code in _ABOUT_THE_REQUEST
 
     def after(self, attempts: int) -> ServingError:
         """The same, saying how often it was tried."""

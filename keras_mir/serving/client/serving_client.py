@@ -28,15 +28,6 @@ AUDIO_ERROR = "error"
 
 _BATCH_BYTES = 32 * 2**20  # of files in one request; a third more in base64, and servers have limits
 
-# Failures that may come from what was sent; after any other, the next request would fail as well.
-_ABOUT_THE_REQUEST = (
-    Code.INVALID_ARGUMENT,
-    Code.OUT_OF_RANGE,
-    Code.RESOURCE_EXHAUSTED,
-    Code.DEADLINE_EXCEEDED,
-    Code.INTERNAL,
-)
-
 
 class Transport(Protocol):
     """How one protocol asks about one model.
@@ -214,7 +205,7 @@ class ServingClient:
         try:
             outputs = self._predict(AUDIO_SIGNATURE, {AUDIO_INPUT: [content for _, content in batch]})
         except ServingError as error:
-            if error.code not in _ABOUT_THE_REQUEST:
+            if not error.about_the_request:
                 raise
             if len(batch) == 1:
                 yield FileAnswer(batch[0][0], error=f"{batch[0][0]}: {error}")
