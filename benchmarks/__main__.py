@@ -51,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             row.inputs(inputs)
             with progress("rounds", console) as report:
-                now.append(results.entry(row, compare(row, inputs, rounds, report)))
+                found = [results.entry(row, one) for one in compare(row, inputs, rounds, report)]
         except (SideError, DifferenceError) as error:
             failed += 1
             console.print(f"error: {error}", markup=False, soft_wrap=True)
             continue
+        now += found
         results.write(arguments.out, results.merged(results.read(arguments.out), now, ROWS))
-        _print(now[-1:], console)
+        _print(found, console)
     entries = results.merged(results.read(arguments.out), now, ROWS)
     _print(entries, Console(width=_width()))
     if arguments.readme is not None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 CLIPS_PER_GENRE = 30  # 300 clips
 SECONDS = 30.0
+RECIPE = "lstm-beat-mel"
+MODEL = "benchmark"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,25 @@ class Inputs:
         """So many fused spectrograms `(140, time)`, all frames, as `.npy.gz`."""
         found = sorted(self.features().glob("fma_genre_spectrograms/*/*.fused.full.npy.gz"))
         return [found[index * len(found) // count] for index in range(min(count, len(found)))]
+
+    def model(self) -> Path:
+        """An exported genre model, briefly trained: its folder `saved_models/NAME/VERSION`."""
+        root = self.folder / "saved_models"
+        version = root / MODEL / "1"
+        if not version.is_dir():
+            command = [
+                "keras_mir.fit",
+                RECIPE,
+                "--data",
+                str(self.features()),
+                "--name",
+                MODEL,
+                "--epochs",
+                "5",
+            ]
+            places = ["--export-dir", str(root), "--out", str(self.folder / "run")]
+            subprocess.run([sys.executable, "-m", *command, *places], check=True, stdout=2)
+        return version
 
 
 def forget(paths: Iterable[Path]) -> None:

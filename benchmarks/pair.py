@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.inputs import Inputs
-from benchmarks.row import DifferenceError, Results, Row, Side
+from benchmarks.row import DifferenceError, Results, Row, Side, Statistic
 
-_QUANTILES = {"median": 0.5, "p99": 0.99}
+_QUANTILES: dict[Statistic, float] = {"median": 0.5, "p50": 0.5, "p99": 0.99}
 
 
 class SideError(Exception):
@@ -30,6 +30,7 @@ class Comparison:
     """What came of a row.
 
     Attributes:
+        statistic: Of the rounds.
         ratio: Theirs / ours.
         low: Lower end of the ratio's 95 % bootstrap interval over the rounds.
         high: Upper end.
@@ -38,6 +39,7 @@ class Comparison:
         floor: The greatest ratio possible, or None.
     """
 
+    statistic: Statistic
     ratio: float
     low: float
     high: float
@@ -114,7 +116,7 @@ class _Process:
         return value
 
 
-def compare(row: Row, inputs: Inputs, rounds: int, progress: Callable[[int, int], None]) -> Comparison:
+def compare(row: Row, inputs: Inputs, rounds: int, progress: Callable[[int, int], None]) -> list[Comparison]:
     """Check that all sides of a row do the same, then time them by turns.
 
     The first round warms up and is not counted.
@@ -144,32 +146,37 @@ def compare(row: Row, inputs: Inputs, rounds: int, progress: Callable[[int, int]
             if done:
                 measured.append([values[id(side)] for side in sides])
             progress(done + 1, rounds + 1)
-    return _summarise(row, np.array(measured).T, len(theirs))
+    measurements = np.array(measured).T
+    return [_summarise(row, statistic, measurements) for statistic in row.statistics]
 
 
-def _summarise(row: Row, measured: np.ndarray, rivals: int) -> Comparison:
+def _summarise(row: Row, which: Statistic, measured: np.ndarray) -> Comparison:
     """From measurements `(sides, rounds)`, ours first, then the rival's forms, then the floor."""
     from scipy.stats import bootstrap
 
-    def statistic(values: np.ndarray) -> np.ndarray:
-        return np.quantile(values, _QUANTILES[row.statistic], axis=-1)
+    def statistic(values: np.ndarray) -> float:
+        return float(np.quantile(values, _QUANTILES[which]))
 
-    forms = measured[1 : 1 + rivals]
+    forms = measured[1 : 1 + len(row.theirs)]
     fastest = forms[np.argmin([statistic(form) for form in forms])]
     ours = measured[0]
 
     def ratio(theirs: np.ndarray, mine: np.ndarray, axis: int = -1) -> np.ndarray:
-        if row.statistic == "median":  # of each round's ratio: both sides had the same machine
+        if which == "median":  # of each round's ratio: both sides had the same machine
             return np.median(theirs / mine, axis=axis)
-        return np.asarray(statistic(theirs) / statistic(mine))
+        return np.asarray(
+            np.quantile(theirs, _QUANTILES[which], axis=axis)
+            / np.quantile(mine, _QUANTILES[which], axis=axis)
+        )
 
     low, high = _interval(bootstrap, ratio, fastest, ours)
     return Comparison(
+        statistic=which,
         ratio=float(ratio(fastest, ours)),
         low=low,
         high=high,
-        ours=float(statistic(ours)),
-        theirs=float(statistic(fastest)),
+        ours=statistic(ours),
+        theirs=statistic(fastest),
         floor=float(ratio(fastest, measured[-1])) if row.floor else None,
     )
 

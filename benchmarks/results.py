@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pair import Comparison
-from benchmarks.row import Row
+from benchmarks.row import Row, Statistic
 from pipelines.files import write_atomically
 
 Entry = dict[str, Any]
@@ -20,15 +20,14 @@ def entry(row: Row, comparison: Comparison) -> Entry:
     notes = [row.note] if row.note else []
     if comparison.floor is not None:
         notes.append(f"the floor is at {comparison.floor:.2f}")
-    if row.statistic != "median":
-        notes.append(f"{row.statistic} of the rounds")
+    wanted = row.wanted if row.at_most is None else round(comparison.theirs / row.at_most, 2)
     return {
-        "name": row.name,
+        "name": _name(row, comparison.statistic),
         "rival": row.rival,
         "ratio": round(comparison.ratio, 3),
         "low": round(comparison.low, 3),
         "high": round(comparison.high, 3),
-        "wanted": row.wanted,
+        "wanted": wanted,
         "ours": comparison.ours,
         "theirs": comparison.theirs,
         "unit": row.unit,
@@ -52,7 +51,12 @@ def write(path: Path, entries: Sequence[Entry]) -> None:
 def merged(before: Sequence[Entry], now: Sequence[Entry], order: Sequence[Row]) -> list[Entry]:
     """Entries of an earlier call, replaced by those of this one, in the table's order."""
     found = {(e["name"], e["rival"]): e for e in [*before, *now]}
-    return [found[key] for row in order if (key := (row.name, row.rival)) in found]
+    keys = [(_name(row, statistic), row.rival) for row in order for statistic in row.statistics]
+    return [found[key] for key in keys if key in found]
+
+
+def _name(row: Row, statistic: Statistic) -> str:
+    return row.name if statistic == "median" else f"{row.name}, {statistic}"
 
 
 def markdown(entries: Sequence[Entry], machine: Mapping[str, str], date: str, music: str) -> str:

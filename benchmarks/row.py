@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.inputs import Inputs
 
+Statistic = Literal["median", "p50", "p99"]
 Results = Mapping[str, np.ndarray]
 
 
@@ -47,13 +48,14 @@ class Row:
     Attributes:
         name: What is measured.
         rival: The other side, as the table calls it.
-        wanted: The ratio aimed at.
         ours: Our side.
         theirs: The rival. Where a rival has several forms, the fastest one counts.
         check: Raises `DifferenceError` unless both sides' results are the same thing.
         rounds: How often both sides are run, by turns.
         unit: Of the measurements.
-        statistic: What of the rounds is compared.
+        statistics: What of the rounds is compared, a line of the table each.
+        wanted: The ratio aimed at.
+        at_most: Where a time is aimed at instead, that time; the ratio follows from the rival's.
         floor: What no implementation can do without, measured in the same rounds.
         note: What a reader of the table should know.
         inputs: Makes the input before anything is timed.
@@ -61,13 +63,14 @@ class Row:
 
     name: str
     rival: str
-    wanted: float
     ours: Side
     theirs: tuple[Side, ...]
     check: Callable[[Results, Results], None]
     rounds: int = 15
     unit: str = "s"
-    statistic: Literal["median", "p99"] = "median"
+    statistics: tuple[Statistic, ...] = ("median",)
+    wanted: float = 1.0
+    at_most: float | None = None
     floor: Side | None = None
     note: str = ""
     inputs: Callable[[Inputs], object] = lambda _: None

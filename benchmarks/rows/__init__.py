@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import beats, reading
+from benchmarks.rows import answers, beats, extraction, reading, start_up
 
-ROWS: tuple[Row, ...] = (*reading.ROWS, *beats.ROWS)
+ROWS: tuple[Row, ...] = (*reading.ROWS, *beats.ROWS, *extraction.ROWS, *answers.ROWS, *start_up.ROWS)
