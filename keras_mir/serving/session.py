@@ -89,8 +89,12 @@ def serve(path: Path) -> Iterator[ServedModel]:
     if not (Path(path) / SAVED_MODEL).is_file():
         raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
     graph = tf.Graph()
+    # By default the graph is optimised twice, which costs seconds before the first answer and gains none.
+    config = tf.compat.v1.ConfigProto()
+    rewriting = config.graph_options.rewrite_options
+    rewriting.meta_optimizer_iterations = type(rewriting).ONE
     # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
-    with quiet(), closing(tf.compat.v1.Session(graph=graph)) as session:
+    with quiet(), closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
