@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -76,6 +77,27 @@ class Inputs:
         """So many fused spectrograms `(140, time)`, all frames, as `.npy.gz`."""
         found = sorted(self.features().glob("fma_genre_spectrograms/*/*.fused.full.npy.gz"))
         return [found[index * len(found) // count] for index in range(min(count, len(found)))]
+
+    def copies(self, count: int) -> Path:
+        """A data set of so many clips: beat-synchronous features of the same few under other names."""
+        folder = self.folder / f"copies-{count}"
+        if folder.is_dir():
+            return folder
+        unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+        twin = "fma_genre_spectrograms_beat"
+        for part, share in (("train", 0.8), ("test", 0.2)):
+            table = (self.features() / twin / f"{part}_labels.txt").read_text(encoding="utf-8").splitlines()
+            lines = [table[0]]
+            (unfinished / twin / part).mkdir(parents=True)
+            for index in range(round(share * count)):
+                name, genre = table[1 + index % (len(table) - 1)].split("\t")
+                source = next((self.features() / twin / part).glob(f"{name.partition('.')[0]}.*"))
+                copy = f"{part}{index}.fused.full.npy.gz"
+                shutil.copyfile(source, unfinished / twin / part / copy)
+                lines.append(f"{copy}\t{genre}")
+            (unfinished / twin / f"{part}_labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        unfinished.rename(folder)
+        return folder
 
     def model(self) -> Path:
         """An exported genre model, briefly trained: its folder `saved_models/NAME/VERSION`."""

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import answers, beats, extraction, reading, start_up
+from benchmarks.rows import answers, beats, extraction, reading, start_up, whole_fit
 
-ROWS: tuple[Row, ...] = (*reading.ROWS, *beats.ROWS, *extraction.ROWS, *answers.ROWS, *start_up.ROWS)
+ROWS: tuple[Row, ...] = (
+    *reading.ROWS,
+    *beats.ROWS,
+    *extraction.ROWS,
+    *answers.ROWS,
+    *start_up.ROWS,
+    *whole_fit.ROWS,
+)
