@@ -71,6 +71,8 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.get_logger().setLevel("ERROR")
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             hidden.seek(0)
             os.write(screen, hidden.read())
