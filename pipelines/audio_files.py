@@ -91,8 +91,13 @@ def _by_any_decoder(path: Path, seconds: float | None) -> Iterator[Sound]:
     yield from _by_audioread(path, seconds)
 
 
+def _name(path: Path) -> str | bytes:
+    # soundfile takes names that are not UTF-8 as bytes only.
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
 def _by_soundfile(path: Path, seconds: float | None) -> Iterator[Sound]:
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(_name(path)) as file:
         frames = -1 if seconds is None else round(seconds * file.samplerate)
         samples = file.read(frames, dtype="float32", always_2d=True)
         yield Sound(samples.T, file.samplerate)
@@ -127,7 +132,7 @@ def _by_audioread(path: Path, seconds: float | None) -> Iterator[Sound]:
 def _check_complete(path: Path, seconds: float) -> None:
     """Refuse files that say, or whose container shows, that there was more."""
     try:
-        info = soundfile.info(path)
+        info = soundfile.info(_name(path))
     except soundfile.LibsndfileError:
         return  # decoded by audioread, which does not say
     promised = info.frames / info.samplerate
