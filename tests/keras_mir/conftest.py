@@ -38,3 +38,64 @@ def write_course_data(root: Path, per_genre: int = 12, synced: bool = True, seed
 @pytest.fixture(scope="session")
 def course_data(tmp_path_factory) -> Path:
     return write_course_data(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="session")
+def hearing_models(tmp_path_factory) -> Path:
+    """An export root with one small model, `tiny`, that answers to sound; to be read and not changed."""
+    import keras
+
+    from keras_mir.models.build import build_model
+    from keras_mir.models.settings import ModelSettings
+    from keras_mir.serving.audio_answers import AudioAnswers
+    from keras_mir.serving.savedmodel import export_savedmodel
+    from pipelines.settings import InputSettings
+    from pipelines.spec import FeatureSpec
+
+    keras.utils.set_random_seed(0)
+    spec, settings = FeatureSpec(n_mels=40), InputSettings("mel", sync="beat")
+    model = build_model(
+        ModelSettings(kind="lstm", units=8, layers=1, normalise="range"),
+        bands=spec.n_mels,
+        time=None,
+        classes=GENRES,
+        targets=(),
+        spec=spec,
+        feature="mel",
+    )
+    root = tmp_path_factory.mktemp("hearing")
+    export_savedmodel(
+        model,
+        root,
+        "tiny",
+        description={"feature_spec": spec.to_dict()},
+        classes=GENRES,
+        hears=lambda served: AudioAnswers(served, GENRES, settings, None, spec),
+        keep_keras=False,
+    )
+    return root
+
+
+@pytest.fixture(scope="session")
+def ask_tiny(hearing_models):
+    """The model `tiny`, loaded."""
+    from keras_mir.serving.ask import ask_model
+
+    with ask_model(hearing_models / "tiny" / "1") as ask:
+        yield ask
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory) -> Path:
+    """A folder with `a.flac` (6 s), `b.wav` (9 s, stereo) and `deep/c.ogg` (4 s)."""
+    import soundfile
+
+    from pipelines.synthetic.render import render_clip
+
+    folder = tmp_path_factory.mktemp("songs")
+    (folder / "deep").mkdir()
+    for number, (name, seconds) in enumerate((("a.flac", 6.0), ("b.wav", 9.0), ("deep/c.ogg", 4.0))):
+        audio = render_clip("Rock", number, seconds).audio
+        channels = np.stack([audio, audio * 0.5], axis=1) if name == "b.wav" else audio
+        soundfile.write(folder / name, channels, 22050)
+    return folder
