@@ -1,4 +1,4 @@
-"""A stand-in for TF Serving on one machine: REST, gRPC where it is installed, and a clean end."""
+"""A stand-in for TF Serving on one machine: REST and a page, gRPC where it is installed, a clean end."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from keras_mir.serving.page import page_routes
 from keras_mir.serving.registry import Registry, State
 from keras_mir.serving.rest import rest_app
 from keras_mir.serving.workers import Limits, Workers
@@ -72,7 +73,7 @@ class LocalServer:
         # Requests that run are given their time, and a little to be answered.
         self._grace = settings.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers),
+            rest_app(registry, workers, page_routes()),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -221,6 +222,10 @@ def serve(settings: ServerSettings) -> int:
             logger.warning(
                 "--host %s: other machines can reach this, and nobody is asked who they are", settings.host
             )
-        logger.info("%s; a stand-in for TF Serving; Ctrl-C stops it", server.describe())
+        logger.info(
+            "%s; a stand-in for TF Serving, with a page to try it at http://%s/; Ctrl-C stops it",
+            server.describe(),
+            server.rest_address,
+        )
         server.run()
     return 0
