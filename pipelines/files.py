@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,11 +43,14 @@ def npy_bytes(array: np.ndarray) -> bytes:
 
 
 def gzip_npy_bytes(array: np.ndarray) -> bytes:
-    """The content of a ``.npy.gz`` file, without name and time: the same for the same array."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=6, mtime=0) as file:
-        file.write(npy_bytes(array))
-    return buffer.getvalue()
+    """The content of a ``.npy.gz`` file, without name and time: the same for the same array.
+
+    Floats from measurements hardly repeat: the search for earlier copies takes four fifths of
+    gzip's time and saves 3 % of the size, so only runs are looked for.
+    """
+    gzip_format = zlib.MAX_WBITS + 16
+    deflate = zlib.compressobj(wbits=gzip_format, strategy=zlib.Z_RLE)
+    return deflate.compress(npy_bytes(array)) + deflate.flush()
 
 
 @contextmanager
