@@ -15,17 +15,17 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-from scipy.ndimage import median_filter
 
+from pipelines import tuning
 from pipelines.audio_files import decode
+from pipelines.chroma import BINS_PER_OCTAVE, chroma_cqt
 from pipelines.errors import UserError
+from pipelines.percussive import percussive
 from pipelines.spec import FeatureSpec
 
 MIN_SECONDS = 0.5  # one beat at 120 BPM; less holds nothing to synchronise to
 SILENCE = 2.0**-16  # half the last bit of 16-bit audio; a clip that never gets above it is silent
 MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves ends just below half of it
-
-_HPSS_KERNEL = 31  # frames, and bins, of the two median filters
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def extract(path: Path, spec: FeatureSpec) -> Extraction:
     audio = load_audio(path, spec)
     try:
         stft = _stft(audio, spec)
-        mel, chroma = _mel_power(stft, spec), _chroma(audio, spec)
+        mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
         beats = _beats_of_percussive_part(stft, len(audio), spec)
     except librosa.LibrosaError as error:
         raise UserError(f"{path}: librosa cannot process it ({error}); leave the clip out") from None
@@ -131,7 +131,8 @@ def fused_spectrogram(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Returns:
         float32 ``(n_bands, frames)``.
     """
-    return _fuse(_mel_power(_stft(audio, spec), spec), _chroma(audio, spec), spec)
+    stft = _stft(audio, spec)
+    return _fuse(_mel_power(stft, spec), _chroma(audio, stft, spec), spec)
 
 
 def track_beats(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -162,7 +163,8 @@ def beat_synced(audio: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.n
     Returns:
         float32 ``(n_bands, steps)``; n beats after frame 0 give n + 1 steps.
     """
-    return _synced(_mel_power(_stft(audio, spec), spec), _chroma(audio, spec), beats, spec)
+    stft = _stft(audio, spec)
+    return _synced(_mel_power(stft, spec), _chroma(audio, stft, spec), beats, spec)
 
 
 def _stft(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -174,11 +176,12 @@ def _mel_power(stft: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     return librosa.feature.melspectrogram(S=power, sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels)
 
 
-def _chroma(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    with _without_notices():
-        return librosa.feature.chroma_cqt(
-            y=audio, sr=spec.sample_rate, hop_length=spec.hop_length, n_chroma=spec.n_chroma
-        )
+def _chroma(audio: np.ndarray, stft: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    if (spec.n_fft, spec.hop_length) != (tuning.N_FFT, tuning.HOP_LENGTH):
+        with _without_notices():
+            stft = librosa.stft(audio, n_fft=tuning.N_FFT, hop_length=tuning.HOP_LENGTH)
+    found = tuning.estimate_tuning(np.abs(stft), spec.sample_rate, BINS_PER_OCTAVE)
+    return chroma_cqt(audio, spec.sample_rate, spec.hop_length, spec.n_chroma, found)
 
 
 def _fuse(mel_power: np.ndarray, chroma: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -196,38 +199,15 @@ def _synced(mel_power: np.ndarray, chroma: np.ndarray, beats: np.ndarray, spec: 
 def _beats_of_percussive_part(stft: np.ndarray, samples: int, spec: FeatureSpec) -> np.ndarray:
     from librosa.beat import beat_track  # seconds of import, so not before it is needed
 
-    percussive = librosa.istft(
-        _percussive(stft), n_fft=spec.n_fft, hop_length=spec.hop_length, length=samples
-    )
+    drums = librosa.istft(percussive(stft), n_fft=spec.n_fft, hop_length=spec.hop_length, length=samples)
     with _without_notices():
-        _, beats = beat_track(y=percussive, sr=spec.sample_rate, hop_length=spec.hop_length)
+        _, beats = beat_track(y=drums, sr=spec.sample_rate, hop_length=spec.hop_length)
     return np.asarray(beats, np.int64)
-
-
-def _percussive(stft: np.ndarray) -> np.ndarray:
-    """Equals ``librosa.decompose.hpss(stft)[1]``, in an eighth of the time."""
-    magnitude, phase = librosa.magphase(stft)
-    harmonic = _median_along_rows(magnitude)
-    percussive = _median_along_rows(magnitude.T).T
-    mask = librosa.util.softmask(percussive, harmonic, power=2.0, split_zeros=True)
-    return magnitude * mask * phase
-
-
-def _median_along_rows(values: np.ndarray) -> np.ndarray:
-    """Running median of every row, mirrored at its ends.
-
-    scipy has a fast filter for one dimension only, so all rows go through it end to end, with
-    margins between them that keep them apart.
-    """
-    margin = _HPSS_KERNEL // 2
-    padded = np.pad(values, [(0, 0), (margin, margin)], mode="symmetric")
-    return median_filter(padded.ravel(), size=_HPSS_KERNEL).reshape(padded.shape)[:, margin:-margin]
 
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """librosa remarks on clips shorter than its longest window, and on clips without a clear pitch."""
+    """librosa remarks on clips shorter than its window."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_fft=.* is too large for input signal")
-        warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty frequency set")
         yield
