@@ -17,6 +17,7 @@ from keras_mir.layers.length_mask import LengthMask
 from keras_mir.layers.log_mel import LogMel
 from keras_mir.layers.masked_batch_normalization import MaskedBatchNormalization
 from keras_mir.layers.mel_power import MelPower
+from keras_mir.layers.norm_relu_pool import NormReluPool
 from keras_mir.layers.pad_time import PadTime
 from keras_mir.layers.percussive import Percussive
 from keras_mir.layers.pooled_lengths import PooledLengths
@@ -40,6 +41,7 @@ __all__ = [
     "LogMel",
     "MaskedBatchNormalization",
     "MelPower",
+    "NormReluPool",
     "PadTime",
     "Percussive",
     "PooledLengths",

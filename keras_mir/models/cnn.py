@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_mir.layers import MaskedBatchNormalization, PooledLengths, ZeroPastLength
+from keras_mir.layers import NormReluPool, PooledLengths, ZeroPastLength
 from keras_mir.models.heads import l2_penalty
 from keras_mir.models.settings import ModelSettings
 from pipelines.errors import UserError
@@ -76,15 +76,9 @@ def conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[A
         x = keras.layers.Conv2D(
             filters, 3, padding="same", kernel_regularizer=l2_penalty(settings), name=f"conv_{block}"
         )(x)
-        norm = {"momentum": 0.9, "epsilon": 1e-5, "name": f"norm_{block}"}
+        # Frames past the end stay zero: a window without any others gives 0.
+        norm = NormReluPool(pool, momentum=0.9, epsilon=1e-5, name=f"norm_relu_pool_{block}")
+        x = norm([x, lengths] if settings.masks else x)
         if settings.masks:
-            x = MaskedBatchNormalization(**norm)([x, lengths])
-        else:
-            x = keras.layers.BatchNormalization(**norm)(x)
-        x = keras.layers.ReLU(name=f"relu_{block}")(x)
-        if settings.masks:
-            # Zero is the least a ReLU gives, so padding never wins the maximum of a window.
-            x = ZeroPastLength(name=f"zero_past_length_{block}")([x, lengths])
             lengths = PooledLengths(pool, name=f"lengths_{block}")(lengths)
-        x = keras.layers.MaxPooling2D(pool, name=f"pool_{block}")(x)
     return x, lengths

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_mir.layers import NormReluPool
 from keras_mir.models.build import build_model
 from keras_mir.models.settings import ModelSettings
 from pipelines.spec import FeatureSpec
@@ -74,6 +75,6 @@ def with_random_averages(model):
     """Give batch norm what training would: averages and shifts that are not 0 and 1."""
     rng = np.random.default_rng(5)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if isinstance(layer, NormReluPool):
             layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
     return model

@@ -46,10 +46,10 @@ def test_the_reports_cnn_flattens_to_10240():
     settings = ModelSettings(kind="cnn", masks=False, normalise="none")
     spec = FeatureSpec()
     model = build_model(settings, bands=128, time=1293, classes=CLASSES, targets=(), spec=spec, feature="mel")
-    assert model.get_layer("pool_4").output.shape == (None, 20, 2, 256)
+    assert model.get_layer("norm_relu_pool_4").output.shape == (None, 20, 2, 256)
     assert model.get_layer("embedding").output.shape == (None, 10_240)
     kinds = [type(layer).__name__ for layer in model.layers if layer.name.endswith("_1")]
-    assert kinds == ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
+    assert kinds == ["Conv2D", "NormReluPool"]
 
 
 def test_what_padding_holds_does_not_matter(small, kind):
@@ -95,7 +95,7 @@ def test_padding_does_not_reach_batch_statistics(small):
         model = small.model("cnn-any-length")
         inputs["features"][1, 7:] = value
         model(inputs, training=True)
-        averages.append(np.asarray(model.get_layer("norm_1").moving_variance))
+        averages.append(np.asarray(model.get_layer("norm_relu_pool_1").moving_variance))
     np.testing.assert_allclose(averages[0], averages[1], rtol=1e-5)
 
 
