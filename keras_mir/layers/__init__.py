@@ -8,6 +8,7 @@ with Keras under `keras_mir`, so a saved model loads once this module is importe
 from keras_mir.layers.band_scaling import BandScaling
 from keras_mir.layers.beat_sync import BeatSync
 from keras_mir.layers.beat_tracker import BeatTracker
+from keras_mir.layers.bidirectional_lstm import BidirectionalLSTM
 from keras_mir.layers.chroma import ChromaCQT
 from keras_mir.layers.decibels import Decibels
 from keras_mir.layers.down_mix import DownMix
@@ -32,6 +33,7 @@ __all__ = [
     "BandScaling",
     "BeatSync",
     "BeatTracker",
+    "BidirectionalLSTM",
     "ChromaCQT",
     "Decibels",
     "DownMix",

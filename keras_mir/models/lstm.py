@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import keras
-
-from keras_mir.layers import LengthMask, ResumableDropout
+from keras_mir.layers import BidirectionalLSTM, LengthMask, ResumableDropout
 from keras_mir.models.heads import l2_penalty
 from keras_mir.models.settings import ModelSettings
 
@@ -33,15 +31,12 @@ def lstm(
         is_last = index == settings.layers - 1
         if index > 0:
             x = ResumableDropout(settings.dropout, name=f"dropout_{index}")(x)
-        layer = keras.layers.LSTM(
+        x = BidirectionalLSTM(
             settings.units,
             return_sequences=not is_last,
             kernel_regularizer=l2_penalty(settings),
             recurrent_regularizer=l2_penalty(settings),
             use_cudnn=use_cudnn,
-            name="lstm",
-        )
-        x = keras.layers.Bidirectional(layer, name="embedding" if is_last else f"bidirectional_{index + 1}")(
-            x
-        )
+            name="embedding" if is_last else f"bidirectional_{index + 1}",
+        )(x)
     return x

@@ -1,0 +1,172 @@
+"""An LSTM in one direction over packed frames, with a gradient of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+
+def packed_lstm(
+    x: tf.Tensor,
+    sizes: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+    *,
+    backwards: bool,
+    training: bool,
+) -> tf.Tensor:
+    """Run an LSTM over frames in the order of `Packing`.
+
+    Weights and numbers are those of `keras.layers.LSTM`: gates in the order input, forget,
+    candidate, output, with sigmoid and tanh. What does not wait for the step before is one
+    product for all steps: the input's share of the gates, ahead of the loop, and after the loop
+    of the gradient those of each weight and of the input.
+
+    All operations are stock TensorFlow, and shapes may change from call to call. Under XLA the
+    same loop was no faster, and every new shape took seconds to compile.
+
+    Args:
+        x: `(frames, bands)`, float32 or float64.
+        sizes: `(steps,)` int32, how many clips have a frame at each step; at least one step.
+        kernel: `(bands, 4 * units)`.
+        recurrent_kernel: `(units, 4 * units)`.
+        bias: `(4 * units,)`.
+        backwards: Begin with each clip's last frame.
+        training: Keep what the gradient needs. Where it was not kept, TensorFlow derives one.
+
+    Returns:
+        `(frames, units)`, the output after each frame.
+    """
+
+    if not training:
+        return _forward(_shares(x, kernel, bias), sizes, recurrent_kernel, backwards, kept=0)[0]
+
+    @tf.custom_gradient
+    def with_gradient(
+        x: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        shares = _shares(x, kernel, bias)
+        outputs, arrays = _forward(shares, sizes, recurrent_kernel, backwards, kept=len(_Kept._fields))
+        kept = _Kept(*arrays)
+
+        def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            d_gates = _backward(d_outputs, sizes, recurrent_kernel, kept, backwards)
+            return (
+                tf.matmul(d_gates, tf.transpose(kernel)),  # quicker than `transpose_b`
+                tf.matmul(x, d_gates, transpose_a=True),
+                tf.matmul(kept.before.concat(), d_gates, transpose_a=True),
+                tf.reduce_sum(d_gates, axis=0),
+            )
+
+        return outputs, gradient
+
+    return with_gradient(x, kernel, recurrent_kernel, bias)
+
+
+def _shares(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """The input's share of the gates of all steps, `(frames, 4 * units)`."""
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+class _Kept(NamedTuple):
+    """What each step of the gradient needs of the same step ahead, each `(size, units)`."""
+
+    before: tf.TensorArray  # the output of the step before
+    cell_before: tf.TensorArray
+    input_gate: tf.TensorArray
+    forget_gate: tf.TensorArray
+    candidate: tf.TensorArray
+    output_gate: tf.TensorArray
+    squashed: tf.TensorArray  # tanh of the cell
+
+
+def _forward(
+    shares: tf.Tensor, sizes: tf.Tensor, recurrent_kernel: tf.Tensor, backwards: bool, kept: int
+) -> tuple[tf.Tensor, list[tf.TensorArray]]:
+    """From the input's shares to outputs, `(frames, units)`, and the first so many of `_Kept`."""
+    steps, units, dtype = tf.size(sizes), recurrent_kernel.shape[0], shares.dtype
+    share = _array(steps, 4 * units, dtype).split(shares, sizes)
+
+    def body(
+        done: tf.Tensor, output: tf.Tensor, cell: tf.Tensor, written: list[tf.TensorArray]
+    ) -> tuple[Any, ...]:
+        step = steps - 1 - done if backwards else done
+        output, cell = (_first(x, sizes[step], grows=backwards) for x in (output, cell))
+        gates = share.read(step) + tf.matmul(output, recurrent_kernel)
+        i, f, g, o = tf.split(gates, 4, axis=1)  # (size, units) each
+        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+        new_cell = f * cell + i * g
+        squashed = tf.tanh(new_cell)
+        new_output = o * squashed
+        values = (new_output, output, cell, i, f, g, o, squashed)
+        written = [array.write(step, value) for array, value in zip(written, values, strict=False)]
+        return done + 1, new_output, new_cell, written
+
+    arrays = [_array(steps, units, dtype) for _ in range(1 + kept)]
+    outputs, *arrays = _loop(body, steps, _start(sizes, units, dtype, grows=backwards), arrays)
+    return outputs.concat(), arrays
+
+
+def _backward(
+    d_outputs: tf.Tensor, sizes: tf.Tensor, recurrent_kernel: tf.Tensor, kept: _Kept, backwards: bool
+) -> tf.Tensor:
+    """From the gradient of the outputs to that of the gates ahead of their sigmoid and tanh."""
+    steps, units, dtype = tf.size(sizes), recurrent_kernel.shape[0], d_outputs.dtype
+    share = _array(steps, units, dtype).split(d_outputs, sizes)
+    transposed = tf.transpose(recurrent_kernel)
+    tanh_gradient, sigmoid_gradient = tf.raw_ops.TanhGrad, tf.raw_ops.SigmoidGrad
+
+    def body(
+        done: tf.Tensor, d_output: tf.Tensor, d_cell: tf.Tensor, written: list[tf.TensorArray]
+    ) -> tuple[Any, ...]:
+        step = done if backwards else steps - 1 - done
+        d_output, d_cell = (_first(x, sizes[step], grows=not backwards) for x in (d_output, d_cell))
+        d_output += share.read(step)
+        _, cell, i, f, g, o, squashed = (array.read(step) for array in kept)
+        d_cell += tanh_gradient(y=squashed, dy=d_output * o)
+        d_gates = tf.concat(
+            [
+                sigmoid_gradient(y=i, dy=d_cell * g),
+                sigmoid_gradient(y=f, dy=d_cell * cell),
+                tanh_gradient(y=g, dy=d_cell * i),
+                sigmoid_gradient(y=o, dy=d_output * squashed),
+            ],
+            axis=1,
+        )
+        return done + 1, tf.matmul(d_gates, transposed), d_cell * f, [written[0].write(step, d_gates)]
+
+    arrays = [_array(steps, 4 * units, dtype)]
+    (d_gates,) = _loop(body, steps, _start(sizes, units, dtype, grows=not backwards), arrays)
+    return d_gates.concat()
+
+
+def _loop(
+    body: Callable[..., tuple[Any, ...]], steps: tf.Tensor, start: tf.Tensor, arrays: list[tf.TensorArray]
+) -> list[tf.TensorArray]:
+    open_rows = tf.TensorShape([None, start.shape[1]])
+    *_, written = tf.while_loop(
+        lambda done, *_: done < steps,
+        body,
+        (tf.constant(0), start, start, arrays),
+        shape_invariants=(tf.TensorShape([]), open_rows, open_rows, [tf.TensorShape(None) for _ in arrays]),
+    )
+    return written
+
+
+def _array(steps: tf.Tensor, width: int, dtype: tf.DType) -> tf.TensorArray:
+    """One `(size, width)` tensor a step; what it is split from is not copied."""
+    return tf.TensorArray(
+        dtype, steps, element_shape=(None, width), infer_shape=False, clear_after_read=False
+    )
+
+
+def _start(sizes: tf.Tensor, units: int, dtype: tf.DType, *, grows: bool) -> tf.Tensor:
+    return tf.zeros([0 if grows else sizes[0], units], dtype)
+
+
+def _first(x: tf.Tensor, size: tf.Tensor, *, grows: bool) -> tf.Tensor:
+    """The state of the clips that have a frame at this step; those that begin here start at zero."""
+    return tf.pad(x, [[0, size - tf.shape(x)[0]], [0, 0]]) if grows else x[:size]
