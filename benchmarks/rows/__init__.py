@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import answers, beats, cnn, extraction, reading, start_up, whole_fit
+from benchmarks.rows import answers, beats, cnn, extraction, lstm, reading, start_up, whole_fit
 
 ROWS: tuple[Row, ...] = (
     *reading.ROWS,
     *beats.ROWS,
+    *lstm.ROWS,
     *cnn.ROWS,
     *extraction.ROWS,
     *answers.ROWS,

@@ -1,0 +1,184 @@
+"""How the cost grows: `python -m benchmarks.scaling` measures, draws `docs/scaling.png`, and reckons.
+
+Extraction with one and two processes over clips of 10 s, 30 s and 5 min; an epoch of input over
+500, 2,000 and 20,000 clips with one and two threads. Every point is the median of a few rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.inputs import Inputs
+
+SECONDS = (10, 30, 300)
+CLIPS = (500, 2_000, 20_000)
+WORKERS = (1, 2)
+ROUNDS = 5
+FMA, TEN_MILLION = 106_574, 10_000_000
+_RATE = 22050  # Hz
+
+Points = dict[tuple[int, int], float]  # (workers, seconds or clips) -> seconds of work a clip
+
+
+def main() -> int:
+    """Measure, draw and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--audio", type=Path, metavar="DIR", help="real music with a labels.csv, instead of synthetic"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="for inputs"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/scaling.png"), metavar="FILE", help="%(default)s"
+    )
+    arguments = parser.parse_args()
+    inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)
+    extraction, epoch = _extraction(inputs), _input(inputs)
+    _draw(extraction, epoch, arguments.out)
+    _print(extraction, epoch)
+    return 0
+
+
+def _extraction(inputs: Inputs) -> Points:
+    points: Points = {}
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with tempfile.TemporaryDirectory(dir=inputs.folder) as folder:
+        for seconds in SECONDS:
+            clips = _clips_of(inputs, seconds, Path(folder))
+            for workers in WORKERS:
+                with multiprocessing.get_context("spawn").Pool(workers) as pool:
+                    extract = partial(pool.map, _extract_one, clips, 1)
+                    extract()
+                    points[workers, seconds] = _median_seconds(extract) / len(clips)
+    return points
+
+
+def _clips_of(inputs: Inputs, seconds: int, folder: Path) -> list[Path]:
+    """Four clips of a length: music, repeated or cut."""
+    import soundfile
+
+    from benchmarks.rivals.reference_recipe import load
+
+    paths = []
+    for index, source in enumerate(inputs.clips(4)):
+        audio = load(source)
+        wanted = seconds * _RATE
+        paths.append(folder / f"{seconds}-{index}.wav")
+        soundfile.write(paths[-1], np.tile(audio, -(-wanted // len(audio)))[:wanted], _RATE)
+    return paths
+
+
+def _extract_one(path: Path) -> None:
+    from pipelines.features import extract
+    from pipelines.files import gzip_npy_bytes
+    from pipelines.spec import FeatureSpec
+
+    made = extract(path, FeatureSpec())
+    gzip_npy_bytes(made.fused)
+    gzip_npy_bytes(made.beat_fused)
+
+
+def _input(inputs: Inputs) -> Points:
+    from keras_mir import cli
+
+    cli.import_tensorflow()
+    points: Points = {}
+    for clips in CLIPS:
+        for workers in WORKERS:
+            points[workers, clips] = _median_seconds(_epochs(inputs, clips, workers)) / clips
+    return points
+
+
+def _epochs(inputs: Inputs, clips: int, workers: int) -> Callable[[], object]:
+    """A function that goes through one more epoch, each time it is called."""
+    from itertools import islice
+
+    import tensorflow as tf
+
+    from pipelines.build import Source, cache_examples, training_batches
+    from pipelines.datasets.load import load_examples
+    from pipelines.settings import InputSettings
+
+    settings = InputSettings(feature="mel", sync="beat")
+    examples = load_examples(inputs.copies(clips), "genre", prefer_synced=True)
+    cached = cache_examples(examples, settings, inputs.folder / f"cache-{clips}")
+    source = Source(cached, {"genre": np.zeros(clips, np.int32)}, None, settings, None, examples.spec)
+    dataset, batches = training_batches(source, 32, 0, range(ROUNDS + 2))
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = workers
+    stream = iter(dataset.with_options(options))
+    epoch: Callable[[], object] = lambda: [None for _ in islice(stream, batches)]  # noqa: E731
+    epoch()
+    return epoch
+
+
+def _median_seconds(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        start = perf_counter()
+        work()
+        taken.append(perf_counter() - start)
+    return median(taken)
+
+
+def _draw(extraction: Points, epoch: Points, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from keras_mir.evaluation.figures import save
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = (
+        ("extraction", "length of a clip in seconds", SECONDS, extraction),
+        ("an epoch of input", "clips in the data set", CLIPS, epoch),
+    )
+    for axes, (title, label, places, points) in zip(figure.subplots(1, 2), panels, strict=True):
+        reference = points[1, places[0]]
+        for workers in WORKERS:
+            relative = [points[workers, place] / reference for place in places]
+            axes.plot(places, relative, marker="o", label=f"{workers} worker{'s' * (workers > 1)}")
+        axes.set(
+            title=title, xlabel=label, ylabel=f"cost of a clip (1 worker, {places[0]:,}: 1)", xscale="log"
+        )
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    save(figure, path)
+
+
+def _print(extraction: Points, epoch: Points) -> None:
+    console = Console(width=120)
+    for title, places, points in (
+        ("extraction, by seconds of a clip", SECONDS, extraction),
+        ("an epoch of input, by clips", CLIPS, epoch),
+    ):
+        table = Table("", *(f"{place:,}" for place in places), title=title)
+        for workers in WORKERS:
+            costs = (points[workers, place] / points[1, places[0]] for place in places)
+            table.add_row(f"{workers} workers, cost of a clip", *(f"{cost:.2f}" for cost in costs))
+        gains = (f"{points[1, place] / points[2, place]:.2f}" for place in places)
+        table.add_row("one worker / two", *gains)
+        console.print(table)
+    core_seconds = {"extraction": extraction[1, 30], "an epoch of input": epoch[1, CLIPS[-1]]}
+    table = Table("", f"{FMA:,} clips (FMA)", f"{TEN_MILLION:,} clips", title="in core hours on this machine")
+    for what, seconds in core_seconds.items():
+        table.add_row(what, *(f"{seconds * clips / 3600:,.2f}" for clips in (FMA, TEN_MILLION)))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
