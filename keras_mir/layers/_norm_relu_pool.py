@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from keras_mir.layers import _pool_passes, _pool_passes_xla
 
-# Compiling takes about a second for each shape. A map of this size earns it back within some thirty steps.
+# Compiling takes about a second for each shape. A map of this size earns it back within some thirty steps,
+# if all batches have that shape: where time is open, nothing is compiled.
 LEAST_COMPILED = 2**22  # elements
 
 
@@ -39,8 +40,11 @@ def norm_relu_pool(
         goes to the first of them, row by row, as it does in TensorFlow.
     """
     large = tf.size(x) >= LEAST_COMPILED
+    one_shape = x.shape[1:].is_fully_defined()
 
     def go_over(work: Callable[[ModuleType], Any]) -> Any:
+        if not one_shape:
+            return work(_pool_passes)
         return tf.cond(large, lambda: work(_pool_passes_xla), lambda: work(_pool_passes))
 
     @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]

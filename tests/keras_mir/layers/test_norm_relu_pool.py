@@ -91,6 +91,22 @@ def test_training_is_that_of_the_layers_one_by_one(way, rng, pool, lengths):
     assert_same(*both(pool, rng, map_of(rng), lengths))
 
 
+def test_blocks_follow_each_other_where_time_is_open(way, rng):
+    first, second = (NormReluPool(2, **SETTINGS) for _ in range(2))
+    shapes = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 10, 4]), tf.TensorSpec([None], tf.int32)])
+    def in_graph(x, lengths):
+        y = first([x, lengths], training=True)
+        z = second([y, lengths // 2], training=True)
+        shapes[:] = y.shape, z.shape
+        return z
+
+    z = in_graph(map_of(rng), LENGTHS)
+    assert [tuple(shape) for shape in shapes] == [(None, None, 5, 4), (None, None, 2, 4)]
+    assert z.shape == (3, 5, 2, 4)
+
+
 def test_of_equal_values_the_first_has_the_gradient(way, rng):
     x = rng.integers(-2, 3, (3, 21, 10, 4)).astype(np.float32)  # most windows have their greatest value twice
     assert_same(*both(2, rng, x))
