@@ -18,7 +18,6 @@ from keras_mir.evaluation.predictions import predict_source
 from keras_mir.recipe import Recipe
 from keras_mir.run_folder import RunFolder
 
-_PICTURES = 10  # at most, of each kind, over a whole training
 _SAMPLES = 4  # spectrograms shown
 
 
@@ -76,8 +75,8 @@ class Pictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.epochs = epoch + 1
-        every = max(1, self.params["epochs"] // _PICTURES)
-        if epoch % every == 0:
+        # After 1, 2, 4, 8, ... epochs: a model changes most at first, and each picture costs time.
+        if self.epochs.bit_count() == 1:
             self._draw(epoch)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
