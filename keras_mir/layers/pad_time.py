@@ -30,7 +30,8 @@ class PadTime(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         shape = list(ops.shape(inputs))
-        shape[1] = -shape[1] % self.multiple
+        # Of numbers that are not negative: converters to other formats round the others differently.
+        shape[1] = (self.multiple - shape[1] % self.multiple) % self.multiple
         return ops.concatenate([inputs, ops.zeros(shape, inputs.dtype)], axis=1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:

@@ -23,8 +23,10 @@ from keras_mir.serving.folders import (
     read_description,
     versions,
 )
+from keras_mir.serving.fresh_process import fresh_process
 from keras_mir.serving.graph import check_graph
-from keras_mir.serving.session import SIGNATURE, quiet, session_predict, verify
+from keras_mir.serving.session import SIGNATURE, quiet, session_predict
+from keras_mir.serving.verify import verify
 from pipelines.errors import UserError
 
 __all__ = [
@@ -34,7 +36,6 @@ __all__ = [
     "load_keras",
     "read_description",
     "session_predict",
-    "verify",
 ]
 
 
@@ -82,6 +83,8 @@ def export_savedmodel(
     """
     check_name(name)
     root = Path(root)
+    if (root / name).is_file():
+        raise UserError(f"{root / name}: is a file; remove it, or choose another name")
     if classes is not None and model.output["genre"].shape[-1] != len(classes):
         raise UserError(
             f"export {name}: {len(classes)} class names for {model.output['genre'].shape[-1]} outputs"
@@ -98,15 +101,18 @@ def export_savedmodel(
             f"{temporary}: cannot be made; remove what is there, or export to another folder"
         ) from None
     try:
-        _write(served, temporary, classes, hears(served) if hears else None)
-        (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
-        text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-        (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        if keep_keras:
-            # The same layers without the training state: the optimizer's would triple the size.
-            keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
-        check_graph(temporary)
-        verify(temporary, model)
+        # Started first: it imports TensorFlow while the model is written.
+        with fresh_process() as process:
+            answers = hears(served) if hears else None
+            _write(served, temporary, classes, answers)
+            (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
+            text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
+            (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            if keep_keras:
+                # The same layers without the training state: the optimizer's would triple the size.
+                keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
+            check_graph(temporary)
+            verify(temporary, model, process, answers)
         return _publish(temporary, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -180,10 +186,7 @@ def _write(
 
 def _publish(temporary: Path, folder: Path) -> Path:
     """Move a finished export to the next free version of a model's folder."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError:
-        raise UserError(f"{folder}: is a file; remove it, or choose another name") from None
+    folder.mkdir(exist_ok=True)
     version = max(versions(folder), default=0) + 1
     while True:
         try:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -136,68 +135,6 @@ def _check_shape(path: Path, features: np.ndarray, expected: tf.TensorShape) -> 
         raise UserError(
             f"{path}: features of shape {features.shape} do not fit; the model takes (n, {wanted})"
         )
-
-
-def verify(path: Path, model: keras.Model) -> None:
-    """Compare an exported model, run in a session, with the Keras model it came from.
-
-    Inputs are noise over the range of dB values and silence, clips of different lengths in
-    one batch of 3, and a batch of 1. Numbers may differ by 1e-4 (absolute and relative), or
-    2e-2 where the Keras model computes in half precision.
-
-    Args:
-        path: The folder that holds `saved_model.pb`.
-        model: A model with this package's inputs and outputs.
-
-    Raises:
-        UserError: If outputs are missing, not finite, or differ.
-    """
-    _, time, bands = model.input["features"].shape
-    time = time or 20
-    features = np.random.default_rng(0).uniform(-80.0, 0.0, (4, time, bands)).astype(np.float32)
-    features[1] = -80.0
-    lengths = np.array([time, max(time // 2, 1), 1, time], np.int32)
-    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model.layers)
-    tolerance = 2e-2 if half else 1e-4
-    with _full_float32():
-        for rows in (slice(0, 3), slice(3, 4)):
-            served = session_predict(path, features[rows], lengths[rows])
-            expected = model({"features": features[rows], "lengths": lengths[rows]}, training=False)
-            _compare(path, served, {name: np.asarray(value) for name, value in expected.items()}, tolerance)
-
-
-def _compare(
-    path: Path, served: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float
-) -> None:
-    if "genre" in expected:
-        expected = {"probabilities": expected["genre"]}
-        best = served["classes"][np.arange(len(served["classes"])), served["probabilities"].argmax(axis=1)]
-        if not (served["genre"] == best).all():
-            raise UserError(f"{path}: the exported genre is not the class of highest probability")
-    for name, value in expected.items():
-        value = value if name == "probabilities" else value[:, 0]
-        if not np.isfinite(value).all():
-            raise UserError(
-                f"output {name!r} of the model is not a number: training diverged; lower the learning rate"
-            )
-        if name not in served or served[name].shape != value.shape:
-            raise UserError(f"{path}: the exported model has no output {name!r} of shape {value.shape}")
-        if not np.allclose(served[name], value, rtol=tolerance, atol=tolerance):
-            difference = np.abs(served[name] - value).max()
-            raise UserError(
-                f"{path}: the exported model and the Keras model differ by {difference:.2g} in {name!r}"
-            )
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    # On a GPU, matrix products round to TensorFloat-32 by default, differently in each kernel.
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 @contextmanager

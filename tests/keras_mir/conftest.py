@@ -71,7 +71,6 @@ def hearing_models(tmp_path_factory) -> Path:
         description={"feature_spec": spec.to_dict()},
         classes=GENRES,
         hears=lambda served: AudioAnswers(served, GENRES, settings, None, spec),
-        keep_keras=False,
     )
     return root
 

@@ -405,6 +405,7 @@ function showSong(blob) {
   // What was recorded has no length in its header, without which browsers cannot seek.
   URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(song.name === "Recording" ? wav(song.samples, song.rate) : blob);
+  slider.setAttribute("aria-busy", "true"); // until it is drawn
   slider.setAttribute("aria-valuemax", song.seconds.toFixed(1));
   showPosition();
   announcePosition();
@@ -541,6 +542,7 @@ async function drawMel(drawn) {
     }
   }
   context.putImageData(image, 0, 0);
+  slider.removeAttribute("aria-busy");
 }
 
 /** Ticks below a plot, as many as there is room for. */

@@ -200,7 +200,7 @@ def test_the_spectrogram_shows_a_tone_at_its_pitch(visit, tmp_path):
       const light = Array.from({length: height}, (_, row) => column[4 * row] + column[4 * row + 1]);
       return 1 - (light.indexOf(Math.max(...light)) + 0.5) / height;
     }"""
-    visit.page.wait_for_timeout(500)  # for the picture, which nothing waits for
+    expect(visit.page.locator("#seek")).not_to_have_attribute("aria-busy", "true")
     at = visit.page.eval_on_selector("#mel", brightest)
     tick = visit.page.get_by_text("2 kHz", exact=True).evaluate("tick => parseFloat(tick.style.bottom)")
     assert at == pytest.approx(tick / 100, abs=0.015)
