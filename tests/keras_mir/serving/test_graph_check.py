@@ -24,6 +24,15 @@ def in_python_inside_a_loop(x):
     return tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, in_python(y)), [0, x])[1]
 
 
+def in_python_inside_nested_functions(x):
+    def innermost(y):
+        return tf.ensure_shape(tf.py_function(tf.square, [y], tf.float32), (None, 4))
+
+    inner = tf.function(innermost, autograph=False)
+    outer = tf.function(lambda y: inner(y) + 1, autograph=False)
+    return tf.cond(tf.size(x) > 0, lambda: outer(x), lambda: x)
+
+
 def with_cudnn(x):
     output, *_ = tf.raw_ops.CudnnRNNV3(
         input=x[tf.newaxis],
@@ -45,6 +54,7 @@ def with_xla(x):
     [
         (in_python, "operation PyFunc .* needs Python"),
         (in_python_inside_a_loop, "operation PyFunc .* needs Python"),
+        (in_python_inside_nested_functions, "operation EagerPyFunc .* needs Python"),
         (with_cudnn, r"operation CudnnRNNV3 .* use_cudnn=False"),
         (with_xla, "needs XLA; export it without jit_compile"),
     ],
