@@ -12,6 +12,7 @@ import tensorflow as tf
 from pipelines.augment import SpecAugment, mixup
 from pipelines.cache import Cached, Progress, fill_cache
 from pipelines.datasets.base import Examples
+from pipelines.service import DataService, Load, read_in_turn
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step, fuse
@@ -35,13 +36,17 @@ def deterministic_steps(settings: InputSettings, spec: FeatureSpec, synced: bool
 
 
 def cache_examples(
-    examples: Examples, settings: InputSettings, folder: Path, progress: Progress | None = None
+    examples: Examples,
+    settings: InputSettings,
+    folder: Path,
+    progress: Progress | None = None,
+    service: DataService | None = None,
 ) -> Cached:
     """Read, synchronise and select all examples once; see ``pipelines.cache``."""
     spec = examples.spec
     steps = deterministic_steps(settings, spec, examples.synced)
     return fill_cache(
-        examples, steps, spec.width(settings.feature), settings.file_widths(spec), folder, progress
+        examples, steps, spec.width(settings.feature), settings.file_widths(spec), folder, progress, service
     )
 
 
@@ -85,13 +90,16 @@ class Source:
         return padding_values(self.settings, self.spec)
 
 
-def evaluation_batches(source: Source, batch_size: int, one_hot: int = 0) -> tf.data.Dataset:
+def evaluation_batches(
+    source: Source, batch_size: int, one_hot: int = 0, service: DataService | None = None
+) -> tf.data.Dataset:
     """All examples once, in order.
 
     Args:
         source: The examples.
         batch_size: Examples a batch; the last may have fewer.
         one_hot: Give class indices as one-hot rows of this many; 0 leaves them as they are.
+        service: Whose workers load the examples; ``None`` for this process.
 
     Returns:
         Batches ``(inputs, labels)`` or ``(inputs, labels, weights)``: ``inputs`` is
@@ -99,7 +107,8 @@ def evaluation_batches(source: Source, batch_size: int, one_hot: int = 0) -> tf.
         are dictionaries by output name.
     """
     steps = _steps(source, random_crop=False, augment=None)
-    dataset = tf.data.Dataset.range(len(source)).map(_Loader(source, steps), tf.data.AUTOTUNE)
+    load = _Loader(source, steps)
+    dataset = service.map(range(len(source)), load) if service else _map_here(0, len(source), load)
     batches = _batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE)
     if one_hot:
         batches = batches.map(lambda inputs, labels, *weights: (inputs, _all_soft(labels, one_hot), *weights))
@@ -113,6 +122,7 @@ def training_batches(
     epochs: range,
     augment: AugmentSettings | None = None,
     n_classes: int = 0,
+    service: DataService | None = None,
 ) -> tuple[tf.data.Dataset, int]:
     """Shuffled batches of several epochs on end.
 
@@ -126,6 +136,8 @@ def training_batches(
         epochs: Which epochs to give.
         augment: Random changes; ``None`` for none.
         n_classes: With mixup, class indices become one-hot rows of this many.
+        service: Whose workers load and change the examples; ``None`` for this process. The
+            batches are the same.
 
     Returns:
         The data set, as ``evaluation_batches`` gives it, and its number of batches an epoch.
@@ -136,14 +148,19 @@ def training_batches(
     count = len(source)
     bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
 
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    # Examples are numbered through all epochs: one stream, which a service's workers do not have to
+    # begin anew, and which tells a worker all it needs to know of an example in one number.
+    numbers = range(epochs.start * count, epochs.stop * count)
 
-        def load_shuffled(position: tf.Tensor) -> Element:
-            index = tf.random.experimental.index_shuffle(position, key, tf.constant(count - 1, tf.int64))
-            return load(index, tf.random.experimental.stateless_fold_in(key, position))
+    def key_of(epoch: tf.Tensor) -> tf.Tensor:
+        return tf.stack([tf.constant(seed, tf.int64), epoch])
 
-        examples = tf.data.Dataset.range(count).map(load_shuffled, tf.data.AUTOTUNE)
+    def load_shuffled(number: tf.Tensor) -> Element:
+        key, position = key_of(number // count), number % count
+        index = tf.random.experimental.index_shuffle(position, key, tf.constant(count - 1, tf.int64))
+        return load(index, tf.random.experimental.stateless_fold_in(key, position))
+
+    def one_epoch(epoch: tf.Tensor, examples: tf.data.Dataset) -> tf.data.Dataset:
         batches = _batch(examples, source, batch_size, bounds)
         if not augment.mixup:
             return batches.map(_split, tf.data.AUTOTUNE)
@@ -151,13 +168,27 @@ def training_batches(
         def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
             inputs, labels, *weights = _split(batch)
             soft = _all_soft(labels, n_classes)
-            mix_seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
+            mix_seed = tf.random.experimental.stateless_fold_in(key_of(epoch), -1 - number)
             return (*mixup(inputs, soft, mix_seed, augment.mixup), *weights)
 
         return batches.enumerate().map(mix, tf.data.AUTOTUNE)
 
-    dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
+    if service:
+        positions = tf.data.Dataset.range(count)
+        dataset = read_in_turn(
+            service.map(numbers, load_shuffled),
+            lambda following: each_epoch.flat_map(lambda epoch: one_epoch(epoch, positions.map(following))),
+        )
+    else:
+        dataset = each_epoch.flat_map(
+            lambda epoch: one_epoch(epoch, _map_here(epoch * count, (epoch + 1) * count, load_shuffled))
+        )
     return _finish(dataset), _batches_an_epoch(source, batch_size, bounds)
+
+
+def _map_here(start: tf.Tensor | int, stop: tf.Tensor | int, load: Load) -> tf.data.Dataset:
+    return tf.data.Dataset.range(start, stop).map(load, tf.data.AUTOTUNE)
 
 
 def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, seed: int = 0) -> list[Step]:

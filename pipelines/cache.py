@@ -21,6 +21,7 @@ from pipelines.datasets.base import BEATS, PATH, Examples
 from pipelines.diagnosis import diagnose, diagnose_beats
 from pipelines.files import write_atomically
 from pipelines.npy import MAX_FRAMES
+from pipelines.service import DataService
 from pipelines.steps import Step, fuse
 
 _CODE = ("spec.py", "npy.py", "beats.py", "steps.py", "cache.py")  # what a cached value depends on
@@ -69,6 +70,7 @@ def fill_cache(
     widths: tuple[int, ...],
     folder: Path,
     progress: Progress | None = None,
+    service: DataService | None = None,
 ) -> Cached:
     """Make the cache files that are not there yet.
 
@@ -79,6 +81,7 @@ def fill_cache(
         widths: Numbers of rows that are allowed in a file, to explain a refusal.
         folder: The cache.
         progress: Called with the number of examples done and of all.
+        service: Whose workers run the steps; ``None`` for this process. The files are written here.
 
     Returns:
         The cached examples, with the files that could not be read.
@@ -94,7 +97,8 @@ def fill_cache(
     done = len(paths) - len(missing)
     if progress:
         progress(done, len(paths))
-    results = _run(steps, [table[PATH][row] for row in missing], [table[BEATS][row] for row in missing])
+    sources, beats = ([table[column][row] for row in missing] for column in (PATH, BEATS))
+    results = _run(steps, sources, beats, service)
     for row, result in zip(missing, results, strict=True):
         if isinstance(result, str):
             bad.append(_explain(table[PATH][row], table[BEATS][row], widths, result))
@@ -132,14 +136,20 @@ def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
 
 
-def _run(steps: Sequence[Step], sources: list[str], beats: list[str]) -> list[np.ndarray | str] | _Results:
+def _run(
+    steps: Sequence[Step], sources: list[str], beats: list[str], service: DataService | None
+) -> list[np.ndarray | str] | _Results:
     if not sources:
         return []
-    dataset = tf.data.Dataset.from_tensor_slices({"path": sources, "beats": beats})
     run = fuse(steps)
-    return _Results(
-        dataset.map(lambda element: run(element)["features"], tf.data.AUTOTUNE, deterministic=True)
-    )
+    table = {"path": tf.constant(sources), "beats": tf.constant(beats)}
+
+    def load(row: tf.Tensor) -> tf.Tensor:
+        return run({name: values[row] for name, values in table.items()})["features"]
+
+    if service:
+        return _Results(service.map(range(len(sources)), load))
+    return _Results(tf.data.Dataset.range(len(sources)).map(load, tf.data.AUTOTUNE, deterministic=True))
 
 
 class _Results:

@@ -1,0 +1,180 @@
+"""A tf.data service gives what this process gives: every example, in order, whatever happens to workers."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.build import Source, cache_examples, evaluation_batches, training_batches
+from pipelines.errors import UserError
+from pipelines.service import DataService, connect, in_order
+from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.spec import FeatureSpec
+
+LENGTHS = [7, 3, 12, 5, 9, 4, 8, 6, 11, 10, 2]
+COUNT = 1000  # numbers of a stream without files
+
+
+class Servers:
+    """A dispatcher and workers in this process."""
+
+    def __init__(self, workers: int) -> None:
+        service = tf.data.experimental.service
+        self.dispatcher = service.DispatchServer(service.DispatcherConfig(port=0, worker_timeout_ms=1000))
+        self.target = str(self.dispatcher.target)
+        address = self.target.removeprefix("grpc://")
+        config = service.WorkerConfig(dispatcher_address=address, heartbeat_interval_ms=100)
+        self.workers = [service.WorkerServer(config) for _ in range(workers)]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Servers:
+    return Servers(workers=2)
+
+
+@pytest.fixture
+def service(servers: Servers) -> DataService:
+    return connect(servers.target)
+
+
+@pytest.fixture
+def source(tmp_path: Path, make_examples: Callable[..., Any]) -> Source:
+    cached = cache_examples(make_examples(LENGTHS), InputSettings(feature="fused"), tmp_path / "cache")
+    labels = {"row": np.arange(len(LENGTHS), dtype=np.int32)}
+    weights = np.linspace(0.5, 1.5, len(LENGTHS), dtype=np.float32)
+    return Source(cached, labels, weights, InputSettings(feature="fused"), None, FeatureSpec())
+
+
+def assert_same(first: tf.data.Dataset, second: tf.data.Dataset) -> None:
+    left, right = ([tf.nest.flatten(batch) for batch in dataset] for dataset in (first, second))
+    assert len(left) == len(right) > 0
+    for one, other in zip(left, right, strict=True):
+        for tensor, expected in zip(one, other, strict=True):
+            np.testing.assert_array_equal(tensor, expected)
+
+
+@pytest.mark.parametrize("settings", [{}, {"bucket": True}, {"frames": 4, "crop": "random"}])
+def test_epochs_of_training_are_those_without_a_service(source, service, settings):
+    frames = settings.pop("frames", None)
+    source = replace(source, frames=frames, settings=replace(source.settings, **settings))
+    augment = AugmentSettings(freq_mask=9, time_mask=3, mixup=0.4)
+    here, per_epoch = training_batches(source, 4, 5, range(1, 4), augment, n_classes=11)
+    there, also = training_batches(source, 4, 5, range(1, 4), augment, n_classes=11, service=service)
+    assert per_epoch == also
+    assert here.element_spec == there.element_spec
+    assert_same(there, here)
+    assert_same(there, here)  # a second look begins anew
+    assert service.read_here == 0
+
+
+def test_evaluation_is_that_without_a_service(source, service):
+    assert_same(evaluation_batches(source, 4, 11, service), evaluation_batches(source, 4, 11))
+    assert service.read_here == 0
+
+
+def test_features_are_processed_in_the_workers(tmp_path, make_examples, service):
+    examples, settings = make_examples([130, 170, 150]), InputSettings(feature="fused", sync="beat")
+    here = cache_examples(examples, settings, tmp_path / "here")
+    there = cache_examples(examples, settings, tmp_path / "there", service=service)
+    assert service.read_here == 0
+    for row in range(3):
+        np.testing.assert_array_equal(there.read(row), here.read(row))
+
+
+def test_a_file_that_cannot_be_read_is_said_as_without_a_service(tmp_path, make_examples, service):
+    examples = make_examples([5, 6, 7, 8])
+    Path(examples.table["path"][1]).write_bytes(b"no spectrogram")
+    here = cache_examples(examples, InputSettings(feature="fused"), tmp_path / "here")
+    there = cache_examples(examples, InputSettings(feature="fused"), tmp_path / "there", service=service)
+    assert there.bad == here.bad
+    assert len(there.bad) == 1
+    assert there.lengths.tolist() == here.lengths.tolist() == [5, 0, 7, 8]
+
+
+def shuffled(numbers: list[int]) -> tf.data.Dataset:
+    """Pairs of a number and an example of a length of its own, in the given order."""
+
+    def example(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"values": tf.fill([number % 5], number), "name": tf.strings.as_string(number)}
+
+    return tf.data.Dataset.from_tensor_slices(tf.constant(numbers, tf.int64)).map(lambda n: (n, example(n)))
+
+
+def restored(numbers: list[int]) -> tuple[list[int], list[int]]:
+    """The numbers that come out, and those among them that were loaded anew."""
+
+    def load(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"values": tf.fill([number % 5], number), "name": tf.constant("loaded")}
+
+    out, loaded = [], []
+    for position, example in enumerate(in_order(shuffled(numbers), range(COUNT), load)):
+        assert example["values"].numpy().tolist() == [position] * (position % 5)
+        name = example["name"].numpy().decode()
+        assert name in ("loaded", str(position))
+        out.append(position)
+        loaded += [position] * (name == "loaded")
+    return out, loaded
+
+
+ALL = list(range(COUNT))
+
+
+def jumbled(spread: int) -> list[int]:
+    """Every number within ``spread`` places of its own."""
+    places = np.arange(COUNT) + np.random.default_rng(0).uniform(0, spread, COUNT)
+    return [int(number) for number in np.argsort(places)]
+
+
+@pytest.mark.parametrize(
+    ("arriving", "loaded"),
+    [
+        pytest.param(ALL, [], id="in order"),
+        pytest.param(jumbled(200), [], id="out of order"),
+        pytest.param(ALL[7:200] + ALL[:7] + ALL[200:], [], id="some late"),
+        pytest.param(ALL[7:] + ALL[:7], ALL[:7], id="some after they were read"),
+        pytest.param(ALL[:50] + ALL[60:], ALL[50:60], id="some lost"),
+        pytest.param(ALL[:-30], ALL[-30:], id="the last lost"),
+        pytest.param(ALL[:10] + ALL[900:], ALL[10:900], id="most lost"),
+        pytest.param([], ALL, id="all lost"),
+    ],
+)
+def test_every_example_comes_once_and_in_order(arriving, loaded):
+    assert restored(arriving) == (ALL, loaded)
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port where something listens and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_service_that_does_not_answer_is_refused_soon(deaf_port):
+    start = time.monotonic()
+    with pytest.raises(UserError, match=f"--data-service grpc://127.0.0.1:{deaf_port}: no tf.data service"):
+        connect(f"grpc://127.0.0.1:{deaf_port}")
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize(
+    "target", ["localhost:5050", "http://localhost:5050", "grpc://localhost", "grpc://:1"]
+)
+def test_an_address_of_another_form_is_refused(target):
+    with pytest.raises(UserError, match="give the address as grpc://HOST:PORT"):
+        connect(target)
+
+
+def test_a_service_without_workers_is_refused():
+    idle = Servers(workers=0)
+    with pytest.raises(UserError, match="it has no workers"):
+        connect(idle.target)
