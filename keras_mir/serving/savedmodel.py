@@ -27,6 +27,7 @@ from keras_mir.serving.fresh_process import fresh_process
 from keras_mir.serving.graph import check_graph
 from keras_mir.serving.session import SIGNATURE, quiet, session_predict
 from keras_mir.serving.verify import verify
+from keras_mir.serving.warmup import write_warmup
 from pipelines.errors import UserError
 
 __all__ = [
@@ -61,7 +62,8 @@ def export_savedmodel(
     name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `hears`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
-    files; see `AudioAnswers` for what they give.
+    files; see `AudioAnswers` for what they give. `assets.extra` holds requests of each, which TF Serving
+    runs before it serves the model.
 
     Args:
         model: A model of `keras_mir.models`.
@@ -104,7 +106,7 @@ def export_savedmodel(
         # Started first: it imports TensorFlow while the model is written.
         with fresh_process() as process:
             answers = hears(served) if hears else None
-            _write(served, temporary, classes, answers)
+            _write(served, temporary, name, classes, answers)
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
@@ -139,7 +141,11 @@ def load_keras(path: Path) -> keras.Model:
 
 
 def _write(
-    model: keras.Model, folder: Path, classes: Sequence[str] | None, answers: AudioAnswers | None
+    model: keras.Model,
+    folder: Path,
+    name: str,
+    classes: Sequence[str] | None,
+    answers: AudioAnswers | None,
 ) -> None:
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model({"features": features, "lengths": lengths}, training=False)
@@ -178,6 +184,7 @@ def _write(
     try:
         with quiet():
             archive.write_out(folder, verbose=False)
+            write_warmup(folder, name, model, hears=answers is not None)
     except tf.errors.OpError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.message}); free some space or choose another folder"
