@@ -24,7 +24,17 @@ from pipelines.npy import MAX_FRAMES
 from pipelines.service import DataService
 from pipelines.steps import Step, fuse
 
-_CODE = ("spec.py", "npy.py", "beats.py", "steps.py", "cache.py")  # what a cached value depends on
+# What a cached value depends on.
+_CODE = (
+    "spec.py",
+    "npy.py",
+    "tempo.py",
+    "beats.py",
+    "segment_medians.py",
+    "beat_sync.py",
+    "steps.py",
+    "cache.py",
+)
 _ITEM = np.dtype("<f4")
 
 Progress = Callable[[int, int], None]

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pipelines import beats as beat_tracking
 from pipelines import npy
+from pipelines.beat_sync import beat_sync
 from pipelines.spec import Feature, FeatureSpec
 
 Element = dict[str, tf.Tensor]
@@ -58,7 +59,7 @@ class BeatSync:
     spec: FeatureSpec
 
     def __call__(self, element: Element) -> Element:
-        synced = beat_tracking.beat_sync(element["features"], self.boundaries(element), self.spec)
+        synced = beat_sync(element["features"], self.boundaries(element), self.spec)
         return {**element, "features": synced}
 
     def boundaries(self, element: Element) -> tf.Tensor:

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from keras_mir.layers._audio import each_clip, pad_to, valid_lengths
-from pipelines import beats as beat_tracking
+from pipelines.beat_sync import beat_sync
+from pipelines.beats import fixed_step_beats
 from pipelines.spec import FeatureSpec
 
 
@@ -65,9 +66,9 @@ class BeatSync(keras.layers.Layer):
             boundaries = tf.cond(
                 tf.size(found) > 0,
                 lambda: found,
-                lambda: beat_tracking.fixed_step_beats(length, spec),
+                lambda: fixed_step_beats(length, spec),
             )
-            synced = beat_tracking.beat_sync(clip[:length], boundaries, spec)
+            synced = beat_sync(clip[:length], boundaries, spec)
             return pad_to(synced, tf.shape(features)[1]), tf.shape(synced)[0]
 
         synced, steps = each_clip(

@@ -8,8 +8,9 @@ import tensorflow as tf
 from keras_mir.layers._audio import each_clip, pad_to, valid_lengths
 from keras_mir.layers._mel import decibels, mel_bands
 from keras_mir.layers._stft import stft
-from pipelines import beats
+from pipelines.beats import track_beats
 from pipelines.spec import FeatureSpec
+from pipelines.tempo import tempo
 
 N_FFT, N_MELS, TOP_DB = 2048, 128, 80.0  # of librosa's onset strength, whatever the features'
 
@@ -57,12 +58,12 @@ class BeatTracker(keras.layers.Layer):
 
         def track(samples: Any, length: Any) -> dict[str, Any]:
             envelope = _onset_envelope(samples[:length], spec)
-            found = beats.track_beats(envelope, spec)
+            found = track_beats(envelope, spec)
             count = tf.size(found)
-            tempo = tf.cond(count > 0, lambda: beats.tempo(envelope, spec), lambda: tf.zeros([], tf.float64))
+            bpm = tf.cond(count > 0, lambda: tempo(envelope, spec), lambda: tf.zeros([], tf.float64))
             return {
                 "onset_envelope": pad_to(envelope, frames),
-                "tempo": tf.cast(tempo, tf.float32),
+                "tempo": tf.cast(bpm, tf.float32),
                 "beats": pad_to(found, frames, -1),
                 "beat_counts": count,
             }

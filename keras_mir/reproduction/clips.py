@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_mir.reproduction.dataset import DataSet
 from keras_mir.reproduction.pictures import ClipFeatures
-from pipelines.beats import beat_sync
+from pipelines.beat_sync import beat_sync
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, Examples
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
