@@ -21,6 +21,21 @@ def _course(settings: dict[str, object]) -> tuple[Side, ...]:
     return tuple(Side("benchmarks.rivals.course_epoch", {**settings, "workers": n}) for n in workers)
 
 
+def _input_of(recipe: str) -> Row:
+    """What a recipe's training gains if its batches lie in memory instead."""
+    return Row(
+        name=f"training with its input, {recipe}",
+        rival="the same steps on batches in memory",
+        wanted=0.98,
+        ours=Side("benchmarks.ours.recipe_epoch", {"recipe": recipe, "batches_from": "pipeline"}),
+        theirs=(Side("benchmarks.ours.recipe_epoch", {"recipe": recipe, "batches_from": "memory"}),),
+        check=partial(close, rtol=1e-3),
+        rounds=9,
+        note="wanted: input takes at most 2 %",
+        inputs=lambda inputs: inputs.features(),
+    )
+
+
 ROWS = (
     Row(
         name="read fused .npy.gz, cold",
@@ -62,4 +77,7 @@ ROWS = (
         check=partial(close, rtol=1e-5),
         inputs=lambda inputs: inputs.features(),
     ),
+    _input_of("lstm-beat-mel"),
+    _input_of("lstm-mel"),
+    _input_of("cnn"),
 )
