@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +32,16 @@ from keras_mir.recipe_model import load_backbone, serving_model
 from keras_mir.run_folder import RunFolder
 from keras_mir.serving.audio_answers import AudioAnswers
 from keras_mir.serving.describe import describe
+from keras_mir.serving.model_card import model_card
 from keras_mir.serving.savedmodel import export_savedmodel
 from keras_mir.source_data import find_examples
 from keras_mir.training import Training, train
 from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
+from pipelines.service import DataService, connect
+
+_NOT_KEPT = ("recipe", "data_service")  # of a request, with a run: the one has a file of its own
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class FitRequest:
         seed: Of everything random but the split.
         devices: Train on these in step.
         export: Write a SavedModel.
+        data_service: Where workers load the examples, ``grpc://host:port``; empty for this process.
+            The results do not depend on it, and a run may go on without it.
     """
 
     recipe: Recipe
@@ -70,6 +79,7 @@ class FitRequest:
     seed: int = 0
     devices: tuple[str, ...] = ()
     export: bool = True
+    data_service: str = ""
 
     def with_paths(self) -> FitRequest:
         """The request with every default folder filled in, absolute, so that it can be resumed."""
@@ -103,20 +113,27 @@ def run_fit(request: FitRequest, console: Console) -> int:
         load_backbone(Path(request.recipe.task.backbone))  # refuses before any work is done
     run = RunFolder(Path(request.out))
     run.check_free()
+    service = connect(request.data_service) if request.data_service else None
     for option, folder in (("--cache-dir", request.cache_dir), ("--export-dir", request.export_dir)):
         if Path(folder).exists() and not Path(folder).is_dir():
             raise UserError(f"{option} {folder}: a file, not a folder; choose another name")
-    data, examples = _load(request, console)
-    values = {key: value for key, value in dataclasses.asdict(request).items() if key != "recipe"}
-    run.create(request.recipe.to_dict(), values)
-    write_split(data.examples, run.split)
-    if request.recipe.train.overfit_batches:
-        return _overfit(request, data, run, console)
-    return _train_and_report(request, data, examples, run, console, resume=False)
+    with _watched(service, run):
+        data, examples = _load(request, console, service)
+        values = {key: value for key, value in dataclasses.asdict(request).items() if key not in _NOT_KEPT}
+        run.create(request.recipe.to_dict(), values)
+        write_split(data.examples, run.split)
+        if request.recipe.train.overfit_batches:
+            return _overfit(request, data, run, console)
+        return _train_and_report(request, data, examples, run, console, service, resume=False)
 
 
-def resume_fit(folder: Path, console: Console) -> int:
+def resume_fit(folder: Path, console: Console, data_service: str = "") -> int:
     """Continue a run where its last whole epoch ended.
+
+    Args:
+        folder: Of the run.
+        console: Where to say how far it is.
+        data_service: As ``FitRequest`` has it; a run may go on with another one, or without.
 
     Raises:
         UserError: If there is no run in the folder, or its data have changed.
@@ -131,26 +148,50 @@ def resume_fit(folder: Path, console: Console) -> int:
         raise UserError(f"--resume {folder}: the run is finished; its report is {run.report}")
     if request.recipe.train.overfit_batches:
         raise UserError(f"--resume {folder}: it was an overfit check, which is not resumed; start it again")
-    data, examples = _load(request, console)
-    _check_same_split(data, run)
-    return _train_and_report(request, data, examples, run, console, resume=True)
+    service = connect(data_service) if data_service else None
+    with _watched(service, run):
+        data, examples = _load(request, console, service)
+        _check_same_split(data, run)
+        return _train_and_report(request, data, examples, run, console, service, resume=True)
 
 
-def _load(request: FitRequest, console: Console) -> tuple[Data, Examples]:
+def _watched(service: DataService | None, run: RunFolder) -> AbstractContextManager[None]:
+    """End the process when its service is lost: nothing else ends TensorFlow's waiting for it."""
+
+    def end(message: str) -> None:
+        remedy = f"; then go on with --resume {run.path}" if run.checkpoint.exists() else ""
+        print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+    return service.watched(end) if service else contextlib.nullcontext()
+
+
+def _load(request: FitRequest, console: Console, service: DataService | None) -> tuple[Data, Examples]:
     cache = Path(request.cache_dir)
     examples = find_examples(
         request.data, request.labels, request.synced, request.recipe, cache, request.jobs, console
     )
     with progress("processing features", console) as report:
         data = load_data(
-            examples, request.recipe, cache / "processed", skip_bad=request.skip_bad, progress=report
+            examples,
+            request.recipe,
+            cache / "processed",
+            skip_bad=request.skip_bad,
+            progress=report,
+            service=service,
         )
     _print_data(data, examples, request.recipe, console)
     return data, examples
 
 
 def _train_and_report(
-    request: FitRequest, data: Data, examples: Examples, run: RunFolder, console: Console, resume: bool
+    request: FitRequest,
+    data: Data,
+    examples: Examples,
+    run: RunFolder,
+    console: Console,
+    service: DataService | None,
+    resume: bool,
 ) -> int:
     recipe = request.recipe
     try:
@@ -162,6 +203,7 @@ def _train_and_report(
             resume=resume,
             devices=request.devices,
             extra_callbacks=tensorboard.callbacks(recipe, data, run),
+            service=service,
         )
     except KeyboardInterrupt:
         console.print(f"continue with: python -m keras_mir.fit --resume {run.path}", soft_wrap=True)
@@ -170,6 +212,13 @@ def _train_and_report(
         if "No space left" not in error.message:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.path)) from None
+    if service and service.read_here:
+        console.print(
+            f"note: {service.read_here} examples did not come from the data service in time and were read "
+            f"here; do all its workers run, and see the files?",
+            highlight=False,
+            soft_wrap=True,
+        )
     _save_model(training, run)
     judged = data.sources[data.judged_on]
     outputs = predict_source(training.model, judged)
@@ -194,16 +243,18 @@ def _export(
     request: FitRequest, data: Data, examples: Examples, training: Training, report: dict[str, Any]
 ) -> Path:
     train = data.sources[TRAIN]
+    description = describe(request.recipe, data, examples, report)
     return export_savedmodel(
         training.model,
         Path(request.export_dir),
         request.name,
-        description=describe(request.recipe, data, examples, report),
+        description=description,
         classes=data.classes or None,
         rebuild=lambda: serving_model(request.recipe, data),
         hears=lambda model: AudioAnswers(
             model, data.classes or None, request.recipe.input, train.frames, train.spec
         ),
+        card=lambda signatures: model_card(request.name, description, signatures),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from keras_mir.data import TRAIN, Data
@@ -20,8 +21,14 @@ def describe(recipe: Recipe, data: Data, examples: Examples, report: dict[str, A
 
     Returns:
         A JSON-serialisable dictionary: ``feature_spec`` and ``recipe`` say what input the model
-        expects, ``classes`` or ``targets`` what its answers mean, ``report`` how good they are.
+        expects, ``classes`` or ``targets`` what its answers mean, ``dataset`` what it learnt from and
+        under which licence, ``report`` how it was trained and how good it is (see
+        ``keras_mir.evaluation.report``), ``versions`` what it was made with. Where files
+        were on this machine is left out.
     """
+    said_once = ("recipe", "versions", "model")
+    shortened = {key: value for key, value in report.items() if key not in said_once}
+    left_out = [Path(path).name for path in report["split"]["left_out"]]
     return {
         "format": 1,
         "recipe": recipe.to_dict(),
@@ -31,5 +38,6 @@ def describe(recipe: Recipe, data: Data, examples: Examples, report: dict[str, A
         "targets": list(data.targets),
         "class_mapping": data.class_mapping,
         "dataset": {"name": examples.name, "licence": examples.licence, "synthetic": examples.synthetic},
-        "report": report,
+        "report": {**shortened, "split": {**report["split"], "left_out": left_out}},
+        "versions": report["versions"],
     }

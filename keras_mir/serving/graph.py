@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_mir.serving.folders import SAVED_MODEL
+from keras_mir.serving.session import SIGNATURE
 from pipelines.errors import UserError
 
 # TensorFlow has these, but TF Serving's CPU binary cannot run them, or runs them only with Python,
@@ -41,15 +42,7 @@ def check_graph(path: Path) -> None:
         UserError: Naming the first operation that cannot be served, or if the file is
             missing or damaged.
     """
-    file = Path(path) / SAVED_MODEL
-    model = saved_model_pb2.SavedModel()
-    try:
-        model.ParseFromString(file.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{file}: missing; export the model again") from None
-    except DecodeError:
-        raise UserError(f"{file}: damaged; export the model again") from None
-    for meta_graph in model.meta_graphs:
+    for meta_graph in _read(path).meta_graphs:
         library = meta_graph.graph_def.library.function
         # A function may be called by its name, as if it were an operation.
         functions = {function.signature.name for function in library}
@@ -60,6 +53,35 @@ def check_graph(path: Path) -> None:
                 )
         for node in _nodes(meta_graph.graph_def):
             _check_node(path, node, functions)
+
+
+def read_signatures(path: Path) -> dict[str, Any]:
+    """The signatures of a SavedModel.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+
+    Returns:
+        `tensorflow.SignatureDef` by name, the default one first.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    (meta_graph,) = _read(path).meta_graphs
+    found = {name: value for name, value in meta_graph.signature_def.items() if not name.startswith("__")}
+    return dict(sorted(found.items(), key=lambda item: item[0] != SIGNATURE))
+
+
+def _read(path: Path) -> Any:
+    file = Path(path) / SAVED_MODEL
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file}: missing; export the model again") from None
+    except DecodeError:
+        raise UserError(f"{file}: damaged; export the model again") from None
+    return model
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

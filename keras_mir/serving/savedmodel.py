@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from keras_mir.serving.folders import (
     versions,
 )
 from keras_mir.serving.fresh_process import fresh_process
-from keras_mir.serving.graph import check_graph
+from keras_mir.serving.graph import check_graph, read_signatures
+from keras_mir.serving.model_card import MODEL_CARD
 from keras_mir.serving.session import SIGNATURE, quiet, session_predict
 from keras_mir.serving.verify import verify
 from keras_mir.serving.warmup import write_warmup
@@ -49,6 +50,7 @@ def export_savedmodel(
     classes: Sequence[str] | None,
     rebuild: Callable[[], keras.Model] | None = None,
     hears: Callable[[keras.Model], AudioAnswers] | None = None,
+    card: Callable[[Mapping[str, Any]], str] | None = None,
     keep_keras: bool = True,
 ) -> Path:
     """Write `root/name/<version>/`, checked and at once.
@@ -74,6 +76,7 @@ def export_savedmodel(
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         hears: Makes of the model to export what answers to sound.
+        card: Makes of the signatures, by name, the model card to keep in `assets.extra`.
         keep_keras: Keep the Keras model in `assets.extra`, for `load_keras`.
 
     Returns:
@@ -110,6 +113,8 @@ def export_savedmodel(
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            if card is not None:
+                (temporary / MODEL_CARD).write_text(card(read_signatures(temporary)), encoding="utf-8")
             if keep_keras:
                 # The same layers without the training state: the optimizer's would triple the size.
                 keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)

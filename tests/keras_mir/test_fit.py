@@ -1,6 +1,7 @@
 """The commands, as a user calls them: from files to an exported model, and every mistake one line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -130,6 +132,24 @@ def test_the_export_describes_itself(fitted):
     assert description["feature_spec"]["sample_rate"] == 22050
     assert description["recipe"]["input"]["sync"] == "beat"
     assert description["report"]["accuracy"]["value"] is not None
+    assert description["dataset"].keys() == {"name", "licence", "synthetic"}
+    assert description["versions"]["tensorflow"]
+    assert str(fitted) not in json.dumps(description)
+
+
+def test_the_python_lines_of_the_model_card_answer(fitted, tmp_path):
+    extra = fitted / "saved_models" / "lstm-beat-mel" / "1" / "assets.extra"
+    card = (extra / "model_card.md").read_text(encoding="utf-8")
+    assert "3 classes: Blues, Jazz, Metal." in card
+    assert "| `beat_times` | `(batch, beats)` | float32 |" in card
+    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    (tmp_path / "saved_models").symlink_to(fitted / "saved_models")
+    soundfile.write(tmp_path / "song.wav", np.sin(np.arange(44100) / 10), 44100)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", lines], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "'probabilities': <tf.Tensor: shape=(1, 3)" in done.stdout
 
 
 def test_evaluate_agrees_with_the_report_of_fit(fitted, course_data, tmp_path):
