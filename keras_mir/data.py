@@ -16,6 +16,7 @@ from pipelines.cache import BadFile, Cached, Progress
 from pipelines.classes import balanced_weights, class_indices, class_names, load_class_map
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.errors import UserError
+from pipelines.service import DataService
 from pipelines.splits import course_split, stratified_split
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -56,6 +57,7 @@ def load_data(
     *,
     skip_bad: bool = False,
     progress: Progress | None = None,
+    service: DataService | None = None,
 ) -> Data:
     """Map classes, split, and run the deterministic steps.
 
@@ -65,6 +67,7 @@ def load_data(
         cache_folder: Where processed features are kept.
         skip_bad: Leave out files that cannot be read, instead of refusing.
         progress: Called with the number of files done and of all.
+        service: Whose workers run the deterministic steps; ``None`` for this process.
 
     Raises:
         UserError: If labels do not fit the task, a class is too small to split, or a file
@@ -76,7 +79,7 @@ def load_data(
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
     classes = class_names(known) if recipe.task.task == "genre" else ()
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
-    cached = cache_examples(joined, recipe.input, cache_folder, progress)
+    cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     good = cached.lengths > 0

@@ -11,6 +11,7 @@ from keras_mir.flags import add_setting_flags, changed_settings
 from keras_mir.named_recipes import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipe import Recipe, read_recipe
 from keras_mir.report_recipes import REPORT_RECIPES
+from pipelines.dispatcher import workers_of
 from pipelines.errors import UserError
 
 
@@ -48,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--jobs", type=int, metavar="N", help="processes that extract features (default: all cores)"
     )
+    data.add_argument(
+        "--data-service",
+        default="",
+        metavar="grpc://HOST:PORT",
+        help="load examples in the workers of a tf.data service (python -m keras_mir.data_service); the "
+        "numbers are the same",
+    )
     run = parser.add_argument_group("run")
     run.add_argument(
         "--out", type=Path, metavar="RUN_DIR", help="folder of the run (default: runs/RECIPE-TIME)"
@@ -80,7 +88,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     from keras_mir.experiment import FitRequest, resume_fit, run_fit
 
     if arguments.resume:
-        return resume_fit(arguments.resume, console)
+        return resume_fit(arguments.resume, console, arguments.data_service)
     request = FitRequest(
         recipe=_recipe(arguments),
         data=_text(arguments.data),
@@ -89,6 +97,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         skip_bad=arguments.skip_bad,
         cache_dir=_text(arguments.cache_dir),
         jobs=arguments.jobs or 0,
+        data_service=arguments.data_service,
         out=_text(arguments.out),
         export_dir=str(arguments.export_dir),
         name=arguments.name or "",
@@ -116,6 +125,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--seed {arguments.seed}: give 0 or more")
     if arguments.labels and not arguments.data:
         raise UserError("--labels goes with --data, the folder its files are in")
+    if arguments.data_service:
+        workers_of(arguments.data_service)  # refuses before TensorFlow is imported
 
 
 def _text(path: Path | None) -> str:

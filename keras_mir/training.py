@@ -22,6 +22,7 @@ from keras_mir.recipe_model import compile_model, new_model
 from keras_mir.run_folder import RunFolder
 from pipelines.build import evaluation_batches, training_batches
 from pipelines.errors import UserError
+from pipelines.service import DataService
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def train(
     resume: bool = False,
     devices: Sequence[str] = (),
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    service: DataService | None = None,
 ) -> Training:
     """Train by a recipe, checkpointing after every epoch.
 
@@ -86,6 +88,7 @@ def train(
         resume: Continue from the run's checkpoint, if there is one.
         devices: Train on these in step; by default on all GPUs.
         extra_callbacks: Called after the training's own.
+        service: Whose workers load the examples; ``None`` for this process.
 
     Raises:
         UserError: If the loss is not a number any more.
@@ -114,6 +117,7 @@ def train(
             range(first, recipe.train.epochs),
             recipe.augment,
             len(data.classes),
+            service,
         )
         model.fit(
             batches,
@@ -121,7 +125,7 @@ def train(
             epochs=recipe.train.epochs,
             steps_per_epoch=steps,
             validation_data=evaluation_batches(
-                data.sources[VALIDATION], recipe.train.batch_size, len(data.classes) if soft else 0
+                data.sources[VALIDATION], recipe.train.batch_size, len(data.classes) if soft else 0, service
             ),
             callbacks=[
                 StopOnNan(),

@@ -12,7 +12,8 @@ import tensorflow as tf
 from pipelines.augment import SpecAugment, mixup
 from pipelines.cache import Cached, Progress, fill_cache
 from pipelines.datasets.base import Examples
-from pipelines.service import DataService, Load, read_in_turn
+from pipelines.order import Load, read_in_turn
+from pipelines.service import DataService
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step, fuse
@@ -108,7 +109,12 @@ def evaluation_batches(
     """
     steps = _steps(source, random_crop=False, augment=None)
     load = _Loader(source, steps)
-    dataset = service.map(range(len(source)), load) if service else _map_here(0, len(source), load)
+    if service:
+        # Keras tells by the number whether a data set has ended as it should.
+        known = tf.data.experimental.assert_cardinality(len(source))
+        dataset = service.map(range(len(source)), load).apply(known)
+    else:
+        dataset = _map_here(0, len(source), load)
     batches = _batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE)
     if one_hot:
         batches = batches.map(lambda inputs, labels, *weights: (inputs, _all_soft(labels, one_hot), *weights))

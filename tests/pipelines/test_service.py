@@ -15,12 +15,11 @@ import tensorflow as tf
 
 from pipelines.build import Source, cache_examples, evaluation_batches, training_batches
 from pipelines.errors import UserError
-from pipelines.service import DataService, connect, in_order
+from pipelines.service import DataService, connect
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.spec import FeatureSpec
 
 LENGTHS = [7, 3, 12, 5, 9, 4, 8, 6, 11, 10, 2]
-COUNT = 1000  # numbers of a stream without files
 
 
 class Servers:
@@ -34,10 +33,19 @@ class Servers:
         config = service.WorkerConfig(dispatcher_address=address, heartbeat_interval_ms=100)
         self.workers = [service.WorkerServer(config) for _ in range(workers)]
 
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker._stop()
+        self.dispatcher._stop()
+
 
 @pytest.fixture(scope="module")
-def servers() -> Servers:
-    return Servers(workers=2)
+def servers() -> Iterator[Servers]:
+    with Servers(workers=2) as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -99,55 +107,19 @@ def test_a_file_that_cannot_be_read_is_said_as_without_a_service(tmp_path, make_
     assert there.lengths.tolist() == here.lengths.tolist() == [5, 0, 7, 8]
 
 
-def shuffled(numbers: list[int]) -> tf.data.Dataset:
-    """Pairs of a number and an example of a length of its own, in the given order."""
+def test_what_a_worker_had_in_hand_when_it_went_is_read_here():
+    def identity(number: tf.Tensor) -> tf.Tensor:
+        return tf.identity(number)
 
-    def example(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"values": tf.fill([number % 5], number), "name": tf.strings.as_string(number)}
-
-    return tf.data.Dataset.from_tensor_slices(tf.constant(numbers, tf.int64)).map(lambda n: (n, example(n)))
-
-
-def restored(numbers: list[int]) -> tuple[list[int], list[int]]:
-    """The numbers that come out, and those among them that were loaded anew."""
-
-    def load(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"values": tf.fill([number % 5], number), "name": tf.constant("loaded")}
-
-    out, loaded = [], []
-    for position, example in enumerate(in_order(shuffled(numbers), range(COUNT), load)):
-        assert example["values"].numpy().tolist() == [position] * (position % 5)
-        name = example["name"].numpy().decode()
-        assert name in ("loaded", str(position))
-        out.append(position)
-        loaded += [position] * (name == "loaded")
-    return out, loaded
-
-
-ALL = list(range(COUNT))
-
-
-def jumbled(spread: int) -> list[int]:
-    """Every number within ``spread`` places of its own."""
-    places = np.arange(COUNT) + np.random.default_rng(0).uniform(0, spread, COUNT)
-    return [int(number) for number in np.argsort(places)]
-
-
-@pytest.mark.parametrize(
-    ("arriving", "loaded"),
-    [
-        pytest.param(ALL, [], id="in order"),
-        pytest.param(jumbled(200), [], id="out of order"),
-        pytest.param(ALL[7:200] + ALL[:7] + ALL[200:], [], id="some late"),
-        pytest.param(ALL[7:] + ALL[:7], ALL[:7], id="some after they were read"),
-        pytest.param(ALL[:50] + ALL[60:], ALL[50:60], id="some lost"),
-        pytest.param(ALL[:-30], ALL[-30:], id="the last lost"),
-        pytest.param(ALL[:10] + ALL[900:], ALL[10:900], id="most lost"),
-        pytest.param([], ALL, id="all lost"),
-    ],
-)
-def test_every_example_comes_once_and_in_order(arriving, loaded):
-    assert restored(arriving) == (ALL, loaded)
+    got = []
+    with Servers(workers=2) as servers:
+        service = connect(servers.target)
+        for number in service.map(range(3000), identity):
+            got.append(int(number))
+            if len(got) == 500:
+                servers.workers.pop()._stop()
+    assert got == list(range(3000))
+    assert 0 < service.read_here < 2000
 
 
 @pytest.fixture
@@ -175,6 +147,5 @@ def test_an_address_of_another_form_is_refused(target):
 
 
 def test_a_service_without_workers_is_refused():
-    idle = Servers(workers=0)
-    with pytest.raises(UserError, match="it has no workers"):
+    with Servers(workers=0) as idle, pytest.raises(UserError, match="it has no workers"):
         connect(idle.target)

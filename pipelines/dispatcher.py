@@ -1,0 +1,68 @@
+"""Ask the dispatcher of a tf.data service for its workers; without TensorFlow, which waits an hour for it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+
+from pipelines.errors import UserError
+
+_SECONDS = 5.0  # to wait for an answer
+
+
+def workers_of(target: str, option: str = "--data-service") -> list[str]:
+    """The addresses of a dispatcher's workers, those that have died too.
+
+    Args:
+        target: ``grpc://host:port`` of the dispatcher.
+        option: Where the user gave it, for messages.
+
+    Raises:
+        UserError: If the address is malformed, or no dispatcher answers there.
+    """
+    import grpc
+
+    # From TensorFlow's dispatcher.proto, which has no Python of its own.
+    with grpc.insecure_channel(address_of(target, option)) as channel:
+        ask = channel.unary_unary("/tensorflow.data.DispatcherService/GetWorkers")
+        try:
+            answer = bytes(ask(b"", timeout=_SECONDS))
+        except grpc.RpcError:
+            raise UserError(
+                f"{option} {target}: no tf.data service answers there; "
+                f"start one with python -m keras_mir.data_service"
+            ) from None
+    # message GetWorkersResponse { repeated WorkerInfo workers = 1; }
+    # message WorkerInfo { string address = 1; }
+    return [str(address, "utf-8") for worker in _first_fields(answer) for address in _first_fields(worker)]
+
+
+def _first_fields(message: bytes) -> Iterator[bytes]:
+    """The values of field 1, bytes shorter than 128, of a message that has no other fields."""
+    while message:
+        length = message[1]
+        yield message[2 : 2 + length]
+        message = message[2 + length :]
+
+
+def listens(address: str) -> bool:
+    """Whether somebody takes connections at ``host:port``."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def address_of(target: str, option: str) -> str:
+    """``host:port`` of ``grpc://host:port``.
+
+    Raises:
+        UserError: If it is not of that form.
+    """
+    found = re.fullmatch(r"grpc://([^/\s:]+:\d+|\[[^/\s]+\]:\d+)/?", target)
+    if not found:
+        raise UserError(f"{option} {target}: give the address as grpc://HOST:PORT")
+    return found[1]
