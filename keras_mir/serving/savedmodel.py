@@ -26,7 +26,8 @@ from keras_mir.serving.folders import (
 from keras_mir.serving.fresh_process import fresh_process
 from keras_mir.serving.graph import check_graph, read_signatures
 from keras_mir.serving.model_card import MODEL_CARD
-from keras_mir.serving.session import SIGNATURE, quiet, session_predict
+from keras_mir.serving.session import quiet, session_predict
+from keras_mir.serving.signatures import signatures
 from keras_mir.serving.verify import verify
 from keras_mir.serving.warmup import write_warmup
 from pipelines.errors import UserError
@@ -152,40 +153,10 @@ def _write(
     classes: Sequence[str] | None,
     answers: AudioAnswers | None,
 ) -> None:
-    def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = model({"features": features, "lengths": lengths}, training=False)
-        if classes is None:
-            return {target: tf.squeeze(value, -1) for target, value in outputs.items()}
-        probabilities = outputs["genre"]  # (batch, n_classes)
-        names = tf.constant(list(classes))
-        return {
-            "probabilities": probabilities,
-            "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
-            "genre": tf.gather(names, tf.argmax(probabilities, axis=-1)),
-        }
-
-    below = keras.Model(model.input, model.get_layer("embedding").output)
-
-    def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": below({"features": features, "lengths": lengths}, training=False)}
-
-    inputs = [
-        tf.TensorSpec(model.input["features"].shape, tf.float32, "features"),
-        tf.TensorSpec(model.input["lengths"].shape, tf.int32, "lengths"),
-    ]
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(SIGNATURE, serve, input_signature=inputs)
-    archive.add_endpoint("embedding", embed, input_signature=inputs)
-    if answers is not None:
-        sound = [
-            tf.TensorSpec([None, None], tf.float32, "waveform"),
-            tf.TensorSpec([None], tf.int32, "lengths"),
-            tf.TensorSpec([None], tf.int32, "rate"),
-        ]
-        archive.add_endpoint("waveform", answers.from_waveform, input_signature=sound)
-        files = [tf.TensorSpec([None], tf.string, "audio")]
-        archive.add_endpoint("audio", answers.from_wav, input_signature=files)
+    for signature, way in signatures(model, classes, answers).items():
+        archive.add_endpoint(signature, way.answer, input_signature=list(way.inputs))
     try:
         with quiet():
             archive.write_out(folder, verbose=False)
