@@ -62,14 +62,14 @@ def read_signatures(path: Path) -> dict[str, Any]:
         path: The folder that holds `saved_model.pb`.
 
     Returns:
-        `tensorflow.SignatureDef` by name, the default one first.
+        `tensorflow.SignatureDef` by name, the default one first, then alphabetically.
 
     Raises:
         UserError: If the file is missing or damaged.
     """
     (meta_graph,) = _read(path).meta_graphs
     found = {name: value for name, value in meta_graph.signature_def.items() if not name.startswith("__")}
-    return dict(sorted(found.items(), key=lambda item: item[0] != SIGNATURE))
+    return dict(sorted(found.items(), key=lambda item: (item[0] != SIGNATURE, item[0])))
 
 
 def _read(path: Path) -> Any:
