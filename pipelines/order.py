@@ -80,10 +80,15 @@ def in_order(arriving: tf.data.Dataset, numbers: range, load: Load) -> tf.data.D
     # waited for. As a rule all have come out before, and nobody waits for the end of the stream, which
     # comes when the last worker has said so.
     past_the_end = tf.constant(numbers.stop + WINDOW - 1, tf.int64)
-    nothing = tf.nest.pack_sequence_as(spec, [ring.nothing() for ring in rings])
-    arriving = arriving.concatenate(tf.data.Dataset.from_tensors((past_the_end, nothing)))
+    last = tf.data.Dataset.from_tensors((past_the_end, empty_example(spec)))
+    arriving = arriving.concatenate(last)
     given = arriving.scan(start, arrive).take_while(lambda turn, _: turn < numbers.stop)
     return given.flat_map(lambda _, given: given).take(len(numbers))
+
+
+def empty_example(spec: Any) -> Any:
+    """Zeros of the given types and shapes, with none where a size is not given."""
+    return tf.nest.map_structure(lambda part: tf.zeros([size or 0 for size in part.shape], part.dtype), spec)
 
 
 def read_in_turn(
@@ -126,6 +131,3 @@ class _Ring:
             input_handle=held, index=place, element_shape=self.shape, element_dtype=self.spec.dtype
         )
         return tf.ensure_shape(value, self.spec.shape)
-
-    def nothing(self) -> tf.Tensor:
-        return tf.zeros([size or 0 for size in self.spec.shape], self.spec.dtype)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipelines.dispatcher import listens, workers_of
 from pipelines.errors import UserError
-from pipelines.order import WINDOW, Load, in_order
+from pipelines.order import WINDOW, Load, empty_example, in_order
 
 _LOOKS = 5  # in vain, before a service counts as lost; it and its workers may be starting again
 
@@ -53,11 +53,15 @@ class DataService:
         Raises:
             UserError: If the service does not take the work.
         """
-        # The numbers go on past the end, round to the first examples: once some of those have come,
-        # the last examples are known to be lost. Without losses nobody waits for them.
+        nothing = empty_example(tf.data.Dataset.range(0).map(load).element_spec)
+
+        def load_numbered(number: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            return number, tf.cond(number < numbers.stop, lambda: load(number), lambda: nothing)
+
+        # Empty examples follow the last one. When they come and it has not, it is lost, which the end of
+        # the stream does not tell: TensorFlow waits there for workers that have died to come back.
         numbered = tf.data.Dataset.range(numbers.start, numbers.stop + 2 * WINDOW).map(
-            lambda number: (number, load(numbers.start + (number - numbers.start) % len(numbers))),
-            tf.data.AUTOTUNE,
+            load_numbered, tf.data.AUTOTUNE
         )
         # What a worker fails at is read here and so fails here, in its place and with its message.
         numbered = numbered.ignore_errors()

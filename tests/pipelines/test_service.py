@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -120,6 +121,18 @@ def test_what_a_worker_had_in_hand_when_it_went_is_read_here():
                 servers.workers.pop()._stop()
     assert got == list(range(3000))
     assert 0 < service.read_here < 2000
+
+
+def test_a_service_that_goes_is_noticed(servers):
+    told = queue.SimpleQueue[str]()
+    with Servers(workers=1) as gone:
+        service = connect(gone.target)
+    with service.watched(told.put, pause=0.01):
+        assert f"--data-service {gone.target}: it has gone" in told.get(timeout=60)
+    assert told.empty()
+    with connect(servers.target).watched(told.put, pause=0.01):
+        time.sleep(1)
+    assert told.empty()
 
 
 @pytest.fixture
