@@ -3,9 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_mir.layers._frames import frames_within
+
+_LOWEST = float(np.finfo(np.float32).min)
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -31,13 +34,14 @@ class TimePooling(keras.layers.Layer):
         x = ops.reshape(x, (-1, time, bands * channels))  # (batch, time, bands * channels)
         total = ops.cast(x, "float32")  # a sum over a clip can leave the range of float16
         if lengths is None:
-            mean, peak = ops.mean(total, axis=1), ops.max(x, axis=1)
+            mean, peak = ops.mean(total, axis=1), ops.max(total, axis=1)
         else:
             valid = ops.expand_dims(frames_within(lengths, time), -1)  # (batch, time, 1)
             count = ops.sum(ops.cast(valid, "float32"), axis=1)
             mean = ops.sum(ops.where(valid, total, 0.0), axis=1) / count
-            peak = ops.max(ops.where(valid, x, ops.full_like(x, float("-inf"))), axis=1)
-        return ops.concatenate([ops.cast(mean, x.dtype), peak], axis=-1)
+            # Of finite numbers: converters to other formats multiply by the mask, and 0 times infinity is NaN.
+            peak = ops.max(ops.where(valid, total, _LOWEST), axis=1)
+        return ops.concatenate([ops.cast(mean, x.dtype), ops.cast(peak, x.dtype)], axis=-1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         return None
