@@ -2,8 +2,8 @@
 
 Sorting is what a median costs. Segments of up to 32 frames, which is where beats lie, are sorted
 side by side: one sorting network, every comparison of it one ``minimum`` and one ``maximum`` over
-all segments and bands, which the processor does many at a time and without a branch. Longer
-segments are sorted frame by frame.
+all segments and bands, which the processor does many at a time and without a branch. The few
+that are longer, as before the first beat, are partitioned one after the other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def segment_medians(values: tf.Tensor, bounds: tf.Tensor) -> tuple[tf.Tensor, tf
     is_long = lengths > 2 * _RUN
     short, long = (tf.cast(tf.where(which)[:, 0], tf.int32) for which in (~is_long, is_long))
     of_short = _of_short(values, tf.gather(bounds, short), tf.gather(lengths, short))
-    of_long = _of_any(tf.boolean_mask(values, tf.repeat(is_long, lengths)), tf.gather(lengths, long))
+    of_long = _of_long(values, tf.gather(bounds, long), tf.gather(lengths, long))
     lower, upper = (tf.dynamic_stitch([short, long], parts) for parts in zip(of_short, of_long, strict=True))
     return lower, upper
 
@@ -54,18 +54,20 @@ def _of_short(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple
     return lower, tf.where(lengths[:, None] % 2 == 0, upper, lower)
 
 
-def _of_any(values: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of segments one after the other; the key is the segment's number, then the value."""
-    stop = tf.cumsum(lengths)
-    start = stop - lengths
-    segment = tf.repeat(tf.range(tf.size(lengths)), lengths)  # (time,)
-    wide = tf.cast(tf.transpose(values), tf.float64)  # (bands, time)
-    span = tf.reduce_max(wide) - tf.reduce_min(wide) + 1.0
-    order = tf.argsort(wide + span * tf.cast(segment, tf.float64), axis=-1)
-    ascending = tf.gather(tf.transpose(values), order, batch_dims=1)
-    lower = tf.gather(ascending, start + (lengths - 1) // 2, axis=1)
-    upper = tf.gather(ascending, start + lengths // 2, axis=1)
-    return tf.transpose(lower), tf.transpose(upper)
+def _of_long(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of segments of any length, one after the other."""
+
+    def of_one(segment: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        start, length = segment
+        rows = tf.transpose(values[start : start + length])  # (bands, length)
+        lower, upper = (tf.raw_ops.NthElement(input=rows, n=n) for n in ((length - 1) // 2, length // 2))
+        return lower, upper
+
+    bands = tf.TensorSpec(values.shape[1:], values.dtype)
+    # One more than there are, for no tensors at all cannot be stacked if their shape is unknown.
+    segments = (tf.concat([starts, [0]], axis=0), tf.concat([lengths, [1]], axis=0))
+    lower, upper = tf.map_fn(of_one, segments, fn_output_signature=(bands, bands))
+    return lower[:-1], upper[:-1]
 
 
 def _sorting_network(size: int) -> Iterator[tuple[int, int]]:
