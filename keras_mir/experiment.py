@@ -225,8 +225,10 @@ def _train_and_report(
     judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
     report = judgement.report(_context(request, data, examples, training, run.model))
     places = [("report", run.report), ("logs", run.logs)]
+    description = describe(recipe, data, examples, report)
+    write_atomically(run.description, (json.dumps(description, indent=2, ensure_ascii=False) + "\n").encode())
     if request.export:
-        export = _short(_export(request, data, examples, training, report))
+        export = _short(_export(request, data, training, description))
         report["model"] = str(export)
         places.append(("export", export))
     judgement.save_figures(run.path)
@@ -239,11 +241,8 @@ def _train_and_report(
     return 0
 
 
-def _export(
-    request: FitRequest, data: Data, examples: Examples, training: Training, report: dict[str, Any]
-) -> Path:
+def _export(request: FitRequest, data: Data, training: Training, description: dict[str, Any]) -> Path:
     train = data.sources[TRAIN]
-    description = describe(request.recipe, data, examples, report)
     return export_savedmodel(
         training.model,
         Path(request.export_dir),

@@ -20,8 +20,9 @@ class RunFolder:
 
     ``recipe.toml`` and ``run.json`` say what was asked for, ``checkpoint`` holds the state
     after the last whole epoch, ``logs`` what TensorBoard shows; ``split.csv``,
-    ``history.csv``, ``report.json``, ``model.keras`` and the pictures are the results;
-    an overfit check has ``overfit.json`` in place of the report.
+    ``history.csv``, ``report.json``, ``model.keras``, what it says of itself in
+    ``description.json``, and the pictures are the results; an overfit check has ``overfit.json``
+    in place of the report.
     """
 
     path: Path
@@ -53,6 +54,10 @@ class RunFolder:
     @property
     def report(self) -> Path:
         return self.path / "report.json"
+
+    @property
+    def description(self) -> Path:
+        return self.path / "description.json"
 
     @property
     def overfit(self) -> Path:

@@ -39,7 +39,7 @@ class TimePooling(keras.layers.Layer):
             valid = ops.expand_dims(frames_within(lengths, time), -1)  # (batch, time, 1)
             count = ops.sum(ops.cast(valid, "float32"), axis=1)
             mean = ops.sum(ops.where(valid, total, 0.0), axis=1) / count
-            # Of finite numbers: converters to other formats multiply by the mask, and 0 times infinity is NaN.
+            # A finite number: converters to other formats multiply by the mask, and 0 times infinity is NaN.
             peak = ops.max(ops.where(valid, total, _LOWEST), axis=1)
         return ops.concatenate([ops.cast(mean, x.dtype), ops.cast(peak, x.dtype)], axis=-1)
 

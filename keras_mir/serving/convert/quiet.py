@@ -1,0 +1,29 @@
+"""Converters without their notes on the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what converters and runtimes say off the screen; what matters comes as an exception.
+
+    Their C++ side writes to file descriptor 2, where Python cannot filter it.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as hidden, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        screen = os.dup(2)
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
