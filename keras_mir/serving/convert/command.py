@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_mir.serving.convert.format import Format, LacksOperations
+from keras_mir.serving.convert.format import CannotConvert, Format
 from keras_mir.serving.convert.frozen import operations, traced
 from keras_mir.serving.convert.litert import LITERT
 from keras_mir.serving.convert.onnx import ONNX, check_installed
@@ -86,10 +86,10 @@ def _export_file(trained: TrainedModel, form: Format, signature: str, folder: Pa
     answers = trained.hears(model) if signature in SOUND else None
     function = traced(signatures(model, trained.classes, answers)[signature])
     if lacking := form.lacks(operations(function)):
-        raise _refusal(form, signature, ", ".join(sorted(lacking)))
+        raise _refusal(form, signature, f"lacks {', '.join(sorted(lacking))}")
     try:
         content = form.convert(function, trained.description)
-    except LacksOperations as error:
+    except CannotConvert as error:
         raise _refusal(form, signature, str(error)) from None
     part = "" if signature == SIGNATURE else f".{signature}"
     path = folder / f"{trained.name}{part}{form.suffix}"
@@ -101,13 +101,13 @@ def _export_file(trained: TrainedModel, form: Format, signature: str, folder: Pa
     yield f"gives   {_listed(concrete.structured_outputs)}"
 
 
-def _refusal(form: Format, signature: str, lacking: str) -> UserError:
+def _refusal(form: Format, signature: str, reason: str) -> UserError:
     remedy = (
         "convert serving_default, which takes features, or serve the SavedModel"
         if signature in SOUND
         else "serve the SavedModel"
     )
-    return UserError(f"--signature {signature}: {form.label} lacks {lacking}; {remedy}")
+    return UserError(f"--signature {signature}: {form.label} {reason}; {remedy}")
 
 
 def _check(path: Path, content: bytes, form: Format, trained: TrainedModel, signature: str) -> None:

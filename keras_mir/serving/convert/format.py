@@ -20,7 +20,7 @@ class Format:
         suffix: Of its files.
         lacks: Of the types of operations in a graph, those the format is known to lack.
         convert: From a `tf.function` and the model's description to the content of a file. It raises
-            `LacksOperations`.
+            `CannotConvert`.
         load: From such a content to a function from inputs to outputs by name, in the format's own
             runtime; strings as object arrays of bytes.
     """
@@ -32,5 +32,5 @@ class Format:
     load: Callable[[bytes], Run]
 
 
-class LacksOperations(Exception):  # noqa: N818, it is an answer rather than an error
-    """A converter met operations that its format lacks; their types, or what it said."""
+class CannotConvert(Exception):  # noqa: N818, it is an answer rather than an error
+    """A converter gave up: the format "lacks ..." operations, or it "fails (...)" with what it said."""

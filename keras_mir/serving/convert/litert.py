@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from keras_mir.serving.convert.format import Format, LacksOperations, Run
+from keras_mir.serving.convert.format import CannotConvert, Format, Run
 from keras_mir.serving.convert.frozen import frozen
 from keras_mir.serving.convert.quiet import quiet
 
@@ -55,7 +55,7 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
         try:
             model = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
         except ConverterError as error:
-            raise LacksOperations(_named(str(error))) from None
+            raise CannotConvert(_reason(str(error))) from None
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a") as archive:
         text = json.dumps(description, indent=2, ensure_ascii=False)
@@ -64,12 +64,12 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def _named(message: str) -> str:
+def _reason(message: str) -> str:
     """The operations that a converter's message is about, or else its first line."""
     listed = re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", message, re.MULTILINE)
     names = {name for names in listed for name in names.split(", ")}
     names |= set(re.findall(r"'tf\.(\w+)' op", message))
-    return ", ".join(sorted(names)) or message.strip().splitlines()[0]
+    return f"lacks {', '.join(sorted(names))}" if names else f"fails ({message.strip().splitlines()[0]})"
 
 
 def _load(content: bytes) -> Run:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mir.serving.convert.format import Format, LacksOperations, Run
+from keras_mir.serving.convert.format import CannotConvert, Format, Run
 from keras_mir.serving.convert.quiet import quiet
 from pipelines.errors import UserError
 
@@ -49,7 +49,7 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
         try:
             model, _ = convert.from_function(function, input_signature=function.input_signature)
         except (ValueError, NotImplementedError) as error:
-            raise LacksOperations(str(error).splitlines()[0]) from None
+            raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
     for tensor in (*model.graph.input, *model.graph.output):
         for size, axis in zip(tensor.type.tensor_type.shape.dim, _AXES, strict=False):
             if not size.HasField("dim_value"):

@@ -23,7 +23,9 @@ def for_converting(model: keras.Model) -> keras.Model:
 def _rebuilt(model: keras.Model, instead: dict[type, Any]) -> keras.Model:
     def again(layer: Any) -> Any:
         config = layer.get_config()
-        if layer.compute_dtype in ("float16", "bfloat16"):
+        # Between layers of different precision Keras has cast operations, which are no layers.
+        dtype = layer.compute_dtype if isinstance(layer, keras.layers.Layer) else config.get("dtype")
+        if dtype in ("float16", "bfloat16"):
             config["dtype"] = "float32"
         if isinstance(layer, BidirectionalLSTM):
             config["use_cudnn"] = False

@@ -1,0 +1,16 @@
+"""What the LiteRT converter cannot do is named."""
+
+import pytest
+import tensorflow as tf
+
+from keras_mir.serving.convert.format import CannotConvert
+from keras_mir.serving.convert.litert import LITERT
+
+
+def test_an_operation_that_does_not_convert_is_named():
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "x")])
+    def double_each(x):
+        return {"y": tf.map_fn(lambda row: row * 2, x)}
+
+    with pytest.raises(CannotConvert, match=r"^lacks TensorListReserve$"):
+        LITERT.convert(double_each, {})
