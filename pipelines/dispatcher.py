@@ -1,10 +1,11 @@
-"""Ask the dispatcher of a tf.data service for its workers; without TensorFlow, which waits an hour for it."""
+"""Ask after a tf.data service and its workers; without TensorFlow, which waits for hours."""
 
 from __future__ import annotations
 
 import re
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 from pipelines.errors import UserError
 
@@ -46,14 +47,21 @@ def _first_fields(message: bytes) -> Iterator[bytes]:
         message = message[2 + length :]
 
 
-def listens(address: str) -> bool:
-    """Whether somebody takes connections at ``host:port``."""
+def worker_state(address: str) -> Literal["answers", "gone", "mute"]:
+    """How a worker at ``host:port`` is: mute if it is there, takes a connection, and says nothing."""
+    import grpc
+
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
     except OSError:
-        return False
-    return True
+        return "gone"
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_SECONDS)
+        except grpc.FutureTimeoutError:
+            return "mute"
+    return "answers"
 
 
 def address_of(target: str, option: str) -> str:

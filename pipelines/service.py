@@ -15,11 +15,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.dispatcher import listens, workers_of
+from pipelines.dispatcher import worker_state, workers_of
 from pipelines.errors import UserError
 from pipelines.order import WINDOW, Load, empty_example, in_order
 
-_LOOKS = 5  # in vain, before a service counts as lost; it and its workers may be starting again
+_LOOKS = 10  # in vain, before a service counts as lost
 
 
 class DataService:
@@ -79,14 +79,16 @@ class DataService:
         return in_order(arriving, numbers, load_here)
 
     @contextlib.contextmanager
-    def watched(self, lost: Callable[[str], object], pause: float = 2.0) -> Iterator[None]:
+    def watched(self, lost: Callable[[str], object], pause: float = 3.0) -> Iterator[None]:
         """Look after the service while it is worked with.
 
         TensorFlow waits for a service that is gone, deaf even to Ctrl-C; so another thread looks.
+        Workers that have died are none of its business as long as one is left; one that is there
+        and does not answer is, because the dispatcher waits for it whenever a stream begins.
 
         Args:
-            lost: Called once, in that thread, with a message when neither the dispatcher nor one
-                of its workers has answered for a while.
+            lost: Called once, in that thread, with a message when the service has not been well
+                for ten looks on end; it, or a worker, may be starting again.
             pause: Between looks, in seconds.
         """
         stop = threading.Event()
@@ -94,9 +96,10 @@ class DataService:
         def look() -> None:
             in_vain = 0
             while not stop.wait(pause):
-                in_vain = 0 if self._is_there() else in_vain + 1
+                trouble = self._trouble()
+                in_vain = in_vain + 1 if trouble else 0
                 if in_vain == _LOOKS:
-                    lost(f"--data-service {self.target}: it has gone: no dispatcher, or no worker, answers")
+                    lost(f"--data-service {self.target}: {trouble}")
                     return
 
         thread = threading.Thread(target=look, daemon=True)
@@ -107,11 +110,16 @@ class DataService:
             stop.set()
             thread.join()
 
-    def _is_there(self) -> bool:
+    def _trouble(self) -> str:
         try:
-            return any(listens(worker) for worker in workers_of(self.target))
+            workers = workers_of(self.target)
         except UserError:
-            return False
+            return "its dispatcher does not answer any more"
+        states = {worker: worker_state(worker) for worker in workers}
+        mute = [worker for worker, state in states.items() if state == "mute"]
+        if mute:
+            return f"its worker {mute[0]} does not answer any more"
+        return "" if "answers" in states.values() else "none of its workers is there any more"
 
 
 def connect(target: str) -> DataService:

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.build import Source, cache_examples, evaluation_batches, training_batches
+from pipelines.dispatcher import worker_state, workers_of
 from pipelines.errors import UserError
 from pipelines.service import DataService, connect
 from pipelines.settings import AugmentSettings, InputSettings
@@ -90,7 +91,7 @@ def test_evaluation_is_that_without_a_service(source, service):
 
 
 def test_features_are_processed_in_the_workers(tmp_path, make_examples, service):
-    examples, settings = make_examples([130, 170, 150]), InputSettings(feature="fused", sync="beat")
+    examples, settings = make_examples([13, 17, 15]), InputSettings(feature="mel")
     here = cache_examples(examples, settings, tmp_path / "here")
     there = cache_examples(examples, settings, tmp_path / "there", service=service)
     assert service.read_here == 0
@@ -123,16 +124,27 @@ def test_what_a_worker_had_in_hand_when_it_went_is_read_here():
     assert 0 < service.read_here < 2000
 
 
-def test_a_service_that_goes_is_noticed(servers):
+def test_a_service_that_goes_is_noticed():
     told = queue.SimpleQueue[str]()
-    with Servers(workers=1) as gone:
-        service = connect(gone.target)
+    with Servers(workers=2) as servers:
+        service = connect(servers.target)
+        with service.watched(told.put, pause=0.01):
+            time.sleep(1)
+            servers.workers.pop()._stop()
+            time.sleep(1)
+            assert told.empty()  # one is left
+            servers.workers.pop()._stop()
+            assert "none of its workers is there any more" in told.get(timeout=60)
     with service.watched(told.put, pause=0.01):
-        assert f"--data-service {gone.target}: it has gone" in told.get(timeout=60)
-    assert told.empty()
-    with connect(servers.target).watched(told.put, pause=0.01):
-        time.sleep(1)
-    assert told.empty()
+        assert told.get(timeout=60) == (
+            f"--data-service {servers.target}: its dispatcher does not answer any more"
+        )
+
+
+def test_a_worker_that_is_stuck_is_told_from_one_that_is_gone(servers, deaf_port):
+    assert worker_state(workers_of(servers.target)[0]) == "answers"
+    assert worker_state(f"127.0.0.1:{deaf_port}") == "mute"
+    assert worker_state("127.0.0.1:1") == "gone"
 
 
 @pytest.fixture
