@@ -21,6 +21,7 @@ from pipelines.errors import UserError
 _START_SECONDS = 60.0  # for workers to join
 _LOOK_SECONDS = 0.5  # between looks at them
 _HEARTBEAT_MS = 1000
+_FORGET_MS = 5000  # what nobody reads any more, such as the validation examples of the last epoch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +70,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     import tensorflow as tf
 
     service = tf.data.experimental.service
-    dispatcher = service.DispatchServer(service.DispatcherConfig(port=arguments.port))
+    dispatcher = service.DispatchServer(
+        service.DispatcherConfig(
+            port=arguments.port, job_gc_check_interval_ms=_FORGET_MS, job_gc_timeout_ms=_FORGET_MS
+        )
+    )
     host = arguments.host or "127.0.0.1"
     target = f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
     return _run_workers(target, "--host", host, arguments.workers, f"tf.data service at {target}")

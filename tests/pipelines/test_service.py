@@ -29,7 +29,9 @@ class Servers:
 
     def __init__(self, workers: int) -> None:
         service = tf.data.experimental.service
-        self.dispatcher = service.DispatchServer(service.DispatcherConfig(port=0, worker_timeout_ms=1000))
+        self.dispatcher = service.DispatchServer(
+            service.DispatcherConfig(port=0, job_gc_check_interval_ms=100, job_gc_timeout_ms=100)
+        )
         self.target = str(self.dispatcher.target)
         address = self.target.removeprefix("grpc://")
         config = service.WorkerConfig(dispatcher_address=address, heartbeat_interval_ms=100)
