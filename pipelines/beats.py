@@ -129,27 +129,39 @@ def _best_scores(local: tf.Tensor, step: _Step) -> tf.Tensor:
     frame's predecessor less the penalty of the step from it, at its maximum, is a dilation.
     """
     frames, block = tf.shape(local)[0], step.shortest
-    ahead = tf.reshape(tf.pad(local, [[0, _UNROLLED * block]]), (1, 1, -1, 1))  # an image one pixel high
+    turns = tf.maximum((frames + (_UNROLLED - 1) * block - 1) // (_UNROLLED * block), 1)
+    missing = (1 + turns * _UNROLLED) * block - frames
     kernel = tf.reverse(-step.penalty, [0])[None, :, None]
-    before = tf.fill([1, 1, step.longest, 1], tf.constant(-np.inf, tf.float64))
-    advance, block_shape, before_shape = tf.stack([0, 0, block, 0]), [1, 1, block, 1], tf.shape(before)
-    block_shape = tf.stack(block_shape)
+    # Time is the width of an image one pixel high, for the dilation. The first block has no predecessors.
+    ahead = tf.reshape(tf.pad(local, [[0, missing]]), (1, 1, -1, 1))
+    nothing = tf.fill([1, 1, step.longest, 1], tf.constant(-np.inf, tf.float64))
+    recent = tf.concat([nothing, ahead[:, :, :block]], axis=2)[:, :, block:]
+    width, begins = tf.shape(recent), [tf.stack([0, 0, i * block, 0]) for i in range(_UNROLLED + 1)]
+    block_shape = tf.stack([1, 1, block, 1])
 
-    def next_blocks(begin: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        for _ in range(_UNROLLED):
-            recent = tf.slice(scores, begin, before_shape)
-            best = tf.nn.dilation2d(recent, kernel, [1, 1, 1, 1], "VALID", "NHWC", [1, 1, 1, 1])
-            scores = tf.concat([scores, tf.slice(ahead, begin, block_shape) + best], axis=2)
-            begin += advance
-        return begin, scores
+    def next_blocks(
+        turn: tf.Tensor, begin: tf.Tensor, recent: tf.Tensor, scores: tf.TensorArray
+    ) -> tuple[tf.Tensor, ...]:
+        for i in range(_UNROLLED):
+            window = tf.slice(recent, begins[i], width) if i else recent
+            best = tf.nn.dilation2d(window, kernel, [1, 1, 1, 1], "VALID", "NHWC", [1, 1, 1, 1])
+            recent = tf.concat([recent, tf.slice(ahead, begin, block_shape) + best], axis=2)
+            begin += begins[1]
+        scores = scores.write(turn, tf.reshape(recent, [-1])[step.longest :])
+        return turn + 1, begin, tf.slice(recent, begins[_UNROLLED], width), scores
 
-    _, scores = tf.while_loop(
-        lambda _, scores: tf.size(scores) < step.longest + frames,
+    *_, scores = tf.while_loop(
+        lambda turn, *_: turn < turns,
         next_blocks,
-        (advance, tf.concat([before, ahead[:, :, :block]], axis=2)),
-        shape_invariants=(tf.TensorShape([4]), tf.TensorShape([1, 1, None, 1])),
+        (0, begins[1], recent, tf.TensorArray(tf.float64, turns, element_shape=[None])),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.TensorShape([4]),
+            tf.TensorShape([None] * 4),
+            tf.TensorShape(None),
+        ),
     )
-    return tf.reshape(scores, [-1])[step.longest : step.longest + frames]
+    return tf.concat([local[:block], tf.reshape(scores.stack(), [-1])], axis=0)[:frames]
 
 
 def _last_beat(cumulative: tf.Tensor) -> tf.Tensor:
