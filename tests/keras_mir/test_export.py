@@ -32,7 +32,7 @@ SPEC = FeatureSpec(n_mels=12, n_chroma=12)
 CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
 TARGETS = ("valence", "a.b-c")
 SETTINGS = {
-    "lstm": ModelSettings(kind="lstm", units=4, layers=2),
+    "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
     "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
     "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
 }
@@ -53,6 +53,8 @@ def build(kind):
         targets=TARGETS if kind == "multitask" else (),
         spec=SPEC,
         feature="mel",
+        band_mean=np.linspace(-60, -20, 12),
+        band_variance=np.linspace(50, 200, 12),
     )
 
 

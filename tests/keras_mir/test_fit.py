@@ -64,6 +64,7 @@ def test_fit_writes_what_the_readme_says(fitted):
         "recipe.toml",
         "run.json",
         "model.keras",
+        "description.json",
         "checkpoint",
         "logs",
     }

@@ -87,13 +87,13 @@ def _export_file(trained: TrainedModel, form: Format, signature: str, folder: Pa
     function = traced(signatures(model, trained.classes, answers)[signature])
     if lacking := form.lacks(operations(function)):
         raise _refusal(form, signature, f"lacks {', '.join(sorted(lacking))}")
-    try:
-        content = form.convert(function, trained.description)
-    except CannotConvert as error:
-        raise _refusal(form, signature, str(error)) from None
     part = "" if signature == SIGNATURE else f".{signature}"
     path = folder / f"{trained.name}{part}{form.suffix}"
-    _check(path, content, form, trained, signature)
+    try:
+        content = form.convert(function, trained.description)
+        _check(path, content, form, trained, signature)
+    except CannotConvert as error:
+        raise _refusal(form, signature, str(error)) from None
     write_atomically(path, content)
     concrete = function.get_concrete_function()
     yield f"export  {path}"
@@ -115,11 +115,12 @@ def _check(path: Path, content: bytes, form: Format, trained: TrainedModel, sign
 
     Raises:
         UserError: If it differs.
+        CannotConvert: If the runtime does not run it.
     """
     answers = trained.hears(trained.model) if signature in SOUND else None
-    run = form.load(content)
-    for check in expect(_batches(trained, signature), trained.model, answers):
-        compare(path, check, run(check.feed))
+    checks = expect(_batches(trained, signature), trained.model, answers)
+    for check, outputs in zip(checks, form.run(content, [check.feed for check in checks]), strict=True):
+        compare(path, check, outputs)
 
 
 def _batches(trained: TrainedModel, signature: str) -> Iterator[Batch]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Run = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Format:
         lacks: Of the types of operations in a graph, those the format is known to lack.
         convert: From a `tf.function` and the model's description to the content of a file. It raises
             `CannotConvert`.
-        load: From such a content to a function from inputs to outputs by name, in the format's own
-            runtime; strings as object arrays of bytes.
+        run: Inputs by name through such a content, one batch after the other, in the format's own
+            runtime, to outputs by name; strings as object arrays of bytes. It raises `CannotConvert`.
     """
 
     label: str
     suffix: str
     lacks: Callable[[set[str]], set[str]]
     convert: Callable[[Any, Mapping[str, Any]], bytes]
-    load: Callable[[bytes], Run]
+    run: Callable[[bytes, Sequence[Arrays]], list[Arrays]]
 
 
 class CannotConvert(Exception):  # noqa: N818, it is an answer rather than an error
-    """A converter gave up: the format "lacks ..." operations, or it "fails (...)" with what it said."""
+    """A converter or a runtime gave up: it "lacks ..." operations, or "fails (...)" with what it said."""

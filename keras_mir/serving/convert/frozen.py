@@ -26,9 +26,9 @@ def operations(function: Any) -> set[str]:
 
 
 def frozen(function: Any) -> Any:
-    """The same function with its variables made constants.
+    """The same function with all that it takes from outside made constants.
 
-    LiteRT's converter would lose what is in them.
+    LiteRT's converter would lose what is in variables.
     """
     concrete = function.get_concrete_function()
     constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)

@@ -6,14 +6,13 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from keras_mir.serving.convert.format import CannotConvert, Format, Run
+from keras_mir.serving.convert.format import Arrays, CannotConvert, Format
 from keras_mir.serving.convert.frozen import frozen
 from keras_mir.serving.convert.quiet import quiet
 
@@ -48,10 +47,10 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
 
     That is where TFLite Metadata has associated files: runtimes stop before it, and any unzip reads it.
     """
-    module = tf.Module()
-    module.answer = frozen(function)  # the converter wants to be given what owns a function
-    concrete = module.answer.get_concrete_function()
+    module = tf.Module()  # the converter wants to be given what owns a function
     with quiet():
+        module.answer = frozen(function)
+        concrete = module.answer.get_concrete_function()
         try:
             model = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
         except ConverterError as error:
@@ -72,16 +71,13 @@ def _reason(message: str) -> str:
     return f"lacks {', '.join(sorted(names))}" if names else f"fails ({message.strip().splitlines()[0]})"
 
 
-def _load(content: bytes) -> Run:
+def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
     with quiet():
-        interpreter = _interpreter()(model_content=content)
-        runner = interpreter.get_signature_runner()
-
-    def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with quiet():
-            return dict(runner(**feed))
-
-    return run
+        try:
+            runner = _interpreter()(model_content=content).get_signature_runner()
+            return [dict(runner(**feed)) for feed in feeds]
+        except (RuntimeError, ValueError) as error:
+            raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
 
 
 def _interpreter() -> Any:
@@ -93,4 +89,4 @@ def _interpreter() -> Any:
     return Interpreter
 
 
-LITERT = Format("LiteRT", ".tflite", lambda used: used & _LACKS, _convert, _load)
+LITERT = Format("LiteRT", ".tflite", lambda used: used & _LACKS, _convert, _run)

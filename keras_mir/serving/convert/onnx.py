@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_mir.serving.convert.format import CannotConvert, Format, Run
+from keras_mir.serving.convert.format import Arrays, CannotConvert, Format
+from keras_mir.serving.convert.frozen import frozen
 from keras_mir.serving.convert.quiet import quiet
 from pipelines.errors import UserError
 
@@ -47,7 +48,8 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with quiet():
         try:
-            model, _ = convert.from_function(function, input_signature=function.input_signature)
+            # Frozen: constants that a layer made outside the graph would become inputs.
+            model, _ = convert.from_function(frozen(function), input_signature=function.input_signature)
         except (ValueError, NotImplementedError) as error:
             raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
     for tensor in (*model.graph.input, *model.graph.output):
@@ -58,22 +60,30 @@ def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _load(content: bytes) -> Run:
+def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: _as_bytes(value) for name, value in zip(names, session.run(None, feed), strict=True)}
-
-    return run
+    options.log_severity_level = 4  # nothing: what is wrong comes as an exception
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        answers = [dict(zip(names, session.run(None, feed), strict=True)) for feed in feeds]
+    except (
+        ValueError,
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    ) as error:
+        raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
+    return [{name: _as_bytes(value) for name, value in answer.items()} for answer in answers]
 
 
 def _as_bytes(value: np.ndarray) -> np.ndarray:
     return np.char.encode(value.astype(str), "utf-8").astype(object) if value.dtype == object else value
 
 
-ONNX = Format("ONNX", ".onnx", _lacks, _convert, _load)
+ONNX = Format("ONNX", ".onnx", _lacks, _convert, _run)

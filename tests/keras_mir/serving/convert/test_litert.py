@@ -14,3 +14,8 @@ def test_an_operation_that_does_not_convert_is_named():
 
     with pytest.raises(CannotConvert, match=r"^lacks TensorListReserve$"):
         LITERT.convert(double_each, {})
+
+
+def test_a_file_that_does_not_run_is_said():
+    with pytest.raises(CannotConvert, match=r"^fails \("):
+        LITERT.run(b"not a model", [])
