@@ -61,7 +61,7 @@ def _name(row: Row, statistic: Statistic) -> str:
 
 def markdown(entries: Sequence[Entry], machine: Mapping[str, str], date: str, music: str) -> str:
     """The table, with the machine and the date under it."""
-    lines = ["| what | against | times as fast | wanted | |", "|---|---|---|---|---|"]
+    lines = ["| what | against | theirs / ours | wanted | |", "|---|---|---|---|---|"]
     for e in entries:
         ratio = f"**{e['ratio']:.2f}** [{e['low']:.2f}, {e['high']:.2f}]"
         lines.append(f"| {e['name']} | {e['rival']} | {ratio} | {e['wanted']:g} | {e['note']} |")

@@ -30,7 +30,7 @@ def _input_of(recipe: str) -> Row:
         ours=Side("benchmarks.ours.recipe_epoch", {"recipe": recipe, "batches_from": "pipeline"}),
         theirs=(Side("benchmarks.ours.recipe_epoch", {"recipe": recipe, "batches_from": "memory"}),),
         check=partial(close, rtol=1e-3),
-        rounds=9,
+        rounds=5,
         note="wanted: input takes at most 2 %",
         inputs=lambda inputs: inputs.features(),
     )
