@@ -77,7 +77,7 @@ def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
     from keras_mir.data import TEST, load_data
     from keras_mir.evaluation.predictions import predict_export
     from keras_mir.named_recipes import named_recipe
-    from keras_mir.serving.predictor import Predictor
+    from keras_mir.serving.predicting.predictor import Predictor
     from pipelines.datasets.base import ID
     from pipelines.datasets.load import load_examples
 

@@ -30,10 +30,10 @@ from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
 from keras_mir.recipe_model import load_backbone, serving_model
 from keras_mir.run_folder import RunFolder
-from keras_mir.serving.audio_answers import AudioAnswers
-from keras_mir.serving.describe import describe
-from keras_mir.serving.model_card import model_card
-from keras_mir.serving.savedmodel import export_savedmodel
+from keras_mir.serving.exporting.audio_answers import AudioAnswers
+from keras_mir.serving.exporting.describe import describe
+from keras_mir.serving.exporting.model_card import model_card
+from keras_mir.serving.exporting.savedmodel import export_savedmodel
 from keras_mir.source_data import find_examples
 from keras_mir.training import Training, train
 from pipelines.datasets.base import Examples

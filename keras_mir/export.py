@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_mir import cli
 from pipelines.errors import UserError
 
-_FOLDERS = {"savedmodel": Path("saved_models"), "litert": Path("converted"), "onnx": Path("converted")}
+_FORMATS = ("savedmodel", "litert", "onnx")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN_OR_MODEL",
         help="a run's folder, or name, NAME/VERSION or folder of an exported model",
     )
-    parser.add_argument("--format", choices=tuple(_FOLDERS), required=True, help="what to write")
+    parser.add_argument("--format", choices=_FORMATS, required=True, help="what to write")
     parser.add_argument(
         "--signature",
         choices=("serving_default", "embedding", "waveform", "audio"),
@@ -46,8 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         type=Path,
+        default=Path("saved_models"),
         metavar="DIR",
-        help="where to write (default: saved_models for a SavedModel, else converted)",
+        help="where to write (default: %(default)s)",
     )
     return parser
 
@@ -57,11 +58,11 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    out = arguments.out or _FOLDERS[arguments.format]
+    out = arguments.out
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: a file, not a folder; choose another name")
     cli.import_tensorflow()
-    from keras_mir.serving.convert.command import ExportRequest, export
+    from keras_mir.serving.exporting.convert.command import ExportRequest, export
 
     request = ExportRequest(
         model=arguments.model,

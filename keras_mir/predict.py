@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from keras_mir.serving.predict_songs import PredictRequest, predict_songs
+    from keras_mir.serving.predicting.predict_songs import PredictRequest, predict_songs
 
     request = PredictRequest(
         songs=tuple(arguments.songs),

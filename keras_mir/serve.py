@@ -74,8 +74,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise UserError(f"{module} is not installed; install it with: pip install 'keras-mir[serve]'")
     cli.import_tensorflow()
-    from keras_mir.serving.local_server import ServerSettings, serve
-    from keras_mir.serving.workers import Limits
+    from keras_mir.serving.server.local_server import ServerSettings, serve
+    from keras_mir.serving.server.workers import Limits
 
     limits = Limits(request_bytes=int(arguments.max_request_mb * 2**20), seconds=arguments.timeout)
     return serve(

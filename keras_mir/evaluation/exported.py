@@ -18,7 +18,7 @@ from keras_mir.evaluation.report import ReportContext, write_report
 from keras_mir.evaluation.table import print_report
 from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
-from keras_mir.serving.savedmodel import latest_version, read_description
+from keras_mir.serving.exporting.savedmodel import latest_version, read_description
 from keras_mir.source_data import find_examples
 from pipelines.build import Source, cache_examples
 from pipelines.datasets.base import Examples

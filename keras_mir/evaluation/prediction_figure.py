@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_mir.evaluation.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
-from keras_mir.serving.prediction import Prediction
+from keras_mir.serving.predicting.prediction import Prediction
 from pipelines.spec import FeatureSpec
 
 _MOST_CLASSES = 12  # shown, the likeliest

@@ -47,8 +47,8 @@ def hearing_models(tmp_path_factory) -> Path:
 
     from keras_mir.models.build import build_model
     from keras_mir.models.settings import ModelSettings
-    from keras_mir.serving.audio_answers import AudioAnswers
-    from keras_mir.serving.savedmodel import export_savedmodel
+    from keras_mir.serving.exporting.audio_answers import AudioAnswers
+    from keras_mir.serving.exporting.savedmodel import export_savedmodel
     from pipelines.settings import InputSettings
     from pipelines.spec import FeatureSpec
 
@@ -78,7 +78,7 @@ def hearing_models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def ask_tiny(hearing_models):
     """The model `tiny`, loaded."""
-    from keras_mir.serving.ask import ask_model
+    from keras_mir.serving.predicting.ask import ask_model
 
     with ask_model(hearing_models / "tiny" / "1") as ask:
         yield ask

@@ -23,8 +23,13 @@ from keras_mir.models.build import build_model
 from keras_mir.models.settings import ModelSettings
 from keras_mir.named_recipes import named_recipe
 from keras_mir.run_folder import RunFolder
-from keras_mir.serving.convert import command
-from keras_mir.serving.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.serving.exporting.convert import command
+from keras_mir.serving.exporting.savedmodel import (
+    export_savedmodel,
+    load_keras,
+    read_description,
+    session_predict,
+)
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 
@@ -253,7 +258,7 @@ def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkey
     assert "float16" not in {layer.compute_dtype for layer in layers if isinstance(layer, keras.layers.Layer)}
 
     status, lines, _ = export("run", "--format", "litert")
-    assert (status, lines[0]) == (0, "export  converted/lstm-of-a-run.tflite")
+    assert (status, lines[0]) == (0, "export  saved_models/lstm-of-a-run.tflite")
 
 
 def test_mistakes(export, exported, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir import evaluate, fit
-from keras_mir.serving.savedmodel import read_description, session_predict
+from keras_mir.serving.exporting.savedmodel import read_description, session_predict
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_LSTM = ("--units", "8", "--layers", "1", "--epochs", "3", "--batch-size", "8")

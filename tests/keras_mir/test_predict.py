@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keras_mir.predict import main
-from keras_mir.serving.songs import result_name
+from keras_mir.serving.predicting.songs import result_name
 
 PNG = b"\x89PNG"
 
@@ -22,7 +22,7 @@ PNG = b"\x89PNG"
 @pytest.fixture
 def predict(monkeypatch, capsys, hearing_models, ask_tiny):
     """Runs the command on the model `tiny`, which is loaded once for all; exit status, output, errors."""
-    monkeypatch.setattr("keras_mir.serving.choose.ask_model", lambda _: nullcontext(ask_tiny))
+    monkeypatch.setattr("keras_mir.serving.predicting.choose.ask_model", lambda _: nullcontext(ask_tiny))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -174,7 +174,7 @@ def test_help_and_mistakes_import_no_tensorflow(songs):
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         f"assert main([{str(songs)!r}, '--models', '/nowhere']) == 2\n"
-        "import keras_mir.serving.predictor\n"
+        "import keras_mir.serving.predicting.predictor\n"
         "assert not {'tensorflow', 'keras', 'librosa', 'matplotlib'} & sys.modules.keys()\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_mir.evaluation.prediction_figure import prediction_figure
-from keras_mir.serving.prediction import Prediction, Window
+from keras_mir.serving.predicting.prediction import Prediction, Window
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.layers import STFT, BeatSync, BeatTracker, Decibels, DownMix, MelPower, Percussive, Resample
-from keras_mir.serving.graph import check_graph
+from keras_mir.serving.exporting.graph import check_graph
 from pipelines.synthetic.render import render_clip
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.layers import MaskedBatchNormalization, NormReluPool, ZeroPastLength, _norm_relu_pool
-from keras_mir.serving.graph import check_graph
+from keras_mir.serving.exporting.graph import check_graph
 from keras_mir.serving.session import serve
 
 SETTINGS = {"momentum": 0.8, "epsilon": 1e-5}

@@ -105,8 +105,8 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
     """A server of a folder on free ports, running in a thread."""
     pytest.importorskip("uvicorn")
     pytest.importorskip("starlette")
-    from keras_mir.serving.local_server import ServerSettings, local_server
-    from keras_mir.serving.workers import Limits
+    from keras_mir.serving.server.local_server import ServerSettings, local_server
+    from keras_mir.serving.server.workers import Limits
 
     @contextmanager
     def serve(root: Path, poll_seconds: float = 0.05, **limits: Any) -> Iterator[Client]:

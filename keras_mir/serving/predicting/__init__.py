@@ -1,0 +1,1 @@
+"""Answers for songs, from a model here or on a server."""
