@@ -29,7 +29,7 @@ _FILES = (
 
 def page_routes() -> list[Route]:
     """A route for each file of the page; what a request names is never looked up on disk."""
-    folder = resources.files("keras_mir.serving") / "page"
+    folder = resources.files("keras_mir.serving.server") / "page"
     return [_route(path, (folder / file).read_bytes(), kind) for path, file, kind in _FILES]
 
 
