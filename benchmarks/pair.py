@@ -1,8 +1,9 @@
-"""Both sides of a row, by turns, each in a process of its own that waits while the other works."""
+"""Both sides of a row, by turns, each in a process of its own that is halted while the other works."""
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,12 +82,18 @@ class _Process:
     ) -> None:
         if value is not None:
             self._process.kill()
+        self._process.send_signal(signal.SIGCONT)
         self._process.communicate()
         self._errors.close()
 
     def run(self) -> float:
-        """Let it run once; what was measured."""
+        """Let it run once; what was measured.
+
+        Otherwise it is halted: a data set that reads ahead would do its next round's work in the other's.
+        """
+        self._process.send_signal(signal.SIGCONT)
         measured = self._ask("run")
+        self._process.send_signal(signal.SIGSTOP)
         if measured is None:
             raise SideError(f"{self._side.module}: no measurement")
         return measured
