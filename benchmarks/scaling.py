@@ -26,7 +26,7 @@ from benchmarks.inputs import Inputs
 SECONDS = (10, 30, 300)
 CLIPS = (500, 2_000, 20_000)
 WORKERS = (1, 2)
-ROUNDS = 5
+ROUNDS = 3
 FMA, TEN_MILLION = 106_574, 10_000_000
 _RATE = 22050  # Hz
 
