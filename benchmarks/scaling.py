@@ -144,17 +144,16 @@ def _draw(extraction: Points, epoch: Points, path: Path) -> None:
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     panels = (
-        ("extraction", "length of a clip in seconds", SECONDS, extraction),
-        ("an epoch of input", "clips in the data set", CLIPS, epoch),
+        ("extraction", "length of a clip in seconds", "linear", SECONDS, extraction),
+        ("an epoch of input", "clips in the data set", "log", CLIPS, epoch),
     )
-    for axes, (title, label, places, points) in zip(figure.subplots(1, 2), panels, strict=True):
+    for axes, (title, label, scale, places, points) in zip(figure.subplots(1, 2), panels, strict=True):
         reference = points[1, places[0]]
         for workers in WORKERS:
             relative = [points[workers, place] / reference for place in places]
             axes.plot(places, relative, marker="o", label=f"{workers} worker{'s' * (workers > 1)}")
-        axes.set(
-            title=title, xlabel=label, ylabel=f"cost of a clip (1 worker, {places[0]:,}: 1)", xscale="log"
-        )
+        unit = f"cost of a clip (1 worker, {places[0]:,}: 1)"
+        axes.set(title=title, xlabel=label, ylabel=unit, xscale=scale)
         axes.set_ylim(bottom=0)
         axes.legend()
     save(figure, path)
