@@ -28,9 +28,10 @@ from keras_mir.evaluation.table import print_report
 from keras_mir.overfit import overfit
 from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
-from keras_mir.recipe_model import load_backbone, serving_model
+from keras_mir.recipe_model import load_backbone
 from keras_mir.run_folder import RunFolder
 from keras_mir.serving.exporting.audio_answers import AudioAnswers
+from keras_mir.serving.exporting.convert.rebuild import for_serving
 from keras_mir.serving.exporting.describe import describe
 from keras_mir.serving.exporting.model_card import model_card
 from keras_mir.serving.exporting.savedmodel import export_savedmodel
@@ -249,7 +250,7 @@ def _export(request: FitRequest, data: Data, training: Training, description: di
         request.name,
         description=description,
         classes=data.classes or None,
-        rebuild=lambda: serving_model(request.recipe, data),
+        rebuild=lambda: for_serving(training.model),
         hears=lambda model: AudioAnswers(
             model, data.classes or None, request.recipe.input, train.frames, train.spec
         ),

@@ -20,17 +20,7 @@ from pipelines.cache import band_statistics
 from pipelines.errors import UserError
 
 
-def serving_model(recipe: Recipe, data: Data) -> keras.Model:
-    """The same model as TF Serving's CPU binary can run it: in float32, and without cuDNN."""
-    policy = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy("float32")
-    try:
-        return new_model(recipe, data, use_cudnn=False)
-    finally:
-        keras.mixed_precision.set_dtype_policy(policy)
-
-
-def new_model(recipe: Recipe, data: Data, use_cudnn: bool = True) -> keras.Model:
+def new_model(recipe: Recipe, data: Data) -> keras.Model:
     """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
     train = data.sources[TRAIN]
     settings = replace(recipe.model, head=_head(recipe, train))
@@ -56,7 +46,6 @@ def new_model(recipe: Recipe, data: Data, use_cudnn: bool = True) -> keras.Model
         band_mean=mean,
         band_variance=variance,
         target_means=means,
-        use_cudnn="auto" if use_cudnn else False,
     )
 
 
