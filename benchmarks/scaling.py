@@ -111,9 +111,10 @@ def _epochs(inputs: Inputs, clips: int, workers: int) -> Callable[[], object]:
 
     import tensorflow as tf
 
-    from pipelines.build import Source, cache_examples, training_batches
+    from pipelines.build import cache_examples, training_batches
     from pipelines.datasets.load import load_examples
     from pipelines.settings import InputSettings
+    from pipelines.source import Source
 
     settings = InputSettings(feature="mel", sync="beat")
     examples = load_examples(inputs.copies(clips), "genre", prefer_synced=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_mir.evaluation.metrics import rank_correlation
 from keras_mir.evaluation.predictions import predict_source
-from pipelines.build import Source
 from pipelines.errors import UserError
+from pipelines.source import Source
 
 
 class StopOnNan(keras.callbacks.Callback):

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from keras_mir.recipe import Recipe, SplitSettings, TaskSettings
-from pipelines.build import Source, cache_examples
+from pipelines.build import cache_examples
 from pipelines.cache import BadFile, Cached, Progress
 from pipelines.classes import balanced_weights, class_indices, class_names, load_class_map
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.errors import UserError
 from pipelines.service import DataService
+from pipelines.source import Source
 from pipelines.splits import course_split, stratified_split
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

@@ -16,8 +16,9 @@ from keras_mir.recipe import Recipe
 from keras_mir.recipe_model import compile_model, new_model
 from keras_mir.run_folder import RunFolder
 from keras_mir.training import Training, set_up
-from pipelines.build import Source, training_batches
+from pipelines.build import training_batches
 from pipelines.settings import AugmentSettings
+from pipelines.source import Source
 
 _MEMORISED = 0.05  # share of the first loss below which batches count as memorised
 

@@ -15,9 +15,9 @@ from keras_mir.models.transfer import with_frozen_backbone
 from keras_mir.recipe import Recipe
 from keras_mir.run_folder import RunFolder
 from keras_mir.serving.exporting.savedmodel import latest_version, load_keras
-from pipelines.build import Source
 from pipelines.cache import band_statistics
 from pipelines.errors import UserError
+from pipelines.source import Source
 
 
 def new_model(recipe: Recipe, data: Data) -> keras.Model:

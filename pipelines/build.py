@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import tensorflow as tf
 from pipelines.augment import SpecAugment, mixup
 from pipelines.cache import Cached, Progress, fill_cache
 from pipelines.datasets.base import Examples
+from pipelines.loading import HeldLoader, Loader, split
 from pipelines.order import Load, read_in_turn
 from pipelines.service import DataService
 from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.source import Source, padding_values
 from pipelines.spec import FeatureSpec
-from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step, fuse
+from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step
 
-_LABEL = "label:"  # keeps labels apart from the inputs in a flat element
 _BUCKETS = 5  # at most; boundaries are quantiles of the lengths
 
 
@@ -51,46 +52,6 @@ def cache_examples(
     )
 
 
-def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:
-    """What every band of a padded step holds: zero, or the floor (mel ``-top_db``, chroma 0)."""
-    floor = (-spec.top_db if settings.padding == "floor" else 0.0,) * spec.n_mels + (0.0,) * spec.n_chroma
-    return floor[spec.bands(settings.feature)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Cached examples with what a model learns from them.
-
-    Attributes:
-        cached: The examples.
-        labels: Arrays of first dimension n: class indices int32, or target values float32.
-        weights: Sample weights float32 ``(n,)``, or ``None``.
-        settings: How examples become batches.
-        frames: Steps of every example of a batch, or ``None`` for the longest of the batch.
-        spec: What the features were made with.
-    """
-
-    cached: Cached
-    labels: Mapping[str, np.ndarray]
-    weights: np.ndarray | None
-    settings: InputSettings
-    frames: int | None
-    spec: FeatureSpec
-
-    def __len__(self) -> int:
-        return len(self.cached.paths)
-
-    @property
-    def longest(self) -> int:
-        """Steps of the longest example after cropping."""
-        longest = int(self.cached.lengths.max())
-        return longest if self.frames is None else min(longest, self.frames)
-
-    @property
-    def fill(self) -> tuple[float, ...]:
-        return padding_values(self.settings, self.spec)
-
-
 def evaluation_batches(
     source: Source, batch_size: int, one_hot: int = 0, service: DataService | None = None
 ) -> tf.data.Dataset:
@@ -107,15 +68,20 @@ def evaluation_batches(
         ``{"features": (batch, time, bands) float32, "lengths": (batch,) int32}``, the others
         are dictionaries by output name.
     """
-    steps = _steps(source, random_crop=False, augment=None)
-    load = _Loader(source, steps)
-    if service:
-        # Keras tells by the number whether a data set has ended as it should.
-        known = tf.data.experimental.assert_cardinality(len(source))
-        dataset = service.map(range(len(source)), load).apply(known)
+    count = len(source)
+    if source.held and not service:
+        load_batch = HeldLoader(source, source.held)
+        batches = tf.data.Dataset.range(count).batch(batch_size).map(load_batch, tf.data.AUTOTUNE)
     else:
-        dataset = _map_here(0, len(source), load)
-    batches = _batch(dataset, source, batch_size).map(_split, tf.data.AUTOTUNE)
+        load = Loader(source, _steps(source, random_crop=False, augment=None))
+        if service:
+            # Keras tells by the number whether a data set has ended as it should.
+            known = tf.data.experimental.assert_cardinality(count)
+            dataset = service.map(range(count), load).apply(known)
+        else:
+            dataset = _map_here(0, count, load)
+        batches = _pad(_group(dataset, batch_size), source)
+    batches = batches.map(split, tf.data.AUTOTUNE)
     if one_hot:
         batches = batches.map(lambda inputs, labels, *weights: (inputs, _all_soft(labels, one_hot), *weights))
     return _finish(batches)
@@ -149,48 +115,74 @@ def training_batches(
         The data set, as ``evaluation_batches`` gives it, and its number of batches an epoch.
     """
     augment = augment or AugmentSettings()
-    steps = _steps(source, source.settings.crop == "random", augment, seed)
-    load = _Loader(source, steps)
     count = len(source)
     bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
-
-    # Examples are numbered through all epochs: one stream, which a service's workers do not have to
-    # begin anew, and which tells a worker all it needs to know of an example in one number.
-    numbers = range(epochs.start * count, epochs.stop * count)
-
-    def key_of(epoch: tf.Tensor) -> tf.Tensor:
-        return tf.stack([tf.constant(seed, tf.int64), epoch])
-
-    def load_shuffled(number: tf.Tensor) -> Element:
-        key, position = key_of(number // count), number % count
-        index = tf.random.experimental.index_shuffle(position, key, tf.constant(count - 1, tf.int64))
-        return load(index, tf.random.experimental.stateless_fold_in(key, position))
-
-    def one_epoch(epoch: tf.Tensor, examples: tf.data.Dataset) -> tf.data.Dataset:
-        batches = _batch(examples, source, batch_size, bounds)
-        if not augment.mixup:
-            return batches.map(_split, tf.data.AUTOTUNE)
-
-        def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
-            inputs, labels, *weights = _split(batch)
-            soft = _all_soft(labels, n_classes)
-            mix_seed = tf.random.experimental.stateless_fold_in(key_of(epoch), -1 - number)
-            return (*mixup(inputs, soft, mix_seed, augment.mixup), *weights)
-
-        return batches.enumerate().map(mix, tf.data.AUTOTUNE)
-
+    random_crop = source.frames is not None and source.settings.crop == "random"
+    held = None if service or random_crop or augment.masks else source.held
+    order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
-    if service:
-        positions = tf.data.Dataset.range(count)
-        dataset = read_in_turn(
-            service.map(numbers, load_shuffled),
-            lambda following: each_epoch.flat_map(lambda epoch: one_epoch(epoch, positions.map(following))),
-        )
+
+    def finished(batches: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+        if augment.mixup:
+            return _mixed(batches, augment.mixup, order.key(epoch), n_classes)
+        return batches.map(split, tf.data.AUTOTUNE)
+
+    if held:
+        load_rows = HeldLoader(source, held)
+
+        def held_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            rows = order.rows(tf.range(count, dtype=tf.int64), epoch)
+            examples = tf.data.Dataset.from_tensor_slices({"row": rows, "lengths": held.lengths(rows)})
+            groups = _group(examples, batch_size, bounds)
+            return finished(groups.map(lambda group: load_rows(group["row"]), tf.data.AUTOTUNE), epoch)
+
+        dataset = each_epoch.flat_map(held_epoch)
     else:
-        dataset = each_epoch.flat_map(
-            lambda epoch: one_epoch(epoch, _map_here(epoch * count, (epoch + 1) * count, load_shuffled))
-        )
+        load = Loader(source, _steps(source, random_crop, augment, seed))
+
+        # Examples are numbered through all epochs: one stream, which a service's workers do not have to
+        # begin anew, and which tells a worker all it needs to know of an example in one number.
+        def load_numbered(number: tf.Tensor) -> Element:
+            epoch, position = number // count, number % count
+            seed_here = tf.random.experimental.stateless_fold_in(order.key(epoch), position)
+            return load(order.rows(position, epoch), seed_here)
+
+        def loaded_epoch(epoch: tf.Tensor, examples: tf.data.Dataset) -> tf.data.Dataset:
+            return finished(_pad(_group(examples, batch_size, bounds), source), epoch)
+
+        if service:
+            stream = service.map(range(epochs.start * count, epochs.stop * count), load_numbered)
+            positions = tf.data.Dataset.range(count)
+            dataset = read_in_turn(
+                stream,
+                lambda following: each_epoch.flat_map(
+                    lambda epoch: loaded_epoch(epoch, positions.map(following))
+                ),
+            )
+        else:
+            dataset = each_epoch.flat_map(
+                lambda epoch: loaded_epoch(
+                    epoch, _map_here(epoch * count, (epoch + 1) * count, load_numbered)
+                )
+            )
     return _finish(dataset), _batches_an_epoch(source, batch_size, bounds)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The order of so many examples in each epoch."""
+
+    seed: int
+    count: int
+
+    def key(self, epoch: tf.Tensor) -> tf.Tensor:
+        """The seed of everything random in an epoch."""
+        return tf.stack([tf.constant(self.seed, tf.int64), epoch])
+
+    def rows(self, positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """The examples at the given positions, of a scalar or of a vector."""
+        last = tf.constant(self.count - 1, tf.int64)
+        return tf.random.experimental.index_shuffle(positions, self.key(epoch), last)
 
 
 def _map_here(start: tf.Tensor | int, stop: tf.Tensor | int, load: Load) -> tf.data.Dataset:
@@ -201,7 +193,7 @@ def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, s
     steps: list[Step] = [ReadCached(source.cached.bands)]
     if source.frames is not None:
         steps.append(Crop(source.frames, random_crop))
-    if augment and (augment.freq_mask or augment.time_mask):
+    if augment and augment.masks:
         floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
         steps.append(SpecAugment(augment.freq_mask, augment.time_mask, floor, source.longest, seed))
     steps.append(Length())
@@ -210,57 +202,38 @@ def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, s
     return steps
 
 
-class _Loader:
-    """Index (and seed) of an example -> its tensors."""
-
-    def __init__(self, source: Source, steps: Sequence[Step]) -> None:
-        self._paths = tf.constant(source.cached.paths)
-        self._labels = {name: tf.constant(values) for name, values in source.labels.items()}
-        self._weights = None if source.weights is None else tf.constant(source.weights)
-        self._run = fuse(steps)
-
-    def __call__(self, index: tf.Tensor, seed: tf.Tensor | None = None) -> Element:
-        element = {"path": self._paths[index]}
-        if seed is not None:
-            element["seed"] = seed
-        element = self._run(element)
-        loaded = {"features": element["features"], "lengths": element["length"]}
-        loaded |= {f"{_LABEL}{name}": values[index] for name, values in self._labels.items()}
-        if self._weights is not None:
-            loaded["weight"] = self._weights[index]
-        return loaded
+def _group(dataset: tf.data.Dataset, batch_size: int, bounds: Sequence[int] = ()) -> tf.data.Dataset:
+    """Batches of neighbours, or of examples of similar length; padded with zeros where they differ."""
+    if not bounds:
+        return dataset.padded_batch(batch_size)
+    return dataset.bucket_by_sequence_length(
+        lambda element: element["lengths"],
+        bucket_boundaries=list(bounds),
+        bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
+    )
 
 
-def _batch(
-    dataset: tf.data.Dataset, source: Source, batch_size: int, bounds: Sequence[int] = ()
-) -> tf.data.Dataset:
-    if source.frames is not None:
-        return dataset.batch(batch_size)
+def _pad(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+    """Put every band's own value where ``_group`` padded, which knows one value only."""
+    if source.frames is not None or not any(source.fill):
+        return batches
     fill = tf.constant(source.fill, tf.float32)
 
-    def fill_padding(batch: Element) -> Element:
-        # tf.data pads with one value only; this puts every band's own there.
+    def pad(batch: Element) -> Element:
         features = batch["features"]  # (batch, time, bands)
         given = tf.sequence_mask(batch["lengths"], tf.shape(features)[1])
         return {**batch, "features": tf.where(given[:, :, None], features, fill)}
 
-    if bounds:
-        dataset = dataset.bucket_by_sequence_length(
-            lambda element: element["lengths"],
-            bucket_boundaries=list(bounds),
-            bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
-        )
-    else:
-        dataset = dataset.padded_batch(batch_size)
-    return dataset.map(fill_padding, tf.data.AUTOTUNE)
+    return batches.map(pad, tf.data.AUTOTUNE)
 
 
-def _split(batch: Element) -> tuple[Element, ...]:
-    inputs = {"features": batch["features"], "lengths": batch["lengths"]}
-    labels = {name[len(_LABEL) :]: values for name, values in batch.items() if name.startswith(_LABEL)}
-    if "weight" not in batch:
-        return inputs, labels
-    return inputs, labels, dict.fromkeys(labels, batch["weight"])
+def _mixed(batches: tf.data.Dataset, alpha: float, key: tf.Tensor, n_classes: int) -> tf.data.Dataset:
+    def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
+        inputs, labels, *weights = split(batch)
+        seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
+        return (*mixup(inputs, _all_soft(labels, n_classes), seed, alpha), *weights)
+
+    return batches.enumerate().map(mix, tf.data.AUTOTUNE)
 
 
 def _all_soft(labels: Element, n_classes: int) -> Element:

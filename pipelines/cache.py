@@ -64,6 +64,11 @@ class Cached:
     bands: int
     bad: tuple[BadFile, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the values of all examples."""
+        return int(self.lengths.sum(dtype=np.int64)) * self.bands * _ITEM.itemsize
+
     def take(self, rows: np.ndarray) -> Cached:
         """The examples at the given row positions."""
         return Cached(tuple(self.paths[row] for row in rows), self.lengths[rows], self.bands, self.bad)

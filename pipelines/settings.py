@@ -74,6 +74,11 @@ class AugmentSettings:
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
 
+    @property
+    def masks(self) -> bool:
+        """Whether SpecAugment masks anything."""
+        return self.freq_mask > 0 or self.time_mask > 0
+
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:

@@ -132,10 +132,12 @@ class Crop:
 
 @dataclass(frozen=True)
 class Pad:
-    """``features``: at least ``frames`` steps, filled up at the end with one value a band.
+    """``features``: exactly ``frames`` steps, filled up at the end with one value a band.
+
+    That the number is known when a graph is built is worth much: some layers are compiled for it.
 
     Attributes:
-        frames: Steps to fill up to.
+        frames: Steps to fill up to; there must not be more.
         fill: The value of every band.
     """
 
@@ -146,7 +148,8 @@ class Pad:
         features = element["features"]
         missing = tf.maximum(self.frames - tf.shape(features)[0], 0)
         padding = tf.tile(tf.constant([self.fill], tf.float32), (missing, 1))
-        return {**element, "features": tf.concat([features, padding], axis=0)}
+        padded = tf.concat([features, padding], axis=0)
+        return {**element, "features": tf.ensure_shape(padded, (self.frames, len(self.fill)))}
 
 
 @dataclass(frozen=True)

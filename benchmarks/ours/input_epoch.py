@@ -17,9 +17,10 @@ class Epochs:
     """Epoch after epoch of one data set."""
 
     def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int) -> None:
-        from pipelines.build import Source, cache_examples, training_batches
+        from pipelines.build import cache_examples, training_batches
         from pipelines.datasets.load import load_examples
         from pipelines.settings import InputSettings
+        from pipelines.source import Source
 
         settings = InputSettings(feature="fused", sync=sync, padding="zero", bucket=False)
         examples = load_examples(inputs.features(), "genre", prefer_synced=sync == "beat")

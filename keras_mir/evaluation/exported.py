@@ -20,9 +20,10 @@ from keras_mir.progress import progress
 from keras_mir.recipe import Recipe
 from keras_mir.serving.exporting.savedmodel import latest_version, read_description
 from keras_mir.source_data import find_examples
-from pipelines.build import Source, cache_examples
+from pipelines.build import cache_examples
 from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
+from pipelines.source import Source
 from pipelines.spec import FeatureSpec
 
 

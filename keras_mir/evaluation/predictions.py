@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_mir.serving.session import serve
-from pipelines.build import Source, evaluation_batches
+from pipelines.build import evaluation_batches
+from pipelines.source import Source
 
 BATCH_SIZE = 16  # the report's for held-out data
 

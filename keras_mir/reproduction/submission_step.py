@@ -19,11 +19,12 @@ from keras_mir.reproduction.request import ReportFolder, ReproduceRequest
 from keras_mir.reproduction.results import Run
 from keras_mir.reproduction.submission import write_submission
 from keras_mir.run_folder import RunFolder
-from pipelines.build import Source, cache_examples
+from pipelines.build import cache_examples
 from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.course import FOLDERS, is_course_layout, unlabelled_test
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
+from pipelines.source import Source
 
 FILES = {"report": "submission.csv", "ours": "submission-ours.csv"}
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from pipelines import augment
 from pipelines.augment import SpecAugment, draw_masks, mixup
-from pipelines.build import Source, cache_examples, training_batches
+from pipelines.build import cache_examples, training_batches
 from pipelines.errors import UserError
 from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.source import Source
 from pipelines.spec import FeatureSpec
 
 FLOOR = (-80.0,) * 6 + (0.0,) * 2

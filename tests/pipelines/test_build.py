@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.build import Source, cache_examples, evaluation_batches, training_batches
+from pipelines.build import cache_examples, evaluation_batches, training_batches
 from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.source import Source
 from pipelines.spec import FeatureSpec
 
 LENGTHS = [7, 3, 12, 5, 9, 4, 8, 6, 11, 10, 2]
@@ -222,7 +223,31 @@ def graph_ops(dataset: tf.data.Dataset) -> set[str]:
     return {node.op for node in nodes}
 
 
-def test_no_python_runs_in_a_pipeline(make_source):
+@pytest.mark.parametrize("mix", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"bucket": True}, {"padding": "zero"}, {"feature": "mel"}, {"frames": 6}, {"frames": 20}],
+)
+def test_batches_from_memory_are_those_from_the_cache(make_source, monkeypatch, settings, mix):
+    held = replace(make_source(**settings), weights=np.linspace(0.5, 1.5, 11, dtype=np.float32))
+    assert held.held
+    monkeypatch.setattr("pipelines.source.HELD_BYTES", held.cached.nbytes - 1)
+    read = replace(held)
+    assert not read.held
+
+    def batches(source: Source) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        training, _ = training_batches(source, 4, 5, range(1, 4), AugmentSettings(mixup=mix), n_classes=11)
+        return training, evaluation_batches(source, 4, one_hot=11)
+
+    for from_memory, from_cache in zip(batches(held), batches(read), strict=True):
+        assert "ReadFile" in graph_ops(from_cache) - graph_ops(from_memory)
+        assert from_memory.element_spec == from_cache.element_spec
+        assert_same(from_memory, from_cache)
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 30])
+def test_no_python_runs_in_a_pipeline(make_source, monkeypatch, limit):
+    monkeypatch.setattr("pipelines.source.HELD_BYTES", limit)
     with_python = tf.data.Dataset.range(1).map(lambda x: tf.py_function(lambda y: y, [x], tf.int64))
     assert any("PyFunc" in op for op in graph_ops(with_python))
     source = make_source(bucket=True)
@@ -230,5 +255,5 @@ def test_no_python_runs_in_a_pipeline(make_source):
     training, _ = training_batches(source, 4, 0, range(2), augment, n_classes=11)
     for dataset in (training, evaluation_batches(source, 4)):
         ops = graph_ops(dataset)
-        assert "ReadFile" in ops
+        assert ("ReadFile" in ops) == (not limit or dataset is training)  # masks are made by example
         assert not [op for op in ops if "PyFunc" in op]

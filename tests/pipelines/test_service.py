@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.build import Source, cache_examples, evaluation_batches, training_batches
+from pipelines.build import cache_examples, evaluation_batches, training_batches
 from pipelines.dispatcher import worker_state, workers_of
 from pipelines.errors import UserError
 from pipelines.service import DataService, connect
 from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.source import Source
 from pipelines.spec import FeatureSpec
 
 LENGTHS = [7, 3, 12, 5, 9, 4, 8, 6, 11, 10, 2]

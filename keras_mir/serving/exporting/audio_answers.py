@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras_mir.layers import DownMix, FrontEnd, Resample
 from keras_mir.serving.exporting.windows import Windows, by_clip, cut
 from keras_mir.serving.limits import MAX_SECONDS, MIN_SECONDS, RESERVED, SILENCE
-from pipelines.build import padding_values
 from pipelines.errors import UserError
 from pipelines.settings import InputSettings
+from pipelines.source import padding_values
 from pipelines.spec import FeatureSpec
 from pipelines.wav import MAX_RATE, MIN_RATE, decode_wav
 

@@ -1,0 +1,62 @@
+"""Cached examples with what a model learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipelines.cache import Cached
+from pipelines.held import Held
+from pipelines.settings import InputSettings
+from pipelines.spec import FeatureSpec
+
+HELD_BYTES = 256 * 2**20  # no source takes more memory than this, however many examples it has
+
+
+@dataclass(frozen=True)
+class Source:
+    """What batches are made from.
+
+    Attributes:
+        cached: The examples.
+        labels: Arrays of first dimension n: class indices int32, or target values float32.
+        weights: Sample weights float32 ``(n,)``, or ``None``.
+        settings: How examples become batches.
+        frames: Steps of every example of a batch, or ``None`` for the longest of the batch.
+        spec: What the features were made with.
+    """
+
+    cached: Cached
+    labels: Mapping[str, np.ndarray]
+    weights: np.ndarray | None
+    settings: InputSettings
+    frames: int | None
+    spec: FeatureSpec
+
+    def __len__(self) -> int:
+        return len(self.cached.paths)
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest example after cropping."""
+        longest = int(self.cached.lengths.max())
+        return longest if self.frames is None else min(longest, self.frames)
+
+    @property
+    def fill(self) -> tuple[float, ...]:
+        """What every band of a padded step holds."""
+        return padding_values(self.settings, self.spec)
+
+    @cached_property
+    def held(self) -> Held | None:
+        """The examples in memory, read when first asked for; ``None`` if they take too much of it."""
+        return Held(self.cached, self.fill) if self.cached.nbytes <= HELD_BYTES else None
+
+
+def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:
+    """What every band of a padded step holds: zero, or the floor (mel ``-top_db``, chroma 0)."""
+    floor = (-spec.top_db if settings.padding == "floor" else 0.0,) * spec.n_mels + (0.0,) * spec.n_chroma
+    return floor[spec.bands(settings.feature)]
