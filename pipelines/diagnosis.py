@@ -57,7 +57,10 @@ def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
         return "the file is empty; copy or extract it again"
     try:
         with _open(path) as file:
-            return diagnose_content(file)
+            reason = diagnose_content(file)
+            if not reason and path.suffix == ".gz" and file.tell() != _stated_length(path):
+                return "something follows the compressed data, or they are in several parts; write it anew"
+            return reason
     except (EOFError, zlib.error):
         return "the compressed data end early or are damaged; copy or extract it again"
     except gzip.BadGzipFile as error:
@@ -71,6 +74,11 @@ def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     return path.open("rb")
+
+
+def _stated_length(path: Path) -> int:
+    """The length of what a gzip file holds, as its last bytes state it (RFC 1952, ISIZE)."""
+    return int.from_bytes(path.read_bytes()[-4:], "little")
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]] | None:

@@ -4,9 +4,9 @@ The format is numpy's: a magic string, a version, the length of a header, a head
 Python dictionary literal, then the values
 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 
-A compressed file is inflated only as far as its header says the array goes, so a small file
-that would inflate to gigabytes cannot fill the memory. Object arrays are pickles and are
-never loaded.
+A compressed file is inflated only as far as its last bytes say it goes, beyond 16 MB only where
+its header says the same, and never further than the longest array; so a small file that would
+inflate to gigabytes cannot fill the memory. Object arrays are pickles and are never loaded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import tensorflow as tf
 MAX_FRAMES = 1 << 20  # about 6.7 hours at 43 frames a second; a header that claims more is refused
 
 _PREFIX = 12  # bytes: magic 6, version 2, header length 2 or 4
+_GZIP_SHORTEST = 18  # bytes: header 10, trailer 8
+_HARMLESS = 1 << 24  # bytes that may be inflated before anything is known of them
 _FLOATS = {"<f4": tf.float32, "<f8": tf.float64, "<f2": tf.float16}
 _BIG_ENDIAN_FLOATS = {">f4": tf.float32, ">f8": tf.float64, ">f2": tf.float16}
 _INTEGERS = {"<i8": tf.int64, "<i4": tf.int32}
@@ -77,12 +79,9 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
 
 def _read(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The header and exactly the bytes of the values that it claims, at most ``max_values``."""
-    compressed = tf.strings.regex_full_match(path, r".*\.gz")
-    return tf.cond(compressed, lambda: _read_gzip(path, max_values), lambda: _read_plain(path, max_values))
-
-
-def _read_plain(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
     content = tf.io.read_file(path)
+    compressed = tf.strings.regex_full_match(path, r".*\.gz")
+    content = tf.cond(compressed, lambda: _inflate(path, content, max_values), lambda: content)
     start, stop = _header_span(tf.strings.substr(content, 0, _PREFIX))
     with tf.control_dependencies([tf.debugging.assert_less_equal(stop, tf.strings.length(content))]):
         content = tf.identity(content)
@@ -93,19 +92,31 @@ def _read_plain(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]
     return header, data
 
 
-def _read_gzip(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
-    def inflate(start: tf.Tensor, count: tf.Tensor, buffer: int) -> tf.data.Dataset:
+def _inflate(path: tf.Tensor, content: tf.Tensor, max_values: int) -> tf.Tensor:
+    """What a gzip file holds, if that is as long as its last bytes say (RFC 1952, ISIZE)."""
+    size = tf.strings.length(content)
+    with tf.control_dependencies([tf.debugging.assert_greater(size, _GZIP_SHORTEST)]):
+        octets = tf.io.decode_raw(tf.strings.substr(content, size - 4, 4), tf.uint8)
+    stated = tf.reduce_sum(tf.cast(octets, tf.int64) * tf.constant([1, 1 << 8, 1 << 16, 1 << 24], tf.int64))
+    tf.debugging.assert_greater(stated, tf.constant(_PREFIX, tf.int64))
+
+    def stretch(start: tf.Tensor, count: tf.Tensor, buffer: int) -> tf.data.Dataset:
         return tf.data.FixedLengthRecordDataset(
             path, record_bytes=count, header_bytes=start, buffer_size=buffer, compression_type="GZIP"
         )
 
-    start, stop = _header_span(inflate(0, _PREFIX, 4096).take(1).get_single_element())
-    start, stop = tf.cast(start, tf.int64), tf.cast(stop, tf.int64)
-    header = inflate(start, stop - start, 4096).take(1).get_single_element()
+    def claimed() -> tf.Tensor:
+        start, stop = _header_span(stretch(0, _PREFIX, 4096).take(1).get_single_element())
+        start, stop = tf.cast(start, tf.int64), tf.cast(stop, tf.int64)
+        header = stretch(start, stop - start, 4096).take(1).get_single_element()
+        return stop + _claimed_bytes(header, max_values)
+
+    # To open a file once more takes time, so the header is looked at first only where it may save memory.
+    believed = tf.cond(stated <= _HARMLESS, lambda: stated, claimed)
+    tf.debugging.assert_equal(believed, stated)
     # A single element and then the end of the file: the reader looks one record further, so
     # the checksum is verified, and surplus data are an error after at most one more record.
-    data = inflate(stop, _claimed_bytes(header, max_values), 1 << 18).get_single_element()
-    return header, data
+    return stretch(0, believed, 1 << 18).get_single_element()
 
 
 def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,8 +1,9 @@
-"""An epoch of training input from the cache: shuffled, batched, prefetched."""
+"""Epochs of training input: shuffled, batched, prefetched."""
 
 from __future__ import annotations
 
 from itertools import islice
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
@@ -10,30 +11,37 @@ import numpy as np
 from benchmarks.inputs import Inputs
 from benchmarks.row import Results
 
-EPOCHS = 1000  # more than will be run
+EPOCHS = 10_000  # more than will be run
 
 
 class Epochs:
     """Epoch after epoch of one data set."""
 
-    def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int) -> None:
+    def __init__(
+        self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, held: bool
+    ) -> None:
+        from pipelines import source
         from pipelines.build import cache_examples, training_batches
         from pipelines.datasets.load import load_examples
         from pipelines.settings import InputSettings
-        from pipelines.source import Source
 
         settings = InputSettings(feature="fused", sync=sync, padding="zero", bucket=False)
         examples = load_examples(inputs.features(), "genre", prefer_synced=sync == "beat")
         cached = cache_examples(examples, settings, inputs.folder / "cache")
         labels = {"genre": np.zeros(len(cached.paths), np.int32)}
-        source = Source(cached, labels, None, settings, None, examples.spec)
-        dataset, self._batches = training_batches(source, batch_size, 0, range(EPOCHS))
+        if not held:
+            source.HELD_BYTES = 0
+        data = source.Source(cached, labels, None, settings, None, examples.spec)
+        dataset, self._batches = training_batches(data, batch_size, 0, range(EPOCHS))
+        self._epochs = epochs
         self._stream = iter(dataset)
 
-    def run(self) -> None:
-        """Go through an epoch."""
-        for _ in islice(self._stream, self._batches):
+    def run(self) -> float:
+        """Go through so many epochs on end; the seconds of one."""
+        start = perf_counter()
+        for _ in islice(self._stream, self._epochs * self._batches):
             pass
+        return (perf_counter() - start) / self._epochs
 
     def result(self) -> Results:
         """Length and sum of every example, in the order of the sums."""
@@ -45,6 +53,8 @@ class Epochs:
         return {"lengths": np.array(lengths)[order], "sums": np.array(sums)[order]}
 
 
-def prepare(inputs: Inputs, sync: Literal["none", "beat"], batch_size: int) -> Epochs:
-    """Fill the cache and build the data set."""
-    return Epochs(inputs, sync, batch_size)
+def prepare(
+    inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, held: bool
+) -> Epochs:
+    """Fill the cache and build the data set, which holds the examples in memory or does not."""
+    return Epochs(inputs, sync, batch_size, epochs, held)

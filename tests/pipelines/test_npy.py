@@ -158,6 +158,19 @@ def damage_binary_header(zipped: bytes) -> bytes:
     return gzip.compress(b"\x93NUMPY\x01\x00\x20\x00" + b"\xff\xfe" * 3000)
 
 
+def damage_padded(zipped: bytes) -> bytes:
+    return zipped + bytes(8)
+
+
+def damage_parts(zipped: bytes) -> bytes:
+    whole = gzip.decompress(zipped)
+    return gzip.compress(whole[:1000]) + gzip.compress(whole[1000:])
+
+
+def damage_trailer(zipped: bytes) -> bytes:
+    return zipped[:-8]
+
+
 def damage_empty(zipped: bytes) -> bytes:
     return b""
 
@@ -174,6 +187,9 @@ DAMAGES = [
     damage_header,
     damage_binary,
     damage_binary_header,
+    damage_padded,
+    damage_parts,
+    damage_trailer,
     damage_empty,
 ]
 
