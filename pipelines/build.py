@@ -1,4 +1,4 @@
-"""From steps to batches: one fused map, cache, shuffle, batch, prefetch."""
+"""From steps to batches: one fused map, cache, shuffle, batch (in memory where little is held), prefetch."""
 
 from __future__ import annotations
 

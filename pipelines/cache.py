@@ -3,8 +3,8 @@
 A cache file is named by a hash of everything it follows from: the source file's path, size and
 time of change, the beats file's, the steps with their settings, and the code of the steps.
 Whatever changes, the name changes, so nothing stale is ever read; other runs, other splits and
-other processes share what is there. One file an example lets a pipeline shuffle by name and
-hold no more than a batch in memory. The folder may be deleted at any time.
+other processes share what is there. One file an example lets a pipeline shuffle by name, and
+read what it needs of a data set that is larger than memory. The folder may be deleted at any time.
 """
 
 from __future__ import annotations

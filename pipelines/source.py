@@ -13,7 +13,7 @@ from pipelines.held import Held
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 
-HELD_BYTES = 256 * 2**20  # no source takes more memory than this, however many examples it has
+HELD_BYTES = 64 * 2**20  # no source takes more memory, however many examples it has
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Epochs:
     """Epoch after epoch of one data set."""
 
     def __init__(
-        self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, held: bool
+        self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, may_hold: bool
     ) -> None:
         from pipelines import source
         from pipelines.build import cache_examples, training_batches
@@ -29,7 +29,7 @@ class Epochs:
         examples = load_examples(inputs.features(), "genre", prefer_synced=sync == "beat")
         cached = cache_examples(examples, settings, inputs.folder / "cache")
         labels = {"genre": np.zeros(len(cached.paths), np.int32)}
-        if not held:
+        if not may_hold:
             source.HELD_BYTES = 0
         data = source.Source(cached, labels, None, settings, None, examples.spec)
         dataset, self._batches = training_batches(data, batch_size, 0, range(EPOCHS))
@@ -54,7 +54,7 @@ class Epochs:
 
 
 def prepare(
-    inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, held: bool
+    inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, may_hold: bool
 ) -> Epochs:
-    """Fill the cache and build the data set, which holds the examples in memory or does not."""
-    return Epochs(inputs, sync, batch_size, epochs, held)
+    """Fill the cache and build the data set, which may hold the examples in memory if they are few."""
+    return Epochs(inputs, sync, batch_size, epochs, may_hold)
