@@ -1,7 +1,8 @@
 """How the cost grows: `python -m benchmarks.scaling` measures, draws `docs/scaling.png`, and reckons.
 
 Extraction with one and two processes over clips of 10 s, 30 s and 5 min; an epoch of input over
-500, 2,000 and 20,000 clips with one and two threads. Every point is the median of a few rounds.
+500, 2,000 and 20,000 clips with one and two threads. Every point is the median of a few rounds, the
+points taken by turns.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -26,11 +28,13 @@ from benchmarks.inputs import Inputs
 SECONDS = (10, 30, 300)
 CLIPS = (500, 2_000, 20_000)
 WORKERS = (1, 2)
-ROUNDS = 3
+ROUNDS = 5
 FMA, TEN_MILLION = 106_574, 10_000_000
 _RATE = 22050  # Hz
 
 Points = dict[tuple[int, int], float]  # (workers, seconds or clips) -> seconds of work a clip
+Work = tuple[Callable[[], object], int]  # what is timed, and how many clips it goes through
+Works = dict[tuple[int, int], Work]
 
 
 def main() -> int:
@@ -56,17 +60,16 @@ def main() -> int:
 
 
 def _extraction(inputs: Inputs) -> Points:
-    points: Points = {}
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with tempfile.TemporaryDirectory(dir=inputs.folder) as folder:
-        for seconds in SECONDS:
-            clips = _clips_of(inputs, seconds, Path(folder))
-            for workers in WORKERS:
-                with multiprocessing.get_context("spawn").Pool(workers) as pool:
-                    extract = partial(pool.map, _extract_one, clips, 1)
-                    extract()
-                    points[workers, seconds] = _median_seconds(extract) / len(clips)
-    return points
+    works: Works = {}
+    with tempfile.TemporaryDirectory(dir=inputs.folder) as folder, ExitStack() as stack:
+        clips = {seconds: _clips_of(inputs, seconds, Path(folder)) for seconds in SECONDS}
+        for workers in WORKERS:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(workers))
+            for seconds in SECONDS:
+                extract = partial(pool.map, _extract_one, clips[seconds], 1)
+                works[workers, seconds] = (extract, len(clips[seconds]))
+        return _seconds_a_clip(works)
 
 
 def _clips_of(inputs: Inputs, seconds: int, folder: Path) -> list[Path]:
@@ -98,15 +101,13 @@ def _input(inputs: Inputs) -> Points:
     from keras_mir import cli
 
     cli.import_tensorflow()
-    points: Points = {}
-    for clips in CLIPS:
-        for workers in WORKERS:
-            points[workers, clips] = _median_seconds(_epochs(inputs, clips, workers)) / clips
-    return points
+    return _seconds_a_clip(
+        {(workers, clips): _epochs(inputs, clips, workers) for workers in WORKERS for clips in CLIPS}
+    )
 
 
-def _epochs(inputs: Inputs, clips: int, workers: int) -> Callable[[], object]:
-    """A function that goes through one more epoch, each time it is called."""
+def _epochs(inputs: Inputs, clips: int, workers: int) -> Work:
+    """So many epochs on end that all data sets give the same number of clips."""
     from itertools import islice
 
     import tensorflow as tf
@@ -120,22 +121,24 @@ def _epochs(inputs: Inputs, clips: int, workers: int) -> Callable[[], object]:
     examples = load_examples(inputs.copies(clips), "genre", prefer_synced=True)
     cached = cache_examples(examples, settings, inputs.folder / f"cache-{clips}")
     source = Source(cached, {"genre": np.zeros(clips, np.int32)}, None, settings, None, examples.spec)
-    dataset, batches = training_batches(source, 32, 0, range(ROUNDS + 2))
+    epochs = CLIPS[-1] // clips
+    dataset, batches = training_batches(source, 32, 0, range((ROUNDS + 2) * epochs))
     options = tf.data.Options()
     options.threading.private_threadpool_size = workers
     stream = iter(dataset.with_options(options))
-    epoch: Callable[[], object] = lambda: [None for _ in islice(stream, batches)]  # noqa: E731
-    epoch()
-    return epoch
+    return lambda: [None for _ in islice(stream, epochs * batches)], epochs * clips
 
 
-def _median_seconds(work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(ROUNDS):
-        start = perf_counter()
-        work()
-        taken.append(perf_counter() - start)
-    return median(taken)
+def _seconds_a_clip(works: Works) -> Points:
+    """Medians over rounds; in each all have their turn, for the machine's speed changes."""
+    taken: dict[tuple[int, int], list[float]] = {key: [] for key in works}
+    for counts in (False, *[True] * ROUNDS):  # the first warms up
+        for key, (work, clips) in works.items():
+            start = perf_counter()
+            work()
+            if counts:
+                taken[key].append((perf_counter() - start) / clips)
+    return {key: median(seconds) for key, seconds in taken.items()}
 
 
 def _draw(extraction: Points, epoch: Points, path: Path) -> None:
