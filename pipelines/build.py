@@ -1,4 +1,4 @@
-"""From steps to batches: one fused map, cache, shuffle, batch (in memory where little is held), prefetch."""
+"""From steps to batches: one fused map, cache, shuffle, batch, prefetch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from pipelines.augment import SpecAugment, mixup
 from pipelines.cache import Cached, Progress, fill_cache
 from pipelines.datasets.base import Examples
-from pipelines.loading import HeldLoader, Loader, split
+from pipelines.loading import BatchLoader, Loader, split
 from pipelines.order import Load, read_in_turn
 from pipelines.service import DataService
 from pipelines.settings import AugmentSettings, InputSettings
@@ -20,6 +20,7 @@ from pipelines.source import Source, padding_values
 from pipelines.spec import FeatureSpec
 from pipelines.steps import BeatSync, Crop, Element, Length, Pad, ReadCached, ReadFused, Select, Step
 
+SMALL = 1 << 17  # bytes of an example on average; up to this a batch is read at a time
 _BUCKETS = 5  # at most; boundaries are quantiles of the lengths
 
 
@@ -69,9 +70,8 @@ def evaluation_batches(
         are dictionaries by output name.
     """
     count = len(source)
-    if source.held and not service:
-        load_batch = HeldLoader(source, source.held)
-        batches = tf.data.Dataset.range(count).batch(batch_size).map(load_batch, tf.data.AUTOTUNE)
+    if _small(source) and not service:
+        batches = tf.data.Dataset.range(count).batch(batch_size).map(BatchLoader(source), tf.data.AUTOTUNE)
     else:
         load = Loader(source, _steps(source, random_crop=False, augment=None))
         if service:
@@ -118,7 +118,7 @@ def training_batches(
     count = len(source)
     bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
     random_crop = source.frames is not None and source.settings.crop == "random"
-    held = None if service or random_crop or augment.masks else source.held
+    by_example = service or random_crop or augment.masks or not _small(source)
     order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
 
@@ -127,16 +127,16 @@ def training_batches(
             return _mixed(batches, augment.mixup, order.key(epoch), n_classes)
         return batches.map(split, tf.data.AUTOTUNE)
 
-    if held:
-        load_rows = HeldLoader(source, held)
+    if not by_example:
+        load_rows = BatchLoader(source)
 
-        def held_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        def epoch_of_rows(epoch: tf.Tensor) -> tf.data.Dataset:
             rows = order.rows(tf.range(count, dtype=tf.int64), epoch)
-            examples = tf.data.Dataset.from_tensor_slices({"row": rows, "lengths": held.lengths(rows)})
+            examples = tf.data.Dataset.from_tensor_slices({"row": rows, "lengths": load_rows.lengths(rows)})
             groups = _group(examples, batch_size, bounds)
             return finished(groups.map(lambda group: load_rows(group["row"]), tf.data.AUTOTUNE), epoch)
 
-        dataset = each_epoch.flat_map(held_epoch)
+        dataset = each_epoch.flat_map(epoch_of_rows)
     else:
         load = Loader(source, _steps(source, random_crop, augment, seed))
 
@@ -183,6 +183,10 @@ class _Order:
         """The examples at the given positions, of a scalar or of a vector."""
         last = tf.constant(self.count - 1, tf.int64)
         return tf.random.experimental.index_shuffle(positions, self.key(epoch), last)
+
+
+def _small(source: Source) -> bool:
+    return source.cached.nbytes <= SMALL * len(source)
 
 
 def _map_here(start: tf.Tensor | int, stop: tf.Tensor | int, load: Load) -> tf.data.Dataset:

@@ -1,15 +1,20 @@
-"""From the row of an example to its tensors: one by one from the cache, or a batch from memory."""
+"""From rows of examples to their tensors: one by one, or a batch at a time.
+
+What a data set does between its elements takes longer than to read 59 beats of 140 bands. So
+small examples are read a batch at a time; large ones are the quicker the more cores read them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.held import Held
 from pipelines.source import Source
 from pipelines.steps import Element, Step, fuse
 
+HELD_BYTES = 64 * 2**20
 _LABEL = "label:"  # keeps labels apart from the inputs in a flat element
 
 
@@ -43,16 +48,39 @@ class Loader:
         return {"features": element["features"], "lengths": element["length"], **self._labels(row)}
 
 
-class HeldLoader:
-    """Rows of examples that are held in memory -> a padded batch of their tensors."""
+class BatchLoader:
+    """Rows of examples -> a padded batch of their tensors.
 
-    def __init__(self, source: Source, held: Held) -> None:
-        self._held = held
-        self._frames = source.frames
+    The files are held in memory if they are no more than ``HELD_BYTES`` together.
+    """
+
+    def __init__(self, source: Source) -> None:
+        cached = source.cached
+        self._held = cached.nbytes <= HELD_BYTES
+        self._files = tf.constant(
+            [Path(path).read_bytes() for path in cached.paths] if self._held else cached.paths
+        )
         self._labels = Labels(source)
+        self._frames, self._bands, self._fill = source.frames, cached.bands, source.fill
+        with tf.device("CPU"):
+            self._lengths = tf.constant(cached.lengths)
+
+    def lengths(self, rows: tf.Tensor) -> tf.Tensor:
+        """Steps of examples, cut but not padded, int32 ``(batch,)``."""
+        lengths = tf.gather(self._lengths, rows)
+        return lengths if self._frames is None else tf.minimum(lengths, self._frames)
 
     def __call__(self, rows: tf.Tensor) -> Element:
-        features, lengths = self._held.batch(rows, self._frames)
+        lengths = self.lengths(rows)
+        steps = tf.reduce_max(lengths) if self._frames is None else self._frames
+        files = tf.gather(self._files, rows)
+        contents = files if self._held else tf.map_fn(tf.io.read_file, files)
+        size = steps * self._bands * tf.float32.size
+        values = tf.io.decode_raw(contents, tf.float32, fixed_length=size)  # cut, or padded with zeros
+        features = tf.reshape(values, (-1, steps, self._bands))
+        if any(self._fill):
+            given = tf.sequence_mask(lengths, steps)
+            features = tf.where(given[:, :, None], features, tf.constant(self._fill, tf.float32))
         return {"features": features, "lengths": lengths, **self._labels(rows)}
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from pipelines.cache import Cached
-from pipelines.held import Held
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
-
-HELD_BYTES = 64 * 2**20  # no source takes more memory, however many examples it has
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,6 @@ class Source:
     def fill(self) -> tuple[float, ...]:
         """What every band of a padded step holds."""
         return padding_values(self.settings, self.spec)
-
-    @cached_property
-    def held(self) -> Held | None:
-        """The examples in memory, read when first asked for; ``None`` if they take too much of it."""
-        return Held(self.cached, self.fill) if self.cached.nbytes <= HELD_BYTES else None
 
 
 def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:

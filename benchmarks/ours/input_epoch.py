@@ -17,22 +17,18 @@ EPOCHS = 10_000  # more than will be run
 class Epochs:
     """Epoch after epoch of one data set."""
 
-    def __init__(
-        self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, may_hold: bool
-    ) -> None:
-        from pipelines import source
+    def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int) -> None:
         from pipelines.build import cache_examples, training_batches
         from pipelines.datasets.load import load_examples
         from pipelines.settings import InputSettings
+        from pipelines.source import Source
 
         settings = InputSettings(feature="fused", sync=sync, padding="zero", bucket=False)
         examples = load_examples(inputs.features(), "genre", prefer_synced=sync == "beat")
         cached = cache_examples(examples, settings, inputs.folder / "cache")
         labels = {"genre": np.zeros(len(cached.paths), np.int32)}
-        if not may_hold:
-            source.HELD_BYTES = 0
-        data = source.Source(cached, labels, None, settings, None, examples.spec)
-        dataset, self._batches = training_batches(data, batch_size, 0, range(EPOCHS))
+        source = Source(cached, labels, None, settings, None, examples.spec)
+        dataset, self._batches = training_batches(source, batch_size, 0, range(EPOCHS))
         self._epochs = epochs
         self._stream = iter(dataset)
 
@@ -53,8 +49,6 @@ class Epochs:
         return {"lengths": np.array(lengths)[order], "sums": np.array(sums)[order]}
 
 
-def prepare(
-    inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int, may_hold: bool
-) -> Epochs:
-    """Fill the cache and build the data set, which may hold the examples in memory if they are few."""
-    return Epochs(inputs, sync, batch_size, epochs, may_hold)
+def prepare(inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int) -> Epochs:
+    """Fill the cache and build the data set."""
+    return Epochs(inputs, sync, batch_size, epochs)

@@ -14,18 +14,17 @@ _ALL_FRAMES = {"sync": "none", "batch_size": BATCH_SIZE, "epochs": 5}
 _BY_BEAT = {"sync": "beat", "batch_size": BATCH_SIZE, "epochs": 40}
 
 
-def _epoch(what: str, settings: dict[str, object], may_hold: bool = True) -> Row:
-    """An epoch of input, against the course's loader without and with processes of its own."""
+def _epoch(what: str, settings: dict[str, object]) -> Row:
+    """An epoch of input, against the course's loader, without and with processes of its own."""
     return Row(
         name=f"an epoch of input from cache, {what}",
         rival="the course's in-memory DataLoader",
         wanted=2.0,
-        ours=Side("benchmarks.ours.input_epoch", {**settings, "may_hold": may_hold}),
+        ours=Side("benchmarks.ours.input_epoch", settings),
         theirs=tuple(
             Side("benchmarks.rivals.course_epoch", {**settings, "workers": n}) for n in (0, cores())
         ),
         check=partial(close, rtol=1e-5),
-        note="" if may_hold else "as if it had over 64 MB of examples; the rival has them in memory even so",
         inputs=lambda inputs: inputs.features(),
     )
 
@@ -71,7 +70,6 @@ ROWS = (
     ),
     _epoch("all frames", _ALL_FRAMES),
     _epoch("by beat", _BY_BEAT),
-    _epoch("by beat and too large to hold", _BY_BEAT, may_hold=False),
     _input_of("lstm-beat-mel"),
     _input_of("lstm-mel"),
     _input_of("cnn"),
