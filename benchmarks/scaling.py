@@ -172,7 +172,9 @@ def _print(extraction: Points, epoch: Points) -> None:
         table = Table("", *(f"{place:,}" for place in places), title=title)
         for workers in WORKERS:
             costs = (points[workers, place] / points[1, places[0]] for place in places)
-            table.add_row(f"{workers} workers, cost of a clip", *(f"{cost:.2f}" for cost in costs))
+            table.add_row(
+                f"cost of a clip, {workers} worker{'s' * (workers > 1)}", *(f"{cost:.2f}" for cost in costs)
+            )
         gains = (f"{points[1, place] / points[2, place]:.2f}" for place in places)
         table.add_row("one worker / two", *gains)
         console.print(table)
