@@ -12,7 +12,7 @@ import tensorflow as tf
 from pipelines.augment import SpecAugment, mixup
 from pipelines.cache import Cached, Progress, fill_cache
 from pipelines.datasets.base import Examples
-from pipelines.loading import BatchLoader, Loader, split
+from pipelines.loading import BatchLoader, Loader, fill_padding, split
 from pipelines.order import Load, read_in_turn
 from pipelines.service import DataService
 from pipelines.settings import AugmentSettings, InputSettings
@@ -118,7 +118,7 @@ def training_batches(
     count = len(source)
     bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
     random_crop = source.frames is not None and source.settings.crop == "random"
-    by_example = service or random_crop or augment.masks or not _small(source)
+    a_batch_at_a_time = _small(source) and not (service or random_crop or augment.masks)
     order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
 
@@ -127,7 +127,7 @@ def training_batches(
             return _mixed(batches, augment.mixup, order.key(epoch), n_classes)
         return batches.map(split, tf.data.AUTOTUNE)
 
-    if not by_example:
+    if a_batch_at_a_time:
         load_rows = BatchLoader(source)
 
         def epoch_of_rows(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -221,12 +221,9 @@ def _pad(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     """Put every band's own value where ``_group`` padded, which knows one value only."""
     if source.frames is not None or not any(source.fill):
         return batches
-    fill = tf.constant(source.fill, tf.float32)
 
     def pad(batch: Element) -> Element:
-        features = batch["features"]  # (batch, time, bands)
-        given = tf.sequence_mask(batch["lengths"], tf.shape(features)[1])
-        return {**batch, "features": tf.where(given[:, :, None], features, fill)}
+        return {**batch, "features": fill_padding(batch["features"], batch["lengths"], source.fill)}
 
     return batches.map(pad, tf.data.AUTOTUNE)
 

@@ -78,10 +78,22 @@ class BatchLoader:
         size = steps * self._bands * tf.float32.size
         values = tf.io.decode_raw(contents, tf.float32, fixed_length=size)  # cut, or padded with zeros
         features = tf.reshape(values, (-1, steps, self._bands))
-        if any(self._fill):
-            given = tf.sequence_mask(lengths, steps)
-            features = tf.where(given[:, :, None], features, tf.constant(self._fill, tf.float32))
+        features = fill_padding(features, lengths, self._fill)
         return {"features": features, "lengths": lengths, **self._labels(rows)}
+
+
+def fill_padding(features: tf.Tensor, lengths: tf.Tensor, fill: tuple[float, ...]) -> tf.Tensor:
+    """Put every band's own value past the lengths, where zeros are.
+
+    Args:
+        features: ``(batch, time, bands)``.
+        lengths: ``(batch,)`` int32.
+        fill: One value a band.
+    """
+    if not any(fill):
+        return features
+    given = tf.sequence_mask(lengths, tf.shape(features)[1])
+    return tf.where(given[:, :, None], features, tf.constant(fill, tf.float32))
 
 
 def split(batch: Element) -> tuple[Element, ...]:

@@ -145,9 +145,10 @@ def facts(results: Results) -> list[tuple[str, str]]:
     dataset = results.dataset
     own = "Yes: its published values stand beside ours" if dataset["is_course"] else "No"
     versions = (f"{name} {version or 'not installed'}" for name, version in results.versions.items())
+    unstated = "none; this package generated the music" if dataset["synthetic"] else "not stated"
     lines = [
         ("Data set", str(dataset["name"])),
-        ("Licence", str(dataset.get("licence") or "not stated")),
+        ("Licence", str(dataset.get("licence") or unstated)),
         ("The report's own data", f"{own}. {dataset['why_not']}" if dataset["why_not"] else own),
         ("Genre", _split(dataset.get("genre") or {}, "class_names", "class", "classes")),
         ("Affect", _split(dataset.get("affect") or {}, "targets", "target", "targets")),

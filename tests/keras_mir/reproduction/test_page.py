@@ -121,6 +121,15 @@ def test_published_values_are_shown_on_the_reports_data_only(report_folder, resu
     assert (reason in Page(html).text) != is_course
 
 
+@pytest.mark.parametrize(
+    ("synthetic", "said"), [(True, "none; this package generated the music"), (False, "not stated")]
+)
+def test_music_that_no_licence_is_known_of(page_of, results_of, synthetic, said):
+    results = results_of()
+    dataset = {**results.dataset, "licence": "", "synthetic": synthetic}
+    assert f"Licence {said}" in page_of(replace(results, dataset=dataset)).text
+
+
 def test_data_split_seeds_versions_machine_and_time_are_stated(page_of, results_of):
     text = page_of(results_of()).text
     for fact in (
