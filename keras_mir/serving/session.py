@@ -88,12 +88,8 @@ def serve(path: Path) -> Iterator[ServedModel]:
     if not (Path(path) / SAVED_MODEL).is_file():
         raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
     graph = tf.Graph()
-    # By default the graph is optimised twice, which costs seconds before the first answer and gains none.
-    config = tf.compat.v1.ConfigProto()
-    rewriting = config.graph_options.rewrite_options
-    rewriting.meta_optimizer_iterations = type(rewriting).ONE
     # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
-    with quiet(), closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
+    with quiet(), closing(new_session(graph)) as session:
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
@@ -102,6 +98,14 @@ def serve(path: Path) -> Iterator[ServedModel]:
                 f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
             ) from error
         yield ServedModel(Path(path), session, meta_graph.signature_def)
+
+
+def new_session(graph: tf.Graph) -> tf.compat.v1.Session:
+    """A session that optimises a graph once: twice, as is usual, costs seconds and gains none."""
+    config = tf.compat.v1.ConfigProto()
+    rewriting = config.graph_options.rewrite_options
+    rewriting.meta_optimizer_iterations = type(rewriting).ONE
+    return tf.compat.v1.Session(graph=graph, config=config)
 
 
 def session_predict(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_mir.serving.session import new_session
 from keras_mir.serving.status import Code, StatusError
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -40,7 +41,7 @@ class Servable:
             StatusError: If it is damaged or incomplete.
         """
         graph = tf.Graph()
-        session = tf.compat.v1.Session(graph=graph)
+        session = new_session(graph)
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
