@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,15 +49,35 @@ class Servers:
         self.dispatcher._stop()
 
 
+# A process of its own, which can be killed: a worker that is stopped waits, minutes at times, for what
+# was asked of it and is not wanted any more.
+TWO_WORKERS = """
+import sys
+import tensorflow as tf
+service = tf.data.experimental.service
+dispatcher = service.DispatchServer(
+    service.DispatcherConfig(port=0, job_gc_check_interval_ms=100, job_gc_timeout_ms=100)
+)
+address = dispatcher.target.removeprefix("grpc://")
+config = service.WorkerConfig(dispatcher_address=address, heartbeat_interval_ms=100)
+workers = [service.WorkerServer(config) for _ in range(2)]
+print(dispatcher.target, flush=True)
+sys.stdin.read()
+"""
+
+
 @pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    with Servers(workers=2) as servers:
-        yield servers
+def target() -> Iterator[str]:
+    command = [sys.executable, "-c", TWO_WORKERS]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as servers:
+        yield next(line for line in servers.stdout if line.startswith("grpc://")).strip()
+        servers.kill()
 
 
 @pytest.fixture
-def service(servers: Servers) -> DataService:
-    return connect(servers.target)
+def service(target: str) -> DataService:
+    return connect(target)
 
 
 @pytest.fixture
@@ -144,8 +166,8 @@ def test_a_service_that_goes_is_noticed():
         )
 
 
-def test_a_worker_that_is_stuck_is_told_from_one_that_is_gone(servers, deaf_port):
-    assert worker_state(workers_of(servers.target)[0]) == "answers"
+def test_a_worker_that_is_stuck_is_told_from_one_that_is_gone(target, deaf_port):
+    assert worker_state(workers_of(target)[0]) == "answers"
     assert worker_state(f"127.0.0.1:{deaf_port}") == "mute"
     assert worker_state("127.0.0.1:1") == "gone"
 
