@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipelines.audio_files import audio_files
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
 from pipelines.errors import UserError
-from pipelines.features import check_spec, extract
+from pipelines.features import check_spec, compile_functions, extract
 from pipelines.files import gzip_npy_bytes, link_or_copy, npy_bytes, remove_temporary, write_atomically
 from pipelines.labels import FILE, LabelTable
 from pipelines.spec import FeatureSpec
@@ -328,6 +329,7 @@ def _outcomes(
 ) -> Generator[tuple[_Clip, str | OSError | Died], None, None]:
     work = partial(_extract_clip, spec=spec)
     if min(jobs, len(clips)) > 1:
+        _compile_first(spec)
         yield from map_in_processes(work, clips, jobs)
     else:
         for clip in clips:
@@ -335,6 +337,21 @@ def _outcomes(
             with threadpool_limits(limits=1):
                 outcome = work(clip)
             yield clip, outcome
+
+
+def _compile_first(spec: FeatureSpec) -> None:
+    """In one process, before several need it."""
+    for _, outcome in map_in_processes(compile_functions, [spec], jobs=1):
+        if isinstance(outcome, Died):
+            raise UserError(
+                f"librosa fails on plain noise: {outcome.reason}. The compiled code it keeps may be damaged: "
+                f"delete the .nbi and .nbc files under {_librosa_folder()}, then try again"
+            )
+
+
+def _librosa_folder() -> Path:
+    librosa = find_spec("librosa")
+    return Path(librosa.origin or "").parent if librosa else Path()
 
 
 def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:

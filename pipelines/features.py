@@ -57,11 +57,24 @@ def extract(path: Path, spec: FeatureSpec) -> Extraction:
     """
     audio = load_audio(path, spec)
     try:
-        stft = _stft(audio, spec)
-        mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
-        beats = _beats_of_percussive_part(stft, len(audio), spec)
+        return _features_of(audio, spec)
     except librosa.LibrosaError as error:
         raise UserError(f"{path}: librosa cannot process it ({error}); leave the clip out") from None
+
+
+def compile_functions(spec: FeatureSpec) -> None:
+    """Extract from noise, so that numba has compiled, and keeps, all that ``extract`` needs.
+
+    Two processes must not do that at a time: what they keep for librosa's functions may not fit
+    together then, and every process that uses it after them crashes.
+    """
+    _features_of(np.random.default_rng(0).uniform(-1, 1, 2 * spec.sample_rate).astype(np.float32), spec)
+
+
+def _features_of(audio: np.ndarray, spec: FeatureSpec) -> Extraction:
+    stft = _stft(audio, spec)
+    mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
+    beats = _beats_of_percussive_part(stft, len(audio), spec)
     return Extraction(_fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec), beats)
 
 

@@ -35,6 +35,7 @@ class Syncing:
     def __init__(self, paths: list[Path]) -> None:
         self._paths = paths
         self._pool = multiprocessing.get_context("spawn").Pool(cores())
+        self._pool.apply(sync, (paths[0],))  # one alone: what two compile at a time may not fit together
         self._pool.map(sync, paths[: 2 * cores()], chunksize=1)
 
     def run(self) -> None:

@@ -35,6 +35,7 @@ class Extracting:
         self._clips = clips
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._pool = multiprocessing.get_context("spawn").Pool(cores())
+        self._extract(clips[:1])  # one process alone: what two compile at a time may not fit together
         self._extract(clips[: 2 * cores()])
 
     def run(self) -> None:

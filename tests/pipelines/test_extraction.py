@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -265,3 +266,9 @@ def test_other_peoples_folders_are_not_touched(audio: Path) -> None:
     (data / "dataset.json").write_text("{")
     with pytest.raises(UserError, match=r"dataset\.json: damaged"):
         prepare(audio)
+
+
+def test_damaged_compiled_code_is_said_before_any_clip_fails(audio: Path, monkeypatch) -> None:
+    monkeypatch.setattr("pipelines.extraction.compile_functions", signal.raise_signal)
+    with pytest.raises(UserError, match=r"librosa fails on plain noise: .*delete the \.nbi and \.nbc files"):
+        prepare(audio, jobs=2)
