@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,17 @@ GENRE_TRAIN = {"101": "Rock", "102": "Psych-Rock", "103": "Folk", "104": "Indie-
 GENRE_TEST = {"201": "Rock", "202": "Jazz"}
 AFFECT_TRAIN = {"301": (0.1, 0.25, 1.0), "302": (0.5, 0.0, 0.75)}
 AFFECT_TEST = ("401",)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes a place of its own for what numba compiles.
+
+    Processes that compile librosa's functions into one place at a time can leave code there that
+    does not fit together, and every process that loads it after them crashes.
+    """
+    process = os.environ.get("PYTEST_XDIST_WORKER")
+    if process and "NUMBA_CACHE_DIR" not in os.environ:
+        os.environ["NUMBA_CACHE_DIR"] = str(config.cache.mkdir(f"numba-{process}"))
 
 
 def fused(frames: int, seed: int) -> np.ndarray:
