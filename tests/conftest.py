@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,11 +26,12 @@ AFFECT_TEST = ("401",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several test processes a place of its own for what numba compiles.
-
-    Processes that compile librosa's functions into one place at a time can leave code there that
-    does not fit together, and every process that loads it after them crashes.
-    """
+    """Make test processes alike, however many there are and however they were started."""
+    # What a script starts in the background ignores Ctrl-C, and so would the commands under test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Processes that compile librosa's functions into one place at a time can leave code there that
+    # does not fit together, and every process that loads it after them crashes.
     process = os.environ.get("PYTEST_XDIST_WORKER")
     if process and "NUMBA_CACHE_DIR" not in os.environ:
         os.environ["NUMBA_CACHE_DIR"] = str(config.cache.mkdir(f"numba-{process}"))

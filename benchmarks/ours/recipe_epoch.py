@@ -1,23 +1,28 @@
-"""An epoch of a recipe's training steps, on batches from its input pipeline or from memory."""
+"""A recipe's training steps, on batches from its input pipeline or on the same batches from memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from benchmarks.inputs import Inputs
 from benchmarks.row import Results
 
-EPOCHS = 1000  # more than will be run
-
 
 class Epochs:
-    """Epoch after epoch of training."""
+    """Epochs of training, one after another; a batch's shape differs from epoch to epoch."""
 
-    def __init__(self, inputs: Inputs, recipe: str, batches_from: Literal["pipeline", "memory"]) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        recipe: str,
+        batches_from: Literal["pipeline", "memory"],
+        epochs: int,
+        rounds: int,
+    ) -> None:
         from keras_mir.data import TRAIN, load_data
         from keras_mir.named_recipes import named_recipe
         from keras_mir.recipe_model import compile_model, new_model
@@ -33,28 +38,30 @@ class Epochs:
         set_up(0, settings.train.mixed_precision)
         self._model = new_model(settings, data)
         compile_model(self._model, settings, data, soft=False)
+        every_epoch = range(1 + epochs * (1 + rounds))  # the first is compared, the next round warms up
         dataset, self._steps = training_batches(
-            data.sources[TRAIN], settings.train.batch_size, 0, range(EPOCHS), settings.augment
+            data.sources[TRAIN], settings.train.batch_size, 0, every_epoch, settings.augment
         )
-        self._stream = iter(dataset)
-        self._kept = list(islice(self._stream, self._steps)) if batches_from == "memory" else None
+        self._stream = iter(dataset if batches_from == "pipeline" else list(dataset))
+        self._epochs = epochs
 
     def run(self) -> None:
-        """Train for an epoch."""
-        for _ in self._losses():
+        """Train for so many epochs."""
+        for _ in self._losses(self._epochs):
             pass
 
     def result(self) -> Results:
         """The losses of the first epoch; to be asked for before any other."""
-        return {"losses": np.array(list(self._losses()))}
+        return {"losses": np.array(list(self._losses(1)))}
 
-    def _losses(self) -> Iterable[float]:
-        batches: Any = self._kept if self._kept is not None else islice(self._stream, self._steps)
-        for inputs, labels, *_ in batches:
+    def _losses(self, epochs: int) -> Iterable[float]:
+        for inputs, labels, *_ in islice(self._stream, epochs * self._steps):
             losses: list[float] | float = self._model.train_on_batch(inputs, labels)
             yield float(losses[0] if isinstance(losses, list) else losses)
 
 
-def prepare(inputs: Inputs, recipe: str, batches_from: Literal["pipeline", "memory"]) -> Epochs:
+def prepare(
+    inputs: Inputs, recipe: str, batches_from: Literal["pipeline", "memory"], epochs: int, rounds: int
+) -> Epochs:
     """Fill the cache and build the model."""
-    return Epochs(inputs, recipe, batches_from)
+    return Epochs(inputs, recipe, batches_from, epochs, rounds)

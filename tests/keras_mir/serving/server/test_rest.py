@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import keras
@@ -244,10 +245,10 @@ def test_a_request_over_the_limit_is_refused_before_it_is_read(client):
     ):
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(f"{head}{headers}\r\n".encode() + body)
-            response = http.client.HTTPResponse(connection)
-            response.begin()
-            assert response.status == 413
-            assert response.getheader("connection") == "close"
+            with closing(http.client.HTTPResponse(connection)) as response:
+                response.begin()
+                assert response.status == 413
+                assert response.getheader("connection") == "close"
     assert client.ask("GET", "/v1/models/toy")[0] == 200
 
 
@@ -280,9 +281,9 @@ def test_a_request_that_takes_too_long_is_given_up(serving, root):
             connection.sendall(
                 b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
             )
-            response = http.client.HTTPResponse(connection)
-            response.begin()
-            assert response.status == 408
+            with closing(http.client.HTTPResponse(connection)) as response:
+                response.begin()
+                assert response.status == 408
         assert client.ask("GET", "/v1/models/toy")[0] == 200
 
 
@@ -438,9 +439,9 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(root, sent, exit_sta
                 assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the request has begun
                 process.send_signal(sent)
                 connection.sendall(body)
-                response = http.client.HTTPResponse(connection)
-                response.begin()
-                assert response.status == 200
+                with closing(http.client.HTTPResponse(connection)) as response:
+                    response.begin()
+                    assert response.status == 200
             rest = process.stderr.read()
         finally:
             process.kill()
