@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+GATES = 4  # input, forget, candidate, output
 
 
 def packed_lstm(
@@ -24,6 +26,9 @@ def packed_lstm(
     candidate, output, with sigmoid and tanh. What does not wait for the step before is one
     product for all steps: the input's share of the gates, ahead of the loop, and after the loop
     of the gradient those of each weight and of the input.
+
+    Each gate has products of its own: those of one step are then small enough for one thread each,
+    and the two directions of a layer, which run side by side, need not wait for each other's threads.
 
     All operations are stock TensorFlow, and shapes may change from call to call. Under XLA the
     same loop was no faster, and every new shape took seconds to compile.
@@ -54,11 +59,12 @@ def packed_lstm(
 
         def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
             d_gates = _backward(d_outputs, sizes, recurrent_kernel, kept, backwards)
+            before = kept.before.concat()
             return (
-                tf.matmul(d_gates, tf.transpose(kernel)),  # quicker than `transpose_b`
-                tf.matmul(x, d_gates, transpose_a=True),
-                tf.matmul(kept.before.concat(), d_gates, transpose_a=True),
-                tf.reduce_sum(d_gates, axis=0),
+                _products(d_gates, _transposed_by_gate(kernel)),
+                tf.concat([tf.matmul(x, d, transpose_a=True) for d in d_gates], axis=1),
+                tf.concat([tf.matmul(before, d, transpose_a=True) for d in d_gates], axis=1),
+                tf.concat([tf.reduce_sum(d, axis=0) for d in d_gates], axis=0),
             )
 
         return outputs, gradient
@@ -66,9 +72,23 @@ def packed_lstm(
     return with_gradient(x, kernel, recurrent_kernel, bias)
 
 
-def _shares(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """The input's share of the gates of all steps, `(frames, 4 * units)`."""
-    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+def _shares(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> list[tf.Tensor]:
+    """The input's share of each gate of all steps, `(frames, units)`."""
+    gates = zip(_by_gate(kernel), tf.split(bias, GATES), strict=True)
+    return [tf.nn.bias_add(tf.matmul(x, kernel), bias) for kernel, bias in gates]
+
+
+def _by_gate(kernel: tf.Tensor) -> list[tf.Tensor]:
+    return tf.split(kernel, GATES, axis=1)
+
+
+def _transposed_by_gate(kernel: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.transpose(each) for each in _by_gate(kernel)]  # a product is quicker than by `transpose_b`
+
+
+def _products(gates: Iterable[tf.Tensor], kernels: list[tf.Tensor]) -> tf.Tensor:
+    """The sum over all gates."""
+    return tf.add_n([tf.matmul(gate, kernel) for gate, kernel in zip(gates, kernels, strict=True)])
 
 
 class _Kept(NamedTuple):
@@ -84,19 +104,22 @@ class _Kept(NamedTuple):
 
 
 def _forward(
-    shares: tf.Tensor, sizes: tf.Tensor, recurrent_kernel: tf.Tensor, backwards: bool, kept: int
+    shares: list[tf.Tensor], sizes: tf.Tensor, recurrent_kernel: tf.Tensor, backwards: bool, kept: int
 ) -> tuple[tf.Tensor, list[tf.TensorArray]]:
     """From the input's shares to outputs, `(frames, units)`, and the first so many of `_Kept`."""
-    steps, units, dtype = tf.size(sizes), recurrent_kernel.shape[0], shares.dtype
-    share = _array(steps, 4 * units, dtype).split(shares, sizes)
+    steps, units, dtype = tf.size(sizes), recurrent_kernel.shape[0], recurrent_kernel.dtype
+    by_step = [_array(steps, units, dtype).split(share, sizes) for share in shares]
+    kernels = _by_gate(recurrent_kernel)
 
     def body(
         done: tf.Tensor, output: tf.Tensor, cell: tf.Tensor, written: list[tf.TensorArray]
     ) -> tuple[Any, ...]:
         step = steps - 1 - done if backwards else done
         output, cell = (_first(x, sizes[step], grows=backwards) for x in (output, cell))
-        gates = share.read(step) + tf.matmul(output, recurrent_kernel)
-        i, f, g, o = tf.split(gates, 4, axis=1)  # (size, units) each
+        i, f, g, o = (
+            share.read(step) + tf.matmul(output, kernel)  # (size, units)
+            for share, kernel in zip(by_step, kernels, strict=True)
+        )
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         new_cell = f * cell + i * g
         squashed = tf.tanh(new_cell)
@@ -112,11 +135,11 @@ def _forward(
 
 def _backward(
     d_outputs: tf.Tensor, sizes: tf.Tensor, recurrent_kernel: tf.Tensor, kept: _Kept, backwards: bool
-) -> tf.Tensor:
-    """From the gradient of the outputs to that of the gates ahead of their sigmoid and tanh."""
+) -> list[tf.Tensor]:
+    """From the gradient of the outputs to those of the gates ahead of sigmoid and tanh, `(frames, units)`."""
     steps, units, dtype = tf.size(sizes), recurrent_kernel.shape[0], d_outputs.dtype
     share = _array(steps, units, dtype).split(d_outputs, sizes)
-    transposed = tf.transpose(recurrent_kernel)
+    kernels = _transposed_by_gate(recurrent_kernel)
     tanh_gradient, sigmoid_gradient = tf.raw_ops.TanhGrad, tf.raw_ops.SigmoidGrad
 
     def body(
@@ -127,20 +150,18 @@ def _backward(
         d_output += share.read(step)
         _, cell, i, f, g, o, squashed = (array.read(step) for array in kept)
         d_cell += tanh_gradient(y=squashed, dy=d_output * o)
-        d_gates = tf.concat(
-            [
-                sigmoid_gradient(y=i, dy=d_cell * g),
-                sigmoid_gradient(y=f, dy=d_cell * cell),
-                tanh_gradient(y=g, dy=d_cell * i),
-                sigmoid_gradient(y=o, dy=d_output * squashed),
-            ],
-            axis=1,
+        d_gates = (
+            sigmoid_gradient(y=i, dy=d_cell * g),
+            sigmoid_gradient(y=f, dy=d_cell * cell),
+            tanh_gradient(y=g, dy=d_cell * i),
+            sigmoid_gradient(y=o, dy=d_output * squashed),
         )
-        return done + 1, tf.matmul(d_gates, transposed), d_cell * f, [written[0].write(step, d_gates)]
+        written = [array.write(step, d) for array, d in zip(written, d_gates, strict=True)]
+        return done + 1, _products(d_gates, kernels), d_cell * f, written
 
-    arrays = [_array(steps, 4 * units, dtype)]
-    (d_gates,) = _loop(body, steps, _start(sizes, units, dtype, grows=not backwards), arrays)
-    return d_gates.concat()
+    arrays = [_array(steps, units, dtype) for _ in range(GATES)]
+    d_gates = _loop(body, steps, _start(sizes, units, dtype, grows=not backwards), arrays)
+    return [d.concat() for d in d_gates]
 
 
 def _loop(
@@ -156,10 +177,10 @@ def _loop(
     return written
 
 
-def _array(steps: tf.Tensor, width: int, dtype: tf.DType) -> tf.TensorArray:
-    """One `(size, width)` tensor a step; what it is split from is not copied."""
+def _array(steps: tf.Tensor, units: int, dtype: tf.DType) -> tf.TensorArray:
+    """One `(size, units)` tensor a step."""
     return tf.TensorArray(
-        dtype, steps, element_shape=(None, width), infer_shape=False, clear_after_read=False
+        dtype, steps, element_shape=(None, units), infer_shape=False, clear_after_read=False
     )
 
 
