@@ -211,7 +211,7 @@ def test_everything_can_be_done_with_the_keyboard(visit, song):
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose a file")).to_be_focused()
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")  # Enter opens it in some versions of Chromium and not in others
+        page.keyboard.press("Enter")
     chooser.value.set_files(song)
     before = visit.answer("genre").inner_text()
     page.keyboard.press("Tab")
