@@ -23,7 +23,7 @@ from benchmarks.inputs import Inputs
 from benchmarks.pair import SideError, compare
 from benchmarks.row import DifferenceError, Row
 from benchmarks.rows import ROWS
-from keras_mir.progress import progress
+from keras_mir.command_line.progress import progress
 from pipelines.errors import UserError
 
 _HERE = Path(__file__).parent

@@ -45,7 +45,7 @@ class Inputs:
 
     def clips(self, count: int) -> list[Path]:
         """So many audio files, spread evenly over the music, the same ones each time."""
-        from pipelines.audio_files import audio_files
+        from pipelines.extraction.audio_files import audio_files
 
         found = audio_files(self.music())
         return [found[index * len(found) // count] for index in range(min(count, len(found)))]

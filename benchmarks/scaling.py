@@ -88,7 +88,7 @@ def _clips_of(inputs: Inputs, seconds: int, folder: Path) -> list[Path]:
 
 
 def _extract_one(path: Path) -> None:
-    from pipelines.features import extract
+    from pipelines.extraction.features import extract
     from pipelines.files import gzip_npy_bytes
     from pipelines.spec import FeatureSpec
 
@@ -98,7 +98,7 @@ def _extract_one(path: Path) -> None:
 
 
 def _input(inputs: Inputs) -> Points:
-    from keras_mir import cli
+    from keras_mir.command_line import run as cli
 
     cli.import_tensorflow()
     return _seconds_a_clip(
@@ -112,8 +112,8 @@ def _epochs(inputs: Inputs, clips: int, workers: int) -> Work:
 
     import tensorflow as tf
 
-    from pipelines.build import cache_examples, training_batches
     from pipelines.datasets.load import load_examples
+    from pipelines.input.build import cache_examples, training_batches
     from pipelines.settings import InputSettings
     from pipelines.source import Source
 
@@ -144,7 +144,7 @@ def _seconds_a_clip(works: Works) -> Points:
 def _draw(extraction: Points, epoch: Points, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from keras_mir.evaluation.figures import save
+    from keras_mir.evaluate.figures import save
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     panels = (

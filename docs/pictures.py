@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from keras_mir.evaluation import figures
-from pipelines.features import beat_synced, fused_spectrogram, track_beats
+from keras_mir.evaluate import figures
+from pipelines.extraction.features import beat_synced, fused_spectrogram, track_beats
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
 

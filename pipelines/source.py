@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.cache import Cached
+from pipelines.input.cache import Cached
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 

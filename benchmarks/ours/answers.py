@@ -12,7 +12,7 @@ class Answering:
     """A model, loaded, and files to ask about: other ones each time, until all were asked about."""
 
     def __init__(self, inputs: Inputs, clips: int, at_once: int) -> None:
-        from keras_mir.serving.predicting.predictor import Predictor
+        from keras_mir.predict.predictor import Predictor
 
         self._clips = inputs.clips(clips)
         self._predictor = Predictor(inputs.model())

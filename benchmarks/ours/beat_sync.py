@@ -14,8 +14,8 @@ class BeatSyncing:
     def __init__(self, inputs: Inputs, clips: int) -> None:
         import tensorflow as tf
 
+        from pipelines.input.steps import BeatSync, ReadFused, fuse
         from pipelines.spec import FeatureSpec
-        from pipelines.steps import BeatSync, ReadFused, fuse
 
         spec = FeatureSpec()
         self._clips = clips

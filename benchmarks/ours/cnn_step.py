@@ -14,7 +14,7 @@ def prepare(inputs: Inputs, batch_size: int) -> KerasStep:
     import tensorflow as tf
 
     from keras_mir.models.build import build_model
-    from keras_mir.models.settings import ModelSettings
+    from keras_mir.recipes.model_settings import ModelSettings
     from pipelines.spec import FeatureSpec
 
     tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""`pipelines.features` from clips to gzipped files, in a process a core."""
+"""`pipelines.extraction.features` from clips to gzipped files, in a process a core."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.inputs import Inputs
 from benchmarks.machine import cores
 from benchmarks.row import Results
-from pipelines.features import Extraction, extract
+from pipelines.extraction.features import Extraction, extract
 from pipelines.files import gzip_npy_bytes
 from pipelines.spec import FeatureSpec
 

@@ -18,8 +18,8 @@ class Epochs:
     """Epoch after epoch of one data set."""
 
     def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int) -> None:
-        from pipelines.build import cache_examples, training_batches
         from pipelines.datasets.load import load_examples
+        from pipelines.input.build import cache_examples, training_batches
         from pipelines.settings import InputSettings
         from pipelines.source import Source
 

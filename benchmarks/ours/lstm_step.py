@@ -21,7 +21,7 @@ from benchmarks.lstm_task import (
 def prepare(inputs: Inputs, lengths: Lengths) -> KerasStep:
     """Build the model."""
     from keras_mir.models.build import build_model
-    from keras_mir.models.settings import ModelSettings
+    from keras_mir.recipes.model_settings import ModelSettings
     from pipelines.spec import FeatureSpec
 
     model = build_model(

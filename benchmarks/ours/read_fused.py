@@ -16,8 +16,8 @@ class Reading:
     def __init__(self, inputs: Inputs, clips: int) -> None:
         import tensorflow as tf
 
+        from pipelines.input.steps import ReadFused
         from pipelines.spec import FeatureSpec
-        from pipelines.steps import ReadFused
 
         self._paths = inputs.fused_files(clips)
         read = ReadFused((FeatureSpec().n_bands,))

@@ -23,12 +23,12 @@ class Epochs:
         epochs: int,
         rounds: int,
     ) -> None:
-        from keras_mir.data import TRAIN, load_data
-        from keras_mir.named_recipes import named_recipe
-        from keras_mir.recipe_model import compile_model, new_model
-        from keras_mir.training import set_up
-        from pipelines.build import training_batches
+        from keras_mir.data.load import TRAIN, load_data
+        from keras_mir.fit.model import compile_model, new_model
+        from keras_mir.fit.training import set_up
+        from keras_mir.recipes.named import named_recipe
         from pipelines.datasets.load import load_examples
+        from pipelines.input.build import training_batches
 
         settings = named_recipe(recipe)
         synced = settings.input.sync == "beat"

@@ -15,7 +15,7 @@ class Asking:
     """A loaded model and a clip's samples."""
 
     def __init__(self, inputs: Inputs) -> None:
-        from keras_mir.serving.session import serve
+        from keras_mir.models.session import serve
 
         audio = load(inputs.clips(1)[0])[: 30 * SAMPLE_RATE]
         sizes = {"lengths": np.array([len(audio)]), "rate": np.array([SAMPLE_RATE])}

@@ -15,7 +15,7 @@ class ReferenceModel:
     """Samples in, class probabilities out."""
 
     def __init__(self, inputs: Inputs) -> None:
-        from keras_mir.serving.exporting.savedmodel import load_keras
+        from keras_mir.export.savedmodel import load_keras
 
         self._model = load_keras(inputs.model())
 

@@ -13,7 +13,7 @@ from keras_mir.models.cnn import cnn
 from keras_mir.models.cnn_any_length import cnn_any_length
 from keras_mir.models.heads import add_heads
 from keras_mir.models.lstm import lstm
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import Feature, FeatureSpec
 

@@ -9,7 +9,7 @@ import keras
 
 from keras_mir.layers import NormReluPool, PooledLengths, ZeroPastLength
 from keras_mir.models.heads import l2_penalty
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 
 

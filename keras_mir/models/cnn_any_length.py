@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_mir.layers import PadTime, TimePooling
 from keras_mir.models.cnn import check_pools, conv_blocks
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 
 
 def cnn_any_length(features: Any, lengths: Any, settings: ModelSettings) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_mir.layers import ResumableDropout
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 
 GENRE = "genre"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from keras_mir.layers import BidirectionalLSTM, LengthMask, ResumableDropout
 from keras_mir.models.heads import l2_penalty
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 
 
 def lstm(

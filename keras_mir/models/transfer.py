@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from keras_mir.models.heads import add_heads
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 
 

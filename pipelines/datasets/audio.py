@@ -9,8 +9,8 @@ from typing import Literal
 from pipelines.datasets.fma import is_fma, load_fma
 from pipelines.datasets.gtzan import is_gtzan, load_gtzan
 from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labels import read_label_table
 from pipelines.errors import UserError
-from pipelines.labels import read_label_table
 
 Layout = Literal["auto", "table", "fma", "gtzan"]
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labels import FILE, LabelTable
 from pipelines.errors import UserError
-from pipelines.labels import FILE, LabelTable
 
 LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
 CITATION = (

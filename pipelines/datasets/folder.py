@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
 from pipelines.datasets.course import Task, name_ids, read_info
+from pipelines.datasets.labels import FILE, LabelTable, read_label_table
 from pipelines.errors import UserError
-from pipelines.labels import FILE, LabelTable, read_label_table
 
 FEATURE_SUFFIXES = (".npy", ".npy.gz")
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -28,7 +28,7 @@ def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = Fals
 
     Args:
         root: Holds ``.npy`` and ``.npy.gz`` files, in subfolders if need be.
-        labels: The table, as ``pipelines.labels`` reads it; ``None`` for the only ``.csv`` or
+        labels: The table, as ``pipelines.datasets.labels`` reads it; ``None`` for the only ``.csv`` or
             ``.tsv`` file in ``root``.
         task: Which labels to read.
         synced: Whether the features are beat-synchronous already.

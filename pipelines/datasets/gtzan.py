@@ -11,8 +11,8 @@ import pandas as pd
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.course import name_ids
 from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labels import FILE, LabelTable
 from pipelines.errors import UserError
-from pipelines.labels import FILE, LabelTable
 
 LICENCE = "no licence stated, for research"
 CITATIONS = (

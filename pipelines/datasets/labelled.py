@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipelines.labels import LabelTable
+from pipelines.datasets.labels import LabelTable
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.audio_files import audio_files
 from pipelines.datasets.base import Examples
 from pipelines.datasets.course import FOLDERS, Task, is_course_layout, load_course
 from pipelines.datasets.folder import feature_files, load_folder
 from pipelines.errors import UserError
+from pipelines.extraction.audio_files import audio_files
 
 
 def load_examples(

@@ -9,7 +9,7 @@ import pytest
 
 from keras_mir.layers import NormReluPool
 from keras_mir.models.build import build_model
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec(n_mels=12, n_chroma=4)

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_mir.models.build import build_model
-from keras_mir.models.settings import ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
 

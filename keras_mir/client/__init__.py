@@ -1,0 +1,21 @@
+"""A client for TF Serving, and for the stand-in of `keras_mir.serve`, over REST or gRPC.
+
+    with ServingClient("localhost:8501", "genres") as client:
+        answers = client.predict({"features": features, "lengths": lengths})
+
+REST needs NumPy alone; gRPC needs `tensorflow-serving-api`, and with it TensorFlow.
+"""
+
+from keras_mir.client.errors import ServingError
+from keras_mir.client.metadata import ModelMetadata, Signature, TensorInfo, VersionStatus
+from keras_mir.client.serving_client import FileAnswer, ServingClient
+
+__all__ = [
+    "FileAnswer",
+    "ModelMetadata",
+    "ServingClient",
+    "ServingError",
+    "Signature",
+    "TensorInfo",
+    "VersionStatus",
+]

@@ -1,0 +1,1 @@
+"""What every command shares: exit status, options, progress, a quiet TensorFlow."""

@@ -1,0 +1,111 @@
+"""Find the examples a run is asked to use, making features first where there is only audio."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from keras_mir.command_line.progress import progress
+from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import Examples
+from pipelines.datasets.course import is_course_layout
+from pipelines.datasets.folder import feature_files
+from pipelines.datasets.load import load_examples
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
+
+SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
+CLIPS_PER_GENRE = 48  # of the built-in corpus; 12 s each
+
+
+def find_examples(
+    data: str,
+    labels: str,
+    synced: bool,
+    recipe: Recipe,
+    cache: Path,
+    jobs: int,
+    console: Console,
+) -> Examples:
+    """The labelled examples of a data set.
+
+    Args:
+        data: Its folder, or ``""`` for the built-in synthetic corpus, which is generated.
+        labels: A label table, or ``""``.
+        synced: Whether a folder's features are beat-synchronous already.
+        recipe: Says which task's labels are wanted, and whether beat-synchronous features are.
+        cache: Where features that have to be made are kept.
+        jobs: Processes that make them; 0 for one a core.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If the data set is missing or malformed, or audio cannot be read.
+    """
+    root, table = find_features(data, labels, cache, jobs, console)
+    return load_examples(
+        root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced
+    )
+
+
+def find_features(
+    data: str, labels: str, cache: Path, jobs: int, console: Console
+) -> tuple[Path, Path | None]:
+    """The folder of a data set's features, and its label table if that is not in the folder's layout.
+
+    Args, raises: As ``find_examples``.
+    """
+    root = Path(data) if data else _synthetic(cache, jobs, console)
+    table = Path(labels) if labels else None
+    if table and root.is_dir() and not is_course_layout(root) and not feature_files(root):
+        return _extracted(root, table, cache, jobs, console), None
+    return root, table
+
+
+def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
+    from pipelines.synthetic.corpus import write_corpus
+    from pipelines.synthetic.render import GENERATOR_VERSION
+
+    folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
+    with progress("generating synthetic music", console) as report:
+        labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
+    return _extracted(folder, labels, cache, jobs, console, synthetic=True)
+
+
+def _extracted(
+    audio: Path, labels: Path, cache: Path, jobs: int, console: Console, synthetic: bool = False
+) -> Path:
+    """Features of a folder of audio, in a folder of the cache named by what they follow from."""
+    from pipelines.datasets.labels import read_label_table
+    from pipelines.extraction.dataset import extract_dataset
+
+    out = cache / f"features-{_fingerprint(audio, labels)}"
+    with progress("extracting features", console) as report:
+        result = extract_dataset(
+            audio,
+            read_label_table(labels),
+            out,
+            FeatureSpec(),
+            jobs=jobs or os.cpu_count() or 1,
+            name=SYNTHETIC if synthetic else None,
+            synthetic=synthetic,
+            progress=report,
+        )
+    if result.failed:
+        path, reason = result.failed[0]
+        raise UserError(
+            f"{path}: {reason} ({len(result.failed)} of the audio files failed); mend or remove them, or "
+            f"run python -m keras_mir.prepare, which goes on without them"
+        )
+    return out
+
+
+def _fingerprint(audio: Path, labels: Path) -> str:
+    """Changes when the table does, or any file in the folder is added, removed or rewritten."""
+    digest = hashlib.blake2b(labels.read_bytes() if labels.is_file() else b"", digest_size=8)
+    for path in sorted(path for path in audio.resolve().rglob("*") if path.is_file()):
+        status = path.stat()
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

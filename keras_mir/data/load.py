@@ -1,0 +1,265 @@
+"""From a data set and a recipe to what is trained on, chosen by and judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
+from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
+from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
+from pipelines.datasets.splits import course_split, stratified_split
+from pipelines.errors import UserError
+from pipelines.input.build import cache_examples
+from pipelines.input.cache import BadFile, Cached, Progress
+from pipelines.input.service import DataService
+from pipelines.source import Source
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything a run needs of its data set.
+
+    Attributes:
+        examples: Table, sources and labels of each split, by name.
+        sources: The same as what batches are made from.
+        classes: Class names in the order of their index; empty for affect.
+        targets: Affect targets; empty for genre.
+        class_mapping: Name of the class mapping; empty for affect.
+        split: How the splits were made and how large they are, for reports.
+        bad: Files that were left out because they cannot be read.
+    """
+
+    examples: dict[str, Examples]
+    sources: dict[str, Source]
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
+    class_mapping: str
+    split: dict[str, object]
+    bad: tuple[BadFile, ...]
+
+    @property
+    def judged_on(self) -> str:
+        """The split a report is made on: test, or validation where the course keeps no test."""
+        return TEST if TEST in self.sources else VALIDATION
+
+
+def load_data(
+    examples: Examples,
+    recipe: Recipe,
+    cache_folder: Path,
+    *,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+    service: DataService | None = None,
+) -> Data:
+    """Map classes, split, and run the deterministic steps.
+
+    Args:
+        examples: The data set.
+        recipe: What to do with it.
+        cache_folder: Where processed features are kept.
+        skip_bad: Leave out files that cannot be read, instead of refusing.
+        progress: Called with the number of files done and of all.
+        service: Whose workers run the deterministic steps; ``None`` for this process.
+
+    Raises:
+        UserError: If labels do not fit the task, a class is too small to split, or a file
+            cannot be read.
+    """
+    examples, mapping = mapped(examples, recipe.task)
+    targets = chosen_targets(examples, recipe.task)
+    parts = split_examples(examples, recipe.split)
+    known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
+    classes = class_names(known) if recipe.task.task == "genre" else ()
+    joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
+    cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
+    if cached.bad and not skip_bad:
+        raise UserError(describe_bad(cached.bad))
+    good = cached.lengths > 0
+    sources, kept, start = {}, {}, 0
+    for name, part in parts.items():
+        rows = np.arange(start, start + len(part))
+        start += len(part)
+        rows = rows[good[rows]]
+        kept[name] = joined.take(rows)
+        if not len(rows):
+            raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
+        sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets)
+    sources = _with_common_frames(sources, recipe)
+    if recipe.task.class_weights == "balanced" and classes:
+        train = sources[TRAIN]
+        sources[TRAIN] = replace(train, weights=balanced_weights(train.labels[GENRE], len(classes)))
+    return Data(
+        examples=kept,
+        sources=sources,
+        classes=classes,
+        targets=targets,
+        class_mapping=mapping,
+        split=describe_split(recipe.split, examples, kept),
+        bad=cached.bad,
+    )
+
+
+def mapped(examples: Examples, task: TaskSettings) -> tuple[Examples, str]:
+    """The examples with classes for genres, and the mapping's name; unchanged for affect."""
+    if task.task != "genre":
+        return examples, ""
+    if not examples.has_genre:
+        raise UserError(f"{examples.name}: no genre labels; add a genre column, or choose an affect recipe")
+    class_map = load_class_map(task.classes, sorted(set(examples.table[GENRE])))
+    examples = class_map.apply(examples)
+    if not len(examples):
+        raise UserError(f"{examples.name}: the class mapping {class_map.name!r} drops every example")
+    return examples, class_map.name
+
+
+def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
+    """The affect targets to learn.
+
+    Raises:
+        UserError: If the data set has none, or not those that were asked for.
+    """
+    if task.task != "affect":
+        return ()
+    if not examples.targets:
+        raise UserError(f"{examples.name}: no affect labels; add a numeric column, or choose a genre recipe")
+    missing = [name for name in task.targets if name not in examples.targets]
+    if missing:
+        raise UserError(
+            f"--targets {missing[0]}: {examples.name} has no such target; "
+            f"it has {', '.join(examples.targets)}"
+        )
+    if len(set(task.targets)) < len(task.targets):
+        raise UserError(f"--targets {','.join(task.targets)}: a target is named twice")
+    return task.targets or examples.targets
+
+
+def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Examples]:
+    """Train, validation and, as a rule, test examples.
+
+    The data set's own test examples are kept. Where it has none, a share is held out first; the
+    course's split does not do that, and its validation examples judge as well as choose.
+    """
+    is_test = (examples.table[SPLIT] == TEST).to_numpy()
+    rest, parts = examples.where(~is_test), {}
+    if is_test.any():
+        parts[TEST] = examples.where(is_test)
+    elif settings.split != "course":
+        rest, parts[TEST] = _hold_out(rest, settings.test, settings, 0)
+    parts[TRAIN], parts[VALIDATION] = _hold_out(rest, settings.validation, settings, 1)
+    return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
+
+
+def make_source(
+    examples: Examples, cached: Cached, recipe: Recipe, classes: Sequence[str], targets: Sequence[str]
+) -> Source:
+    """Cached examples with their labels, by the names of the model's outputs."""
+    if classes:
+        labels = {GENRE: class_indices(examples, classes)}
+    else:
+        labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
+    frames = recipe.input.frames if isinstance(recipe.input.frames, int) else None
+    return Source(cached, labels, None, recipe.input, frames, examples.spec)
+
+
+def describe_split(
+    settings: SplitSettings, examples: Examples, parts: dict[str, Examples]
+) -> dict[str, object]:
+    """The split in words and numbers, for reports."""
+    own = bool((examples.table[SPLIT] == TEST).any())
+    group = group_column(examples, settings)
+    return {
+        "method": settings.split,
+        "test_from": "the data set" if own else "held out" if TEST in parts else "none",
+        "group_by": group or "none",
+        "seed": settings.split_seed,
+        "limit": settings.limit,
+        "sizes": {name: len(part) for name, part in parts.items()},
+    }
+
+
+def group_column(examples: Examples, settings: SplitSettings) -> str:
+    """The column that keeps groups together, or ``""``.
+
+    Raises:
+        UserError: If a column was asked for that the table does not have.
+    """
+    columns = examples.table.columns
+    if settings.group_by == "auto":
+        known = "artist" in columns and _filled(examples.table["artist"]).all()
+        return "artist" if known else ""
+    if settings.group_by == "none":
+        return ""
+    if settings.group_by not in columns:
+        raise UserError(f"--group-by {settings.group_by}: {examples.name} has no such column")
+    return settings.group_by
+
+
+def describe_bad(bad: Sequence[BadFile]) -> str:
+    """One line on files that cannot be read."""
+    more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
+    return f"{bad[0].path}: {bad[0].reason}{more}; --skip-bad trains without them"
+
+
+def _hold_out(
+    examples: Examples, fraction: float, settings: SplitSettings, stream: int
+) -> tuple[Examples, Examples]:
+    if settings.split == "course":
+        rest, held_out = course_split(len(examples), fraction)
+        if not len(rest) or not len(held_out):
+            raise UserError(f"{examples.name}: {len(examples)} examples are too few to split; add examples")
+    else:
+        group = group_column(examples, settings)
+        rest, held_out = stratified_split(
+            len(examples),
+            fraction,
+            settings.split_seed + stream,
+            classes=list(examples.table[GENRE]) if examples.has_genre else None,
+            groups=_groups(examples.table, group) if group else None,
+        )
+    return examples.take(rest), examples.take(held_out)
+
+
+def _limited(examples: Examples, settings: SplitSettings) -> Examples:
+    """At most ``settings.limit`` examples, all classes as equal in number as may be, in their order."""
+    if not 0 < settings.limit < len(examples):
+        return examples
+    order = np.random.default_rng(settings.split_seed).permutation(len(examples))
+    if examples.has_genre:
+        shuffled = examples.table.iloc[order]
+        order = order[np.argsort(shuffled.groupby(GENRE).cumcount().to_numpy(), kind="stable")]
+    return examples.take(np.sort(order[: settings.limit]))
+
+
+def _filled(column: pd.Series[Any]) -> pd.Series[bool]:
+    return column.notna() & (column.astype(str) != "")
+
+
+def _groups(table: pd.DataFrame, column: str) -> list[str]:
+    """The group of every row; a row without one is a group of its own."""
+    named = _filled(table[column])
+    return [
+        f"group {value}" if known else f"row {identity}"
+        for value, known, identity in zip(table[column], named, table[ID], strict=True)
+    ]
+
+
+def _with_common_frames(sources: dict[str, Source], recipe: Recipe) -> dict[str, Source]:
+    if recipe.input.frames != "longest":
+        return sources
+    longest = int(sources[TRAIN].cached.lengths.max())
+    return {name: replace(source, frames=longest) for name, source in sources.items()}
+
+
+def write_split(parts: dict[str, Examples], path: Path) -> None:
+    """Write which example is in which split, as CSV."""
+    table = pd.concat([part.table[[ID]].assign(split=name) for name, part in parts.items()])
+    table.to_csv(path, index=False)

@@ -1,0 +1,1 @@
+"""Workers of a tf.data service, for `fit --data-service`."""

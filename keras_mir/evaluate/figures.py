@@ -1,0 +1,305 @@
+"""Pictures for reports, TensorBoard and print.
+
+Every function returns a matplotlib ``Figure`` of its own, without pyplot and its global state.
+Colours can be told apart by colour-blind readers: cividis and magma for values, Okabe and Ito's blue
+and vermilion for pairs. In grey, those two are alike, so that lines of a pair differ in their dashes too.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from keras_mir.evaluate.metrics import rank_correlation
+from pipelines.files import write_atomically
+from pipelines.spec import FeatureSpec
+
+DPI = 150
+TRAIN, VALIDATION, NEUTRAL = "#0072B2", "#D55E00", "#595959"
+
+# The two curves of a metric: what Keras puts before its name, label, colour and line.
+CURVES = (("", "train", TRAIN, (0, (3, 1))), ("val_", "validation", VALIDATION, "-"))
+
+PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+_MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz; an octave apart
+_PANELS_PER_ROW = 3
+_MOST_COUNTS = 30  # classes; in a larger confusion matrix no number would be readable
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG at 150 dpi so that it is there whole or not at all.
+
+    Args:
+        figure: What to write.
+        path: Where to; its folder is made if it is not there.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=DPI, bbox_inches="tight")
+    write_atomically(path, image.getvalue())
+    return path
+
+
+def learning_curves(
+    history: Mapping[str, Sequence[float]],
+    best_epoch: int | None = None,
+    stopped_epoch: int | None = None,
+) -> Figure:
+    """Loss, metrics and, where it is in the history, learning rate over epochs, shown from 1.
+
+    Args:
+        history: Values by epoch, as Keras names them: ``loss``, ``val_loss``, ``accuracy`` ...
+            The parts a loss is the sum of (``valence_loss``) get no panel.
+        best_epoch: Index, as Keras counts from 0, of the epoch whose weights the model has.
+        stopped_epoch: Index of the epoch after which early stopping ended the training; None
+            if it did not.
+    """
+    # Some metrics are of the validation examples only.
+    metrics = [
+        name
+        for name in dict.fromkeys(key.removeprefix("val_") for key in history)
+        if name not in ("loss", "learning_rate") and not name.endswith("_loss")
+    ]
+    names = ["loss", *metrics, *(["learning_rate"] if "learning_rate" in history else [])]
+    figure, panels = panel_grid(len(names), width=4.2, height=3.2)
+    for axes, name in zip(panels, names, strict=True):
+        _draw_curve(axes, history, name)
+        if best_epoch is not None:
+            axes.axvline(
+                best_epoch + 1,
+                color=NEUTRAL,
+                linestyle="--",
+                linewidth=1,
+                label=f"best epoch ({best_epoch + 1})",
+            )
+        axes.set(xlabel="epoch", ylabel=name.replace("_", " "), xlim=(0.5, len(history["loss"]) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize="small")
+    if stopped_epoch is not None:
+        figure.suptitle(f"stopped early, after epoch {stopped_epoch + 1}", fontsize="medium")
+    return figure
+
+
+def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Counts, coloured by their share of the true class.
+
+    Args:
+        matrix: int ``(n_classes, n_classes)``, true classes in rows.
+        class_names: In the order of rows and columns.
+    """
+    matrix = np.asarray(matrix)
+    k = len(class_names)
+    support = matrix.sum(axis=1, keepdims=True)
+    share = matrix / np.maximum(support, 1)
+    side = min(max(0.45 * k, 2.5), 14.0)  # inches
+    figure = new_figure(side + 2.6, side + 1.4)
+    axes = figure.add_subplot()
+    image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    rows = [f"{name} ({n})" for name, n in zip(class_names, support[:, 0], strict=True)]
+    axes.set_yticks(range(k), rows)
+    axes.set_xticks(range(k), list(class_names), rotation=45, ha="right", rotation_mode="anchor")
+    axes.set(xlabel="predicted", ylabel="true (clips)")
+    if k <= _MOST_COUNTS:
+        for row, column in np.argwhere(matrix):
+            colour = "black" if share[row, column] > 0.5 else "white"
+            axes.text(
+                column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize="small"
+            )
+    return figure
+
+
+def scatters(true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]) -> Figure:
+    """Predicted over true values with their Spearman correlation, a panel for each target.
+
+    Args:
+        true: ``(n,)`` by target.
+        predicted: ``(n,)`` by target. Values that are not finite are left out.
+    """
+    figure, panels = panel_grid(len(true), width=3.6, height=4.2)
+    for axes, target in zip(panels, true, strict=True):
+        shown = np.isfinite(predicted[target])
+        x, y = np.asarray(true[target])[shown], np.asarray(predicted[target])[shown]
+        axes.scatter(x, y, s=14, color=TRAIN, alpha=0.5, linewidths=0)
+        values = np.concatenate([x, y]) if shown.any() else np.array([0.0, 1.0])
+        margin = 0.04 * np.ptp(values) or 0.5
+        limits = (values.min() - margin, values.max() + margin)
+        identity = axes.plot(limits, limits, color=NEUTRAL, linewidth=1, linestyle="--")
+        rho = rank_correlation(x, y)
+        title = f"{target}\nSpearman {'undefined' if rho is None else f'{rho:.3f}'}"
+        axes.set(xlabel="true", ylabel="predicted", xlim=limits, ylim=limits, box_aspect=1, title=title)
+        axes.grid(alpha=0.3)
+    figure.legend(identity, ["predicted = true"], loc="outside lower center", fontsize="small")
+    return figure
+
+
+def spectrogram(
+    features: np.ndarray,
+    spec: FeatureSpec,
+    *,
+    beats: np.ndarray | None = None,
+    synced: bool = False,
+    frames: int | None = None,
+    title: str = "",
+) -> Figure:
+    """A clip's mel spectrogram, chromagram, or both.
+
+    Args:
+        features: ``(bands, time)``: mel in dB, chroma, or mel then chroma.
+        spec: What they were made with.
+        beats: int ``(n,)`` beat frames. They are marked in a spectrogram of frames, and place
+            the steps of a beat-synchronous one in time.
+        synced: Whether the columns are beat-synchronous. Without ``beats`` the time axis then
+            counts steps.
+        frames: Length of the clip, where the last step of a beat-synchronous spectrogram ends;
+            by default that step is as long as the one before.
+        title: Of the figure.
+
+    Raises:
+        ValueError: If the number of bands is not that of ``spec``, or the steps do not fit the beats.
+    """
+    edges, label = column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
+    mel, chroma = _halves(features, spec)
+    heights = [3.0] * bool(len(mel)) + [1.6] * bool(len(chroma))
+    figure = new_figure(8.0, sum(heights) + 0.8)
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    if len(mel):
+        draw_mel(panels[0], mel, edges, spec)
+    if len(chroma):
+        draw_chroma(panels[-1], chroma, edges, spec)
+    if beats is not None and not synced:
+        mark_beats(panels[0], beats, spec)
+    panels[-1].set_xlabel(label)
+    figure.align_ylabels()
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
+    """Draw mel bands ``(n_mels, time)`` in dB, with their scale, between column edges ``(time + 1,)``."""
+    image = _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0))
+    axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01)
+    hertz = [f for f in _MEL_TICKS if 0 <= mel_row(f, spec) <= spec.n_mels - 1]
+    axes.set_yticks([mel_row(f, spec) for f in hertz], [str(f) for f in hertz])
+    axes.set_ylabel("frequency (Hz, mel)")
+
+
+def draw_chroma(axes: Axes, chroma: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
+    """Draw pitch classes ``(n_chroma, time)``, as ``draw_mel`` does."""
+    image = _draw_bands(axes, chroma, edges, "cividis", (0.0, 1.0))
+    axes.figure.colorbar(image, ax=axes, label="energy", pad=0.01)
+    per_class, rest = divmod(spec.n_chroma, len(PITCH_CLASSES))
+    if per_class and not rest:
+        axes.set_yticks(range(0, spec.n_chroma, per_class), PITCH_CLASSES, fontsize=8)
+    axes.set_ylabel("pitch class")
+
+
+def mark_beats(axes: Axes, beats: np.ndarray, spec: FeatureSpec) -> None:
+    """Mark beat frames ``(n,)`` above a spectrogram: lines through it would hide what they point at."""
+    above = axes.get_xaxis_transform()
+    axes.vlines(np.asarray(beats) / spec.frame_rate, 1.01, 1.05, NEUTRAL, transform=above, clip_on=False)
+    axes.text(0, 1.06, "beats", transform=axes.transAxes, fontsize="small")
+
+
+def class_histogram(counts: Mapping[str, int], title: str = "") -> Figure:
+    """Clips by class.
+
+    Args:
+        counts: By class name, in the order to show.
+        title: Of the figure.
+    """
+    figure = new_figure(6.5, 0.26 * len(counts) + 1.2)
+    axes = figure.add_subplot()
+    bars = axes.barh(list(counts), list(counts.values()), color=TRAIN)
+    axes.bar_label(bars, padding=3, fontsize="small")
+    axes.invert_yaxis()  # the first class on top
+    axes.margins(x=0.1, y=0.01)
+    axes.set(xlabel="clips", title=title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def mel_row(hertz: float, spec: FeatureSpec) -> float:
+    """Where a frequency lies among the rows of a mel spectrogram: row r is centred on band r.
+
+    The bands' centres are equally spaced on Slaney's mel scale ("Auditory Toolbox", 1998), librosa's
+    default, with the first and last band's outer edges at 0 Hz and at half the sampling rate.
+    """
+    spacing = _hertz_to_mel(spec.sample_rate / 2) / (spec.n_mels + 1)
+    return _hertz_to_mel(hertz) / spacing - 1
+
+
+def _hertz_to_mel(hertz: float) -> float:
+    linear = 3 * hertz / 200  # 15 mel at 1 kHz; above it, 27 mel for a factor of 6.4
+    return linear if hertz < 1000 else float(15 + 27 * np.log(hertz / 1000) / np.log(6.4))
+
+
+def _draw_curve(axes: Axes, history: Mapping[str, Sequence[float]], name: str) -> None:
+    for prefix, label, colour, line in CURVES:
+        if (key := f"{prefix}{name}") in history:
+            epochs = range(1, len(history[key]) + 1)
+            marker = "." if len(epochs) <= 30 else ""  # a single epoch has no line
+            axes.plot(epochs, history[key], color=colour, linestyle=line, marker=marker, label=label)
+    if name == "learning_rate":
+        axes.set_yscale("log")
+
+
+def column_edges(
+    columns: int, spec: FeatureSpec, beats: np.ndarray | None, synced: bool, frames: int | None
+) -> tuple[np.ndarray, str]:
+    """Where columns begin and end, ``(columns + 1,)``, and the label of that axis; see ``spectrogram``."""
+    if not synced:
+        return np.arange(columns + 1) / spec.frame_rate, "time (s)"
+    if beats is None:
+        return np.arange(columns + 1), "step (one beat each)"
+    starts = np.union1d([0], beats)  # what comes before the first beat is a step too
+    end = frames or starts[-1] + (starts[-1] - starts[-2] if len(starts) > 1 else 1)
+    if len(starts) != columns:
+        raise ValueError(f"{columns} steps do not fit {len(starts) - 1} beats after the start")
+    return np.append(starts, end) / spec.frame_rate, "time (s)"
+
+
+def _halves(features: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
+    rows = len(features)
+    if rows == spec.n_chroma:
+        return features[:0], features
+    if rows in (spec.n_mels, spec.n_bands):
+        return features[: spec.n_mels], features[spec.n_mels :]
+    raise ValueError(
+        f"{rows} bands; expected {spec.n_mels} (mel), {spec.n_chroma} (chroma) or {spec.n_bands}"
+    )
+
+
+def _draw_bands(
+    axes: Axes, bands: np.ndarray, edges: np.ndarray, colours: str, limits: tuple[float, float]
+) -> QuadMesh:
+    rows = np.arange(len(bands) + 1) - 0.5  # so that row r is centred on r
+    # Rasterised: a path for each of 165,000 cells would make a PDF of tens of megabytes.
+    return axes.pcolormesh(
+        edges, rows, bands, cmap=colours, vmin=limits[0], vmax=limits[1], shading="flat", rasterized=True
+    )
+
+
+def panel_grid(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of n panels of a size in inches, three in a row."""
+    columns = min(n, _PANELS_PER_ROW)
+    rows = -(-n // columns)
+    figure = new_figure(width * columns, height * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for unused in panels[n:]:
+        unused.remove()
+    return figure, list(panels[:n])
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of a size in inches whose parts are kept from overlapping."""
+    return Figure(figsize=(width, height), layout="constrained")

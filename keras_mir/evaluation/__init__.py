@@ -1,1 +1,0 @@
-"""Scores, reports, tables and figures."""

@@ -1,0 +1,79 @@
+"""A trained model in another format: ``python -m keras_mir.export RUN_OR_MODEL --format litert``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_mir.command_line import run as cli
+from pipelines.errors import UserError
+
+_FORMATS = ("savedmodel", "litert", "onnx")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    return cli.run(lambda: _export(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_mir.export",
+        description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "model",
+        metavar="RUN_OR_MODEL",
+        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
+    )
+    parser.add_argument("--format", choices=_FORMATS, required=True, help="what to write")
+    parser.add_argument(
+        "--signature",
+        choices=("serving_default", "embedding", "waveform", "audio"),
+        help="what a LiteRT or ONNX file answers to (default: serving_default)",
+    )
+    parser.add_argument("--name", default="", help="name of what is written (default: the model's)")
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=Path("saved_models"),
+        metavar="DIR",
+        help="folder of exported models (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("saved_models"),
+        metavar="DIR",
+        help="where to write (default: %(default)s)",
+    )
+    return parser
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    if arguments.format == "savedmodel" and arguments.signature:
+        raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
+    out = arguments.out
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: a file, not a folder; choose another name")
+    cli.import_tensorflow()
+    from keras_mir.export.export import ExportRequest, export
+
+    request = ExportRequest(
+        model=arguments.model,
+        form=arguments.format,
+        signature=arguments.signature or "serving_default",
+        name=arguments.name,
+        models=arguments.models,
+        out=out,
+    )
+    return export(request, Console())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,92 @@
+"""LiteRT, which was TensorFlow Lite: ``.tflite``."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
+
+from keras_mir.export.formats.format import Arrays, CannotConvert, Format
+from keras_mir.export.formats.frozen import frozen
+from keras_mir.export.formats.quiet import quiet
+
+DESCRIPTION = "keras_mir.json"
+
+# Of the front end's operations, those without any counterpart among LiteRT's own. Even with TensorFlow's
+# kernels beside it (its "Flex" delegate) three of them do not convert: BesselI0, Log1p and StatelessCase.
+_LACKS = frozenset(
+    (
+        "AsString",
+        "BesselI0",
+        "BitwiseOr",
+        "Complex",
+        "DecodeRaw",
+        "FFT",
+        "IRFFT",
+        "LeftShift",
+        "Log1p",
+        "RaggedTensorFromVariant",
+        "RaggedTensorToTensor",
+        "RaggedTensorToVariant",
+        "StatelessCase",
+        "StringJoin",
+        "StringLength",
+        "Substr",
+    )
+)
+
+
+def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
+    """A model of built-in operations with one signature, and its description zipped to the end.
+
+    That is where TFLite Metadata has associated files: runtimes stop before it, and any unzip reads it.
+    """
+    module = tf.Module()  # the converter wants to be given what owns a function
+    with quiet():
+        module.answer = frozen(function)
+        concrete = module.answer.get_concrete_function()
+        try:
+            model = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
+        except ConverterError as error:
+            raise CannotConvert(_reason(str(error))) from None
+    file = io.BytesIO(model)
+    with zipfile.ZipFile(file, "a") as archive:
+        text = json.dumps(description, indent=2, ensure_ascii=False)
+        # With a date of its own the same model would not give the same file.
+        archive.writestr(zipfile.ZipInfo(DESCRIPTION), text + "\n")
+    return file.getvalue()
+
+
+def _reason(message: str) -> str:
+    """The operations that a converter's message is about, or else its first line."""
+    listed = re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", message, re.MULTILINE)
+    names = {name for names in listed for name in names.split(", ")}
+    names |= set(re.findall(r"'tf\.(\w+)' op", message))
+    return f"lacks {', '.join(sorted(names))}" if names else f"fails ({message.strip().splitlines()[0]})"
+
+
+def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
+    with quiet():
+        try:
+            runner = _interpreter()(model_content=content).get_signature_runner()
+            return [dict(runner(**feed)) for feed in feeds]
+        except (RuntimeError, ValueError) as error:
+            raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
+
+
+def _interpreter() -> Any:
+    """The runtime's own package where it is installed, else the one inside TensorFlow."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        return tf.lite.Interpreter
+    return Interpreter
+
+
+LITERT = Format("LiteRT", ".tflite", lambda used: used & _LACKS, _convert, _run)

@@ -1,0 +1,102 @@
+"""What is in an exported graph, and whether stock TF Serving can run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from tensorflow.core.protobuf import saved_model_pb2
+
+from keras_mir.models.folders import SAVED_MODEL
+from keras_mir.models.session import SIGNATURE
+from pipelines.errors import UserError
+
+# TensorFlow has these, but TF Serving's CPU binary cannot run them, or runs them only with Python,
+# a GPU, a TPU, XLA or other hosts beside it.
+NOT_SERVABLE = {
+    "CudnnRNN": "cuDNN; build the model with use_cudnn=False for export",
+    "PyFunc": "Python",
+    "EagerPyFunc": "Python",
+    "Xla": "XLA",
+    "TPU": "a TPU",
+    "Nccl": "several GPUs",
+    "Collective": "several hosts",
+}
+
+
+def check_graph(path: Path) -> None:
+    """Refuse a SavedModel with anything that stock TF Serving lacks.
+
+    Every node of every graph and function is looked at. An operation passes if TensorFlow
+    itself defines it, which `tf.raw_ops` lists whatever op libraries this process has
+    loaded, and if it is not in `NOT_SERVABLE`. A server is assumed to be of the TensorFlow
+    version that exported, or a later one.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+
+    Raises:
+        UserError: Naming the first operation that cannot be served, or if the file is
+            missing or damaged.
+    """
+    for meta_graph in _read(path).meta_graphs:
+        library = meta_graph.graph_def.library.function
+        # A function may be called by its name, as if it were an operation.
+        functions = {function.signature.name for function in library}
+        for function in library:
+            if function.attr["_XlaMustCompile"].b:
+                raise UserError(
+                    f"{path}: function {function.signature.name!r} needs XLA; export it without jit_compile"
+                )
+        for node in _nodes(meta_graph.graph_def):
+            _check_node(path, node, functions)
+
+
+def read_signatures(path: Path) -> dict[str, Any]:
+    """The signatures of a SavedModel.
+
+    Args:
+        path: The folder that holds `saved_model.pb`.
+
+    Returns:
+        `tensorflow.SignatureDef` by name, the default one first, then alphabetically.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    (meta_graph,) = _read(path).meta_graphs
+    found = {name: value for name, value in meta_graph.signature_def.items() if not name.startswith("__")}
+    return dict(sorted(found.items(), key=lambda item: (item[0] != SIGNATURE, item[0])))
+
+
+def _read(path: Path) -> Any:
+    file = Path(path) / SAVED_MODEL
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file}: missing; export the model again") from None
+    except DecodeError:
+        raise UserError(f"{file}: damaged; export the model again") from None
+    return model
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def _check_node(path: Path, node: Any, functions: set[str]) -> None:
+    for prefix, needs in NOT_SERVABLE.items():
+        if node.op.startswith(prefix):
+            raise UserError(f"{path}: operation {node.op} ({node.name}) cannot be served: it needs {needs}")
+    if node.attr["_XlaMustCompile"].b:
+        raise UserError(f"{path}: operation {node.op} ({node.name}) needs XLA; export it without jit_compile")
+    if node.op not in functions and not hasattr(tf.raw_ops, node.op):
+        raise UserError(
+            f"{path}: operation {node.op} ({node.name}) is not TensorFlow's own, and TF Serving lacks it"
+        )

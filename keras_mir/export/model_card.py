@@ -1,0 +1,294 @@
+"""The page about an exported model that a person reads: ``model_card.md`` beside its description."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tomli_w
+from rich.console import Console
+
+from keras_mir.evaluate.table import print_report
+from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
+from pipelines.ops.wav import MAX_RATE, MIN_RATE
+from pipelines.spec import FeatureSpec
+
+MODEL_CARD = Path("assets.extra") / "model_card.md"
+
+# What tensors of the signatures hold, and the names of their axes; those of other names are of an affect
+# target.
+_TENSORS = {
+    "features": (("batch", "time", "bands"), "features as described above, filled up at the end"),
+    "lengths": (("batch",), "how long each clip is without that, in steps of features or in samples"),
+    "waveform": (("batch", "samples"), "sound of one channel from -1 to 1, filled up at the end"),
+    "rate": (("batch",), "sample rate of each clip, in Hz"),
+    "audio": (("batch",), "the bytes of WAV files"),
+    "genre": (("batch",), "the likeliest class"),
+    "probabilities": (("batch", "classes"), "of each class; over long audio the mean of its windows"),
+    "classes": (("batch", "classes"), "the names of the classes, in the order of the probabilities"),
+    "embedding": (("batch", "size"), "what the model makes of a clip before it decides"),
+    "error": (("batch",), "why there is no answer; empty where there is one"),
+    "windows": (("batch",), "how many windows a clip was cut into"),
+    "window_starts": (("batch", "windows"), "where they start, in seconds"),
+    "window_probabilities": (("batch", "windows", "classes"), "of each class in each window"),
+    "tempo": (("batch",), "beats per minute"),
+    "beat_times": (("batch", "beats"), "in seconds, filled up with -1"),
+    "beat_counts": (("batch",), "how many beats were found"),
+}
+_FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma}"}
+_TESTED_ON = {
+    "the data set": "The data set itself says which clips are for testing.",
+    "held out": "The test clips were held out at random before training.",
+    "none": "No test clips were kept: the validation clips, which chose the epoch, judge the model, too.",
+}
+
+
+def model_card(name: str, description: Mapping[str, Any], signatures: Mapping[str, Any]) -> str:
+    """What a model is, takes, gives, was made of and is good for, in Markdown.
+
+    Args:
+        name: The model's, as in TF Serving's URLs.
+        description: Of ``keras_mir.fit.describe``.
+        signatures: ``tensorflow.SignatureDef`` by name.
+    """
+    parts = [
+        f"# {_text(name)}",
+        *_what_it_is(description),
+        "## How to ask it",
+        *_how_to_ask(name),
+        "## What it takes",
+        *_what_it_takes(description),
+        "## Signatures",
+        *_signatures(signatures),
+        "## Use and limits",
+        _list(_limits(description)),
+        "## Data",
+        _list(_data(description)),
+        "## Training",
+        _training(description),
+        "## How good it is",
+        *_scores(description["report"]),
+        "## Made with",
+        _versions(description["versions"]),
+        "## Settings",
+        "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
+        _block("toml", tomli_w.dumps(description["recipe"])),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what_it_is(description: Mapping[str, Any]) -> Iterator[str]:
+    settings, recipe = description["recipe"]["model"], description["recipe"]["name"]
+    if settings["kind"] == "lstm":
+        layers = _counted(settings["layers"], "layer")
+        model = f"A bidirectional LSTM, {layers} of {settings['units']} units in each direction,"
+    else:
+        blocks = _counted(len(settings["filters"]), "convolution block")
+        model = f"A CNN, {blocks} of {', '.join(map(str, settings['filters']))} channels,"
+    transferred = (
+        " on the frozen layers of another model" if description["recipe"]["task"]["transfer"] else ""
+    )
+    does = "names the genre of music" if description["classes"] else "rates the affect of music"
+    yield (
+        f"{model}{transferred} that {does} (recipe `{recipe}`). Sound goes in as it is: mel, chroma, beats "
+        "and the model are one graph of TensorFlow's own operations, so TF Serving needs nothing beside it."
+    )
+    if classes := description["classes"]:
+        yield (
+            f"{_counted(len(classes), 'class', 'classes')}: {', '.join(map(_text, classes))}. The data's "
+            f"genres became these by the mapping {_text(description['class_mapping'])}."
+        )
+    else:
+        targets = description["targets"]
+        yield f"{_counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
+
+
+def _how_to_ask(name: str) -> Iterator[str]:
+    request = '{"signature_name": "audio", "inputs": {"audio": [{"b64": "%s"}]}}'
+    before, after = request.split("%s")
+    yield "A running TF Serving, or `python -m keras_mir.serve`, from the shell:"
+    yield _block(
+        "sh",
+        f"(printf '{before}'; base64 -w0 song.wav; printf '{after}') |\n"
+        f"  curl -d @- http://localhost:8501/v1/models/{name}:predict",
+    )
+    yield "In Python with nothing but TensorFlow, where `1` is the version:"
+    yield _block(
+        "python",
+        "import tensorflow as tf\n"
+        f'model = tf.saved_model.load("saved_models/{name}/1")\n'
+        'print(model.signatures["audio"](audio=tf.constant([open("song.wav", "rb").read()])))',
+    )
+    yield "With this package, files of any kind, and folders:"
+    yield _block("sh", f"python -m keras_mir.predict song.mp3 --model saved_models/{name}")
+
+
+def _what_it_takes(description: Mapping[str, Any]) -> Iterator[str]:
+    spec, settings = FeatureSpec.from_dict(description["feature_spec"]), description["recipe"]["input"]
+    yield (
+        f"**Sound**: {MIN_SECONDS} s to {MAX_SECONDS / 60:.0f} minutes of it at {MIN_RATE} to {MAX_RATE} Hz, "
+        "not silent; as WAV files of 8 to 32-bit PCM or float with any number of channels, or as samples. "
+        f"It is resampled to {spec.sample_rate} Hz and mixed down. What is much longer than "
+        f"{WINDOW_SECONDS:.0f} s is cut into windows of that length, whose mean is the answer. A clip that "
+        "cannot be judged has the reason in `error`, and the others of its batch are answered."
+    )
+    features = _FEATURES[settings["feature"]].format(
+        mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",
+        chroma=f"{spec.n_chroma} pitch classes",
+    )
+    step = "one column a beat, the median of its frames" if settings["sync"] == "beat" else "every frame"
+    frames = description["frames"]
+    length = f"exactly {frames} steps" if frames else "any number of steps"
+    yield (
+        f"**Or features** made beforehand, for `serving_default` and `embedding`: {features}; {step}; "
+        f"{length}. Frames are {spec.n_fft} samples long and {spec.hop_length} apart at "
+        f"{spec.sample_rate} Hz ({spec.frame_rate:.2f} a second)."
+    )
+
+
+def _signatures(signatures: Mapping[str, Any]) -> Iterator[str]:
+    def names(tensors: Mapping[str, Any]) -> str:
+        return ", ".join(_code(name) for name in sorted(tensors))
+
+    rows = [(_code(name), names(each.inputs), names(each.outputs)) for name, each in signatures.items()]
+    yield _table(("signature", "takes", "gives"), rows)
+    tensors: dict[str, Any] = {}
+    for signature in signatures.values():
+        tensors |= {**signature.inputs, **signature.outputs}
+    yield _table(
+        ("name", "shape", "type", "what"),
+        [
+            (_code(name), f"`{_shape(name, tensor)}`", _dtype(tensor), _meaning(name))
+            for name, tensor in sorted(tensors.items())
+        ],
+    )
+
+
+def _shape(name: str, tensor: Any) -> str:
+    axes = _TENSORS[name][0] if name in _TENSORS else ("batch", "windows")[: 1 + name.startswith("window_")]
+    sizes = [-1] * len(axes)
+    if not tensor.tensor_shape.unknown_rank:
+        sizes = [axis.size for axis in tensor.tensor_shape.dim]
+    known = [str(size) if size >= 0 else axis for axis, size in zip(axes, sizes, strict=True)]
+    return f"({', '.join(known)}{',' if len(known) == 1 else ''})"
+
+
+def _dtype(tensor: Any) -> str:
+    return str(tf.as_dtype(tensor.dtype).name)
+
+
+def _meaning(name: str) -> str:
+    if name in _TENSORS:
+        return _TENSORS[name][1]
+    target = name.removeprefix("window_")
+    return f"{_text(target)} of each window" if target != name else f"{_text(name)}; the mean of its windows"
+
+
+def _limits(description: Mapping[str, Any]) -> Iterator[str]:
+    report, synced = description["report"], description["recipe"]["input"]["sync"] == "beat"
+    if description["dataset"]["synthetic"]:
+        yield (
+            "**Trained on generated music alone. It shows that everything works; what it says of real music "
+            "means nothing.**"
+        )
+    if description["classes"]:
+        yield (
+            "Meant for sorting and searching music, where a wrong genre costs little. Everything is given "
+            "one of the classes, speech, noise and other genres too: mind the probabilities, which are not "
+            "calibrated."
+        )
+    else:
+        yield (
+            "Meant for sorting and searching music by what listeners feel on average. It knows the sound "
+            "alone, not the words or the listener. What the numbers mean is what they mean in the data it "
+            "was trained on; how those labels were gathered is not recorded here."
+        )
+    yield "Not meant for decisions about people, their pay or their rights."
+    yield (
+        "How it does on music unlike its data (other styles, regions, decades, recording quality) has not "
+        "been measured."
+    )
+    if report["split"]["group_by"] == "none":
+        yield (
+            "Artists were not kept apart between training and test: where one is in both, the figures below "
+            "flatter."
+        )
+    if synced:
+        yield "Where no beat is found (silence, drones), a step is half a second instead."
+
+
+def _data(description: Mapping[str, Any]) -> Iterator[str]:
+    dataset, split = description["dataset"], description["report"]["split"]
+    generated = "generated music" if dataset["synthetic"] else "recorded music"
+    yield f"Data set: {_text(dataset['name'])}, {generated}."
+    if dataset["licence"]:
+        yield f"Licence or terms, as stated with it: {_text(dataset['licence'])}"
+    elif dataset["synthetic"]:
+        yield "Licence: none; the music was generated by this package and is nobody's."
+    else:
+        yield (
+            "Licence: **not stated**. Find out what the data may be used for before you use this model or "
+            "pass it on (`python -m keras_mir.prepare --licence TEXT` records it)."
+        )
+    sizes = ", ".join(f"{size} {part}" for part, size in split["sizes"].items())
+    yield f"Clips: {sizes}. {_TESTED_ON[split['test_from']]}"
+    if split["group_by"] != "none":
+        yield f"Clips of the same {_text(split['group_by'])} are on one side of the split."
+    if left_out := len(split["left_out"]):
+        yield f"Left out, because they cannot be read: {_counted(left_out, 'file')}."
+
+
+def _training(description: Mapping[str, Any]) -> str:
+    report, settings = description["report"], description["recipe"]["train"]
+    training = report["training"]
+    stopped = ", when it no longer got better" if training["stopped_early"] else ""
+    augment = description["recipe"]["augment"]
+    used = [f"{name} {value:g}" for name, value in augment.items() if value]
+    return (
+        f"{_counted(training['epochs'], 'epoch')} of at most {settings['epochs']}{stopped}; the weights are "
+        f"those of epoch {training['best_epoch']}. Batches of {settings['batch_size']}, Adam with a learning "
+        f"rate of {settings['learning_rate']:g}, seed {report['seed']}; {training['seconds']:.0f} s. "
+        f"Augmentation: {', '.join(used) or 'none'}."
+    )
+
+
+def _scores(report: Mapping[str, Any]) -> Iterator[str]:
+    text = io.StringIO()
+    print_report(report, Console(file=text, width=80, force_terminal=False, color_system=None))
+    yield _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))
+
+
+def _versions(versions: Mapping[str, str | None]) -> str:
+    made = _table(("", "version"), [(name, version or "not installed") for name, version in versions.items()])
+    return f"{made}\n\nServe it with TensorFlow or TF Serving of that version, or a later one."
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def _list(items: Iterator[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _block(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def _code(name: str) -> str:
+    return "`" + name.replace("|", "\\|").replace("`", "'") + "`"
+
+
+def _text(text: str) -> str:
+    """Text of the data, which Markdown is to leave alone, on one line."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", plain)

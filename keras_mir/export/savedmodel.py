@@ -1,0 +1,180 @@
+"""From a Keras model to a folder that TF Serving can serve."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
+from keras_mir.export.fresh_process import fresh_process
+from keras_mir.export.graph import check_graph, read_signatures
+from keras_mir.export.model_card import MODEL_CARD
+from keras_mir.export.signatures import signatures
+from keras_mir.export.verify import verify
+from keras_mir.export.warmup import write_warmup
+from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.folders import (
+    DESCRIPTION,
+    KERAS_MODEL,
+    check_name,
+    latest_version,
+    read_description,
+    versions,
+)
+from keras_mir.models.session import quiet, session_predict
+from pipelines.errors import UserError
+
+__all__ = [
+    "check_graph",
+    "export_savedmodel",
+    "latest_version",
+    "load_keras",
+    "read_description",
+    "session_predict",
+]
+
+
+def export_savedmodel(
+    model: keras.Model,
+    root: Path,
+    name: str,
+    *,
+    description: dict[str, Any],
+    classes: Sequence[str] | None,
+    rebuild: Callable[[], keras.Model] | None = None,
+    hears: Callable[[keras.Model], AudioAnswers] | None = None,
+    card: Callable[[Mapping[str, Any]], str] | None = None,
+    keep_keras: bool = True,
+) -> Path:
+    """Write `root/name/<version>/`, checked and at once.
+
+    TF Serving polls that folder, so the model is written to a hidden folder beside it,
+    checked there, and renamed; a model that fails a check leaves nothing.
+
+    The signature `serving_default` takes `features` `(batch, time, bands)` float32 and
+    `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
+    float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
+    name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
+    gives `embedding` `(batch, size)`. With `hears`, `waveform` takes `waveform` `(batch, samples)`
+    float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
+    files; see `AudioAnswers` for what they give. `assets.extra` holds requests of each, which TF Serving
+    runs before it serves the model.
+
+    Args:
+        model: A model of `keras_mir.models`.
+        root: The export root, `saved_models`.
+        name: The model's name, as in TF Serving's URLs.
+        description: What the model should say about itself; JSON.
+        classes: Genre names in index order, or None for an affect model.
+        rebuild: Builds the model anew for export; the weights are copied over. Needed where
+            training was on a GPU, whose graph would have cuDNN operations in it.
+        hears: Makes of the model to export what answers to sound.
+        card: Makes of the signatures, by name, the model card to keep in `assets.extra`.
+        keep_keras: Keep the Keras model in `assets.extra`, for `load_keras`.
+
+    Returns:
+        The version's folder; the version is one above the highest there.
+
+    Raises:
+        UserError: If the name will not do, the folder cannot be written, or the written
+            model cannot be served or does not answer as `model` does.
+    """
+    check_name(name)
+    root = Path(root)
+    if (root / name).is_file():
+        raise UserError(f"{root / name}: is a file; remove it, or choose another name")
+    if classes is not None and model.output["genre"].shape[-1] != len(classes):
+        raise UserError(
+            f"export {name}: {len(classes)} class names for {model.output['genre'].shape[-1]} outputs"
+        )
+    served = model
+    if rebuild is not None:
+        served = rebuild()
+        served.set_weights(model.get_weights())
+    temporary = root / f".{name}-{os.getpid()}-tmp"
+    try:
+        temporary.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(
+            f"{temporary}: cannot be made; remove what is there, or export to another folder"
+        ) from None
+    try:
+        # Started first: it imports TensorFlow while the model is written.
+        with fresh_process() as process:
+            answers = hears(served) if hears else None
+            _write(served, temporary, name, classes, answers)
+            (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
+            text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
+            (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            if card is not None:
+                (temporary / MODEL_CARD).write_text(card(read_signatures(temporary)), encoding="utf-8")
+            if keep_keras:
+                # The same layers without the training state: the optimizer's would triple the size.
+                keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
+            check_graph(temporary)
+            verify(temporary, model, process, answers)
+        return _publish(temporary, root / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Load the Keras model kept inside an exported one, to go on from it.
+
+    Args:
+        path: A folder `latest_version` returned.
+
+    Raises:
+        UserError: If it was exported without, or the file is damaged.
+    """
+    file = Path(path) / KERAS_MODEL
+    if not file.is_file():
+        raise UserError(f"{file}: missing; export the model with its Keras model kept")
+    try:
+        return keras.models.load_model(file, compile=False)
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{file}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _write(
+    model: keras.Model,
+    folder: Path,
+    name: str,
+    classes: Sequence[str] | None,
+    answers: AudioAnswers | None,
+) -> None:
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for signature, way in signatures(model, classes, answers).items():
+        archive.add_endpoint(signature, way.answer, input_signature=list(way.inputs))
+    try:
+        with quiet():
+            archive.write_out(folder, verbose=False)
+            write_warmup(folder, name, model, hears=answers is not None)
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.message}); free some space or choose another folder"
+        ) from error
+
+
+def _publish(temporary: Path, folder: Path) -> Path:
+    """Move a finished export to the next free version of a model's folder."""
+    folder.mkdir(exist_ok=True)
+    version = max(versions(folder), default=0) + 1
+    while True:
+        try:
+            return temporary.rename(folder / str(version))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            version += 1  # another export took it in the meantime

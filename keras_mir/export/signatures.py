@@ -1,0 +1,69 @@
+"""The signatures of a served model: what each takes and computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.session import SIGNATURE
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One way to ask a model.
+
+    Attributes:
+        answer: From the inputs to outputs by name.
+        inputs: What it takes, in order; their names are its arguments'.
+    """
+
+    answer: Callable[..., dict[str, tf.Tensor]]
+    inputs: tuple[tf.TensorSpec, ...]
+
+
+def signatures(
+    model: keras.Model, classes: Sequence[str] | None, answers: AudioAnswers | None
+) -> dict[str, Signature]:
+    """All signatures of a model by name, `serving_default` first.
+
+    Args:
+        model: A model of `keras_mir.models`.
+        classes: Genre names in index order, or None for an affect model.
+        answers: What answers to sound, for `waveform` and `audio`.
+    """
+
+    def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model({"features": features, "lengths": lengths}, training=False)
+        if classes is None:
+            return {target: tf.squeeze(value, -1) for target, value in outputs.items()}
+        probabilities = outputs["genre"]  # (batch, n_classes)
+        names = tf.constant(list(classes))
+        return {
+            "probabilities": probabilities,
+            "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
+            "genre": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+        }
+
+    below = keras.Model(model.input, model.get_layer("embedding").output)
+
+    def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": below({"features": features, "lengths": lengths}, training=False)}
+
+    features = (
+        tf.TensorSpec(model.input["features"].shape, tf.float32, "features"),
+        tf.TensorSpec(model.input["lengths"].shape, tf.int32, "lengths"),
+    )
+    by_name = {SIGNATURE: Signature(serve, features), "embedding": Signature(embed, features)}
+    if answers is not None:
+        waveform = (
+            tf.TensorSpec([None, None], tf.float32, "waveform"),
+            tf.TensorSpec([None], tf.int32, "lengths"),
+            tf.TensorSpec([None], tf.int32, "rate"),
+        )
+        by_name["waveform"] = Signature(answers.from_waveform, waveform)
+        by_name["audio"] = Signature(answers.from_wav, (tf.TensorSpec([None], tf.string, "audio"),))
+    return by_name

@@ -1,0 +1,216 @@
+"""Whether an exported model answers as the Keras model it came from, in every signature."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import soundfile
+import tensorflow as tf
+
+from keras_mir.export.fresh_process import FreshProcess
+from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.session import SIGNATURE
+from pipelines.errors import UserError
+from pipelines.synthetic.render import render_clip
+
+Arrays = Mapping[str, np.ndarray]
+
+_DAMAGED = "damaged"  # the name of the WAV file that is cut off
+_UNANSWERED = ("silence", _DAMAGED)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one signature is asked.
+
+    Attributes:
+        signature: Its name.
+        feed: Its inputs by name.
+        names: Of the clips in the batch.
+    """
+
+    signature: str
+    feed: Arrays
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check(Batch):
+    """A batch, and what must come of it.
+
+    Attributes:
+        expected: The outputs of the Keras model in Python.
+        tolerance: How far numbers may be from that, as a share of the output's largest or of 1.
+    """
+
+    expected: Arrays
+    tolerance: float
+
+
+def verify(path: Path, model: keras.Model, process: FreshProcess, answers: AudioAnswers | None) -> None:
+    """Compare an exported model, in a process without this package, with the Keras model it came from.
+
+    Features are noise over the range of dB values and silence, clips of different lengths in one batch
+    of 3, and a batch of 1. Sound is silence, noise, a tone of 440 Hz and a synthetic clip, as WAV files
+    of different formats also beside a damaged one. Numbers may differ by 1e-4 of an output's largest
+    (or of 1), those that come of sound by 1e-3, all by 2e-2 where the Keras model computes in half
+    precision.
+
+    Args:
+        path: The folder that holds ``saved_model.pb``.
+        model: A model with this package's inputs and outputs.
+        process: Answers for what was written.
+        answers: What answers to sound, if the model was exported with that.
+
+    Raises:
+        UserError: If outputs are missing, not finite, or differ.
+    """
+    batches = [*feature_batches(model), *(sound_batches() if answers is not None else ())]
+    with ThreadPoolExecutor(1) as other:  # the two answer at the same time
+        served = other.submit(process.ask, path, [(batch.signature, batch.feed) for batch in batches])
+        checks = expect(batches, model, answers)
+    for check, outputs in zip(checks, served.result(), strict=True):
+        compare(path, check, outputs)
+
+
+def sounds() -> dict[str, tuple[np.ndarray, int]]:
+    """Short clips ``(samples, channels)`` and their sample rates in Hz, the same ones always."""
+    time = np.arange(44100) / 44100
+    noise = np.random.default_rng(0).normal(0.0, 0.1, (22050, 1))
+    return {
+        "silence": (np.zeros((16000, 1)), 16000),
+        "noise": (noise, 22050),
+        "tone": (0.5 * np.sin(2 * np.pi * 440 * np.stack([time, time], axis=1)), 44100),
+        "clip": (render_clip("Rock", 0, 4.0).audio[:, None], 22050),
+    }
+
+
+def wav_files(clips: Mapping[str, tuple[np.ndarray, int]]) -> dict[str, bytes]:
+    """Those ``sounds`` as WAV files of different formats, and one that is cut off."""
+    formats = {"silence": "PCM_U8", "noise": "PCM_24", "tone": "FLOAT", "clip": "PCM_16"}
+    files = {}
+    for name, (samples, rate) in clips.items():
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, rate, format="WAV", subtype=formats[name])
+        files[name] = buffer.getvalue()
+    return {"silence": files.pop("silence"), _DAMAGED: files["noise"][:1000], **files}
+
+
+def feature_batches(model: keras.Model) -> Iterator[Batch]:
+    """Batches of features for the signatures ``serving_default`` and ``embedding``."""
+    _, time, bands = model.input["features"].shape
+    time = time or 20
+    features = np.random.default_rng(0).uniform(-80.0, 0.0, (4, time, bands)).astype(np.float32)
+    features[1] = -80.0
+    lengths = np.array([time, max(time // 2, 1), 1, time], np.int32)
+    for rows in (slice(0, 3), slice(3, 4)):
+        feed = {"features": features[rows], "lengths": lengths[rows]}
+        names = ("noise", "silence", "noise")[: len(feed["lengths"])]
+        yield Batch(SIGNATURE, feed, names)
+        yield Batch("embedding", feed, names)
+
+
+def sound_batches() -> Iterator[Batch]:
+    """Batches of sound for the signatures ``waveform`` and ``audio``."""
+    clips = sounds()
+    waveform = np.zeros((len(clips), max(len(samples) for samples, _ in clips.values())), np.float32)
+    for row, (samples, _) in enumerate(clips.values()):
+        waveform[row, : len(samples)] = samples.mean(axis=1)
+    lengths = np.array([len(samples) for samples, _ in clips.values()], np.int32)
+    rate = np.array([rate for _, rate in clips.values()], np.int32)
+    yield Batch("waveform", {"waveform": waveform, "lengths": lengths, "rate": rate}, tuple(clips))
+    files = wav_files(clips)
+    yield Batch("audio", {"audio": np.array(list(files.values()), object)}, tuple(files))
+
+
+def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioAnswers | None) -> list[Check]:
+    """What the Keras model in Python answers to ``batches``; ``answers`` where they are of sound."""
+    outputs = {**model.output, "embedding": model.get_layer("embedding").output}
+    both = keras.Model(model.input, outputs)
+    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model.layers)
+
+    def of_features(features: np.ndarray, lengths: np.ndarray) -> dict[str, tf.Tensor]:
+        outputs = both({"features": features, "lengths": lengths}, training=False)
+        if "genre" in outputs:
+            return {"probabilities": outputs["genre"]}
+        return {name: outputs[name][:, 0] for name in model.output}
+
+    def embed(features: np.ndarray, lengths: np.ndarray) -> dict[str, tf.Tensor]:
+        return {"embedding": both({"features": features, "lengths": lengths}, training=False)["embedding"]}
+
+    signatures: dict[str, tuple[Callable[..., Mapping[str, tf.Tensor]], float]]
+    signatures = {SIGNATURE: (of_features, 1e-4), "embedding": (embed, 1e-4)}
+    if answers is not None:
+        signatures |= {"waveform": (answers.from_waveform, 1e-3), "audio": (answers.from_wav, 1e-3)}
+    checks = []
+    for batch in batches:
+        answer, tolerance = signatures[batch.signature]
+        # Where the other process computes, too: a GPU's rounding might move a beat.
+        device = "CPU:0" if batch.signature in ("waveform", "audio") else None
+        with _full_float32(), tf.device(device):
+            answered = answer(**{name: tf.constant(value) for name, value in batch.feed.items()})
+        expected = {name: np.asarray(value.numpy()) for name, value in answered.items()}
+        checks.append(Check(**vars(batch), expected=expected, tolerance=2e-2 if half else tolerance))
+    return checks
+
+
+def compare(path: Path, check: Check, served: Arrays) -> None:
+    """Compare what was written with what the Keras model says.
+
+    Raises:
+        UserError: Naming the output that is missing or differs.
+    """
+    place = f"{path}: signature {check.signature!r}"
+    for name, value in check.expected.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UserError(
+                f"output {name!r} of the model is not a number: training diverged; lower the learning rate"
+            )
+        if name not in served or served[name].shape != value.shape:
+            raise UserError(f"{place} has no output {name!r} of shape {value.shape}")
+    for clip, error in zip(check.names, check.expected.get("error", ()), strict=False):
+        if bool(error) != (clip in _UNANSWERED):
+            raise UserError(f"{place} says of a clip of {clip}: {error.decode() or 'nothing'}")
+    if "genre" in served:
+        _check_genre(place, check, served)
+    for name, value in check.expected.items():
+        if name == "genre":
+            continue  # of two equally likely ones either will do
+        if value.dtype.kind != "f":
+            if not np.array_equal(served[name], value):
+                raise UserError(f"{place}: the exported model and the Keras model differ in {name!r}")
+            continue
+        # Not of each number: one that is near 0 as the difference of large ones has their rounding.
+        scale = max(1.0, np.abs(value).max(initial=0.0))
+        difference = np.abs(served[name] - value).max(initial=0.0)
+        if not difference <= check.tolerance * scale:
+            raise UserError(
+                f"{place}: the exported model and the Keras model differ by {difference:.2g} in {name!r}"
+            )
+
+
+def _check_genre(place: str, check: Check, served: Arrays) -> None:
+    best = served["probabilities"].argmax(axis=1)
+    for row, genre in enumerate(served["genre"]):
+        if check.names[row] in _UNANSWERED and "error" in served:
+            continue
+        if genre != served["classes"][row, best[row]]:
+            raise UserError(f"{place}: the exported genre is not the class of highest probability")
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    # On a GPU, matrix products round to TensorFloat-32 by default, differently in each kernel.
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

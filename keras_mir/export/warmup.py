@@ -1,0 +1,101 @@
+"""Requests that TF Serving runs while it loads a model, so that no caller pays for the first one.
+
+They are ``tensorflow.serving.PredictionLog`` messages in a TFRecord file. Those messages come with
+tensorflow-serving-api, which an export does without: the few fields needed here are written in
+protobuf's wire format (https://protobuf.dev/programming-guides/encoding), numbered as in TF Serving's
+``prediction_log.proto``, ``predict.proto`` and ``model.proto``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import soundfile
+import tensorflow as tf
+
+from keras_mir.models.session import SIGNATURE
+from pipelines.synthetic.render import render_clip
+
+WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
+BATCH_SIZES = (1, 8)
+_STEPS = 64  # of features, where the model takes any number: the beats of half a minute
+# Graphs are optimised and kernels made at the first request, whatever its length; so a short clip does,
+# and the file stays smaller than the model.
+_CLIP_SECONDS = 2.0
+_RATE = 22050
+
+Feed = Mapping[str, Any]  # tensorflow.TensorProto by the name of the input
+
+
+def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> None:
+    """Write a request for each signature at each of ``BATCH_SIZES``.
+
+    Features are of one level, of the length the model takes; sound is a synthetic clip.
+
+    Args:
+        folder: Of the exported model.
+        name: The model's, as in TF Serving's URLs.
+        model: A model with this package's inputs.
+        hears: Whether it was exported with the signatures that take sound.
+    """
+    file = Path(folder) / WARMUP
+    file.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as records:
+        for batch in BATCH_SIZES:
+            feeds = {**_features(model, batch), **(_sound(batch) if hears else {})}
+            for signature, feed in feeds.items():
+                records.write(_prediction_log(name, signature, feed))
+
+
+def _features(model: keras.Model, batch: int) -> dict[str, Feed]:
+    _, steps, bands = model.input["features"].shape
+    steps = steps or _STEPS
+    feed = {
+        # A single value with a shape stands for as many of it.
+        "features": tf.make_tensor_proto(-40.0, tf.float32, (batch, steps, bands)),
+        "lengths": tf.make_tensor_proto(steps, tf.int32, (batch,)),
+    }
+    return {SIGNATURE: feed, "embedding": feed}
+
+
+def _sound(batch: int) -> dict[str, Feed]:
+    clip = render_clip("Rock", 0, _CLIP_SECONDS).audio.astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, clip, _RATE, format="WAV", subtype="PCM_16")
+    return {
+        "waveform": {
+            "waveform": tf.make_tensor_proto(np.tile(clip, (batch, 1))),
+            "lengths": tf.make_tensor_proto(len(clip), tf.int32, (batch,)),
+            "rate": tf.make_tensor_proto(_RATE, tf.int32, (batch,)),
+        },
+        "audio": {"audio": tf.make_tensor_proto([file.getvalue()] * batch)},
+    }
+
+
+def _prediction_log(name: str, signature: str, feed: Feed) -> bytes:
+    model_spec = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, model_spec)
+    for key, tensor in feed.items():  # a map is a repeated message of key and value
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor.SerializeToString()))
+    predict_log = _field(1, request)
+    return _field(6, predict_log)
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A field of a protobuf message whose value is bytes, text or a message."""
+    length_delimited = 2
+    return _varint(number << 3 | length_delimited) + _varint(len(value)) + value
+
+
+def _varint(value: int) -> bytes:
+    """An integer in groups of seven bits, the lowest first; all but the last have the top bit set."""
+    encoded = bytearray()
+    while value > 127:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*encoded, value])

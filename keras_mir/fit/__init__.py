@@ -1,0 +1,1 @@
+"""Training by a recipe, from data to a report and an exported model."""

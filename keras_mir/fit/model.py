@@ -1,0 +1,106 @@
+"""The model of a recipe: built, on a frozen backbone or on none, and compiled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from keras_mir.data.load import TRAIN, Data
+from keras_mir.export.savedmodel import latest_version, load_keras
+from keras_mir.models.build import build_model
+from keras_mir.models.heads import compile_arguments
+from keras_mir.models.run_folder import RunFolder
+from keras_mir.models.transfer import with_frozen_backbone
+from keras_mir.recipes.recipe import Recipe
+from pipelines.errors import UserError
+from pipelines.input.cache import band_statistics
+from pipelines.source import Source
+
+
+def new_model(recipe: Recipe, data: Data) -> keras.Model:
+    """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
+    train = data.sources[TRAIN]
+    settings = replace(recipe.model, head=_head(recipe, train))
+    classes = data.classes or None
+    means = {name: float(train.labels[name].mean()) for name in data.targets}
+    if recipe.task.transfer:
+        backbone = load_backbone(Path(recipe.task.backbone))
+        _check_backbone(backbone, recipe, train)
+        return with_frozen_backbone(
+            backbone, settings, classes=classes, targets=data.targets, target_means=means
+        )
+    mean = variance = None
+    if settings.normalise == "bands":
+        mean, variance = band_statistics(train.cached)
+    return build_model(
+        settings,
+        bands=train.cached.bands,
+        time=train.frames,
+        classes=classes,
+        targets=data.targets,
+        spec=train.spec,
+        feature=recipe.input.feature,
+        band_mean=mean,
+        band_variance=variance,
+        target_means=means,
+    )
+
+
+def _head(recipe: Recipe, train: Source) -> Literal["linear", "sigmoid"]:
+    """The activation of affect outputs that the recipe, or the training labels, ask for."""
+    if recipe.model.head != "auto":
+        return recipe.model.head
+    inside = all(values.min() >= 0.0 and values.max() <= 1.0 for values in train.labels.values())
+    return "sigmoid" if inside else "linear"
+
+
+def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool) -> None:
+    weights = recipe.task.loss_weights_by_target()
+    arguments = compile_arguments(data.classes or None, data.targets, weights or None, soft_labels=soft)
+    settings = recipe.train
+    clip = settings.clip_norm or None
+    optimizer = (
+        keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=clip)
+        if settings.weight_decay
+        else keras.optimizers.Adam(settings.learning_rate, clipnorm=clip)
+    )
+    model.compile(optimizer=optimizer, jit_compile=False, **arguments)
+    # The optimizer's variables must be there before a checkpoint can be loaded into them.
+    model.optimizer.build(model.trainable_variables)
+
+
+def load_backbone(path: Path) -> keras.Model:
+    """The Keras model of a run's folder, or of an exported model.
+
+    Raises:
+        UserError: If there is none, or it is damaged.
+    """
+    if path == Path():
+        raise UserError("--backbone: give the run, or the exported model, whose layers to build on")
+    file = RunFolder(path).model
+    try:
+        if not file.is_file():
+            return load_keras(latest_version(path))
+        return keras.models.load_model(file, compile=False)
+    except UserError as error:
+        raise UserError(f"--backbone {error}, or give the folder of a finished run") from None
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--backbone {file}: cannot be read ({reason}); train it again") from None
+
+
+def _check_backbone(backbone: keras.Model, recipe: Recipe, source: Source) -> None:
+    shape = backbone.input["features"].shape
+    if shape[-1] != source.cached.bands:
+        raise UserError(
+            f"--backbone {recipe.task.backbone}: it reads {shape[-1]} bands, the recipe gives "
+            f"{source.cached.bands}; use the --feature it was trained with"
+        )
+    if shape[1] not in (None, source.frames):
+        raise UserError(
+            f"--backbone {recipe.task.backbone}: it reads {shape[1]} frames, the recipe gives "
+            f"{source.frames or 'any number'}; use --frames {shape[1]}"
+        )

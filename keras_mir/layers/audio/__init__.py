@@ -1,0 +1,1 @@
+"""Audio to features, in the graph."""

@@ -1,0 +1,120 @@
+"""Batch normalisation, ReLU and max pooling in one layer."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mir.layers.network._frames import align, frames_within
+
+
+@keras.saving.register_keras_serializable("keras_mir")
+class NormReluPool(keras.layers.Layer):
+    """Batch normalisation, then ReLU, then the maximum of each window.
+
+    Its weights and answers are those of `keras.layers.BatchNormalization`, `ReLU` and
+    `MaxPooling2D`; in training on a CPU it takes a fifth of their time on large maps.
+
+    With lengths, frames past the end of a clip are left out of the batch's statistics and of
+    each maximum, and a window of nothing else gives 0: what `MaskedBatchNormalization`, `ReLU`,
+    `ZeroPastLength` and `MaxPooling2D` give. No Keras mask is attached.
+
+    Call arguments:
+        inputs: Features `(batch, time, bands, channels)`, or a list of these and lengths
+            `(batch,)` int32, in frames. A length below 1 counts as 1.
+        training: Whether to normalise by the batch's statistics and update the averages.
+
+    Returns:
+        `(batch, time // pool, bands // pool, channels)`. The gradient of a maximum goes to
+        the first of a window's greatest values, row by row. Where gamma is exactly 0, those
+        are the greatest inputs; after it, all would be equal.
+
+    Args:
+        pool: Side of a pooling window, the same over time and bands.
+        momentum: Of the moving averages.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, pool: int, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pool = pool
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        channels = _features(input_shape)[-1]
+
+        def weight(name: str, initial: str, trainable: bool) -> Any:
+            return self.add_weight(
+                shape=(channels,), initializer=initial, name=name, trainable=trainable, autocast=False
+            )
+
+        self.gamma = weight("gamma", "ones", True)
+        self.beta = weight("beta", "zeros", True)
+        self.moving_mean = weight("moving_mean", "zeros", False)
+        self.moving_variance = weight("moving_variance", "ones", False)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        x, lengths = inputs if isinstance(inputs, list | tuple) else (inputs, None)
+        x = ops.cast(x, "float32")  # half precision holds neither the sums nor their squares
+        valid = None if lengths is None else frames_within(lengths, ops.shape(x)[1])
+        if not (training and self.trainable):
+            y = self._normalise(x, valid, self.moving_mean, self.moving_variance)
+            return ops.cast(y, self.compute_dtype)
+        y, mean, variance = self._train(x, valid)
+        for average, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + now * (1.0 - self.momentum))
+        return ops.cast(y, self.compute_dtype)
+
+    def _train(self, x: Any, valid: Any) -> tuple[Any, Any, Any]:
+        """Output, mean and variance."""
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            if not tf.config.list_logical_devices("GPU"):
+                from keras_mir.layers.network._norm_relu_pool import norm_relu_pool
+
+                gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+                results: tuple[Any, Any, Any] = norm_relu_pool(x, gamma, beta, valid, self.pool, self.epsilon)
+                return results
+        mean, variance = _moments(x, valid)
+        return self._normalise(x, valid, mean, variance), mean, variance
+
+    def _normalise(self, x: Any, valid: Any, mean: Any, variance: Any) -> Any:
+        y = ops.batch_normalization(
+            x, mean, variance, axis=-1, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+        )
+        y = ops.relu(y)
+        if valid is not None:
+            # Zero is the least a ReLU gives, so padding never wins the maximum of a window.
+            y = ops.where(align(valid, y), y, ops.zeros_like(y))
+        return ops.max_pool(y, self.pool, self.pool, padding="valid", data_format="channels_last")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, time, bands, channels = _features(input_shape)
+        return (batch, time and time // self.pool, bands and bands // self.pool, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"pool": self.pool, "momentum": self.momentum, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}
+
+
+def _features(input_shape: Any) -> tuple[int | None, ...]:
+    """The features' shape, of one shape or of a list of two."""
+    return tuple(input_shape[0] if isinstance(input_shape[0], list | tuple) else input_shape)
+
+
+def _moments(x: Any, valid: Any) -> tuple[Any, Any]:
+    """Mean and variance `(channels,)` over the valid frames."""
+    if valid is None:
+        mean, variance = ops.moments(x, axes=[0, 1, 2])
+        return mean, variance
+    kept = align(valid, x)
+    count = ops.cast(ops.sum(ops.cast(valid, "int32")) * ops.shape(x)[2], "float32")
+    mean = ops.sum(ops.where(kept, x, ops.zeros_like(x)), axis=[0, 1, 2]) / count
+    difference = ops.where(kept, x - mean, ops.zeros_like(x))
+    return mean, ops.sum(ops.square(difference), axis=[0, 1, 2]) / count

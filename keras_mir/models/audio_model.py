@@ -1,0 +1,248 @@
+"""A trained model that is asked with sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from keras_mir.layers import DownMix, FrontEnd, Resample
+from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, RESERVED, SILENCE
+from keras_mir.models.windows import Windows, by_clip, cut
+from pipelines.errors import UserError
+from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
+from pipelines.settings import InputSettings
+from pipelines.source import padding_values
+from pipelines.spec import FeatureSpec
+
+_MOST_BEATS = 256  # in a window; 320 a minute are the most that are tracked
+_NO_BEAT = -1.0  # fills up beat times
+
+Outputs = dict[str, tf.Tensor]
+
+
+class AudioAnswers(tf.Module):
+    """Turns sound into answers: resampling, windows, features, model, and the mean over windows.
+
+    Args:
+        model: A model of ``keras_mir.models``.
+        classes: Genre names in index order, or None for an affect model.
+        settings: The input settings of its recipe.
+        frames: Steps the model reads, or None for any number.
+        spec: What its features were made with.
+
+    Raises:
+        UserError: If an affect target has the name of another output.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        classes: Sequence[str] | None,
+        settings: InputSettings,
+        frames: int | None,
+        spec: FeatureSpec,
+    ) -> None:
+        super().__init__()
+        for name in model.output:
+            if name in RESERVED or name.startswith("window_"):
+                raise UserError(
+                    f"target {name!r}: a served model has another output of that name; rename the column"
+                )
+        self.model = model
+        self._classes = list(classes) if classes is not None else None
+        self._frames = frames
+        self._fill = padding_values(settings, spec)
+        self._spec = spec
+        self._synced = settings.sync == "beat"
+        self.front_end = FrontEnd(settings.feature, settings.sync, spec.to_dict())
+        self.resample = Resample(spec.sample_rate)
+        self.down_mix = DownMix()
+        # One graph that both signatures call: making it takes seconds.
+        self._answer = tf.function(
+            self._answer_mono,
+            input_signature=[
+                tf.TensorSpec([None, None], tf.float32),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None], tf.string),
+            ],
+            autograph=False,
+        )
+
+    def from_waveform(self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> Outputs:
+        """Answer for sound of one channel.
+
+        Args:
+            waveform: ``(batch, samples)`` float32, from -1 to 1, filled up at the end.
+            lengths: ``(batch,)`` int32, in samples.
+            rate: ``(batch,)`` int32, in Hz.
+
+        Returns:
+            Outputs by name, the first axis the batch. All have ``error``, a string that is empty
+            where there is an answer; ``windows``, the number of windows, and ``window_starts``
+            ``(batch, most windows)`` in seconds. A genre model has ``genre``, ``classes`` and
+            ``probabilities`` ``(batch, n_classes)``, the mean over windows, and ``window_probabilities``
+            ``(batch, most windows, n_classes)``; an affect model each target ``(batch,)`` and
+            ``window_<target>``. A beat-synchronous model has ``tempo`` in beats per minute,
+            ``beat_times`` ``(batch, most beats)`` in seconds, then -1, and ``beat_counts``. Where
+            there is no answer numbers are 0, and what lies past a clip's windows is 0.
+        """
+        lengths = tf.minimum(lengths, tf.shape(waveform)[1])
+        return self._answer(waveform, lengths, rate, tf.zeros_like(lengths, tf.string))
+
+    def from_wav(self, audio: tf.Tensor) -> Outputs:
+        """Answer for WAV files.
+
+        Args:
+            audio: ``(batch,)`` string, the bytes of each file.
+
+        Returns:
+            As ``from_waveform``.
+        """
+
+        def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            samples, rate, problem = decode_wav(contents)
+            mono = self.down_mix(samples[None])[0]
+            return mono, tf.shape(mono)[0], rate, problem
+
+        waveform, lengths, rate, problem = tf.map_fn(
+            decode,
+            audio,
+            fn_output_signature=(
+                tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.string),
+            ),
+        )
+        return self._answer(waveform.to_tensor(), lengths, rate, problem)
+
+    def _answer_mono(
+        self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, problem: tf.Tensor
+    ) -> Outputs:
+        problem = tf.where(tf.equal(problem, ""), _problems(waveform, lengths, rate), problem)
+        good = tf.equal(problem, "")
+        # What cannot be answered goes through as a moment of silence, so that the others are answered.
+        waveform = tf.where(good[:, None], waveform, 0.0)
+        lengths = tf.where(good, lengths, 1)
+        rate = tf.where(good, rate, self._spec.sample_rate)
+        samples, lengths = self.resample([waveform, lengths, rate])
+        windows = cut(lengths, self._spec.sample_rate)
+        answers = self._answer_windows(samples, windows)
+        outputs = {
+            "error": problem,
+            "windows": tf.where(good, windows.counts, 0),
+            "window_starts": by_clip(self._seconds(windows.start), windows).to_tensor(),
+        }
+        outputs |= self._pooled(answers, windows, good)
+        if self._synced:
+            outputs |= _beats(answers, windows, good)
+        return outputs
+
+    def _answer_windows(self, samples: tf.Tensor, windows: Windows) -> Outputs:
+        """The model's outputs for every window, one after the other: features of hours do not fit."""
+
+        def answer(which: tuple[tf.Tensor, ...]) -> Outputs:
+            clip, start, size, end = which
+            made = self.front_end([samples[clip, start : start + size][None], size[None]])
+            features, length = self._fitted(made["features"], made["lengths"])
+            answered = self.model({"features": features, "lengths": length}, training=False)
+            outputs = {name: tf.cast(value[0], tf.float32) for name, value in answered.items()}
+            if self._synced:
+                hop = self._spec.hop_length
+                mine = tf.boolean_mask(made["beats"][0], made["beats"][0] * hop < end - start)
+                mine = mine[:_MOST_BEATS]
+                times = self._seconds(start + mine * hop)
+                count = tf.size(mine)
+                padding = [[0, _MOST_BEATS - count]]
+                outputs |= {
+                    "tempo": made["tempo"][0],
+                    "beat_times": tf.ensure_shape(tf.pad(times, padding), (_MOST_BEATS,)),
+                    "beat_counts": count,
+                }
+            return outputs
+
+        signature = {
+            name: tf.TensorSpec(value.shape[1:], tf.float32) for name, value in self.model.output.items()
+        }
+        if self._synced:
+            signature |= {
+                "tempo": tf.TensorSpec([], tf.float32),
+                "beat_times": tf.TensorSpec([_MOST_BEATS], tf.float32),
+                "beat_counts": tf.TensorSpec([], tf.int32),
+            }
+        every = (windows.clip, windows.start, windows.size, windows.end)
+        return tf.map_fn(answer, every, fn_output_signature=signature)
+
+    def _fitted(self, features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Cut, or filled up, to the length the model reads."""
+        if self._frames is None:
+            return features, lengths
+        features = features[:, : self._frames]
+        missing = self._frames - tf.shape(features)[1]
+        padding = tf.tile(tf.constant(self._fill, tf.float32)[None, None], (1, missing, 1))
+        fitted = tf.concat([features, padding], axis=1)
+        return tf.ensure_shape(fitted, (None, self._frames, None)), tf.minimum(lengths, self._frames)
+
+    def _pooled(self, answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
+        outputs: Outputs = {}
+        for name in self.model.output:
+            value = answers[name] if self._classes is not None else answers[name][:, 0]
+            each = by_clip(value, windows)
+            name = "probabilities" if self._classes is not None else name
+            mean = tf.reduce_mean(each, axis=1)
+            outputs[name] = _only(good, mean)
+            outputs[f"window_{name}"] = _only(good, each.to_tensor())
+        if self._classes is not None:
+            names = tf.constant(self._classes)
+            outputs["classes"] = tf.tile(names[None], [tf.shape(good)[0], 1])
+            likeliest = tf.gather(names, tf.argmax(outputs["probabilities"], axis=-1))
+            outputs["genre"] = tf.where(good, likeliest, "")
+        return outputs
+
+    def _seconds(self, samples: tf.Tensor) -> tf.Tensor:
+        return tf.cast(samples, tf.float32) / self._spec.sample_rate
+
+
+def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    """What is wrong with each clip, ``(batch,)`` string; empty where nothing is."""
+    inside = tf.sequence_mask(lengths, tf.shape(waveform)[1])
+    heard = tf.where(inside, waveform, 0.0)
+    finite = tf.reduce_all(tf.math.is_finite(heard), axis=1)
+    loudest = tf.reduce_max(tf.abs(heard), axis=1, keepdims=False)
+    known = tf.logical_and(rate >= MIN_RATE, rate <= MAX_RATE)
+    seconds = tf.cast(lengths, tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
+    # The last that holds is what is said, so the more basic ones come last.
+    problem = tf.zeros_like(lengths, tf.string)
+    for holds, message in (
+        (loudest < SILENCE, "silent: there is nothing to judge"),
+        (tf.logical_not(finite), "samples that are NaN or infinite"),
+        (seconds > MAX_SECONDS, f"longer than {MAX_SECONDS / 60:.0f} minutes: send it in parts"),
+        (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to judge"),
+        (tf.logical_not(known), f"a sample rate outside {MIN_RATE} to {MAX_RATE} Hz"),
+    ):
+        problem = tf.where(holds, message, problem)
+    return problem
+
+
+def _beats(answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
+    """Tempo and beats of whole clips, each window's share after the other's."""
+    found = tf.RaggedTensor.from_tensor(answers["beat_times"], lengths=answers["beat_counts"])
+    counts = tf.reduce_sum(by_clip(answers["beat_counts"], windows), axis=1)
+    times = tf.RaggedTensor.from_row_lengths(found.flat_values, counts)
+    has_tempo = tf.cast(answers["tempo"] > 0, tf.float32)
+    total = tf.reduce_sum(by_clip(answers["tempo"], windows), axis=1)
+    tempo = tf.math.divide_no_nan(total, tf.reduce_sum(by_clip(has_tempo, windows), axis=1))
+    return {
+        "tempo": _only(good, tempo),
+        "beat_counts": tf.where(good, counts, 0),
+        "beat_times": tf.where(good[:, None], times.to_tensor(_NO_BEAT), _NO_BEAT),
+    }
+
+
+def _only(good: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Values ``(batch, ...)``, 0 where there is no answer."""
+    shape = tf.concat([tf.shape(good), tf.ones([tf.rank(values) - 1], tf.int32)], axis=0)
+    return tf.where(tf.reshape(good, shape), values, 0.0)

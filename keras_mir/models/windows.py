@@ -1,0 +1,68 @@
+"""Long audio in pieces of the length a model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from keras_mir.models.limits import WINDOW_SECONDS
+
+_STRETCH = 0.1  # of a window: audio up to that much longer is still one window
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of a batch of clips, one after the other.
+
+    Attributes:
+        clip: int32 ``(windows,)``, which clip each is of, increasing.
+        start: int32 ``(windows,)``, its first sample.
+        size: int32 ``(windows,)``, its length in samples.
+        end: int32 ``(windows,)``, where the next one starts, or the clip ends: between start and end
+            is what this window alone answers for.
+        counts: int32 ``(batch,)`` windows of each clip, at least 1.
+    """
+
+    clip: tf.Tensor
+    start: tf.Tensor
+    size: tf.Tensor
+    end: tf.Tensor
+    counts: tf.Tensor
+
+
+def cut(lengths: tf.Tensor, sample_rate: int) -> Windows:
+    """Cut clips into as few windows of ``WINDOW_SECONDS`` as cover them, spaced evenly.
+
+    Windows overlap a little rather than leave a short one at the end, which a model has not been
+    trained on.
+
+    Args:
+        lengths: int32 ``(batch,)``, in samples.
+        sample_rate: In Hz.
+    """
+    window = int(WINDOW_SECONDS * sample_rate)
+    tolerated = int((1 + _STRETCH) * window)
+    counts = tf.where(lengths <= tolerated, 1, -(-lengths // window))  # (batch,)
+    size = tf.where(counts > 1, window, lengths)
+    positions = tf.cast(tf.where(tf.sequence_mask(counts)), tf.int32)  # (windows, 2), clip by clip
+    clip, number = positions[:, 0], positions[:, 1]
+    room = tf.cast(tf.gather(lengths - size, clip), tf.int64)
+    last = tf.cast(tf.maximum(tf.gather(counts, clip) - 1, 1), tf.int64)
+
+    def start_of(which: tf.Tensor) -> tf.Tensor:
+        return tf.cast(room * tf.cast(which, tf.int64) // last, tf.int32)
+
+    is_last = tf.equal(number + 1, tf.gather(counts, clip))
+    return Windows(
+        clip=clip,
+        start=start_of(number),
+        size=tf.gather(size, clip),
+        end=tf.where(is_last, tf.gather(lengths, clip), start_of(number + 1)),
+        counts=counts,
+    )
+
+
+def by_clip(values: tf.Tensor, windows: Windows) -> tf.RaggedTensor:
+    """Values ``(windows, ...)`` as ``(batch, windows of the clip, ...)``."""
+    return tf.RaggedTensor.from_row_lengths(values, windows.counts)

@@ -1,0 +1,101 @@
+"""Genre and affect of songs: ``python -m keras_mir.predict SONG_OR_FOLDER...``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_mir.command_line import run as cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments; by default the process's.
+
+    Returns:
+        0 if all songs were answered, 1 if some failed, 2 for a user's mistake, 130 after Ctrl-C.
+    """
+    arguments = _parser().parse_args(argv)
+    return cli.run(lambda: _predict(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_mir.predict",
+        description="Ask an exported model about songs of any format this machine decodes.",
+        epilog="Answers go to standard output; what fails is told on standard error, and the others go on.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "songs",
+        type=Path,
+        nargs="+",
+        metavar="SONG_OR_FOLDER",
+        help="audio files, and folders of them at any depth",
+    )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="NAME",
+        help="name, NAME/VERSION or folder of an exported model (default: the only one)",
+    )
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--models",
+        type=Path,
+        default=Path("saved_models"),
+        metavar="DIR",
+        help="folder of exported models (default: %(default)s)",
+    )
+    place.add_argument(
+        "--server",
+        default="",
+        metavar="HOST:PORT",
+        help="ask the model that TF Serving, or keras_mir.serve, has under that name, over REST, or over "
+        "gRPC with grpc://HOST:PORT",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", dest="form", action="store_const", const="json", help="print a JSON object a line"
+    )
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV with a header")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a JSON file a song there")
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out songs whose file is in --out, by this model: go on where a run stopped",
+    )
+    parser.add_argument("--curve", action="store_true", help="add the values of every window of a song")
+    parser.add_argument("--plot", action="store_true", help="put a picture of every song into --out")
+    return parser
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from keras_mir.predict.predict_songs import PredictRequest, predict_songs
+
+    request = PredictRequest(
+        songs=tuple(arguments.songs),
+        model=arguments.model,
+        models=arguments.models,
+        server=arguments.server,
+        form=arguments.form or "table",
+        out=arguments.out,
+        skip_existing=arguments.skip_existing,
+        curve=arguments.curve,
+        plot=arguments.plot,
+    )
+    try:
+        return predict_songs(request)
+    except BrokenPipeError:
+        # Whoever read, `head` for one, has enough; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,102 @@
+"""A picture of what a model says of a song."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
+from keras_mir.models.prediction import Prediction
+from pipelines.spec import FeatureSpec
+
+_MOST_CLASSES = 12  # shown, the likeliest
+_LINES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+
+
+def prediction_figure(
+    prediction: Prediction, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec
+) -> Figure:
+    """The mel spectrogram with beats, and below it genres or affect, over time and for the whole.
+
+    Args:
+        prediction: What to show.
+        mel: float32 `(n_mels, columns)` in dB below the loudest.
+        edges: float `(columns + 1,)`, where columns begin and end, in seconds.
+        spec: What the spectrogram was made with.
+    """
+    classes = sorted(prediction.probabilities, key=prediction.probabilities.__getitem__, reverse=True)
+    classes = classes[:_MOST_CLASSES]
+    several = len(prediction.windows) > 1
+    heights = [3.0]
+    if classes:
+        heights += [0.24 * len(classes) + 0.4] * (1 + several)
+    else:
+        heights += [2.2]
+    figure = new_figure(9.0, sum(heights) + 0.9)
+    panels = figure.subplots(len(heights), 1, height_ratios=heights)
+    draw_mel(panels[0], mel, edges, spec)
+    panels[0].set(xlim=(0, prediction.duration))
+    if prediction.beat_times:
+        mark_beats(panels[0], np.array(prediction.beat_times) * spec.frame_rate, spec)
+    if not classes:
+        _draw_affect(panels[1], prediction)
+    elif several:
+        _draw_classes(panels[1], prediction, classes)
+    if classes:
+        _draw_bars(panels[-1], prediction, classes)
+    for axes in panels[: len(heights) - bool(classes)]:
+        axes.set(xlim=(0, prediction.duration), xlabel="time (s)")
+    figure.suptitle(_title(prediction))
+    return figure
+
+
+def _title(prediction: Prediction) -> str:
+    parts = [prediction.path.name] if prediction.path else []
+    parts += [prediction.genre] if prediction.genre else []
+    parts += [f"{prediction.tempo:.0f} BPM"] if prediction.tempo is not None else []
+    return " · ".join(parts)
+
+
+def _draw_bars(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
+    shares = [prediction.probabilities[name] for name in classes]
+    bars = axes.barh(classes, shares, color=[TRAIN, *[NEUTRAL] * (len(classes) - 1)])
+    axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=3, fontsize="small")
+    axes.invert_yaxis()  # the likeliest on top
+    axes.set(xlabel="probability", xlim=(0, 1.08))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _boundaries(prediction: Prediction) -> np.ndarray:
+    """Where one window's values give way to the next's: where that one starts; `(windows + 1,)`."""
+    return np.array([*(window.start for window in prediction.windows), prediction.duration])
+
+
+def _draw_classes(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
+    shares = np.array([[window.values[name] for window in prediction.windows] for name in classes])
+    rows = np.arange(len(classes) + 1) - 0.5
+    image = axes.pcolormesh(_boundaries(prediction), rows, shares, cmap="cividis", vmin=0, vmax=1)
+    axes.figure.colorbar(image, ax=axes, label="probability", pad=0.01)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.invert_yaxis()
+
+
+def _draw_affect(axes: Axes, prediction: Prediction) -> None:
+    colours = (TRAIN, VALIDATION, NEUTRAL)
+    for number, (target, mean) in enumerate(prediction.affect.items()):
+        axes.stairs(
+            [window.values[target] for window in prediction.windows],
+            _boundaries(prediction),
+            baseline=None,
+            color=colours[number % len(colours)],
+            linestyle=_LINES[number % len(_LINES)],
+            linewidth=2,
+            label=f"{target} {mean:.2f}",
+        )
+    axes.set_ylabel("affect")
+    axes.margins(y=0.15)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small", frameon=False)

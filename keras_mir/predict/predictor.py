@@ -1,0 +1,341 @@
+"""Songs in, answers out: a model asked from Python.
+
+    with Predictor("saved_models/lstm-beat-mel") as predictor:
+        print(predictor.predict_file("song.mp3").genre)
+
+Songs are decoded here, whatever they are, and go to the model's signature `audio`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from keras_mir.client import ServingError
+from keras_mir.models.folders import latest_version
+from keras_mir.models.limits import SILENCE, WINDOW_SECONDS
+from keras_mir.models.prediction import Failure, Prediction, Window
+from keras_mir.predict.ask import Ask, ask_model, to_wav
+from keras_mir.predict.songs import find_songs
+from pipelines.errors import UserError
+from pipelines.extraction.audio_files import Sound, decode_parts
+
+__all__ = ["Ask", "Failure", "Prediction", "Predictor", "Window"]
+
+Progress = Callable[[int, int], None]
+
+LONGEST_SECONDS = 300.0  # asked about at once: 77 MB of JSON at 48 kHz, and servers have limits
+BATCH_SECONDS = 120.0  # of audio, each clip counted as the longest, which is what a model makes of it
+_FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
+
+
+class Predictor:
+    """A model, asked about songs of any length, rate and number of channels.
+
+    Args:
+        model: `saved_models/NAME` (its newest version) or `saved_models/NAME/VERSION`, which is loaded;
+            or what `ask_server` gives.
+        longest_seconds: The longest piece to ask about at once, at least two windows. Longer songs are
+            cut where a window ends, and the answers joined.
+        batch_seconds: About how much audio to ask about at once where songs are shorter.
+
+    Raises:
+        UserError: If there is no such model, or it is damaged.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Ask,
+        *,
+        longest_seconds: float = LONGEST_SECONDS,
+        batch_seconds: float = BATCH_SECONDS,
+    ) -> None:
+        if longest_seconds < 2 * WINDOW_SECONDS:
+            raise UserError(f"longest_seconds {longest_seconds}: give {2 * WINDOW_SECONDS:.0f} or more")
+        self._longest_seconds = longest_seconds
+        self._batch_seconds = batch_seconds
+        self._stack = ExitStack()
+        if isinstance(model, str | Path):
+            self._ask: Ask = self._stack.enter_context(ask_model(latest_version(Path(model))))
+        else:
+            self._ask = model
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of a model that was loaded."""
+        self._stack.close()
+
+    def predict_array(self, samples: np.ndarray, rate: int) -> Prediction:
+        """Answer for samples.
+
+        Args:
+            samples: float `(n,)` or `(channels, n)`, from -1 to 1.
+            rate: In Hz.
+
+        Raises:
+            UserError: If the samples cannot be judged; the message says why.
+        """
+        return self._only_one(None, _cut(samples, rate))
+
+    def predict_file(self, path: str | Path) -> Prediction:
+        """Answer for a file of any kind that this machine decodes.
+
+        Raises:
+            UserError: If the file cannot be decoded or judged; the message says why.
+        """
+        path = Path(path)
+        return self._only_one(path, decode_parts(path, WINDOW_SECONDS))
+
+    def predict_files(
+        self, paths: Iterable[str | Path], progress: Progress | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """Answer for files, several at once, going on after one that cannot be judged.
+
+        Args:
+            paths: The files.
+            progress: Called with the number of files done and of all.
+
+        Yields:
+            An answer, or the reason why there is none, for each file, in order.
+
+        Raises:
+            ServingError: If a server does not answer any more.
+        """
+        files = [Path(path) for path in paths]
+        songs = ((path, decode_parts(path, WINDOW_SECONDS)) for path in files)
+        for done, outcome in enumerate(self._outcomes(songs), 1):
+            if progress is not None:
+                progress(done, len(files))
+            yield outcome
+
+    def predict_folder(
+        self, folder: str | Path, progress: Progress | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """Answer for the audio files in a folder, at any depth, as `predict_files` does.
+
+        Raises:
+            UserError: If there are none.
+        """
+        return self.predict_files(find_songs([Path(folder)]), progress)
+
+    def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> Prediction:
+        (outcome,) = self._outcomes([(path, blocks)])
+        if isinstance(outcome, Failure):
+            raise UserError(outcome.reason)
+        return outcome
+
+    def _outcomes(self, songs: Iterable[_Song]) -> Iterator[Prediction | Failure]:
+        answers: list[_Answer] = []
+        for batch in _batches(_parts_of_all(songs, self._longest_seconds), self._batch_seconds):
+            answered = iter(self._answer([item for item in batch if isinstance(item, _Part)]))
+            for item in batch:
+                if isinstance(item, _Part):
+                    answers.append(next(answered))
+                else:
+                    yield _joined(item, answers)
+                    answers = []
+
+    def _answer(self, parts: Sequence[_Part]) -> list[_Answer]:
+        if not parts:
+            return []
+        try:
+            outputs = self._ask([to_wav(part.samples, part.rate) for part in parts])
+        except ServingError as error:
+            if not error.about_the_request:
+                raise
+            if len(parts) > 1:  # it may be about one of them
+                return [answer for part in parts for answer in self._answer([part])]
+            return [_Answer(parts[0].end, error=str(error))]
+        return [_answer_of(part, outputs, row) for row, part in enumerate(parts)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a song that is asked about at once: mono float32 `(n,)`, from `start` seconds on."""
+
+    samples: np.ndarray
+    rate: int
+    start: float
+
+    @property
+    def end(self) -> float:
+        return self.start + len(self.samples) / self.rate
+
+    @property
+    def cost(self) -> float:
+        """Its seconds, as far as what it takes goes."""
+        return (self.end - self.start) * _cost_of_second(self.rate)
+
+
+@dataclass(frozen=True)
+class _End:
+    """Follows the last part of a song; the reason if there is no more because of an error."""
+
+    path: Path | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A model's answer for a part, times in seconds from the start of the song.
+
+    Attributes:
+        end: Of the part.
+        silent: Whether the part is, so that there is no answer.
+        error: Empty if there is an answer.
+        is_genre: Whether the values are by class.
+        windows: At least one if there is an answer.
+        tempo: In beats per minute, or 0.
+        beats: Their times.
+    """
+
+    end: float
+    silent: bool = False
+    error: str = ""
+    is_genre: bool = False
+    windows: tuple[Window, ...] = ()
+    tempo: float = 0.0
+    beats: tuple[float, ...] = ()
+
+
+_Song = tuple[Path | None, Iterator[Sound]]
+
+
+def _cost_of_second(rate: int) -> float:
+    return max(1.0, rate / _FULL_RATE)
+
+
+def _cut(samples: np.ndarray, rate: int) -> Iterator[Sound]:
+    """Samples a window at a time."""
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or samples.dtype.kind != "f":
+        raise UserError(
+            f"samples of shape {samples.shape} and dtype {samples.dtype}: give floats (n,) or (channels, n)"
+        )
+    channels = np.atleast_2d(samples)
+    if len(channels) > max(channels.shape[1], 1):
+        raise UserError(f"samples of shape {samples.shape}: more channels than samples; give (channels, n)")
+    if not 0 < rate < 2**31:
+        raise UserError(f"rate {rate}: give it in Hz, such as 44100")
+    step = round(WINDOW_SECONDS * rate)
+    for start in range(0, max(channels.shape[1], 1), step):
+        yield Sound(channels[:, start : start + step], rate)
+
+
+def _parts_of_all(songs: Iterable[_Song], longest_seconds: float) -> Iterator[_Part | _End]:
+    for path, blocks in songs:
+        try:
+            yield from _parts(path, blocks, longest_seconds)
+        except UserError as error:
+            yield _End(path, str(error))
+        else:
+            yield _End(path)
+
+
+def _parts(path: Path | None, blocks: Iterable[Sound], longest_seconds: float) -> Iterator[_Part]:
+    """Blocks of a window each, mono and joined to as few parts as need be.
+
+    The last block of a long song may be too short to be judged alone, so a full one stays with it.
+    """
+    start, rate, waiting = 0.0, 0, list[np.ndarray]()
+    for samples, rate in blocks:
+        if not np.isfinite(samples).all():
+            raise UserError(f"{_name(path)}: has samples that are NaN or infinite; export the audio again")
+        if not samples.size:
+            raise UserError(f"{_name(path)}: without a single sample; leave it out")
+        most = max(2, math.floor(longest_seconds / _cost_of_second(rate) / WINDOW_SECONDS))
+        if len(waiting) == most:
+            part = _Part(np.concatenate(waiting[:-1]), rate, start)
+            yield part
+            start, waiting = part.end, waiting[-1:]
+        waiting.append(samples.mean(axis=0, dtype=np.float32))
+    yield _Part(np.concatenate(waiting), rate, start)
+
+
+def _batches(items: Iterable[_Part | _End], seconds: float) -> Iterator[list[_Part | _End]]:
+    """Parts that together cost at most so many seconds, each as much as the dearest; or a single one."""
+    batch: list[_Part | _End] = []
+    count, dearest = 0, 0.0
+    for item in items:
+        if isinstance(item, _Part):
+            if count and (count + 1) * max(dearest, item.cost) > seconds:
+                yield batch
+                batch, count, dearest = [], 0, 0.0
+            count, dearest = count + 1, max(dearest, item.cost)
+        batch.append(item)
+    yield batch
+
+
+def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Answer:
+    """One clip's share of a batch's outputs."""
+    if missing := {"error", "windows", "window_starts"} - outputs.keys():
+        raise UserError(
+            f"the model's answer is without {', '.join(sorted(missing))}; ask a model exported by keras_mir"
+        )
+    if error := str(outputs["error"][row]):
+        silent = float(np.abs(part.samples).max()) < SILENCE
+        return _Answer(part.end, silent, error=f"{error}; leave it out")
+    count = int(outputs["windows"][row])
+    is_genre = "probabilities" in outputs
+    if is_genre:
+        names = [str(name) for name in outputs["classes"][row]]
+        values = outputs["window_probabilities"][row, :count]
+    else:
+        names = sorted(name for name in outputs if f"window_{name}" in outputs)
+        values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
+    starts = (part.start + outputs["window_starts"][row, :count].astype(float)).tolist()
+    length = part.end - starts[-1]  # all are as long as the last, which ends with the part
+    beats = np.zeros(0)
+    if "beat_times" in outputs:
+        beats = outputs["beat_times"][row, : outputs["beat_counts"][row]].astype(float)
+    return _Answer(
+        part.end,
+        is_genre=is_genre,
+        windows=tuple(
+            Window(start, start + length, dict(zip(names, of_window, strict=True)))
+            for start, of_window in zip(starts, values.tolist(), strict=True)
+        ),
+        tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
+        beats=tuple((part.start + beats).tolist()),
+    )
+
+
+def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
+    """A song's answer from those of its parts."""
+    # Silent parts of a song that is not silent have nothing to say.
+    heard = [answer for answer in answers if not answer.silent] or answers
+    name = _name(song.path)
+    if reason := song.error or next((f"{name}: {a.error}" for a in heard if a.error), ""):
+        return Failure(name, reason)
+    windows = [window for answer in heard for window in answer.windows]
+    means = {name: fmean(window.values[name] for window in windows) for name in windows[0].values}
+    is_genre = heard[0].is_genre
+    with_beat = [answer for answer in heard if answer.tempo > 0]
+    tempo = None
+    if with_beat:
+        tempo = fmean((a.tempo for a in with_beat), weights=[len(a.windows) for a in with_beat])
+    return Prediction(
+        path=song.path,
+        duration=answers[-1].end,
+        genre=max(means, key=means.__getitem__) if is_genre else "",
+        probabilities=means if is_genre else {},
+        affect={} if is_genre else means,
+        tempo=tempo,
+        beat_times=tuple(beat for answer in heard for beat in answer.beats),
+        windows=tuple(windows),
+    )
+
+
+def _name(path: Path | None) -> Path:
+    return path or Path("samples")

@@ -1,0 +1,1 @@
+"""Audio and its labels to a data set of features."""

@@ -1,0 +1,177 @@
+"""``python -m keras_mir.prepare``: audio and its labels to a data set of fused spectrograms."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_mir.command_line import run as cli
+from pipelines.spec import FeatureSpec
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments; by default the process's.
+
+    Returns:
+        0 if all clips were extracted, 1 if some failed, 2 for a user's mistake.
+    """
+    arguments = _parser().parse_args(argv)
+    return cli.run(lambda: _prepare(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    spec = FeatureSpec()
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_mir.prepare",
+        description="Extract fused spectrograms (mel and chroma), beats and the beat-synchronous twin of "
+        "every labelled clip, in the layout that `python -m keras_mir.fit --data` reads. After an "
+        "interruption, run it again: clips that are done are skipped.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "audio_dir", type=Path, metavar="AUDIO_DIR", help="folder of audio files, at any depth"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="CSV or TSV with a file or id column, and a genre column, columns of numbers (affect), or both; "
+        "or FMA's tracks.csv; none for GTZAN",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
+    parser.add_argument(
+        "--layout",
+        choices=("auto", "table", "fma", "gtzan"),
+        default="auto",
+        help="what AUDIO_DIR and FILE are (default: found out)",
+    )
+    parser.add_argument(
+        "--subset",
+        metavar="SIZE",
+        help="of FMA: small, medium, large or full (default: as AUDIO_DIR is named)",
+    )
+    parser.add_argument(
+        "--split-lists",
+        type=Path,
+        nargs=3,
+        metavar=("TRAIN", "VALID", "TEST"),
+        help="of GTZAN: the files of its artist-filtered split",
+    )
+    parser.add_argument(
+        "--targets", type=_names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
+    )
+    parser.add_argument(
+        "--test-fraction",
+        type=float,
+        default=0.2,
+        metavar="SHARE",
+        help="share of the clips to test on, unless the table has a split column (%(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    parser.add_argument(
+        "--group-by",
+        metavar="COLUMN",
+        help="never split clips with one value there (default: artist, if there)",
+    )
+    parser.add_argument(
+        "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
+    )
+    parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
+    for name, what in (
+        ("sample_rate", "Hz"),
+        ("n_fft", "window, in samples"),
+        ("hop_length", "step, in samples"),
+    ):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(
+            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
+        )
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one column")
+    return names
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from keras_mir.command_line.progress import progress
+    from pipelines.datasets.audio import load_labelled_audio
+    from pipelines.extraction.dataset import extract_dataset
+
+    source = load_labelled_audio(
+        arguments.audio_dir,
+        arguments.labels,
+        layout=arguments.layout,
+        targets=arguments.targets,
+        group_by=arguments.group_by,
+        subset=arguments.subset,
+        split_lists=arguments.split_lists,
+    )
+    labels = source.labels
+    for note in source.notes:
+        print(f"note: {note}")
+    spec = FeatureSpec(
+        sample_rate=arguments.sample_rate, n_fft=arguments.n_fft, hop_length=arguments.hop_length
+    )
+    with progress("extracting features", Console()) as report:
+        result = extract_dataset(
+            arguments.audio_dir,
+            labels,
+            arguments.out,
+            spec,
+            jobs=arguments.jobs,
+            test_fraction=arguments.test_fraction,
+            seed=arguments.seed,
+            group_by=arguments.group_by,
+            licence=source.terms if arguments.licence is None else arguments.licence,
+            name=arguments.name or source.name or None,
+            known_faults=source.known_faults,
+            progress=report,
+        )
+    if result.unlabelled:
+        files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
+        print(f"warning: {files} {source.lacking}; left out")
+    _print_clips(result.known, "known to be damaged, left out")
+    _print_clips(result.failed, "could not be extracted")
+    known = f", {len(result.known)} left out" if result.known else ""
+    print(f"{result.done} extracted, {result.skipped} already there, {len(result.failed)} failed{known}")
+    if not result.done + result.skipped:
+        print(f"no clip could be extracted; {arguments.out} is not a data set yet", file=sys.stderr)
+        return 1
+    task = ["lstm-beat-mel"] if labels.has_genre else ["multitask-cnn", "--targets", ",".join(labels.targets)]
+    print(f"data in {arguments.out}")
+    print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
+    return 1 if result.failed else 0
+
+
+def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:
+    if not clips:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    count = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
+    table = Table("file", "reason", title=f"{count} {what}", title_justify="left")
+    for file, reason in clips:
+        table.add_row(Text(file, overflow="fold"), Text(reason))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,150 @@
+"""The recipes that ``fit --list`` shows.
+
+Those defined here mask padded steps and scale their input, unlike the report whose models they
+are; ``report_recipes`` has the report's own settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.paper import FRAMES, REPORT_RECIPES
+from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings, TrainSettings
+from pipelines.errors import UserError
+from pipelines.settings import InputSettings
+
+DEFAULT = "lstm-beat-mel"
+DIGITS = "report-7a-digits"  # the report's CNN on images, which ``reproduce`` alone can train
+
+_FULL_MEL = InputSettings("mel", frames=FRAMES)
+_BEAT_MEL = InputSettings("mel", sync="beat")
+_AFFECT = TaskSettings(task="affect")
+_TRANSFER = TaskSettings(task="affect", transfer=True)
+_GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
+_GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
+# Half of the inputs dropped is noise that a squared error does not average out.
+_AFFECT_CNN = ModelSettings(kind="cnn", normalise="bands", dropout=0.2)
+_AFFECT_CNN_ANY_LENGTH = replace(_AFFECT_CNN, kind="cnn-any-length")
+_CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, early_stopping=20)
+_TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
+
+OUR_RECIPES = (
+    Recipe(
+        "lstm-beat-mel",
+        "bidirectional LSTM over one mel column a beat",
+        input=_BEAT_MEL,
+        model=_GENRE_LSTM,
+    ),
+    Recipe(
+        "lstm-mel",
+        "the same over every frame: slow, and the report's weakest but one",
+        input=InputSettings("mel"),
+        model=_GENRE_LSTM,
+    ),
+    Recipe(
+        "lstm-beat-chroma",
+        "the same over one chroma column a beat",
+        input=InputSettings("chroma", sync="beat"),
+        model=_GENRE_LSTM,
+    ),
+    Recipe(
+        "lstm-beat-fused",
+        "the same over mel and chroma",
+        input=InputSettings("fused", sync="beat"),
+        model=_GENRE_LSTM,
+    ),
+    Recipe(
+        "cnn",
+        "the report's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
+        input=_FULL_MEL,
+        model=_GENRE_CNN,
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "cnn-beat-mel",
+        "the CNN's blocks with a mean over time, for clips of any length",
+        input=_BEAT_MEL,
+        model=replace(_GENRE_CNN, kind="cnn-any-length"),
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "affect-lstm",
+        "affect regression with four LSTM layers over beat-synchronous mel",
+        task=_AFFECT,
+        input=_BEAT_MEL,
+        model=ModelSettings(kind="lstm", units=128, layers=4, normalise="bands", dropout=0.2),
+    ),
+    Recipe(
+        "affect-cnn",
+        "affect regression of one target with the report's CNN",
+        task=_AFFECT,
+        input=_FULL_MEL,
+        model=_AFFECT_CNN,
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "affect-cnn-beat-mel",
+        "the same for clips of any length, beat-synchronous",
+        task=_AFFECT,
+        input=_BEAT_MEL,
+        model=_AFFECT_CNN_ANY_LENGTH,
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "multitask-cnn",
+        "several affect targets at once: one CNN, a head a target, the sum of the losses",
+        task=_AFFECT,
+        input=_FULL_MEL,
+        model=_AFFECT_CNN,
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "multitask-cnn-beat-mel",
+        "the same for clips of any length, beat-synchronous",
+        task=_AFFECT,
+        input=_BEAT_MEL,
+        model=_AFFECT_CNN_ANY_LENGTH,
+        train=_CNN_TRAINING,
+    ),
+    Recipe(
+        "multitask-large-beat-mel",
+        "that with one more hidden layer and more training data, for submissions",
+        task=_AFFECT,
+        input=_BEAT_MEL,
+        model=replace(_AFFECT_CNN_ANY_LENGTH, hidden=256),
+        train=replace(_CNN_TRAINING, batch_size=16),
+        split=SplitSettings(validation=0.2),
+    ),
+    Recipe(
+        "transfer-cnn",
+        "a new affect head on the frozen layers of a trained cnn (--backbone RUN)",
+        task=_TRANSFER,
+        input=_FULL_MEL,
+        model=_AFFECT_CNN,
+        train=_TRANSFER_TRAINING,
+    ),
+    Recipe(
+        "transfer-cnn-beat-mel",
+        "the same on a trained cnn-beat-mel (--backbone RUN)",
+        task=_TRANSFER,
+        input=_BEAT_MEL,
+        model=_AFFECT_CNN_ANY_LENGTH,
+        train=_TRANSFER_TRAINING,
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OUR_RECIPES, *REPORT_RECIPES)}
+
+
+def named_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if name == DIGITS:
+        raise UserError(f"recipe {name!r} learns from images: run python -m keras_mir.reproduce --only 7a")
+    if name not in RECIPES:
+        raise UserError(f"recipe {name!r}: no such recipe; python -m keras_mir.fit --list shows them")
+    return RECIPES[name]

@@ -1,0 +1,331 @@
+"""A recipe: everything that decides what is trained, in frozen parts, readable from TOML and flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from keras_mir.recipes.model_settings import ModelSettings
+from pipelines.errors import UserError
+from pipelines.settings import AugmentSettings, InputSettings
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What is learned.
+
+    Attributes:
+        task: ``"genre"`` (one class a clip) or ``"affect"`` (one value a target and clip).
+        classes: Genres to classes: ``auto`` (the course's mapping where all genres are the
+            course's), ``course``, ``as-is`` or a TOML file.
+        targets: Affect targets, names of columns; none means all the data set has.
+        class_weights: ``"balanced"`` weighs examples so that every class counts the same.
+        loss_weights: Weight of each target's loss, as ``name=weight``; others weigh 1.
+        transfer: Learn only new heads, on the frozen layers of ``backbone``.
+        backbone: The run, or the exported model, whose layers those are.
+    """
+
+    task: Literal["genre", "affect"] = "genre"
+    classes: str = "auto"
+    targets: tuple[str, ...] = ()
+    class_weights: Literal["none", "balanced"] = "none"
+    loss_weights: tuple[str, ...] = ()
+    transfer: bool = False
+    backbone: str = ""
+
+    def __post_init__(self) -> None:
+        if self.task == "genre" and self.targets:
+            raise UserError(
+                "targets: the genre task has none; choose an affect recipe, such as multitask-cnn"
+            )
+
+    def loss_weights_by_target(self) -> dict[str, float]:
+        """The weights as numbers.
+
+        Raises:
+            UserError: If one is not written ``name=weight``.
+        """
+        weights = {}
+        for text in self.loss_weights:
+            name, _, weight = text.rpartition("=")
+            try:
+                weights[name] = float(weight)
+            except ValueError:
+                name = ""
+            if not name:
+                raise UserError(f"loss_weights {text!r}: write name=weight, such as valence=2")
+        return weights
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How it is learned.
+
+    Attributes:
+        epochs: Most passes over the training examples.
+        batch_size: Examples a batch.
+        learning_rate: Adam's.
+        weight_decay: Decoupled weight decay (AdamW); 0 for none.
+        early_stopping: Epochs without a better validation loss before training stops and the
+            best weights are restored; 0 trains to the end.
+        reduce_lr: Epochs without a better validation loss before the learning rate is
+            halved; 0 for never.
+        clip_norm: Largest norm of a gradient, above which it is scaled down; 0 for none. Recurrent
+            layers over long sequences have rare steps that undo an epoch.
+        mixed_precision: Compute in float16 where that is safe.
+        overfit_batches: Only check that so many batches can be memorised; 0 trains in earnest.
+    """
+
+    epochs: int = 100
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    early_stopping: int = 15
+    reduce_lr: int = 0
+    clip_norm: float = 1.0
+    mixed_precision: bool = False
+    overfit_batches: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name} {getattr(self, name)}: give a number above 0")
+        for name in ("weight_decay", "early_stopping", "reduce_lr", "clip_norm", "overfit_batches"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Which examples are trained on, which choose the epoch, and which judge.
+
+    Attributes:
+        split: ``"stratified"`` by class, or the ``"course"``'s own shuffle.
+        validation: Share of the training examples held out to choose the epoch.
+        test: Share held out to judge, where the data set has no labelled test examples.
+        group_by: Column whose values stay on one side of every split; ``auto`` is ``artist``
+            where there is such a column, ``none`` splits without groups.
+        split_seed: Same seed, same split, whatever ``--seed`` is.
+        limit: Most examples of each part, for a trial: every class in turn, drawn with the
+            split's seed; 0 for all.
+    """
+
+    split: Literal["stratified", "course"] = "stratified"
+    validation: float = 1 / 3
+    test: float = 0.2
+    group_by: str = "auto"
+    split_seed: int = 0
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise UserError(f"limit {self.limit}: give 0 for all, or a positive number")
+        for name in ("validation", "test"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise UserError(f"{name} {getattr(self, name)}: give a share between 0 and 1")
+
+
+_TEXTS = ("name", "description")  # keys of a recipe that are no table
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named set of settings; see the classes of its parts."""
+
+    name: str
+    description: str = ""
+    task: TaskSettings = field(default_factory=TaskSettings)
+    input: InputSettings = field(default_factory=InputSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
+        """A copy with some settings changed.
+
+        Args:
+            settings: Setting to value; names are unique over all parts, and values may be
+                text, as a command line gives it.
+
+        Raises:
+            UserError: If a setting is unknown, or its value has the wrong type or is not allowed.
+        """
+        changes: dict[str, dict[str, Any]] = {}
+        known = all_settings()
+        for name, value in settings.items():
+            if name not in known:
+                raise UserError(f"recipe {self.name}: unknown setting {name!r}{_suggestion(name, known)}")
+            changes.setdefault(known[name].part, {})[name] = convert(name, value, known[name].type)
+        parts = {part: dataclasses.replace(getattr(self, part), **values) for part, values in changes.items()}
+        return dataclasses.replace(self, **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as TOML and JSON can hold it: a table a part."""
+        values = dataclasses.asdict(self)
+        return {
+            key: {name: list(value) if isinstance(value, tuple) else value for name, value in part.items()}
+            if isinstance(part, dict)
+            else part
+            for key, part in values.items()
+        }
+
+    @classmethod
+    def from_dict(
+        cls, values: Mapping[str, Any], base: Recipe | None = None, source: str = "recipe"
+    ) -> Recipe:
+        """Build a recipe from tables.
+
+        Args:
+            values: As ``to_dict`` gives them; settings that are missing keep ``base``'s value.
+            base: Where to start; the defaults if ``None``.
+            source: What messages call the origin, such as a file name.
+
+        Raises:
+            UserError: If a key is unknown, or a value has the wrong type or is not allowed.
+        """
+        recipe = base or cls(name="custom")
+        parts = part_types()
+        settings: dict[str, Any] = {}
+        texts: dict[str, Any] = {}
+        for key, value in values.items():
+            if key in _TEXTS:
+                texts[key] = str(value)
+                continue
+            if key not in parts:
+                raise UserError(f"{source}: unknown key {key!r}{_suggestion(key, [*_TEXTS, *parts])}")
+            if not isinstance(value, Mapping):
+                raise UserError(f"{source}: {key!r} is not a table; write its settings under [{key}]")
+            names = [f.name for f in dataclasses.fields(parts[key])]
+            for name in value:
+                if name not in names:
+                    raise UserError(f"{source}: unknown key {name!r} in [{key}]{_suggestion(name, names)}")
+            settings |= value
+        try:
+            return dataclasses.replace(recipe, **texts).with_settings(settings)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a setting belongs and what it may be."""
+
+    part: str
+    type: Any
+    default: Any
+
+
+def part_types() -> dict[str, type]:
+    """The parts of a recipe and their classes."""
+    hints = typing.get_type_hints(Recipe)
+    return {
+        f.name: hints[f.name] for f in dataclasses.fields(Recipe) if dataclasses.is_dataclass(hints[f.name])
+    }
+
+
+def all_settings() -> dict[str, Setting]:
+    """Every setting of a recipe by its name, which is unique over all parts."""
+    settings = {}
+    for part, kind in part_types().items():
+        hints = typing.get_type_hints(kind)
+        for f in dataclasses.fields(kind):
+            settings[f.name] = Setting(part, hints[f.name], f.default)
+    return settings
+
+
+def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
+    """Read a recipe that someone wrote, in TOML.
+
+    The file holds the tables ``[task]``, ``[input]``, ``[augment]``, ``[model]``, ``[train]`` and
+    ``[split]``, any of which may be left out, and may start from a named recipe with
+    ``base = "lstm-beat-mel"``.
+
+    Raises:
+        UserError: If the file cannot be read, or has an unknown key or a wrong value.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"--recipe {path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not TOML: {error}") from None
+    base = values.pop("base", None)
+    if base is not None and base not in named:
+        raise UserError(f"{path}: base {base!r} is no named recipe{_suggestion(str(base), named)}")
+    start = named[base] if base is not None else None
+    return Recipe.from_dict({"name": path.stem, **values}, start, str(path))
+
+
+def convert(name: str, value: Any, kind: Any) -> Any:
+    """``value``, perhaps text from a command line, as the type of a setting.
+
+    Raises:
+        UserError: If that is not possible.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            raise UserError(f"{name} {value!r}: give a list")
+        return tuple(
+            convert(name, item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
+        )
+    if origin is Literal:
+        if value not in arguments:
+            raise UserError(f"{name} {value!r}: choose {', '.join(map(str, arguments))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(name, value, arguments)
+    if kind is bool:
+        return _convert_bool(name, value)
+    if kind is str and isinstance(value, str):
+        return value
+    if kind in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return _convert_number(name, value, kind)
+    raise UserError(f"{name} {value!r}: give {_describe(kind)}")
+
+
+def _convert_union(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
+    for kind in kinds:
+        try:
+            return convert(name, value, kind)
+        except UserError:
+            continue
+    raise UserError(f"{name} {value!r}: give {' or '.join(_describe(kind) for kind in kinds)}")
+
+
+def _convert_bool(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise UserError(f"{name} {value!r}: give true or false")
+
+
+def _convert_number(name: str, value: str | float, kind: Any) -> Any:
+    try:
+        number = kind(value)
+    except ValueError:
+        raise UserError(f"{name} {value!r}: give {_describe(kind)}") from None
+    if number != number or abs(number) == float("inf") or (kind is int and number != float(value)):
+        raise UserError(f"{name} {value!r}: give {_describe(kind)}")
+    return number
+
+
+def _describe(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return ", ".join(map(str, typing.get_args(kind)))
+    return {int: "a whole number", float: "a number", str: "text"}.get(kind, str(kind))
+
+
+def _suggestion(name: str, known: typing.Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"

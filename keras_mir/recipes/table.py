@@ -1,0 +1,78 @@
+"""The tables of named recipes, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_mir.recipes.named import DIGITS
+from keras_mir.recipes.recipe import Recipe
+
+
+def print_recipes(ours: Iterable[Recipe], reports: Iterable[Recipe], console: Console) -> None:
+    """Show recipes: name, model, input, task and the main settings.
+
+    Args:
+        ours: The recipes to use.
+        reports: Those with the published report's settings.
+        console: Where to.
+    """
+    for whose, recipes in (("", list(ours)), (", with the published report's own settings", list(reports))):
+        for task in ("genre", "affect"):
+            chosen = [recipe for recipe in recipes if recipe.task.task == task]
+            console.print(_table(f"{task.capitalize()} recipes{whose}", chosen))
+            console.print()
+    for line in _NOTES:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+_NOTES = (
+    "The input is mel or chroma bands, and one column a beat or so many frames. Rate is Adam's, stop the",
+    "epochs without progress before training ends, drop the dropout; a pooled CNN takes any length.",
+    "Recipes named transfer need --backbone RUN, a trained CNN on the same input.",
+    f"The report's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
+    "and all of the report's experiments by the same without --only.",
+    "Every setting has a flag (--help); --recipe FILE takes a recipe of your own.",
+)
+
+
+def _table(title: str, recipes: Iterable[Recipe]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for column in ("recipe", "model", "input"):
+        table.add_column(column, no_wrap=True)
+    for column in ("epochs", "stop", "rate", "batch", "drop"):
+        table.add_column(column, no_wrap=True, justify="right")
+    for recipe in recipes:
+        train, model = recipe.train, recipe.model
+        numbers = (
+            train.epochs,
+            train.early_stopping or "-",
+            train.learning_rate,
+            train.batch_size,
+            model.dropout,
+        )
+        table.add_row(
+            recipe.name,
+            _model(recipe),
+            _input(recipe),
+            *map(_short, (*numbers, train.batch_size, model.dropout)),
+        )
+    return table
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _model(recipe: Recipe) -> str:
+    model = recipe.model
+    if model.kind == "lstm":
+        return f"BiLSTM {model.layers}x{model.units}"
+    return "CNN, pooled" if model.kind == "cnn-any-length" else "CNN"
+
+
+def _input(recipe: Recipe) -> str:
+    length = "beats" if recipe.input.sync == "beat" else recipe.input.frames
+    return recipe.input.feature if length == "batch" else f"{recipe.input.feature}, {length}"

@@ -1,0 +1,59 @@
+"""Numbers and times as the page writes them."""
+
+from __future__ import annotations
+
+from keras_mir.reproduce.results import Cell
+
+UNDEFINED = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def score(value: float | None) -> str:
+    """A score with three decimals and no leading zero, such as ``.583``; a dash if it is undefined."""
+    if value is None:
+        return UNDEFINED
+    text = f"{abs(value):.3f}".removeprefix("0")
+    return f"{MINUS}{text}" if value < 0 and text != ".000" else text
+
+
+def difference(value: float) -> str:
+    """A difference of scores with its sign, such as ``+.071``."""
+    text = score(value)
+    return text if text.startswith(MINUS) else f"+{text}"
+
+
+def spread(mean: float | None, deviation: float | None) -> str:
+    """Such as ``.583 ± .026``; without the second part where there is no spread."""
+    return score(mean) if deviation is None else f"{score(mean)} ± {score(deviation)}"
+
+
+def cell(content: Cell, most: int) -> str:
+    """A table's number, with its seeds where they are fewer than ``most``."""
+    text = spread(content.mean, content.spread)
+    if content.mean is None or content.n >= most:
+        return text
+    return f"{text} ({content.n} of {most} seeds)"
+
+
+def published(value: float | None) -> str:
+    """A published number: two decimals, or as many as it was printed with."""
+    if value is None:
+        return ""
+    whole, _, decimals = f"{value:.5f}".partition(".")
+    return f"{whole.removeprefix('0')}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def duration(seconds: float) -> str:
+    """Such as ``3.1 s``, ``4 min 10 s`` or ``2 h 5 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Such as ``1 clip`` and ``1,200 clips``."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -1,0 +1,40 @@
+"""The page at `/`, where people try the served models on a song of theirs."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+# Nothing but these files, what the API answers, and the song itself as the browser holds it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "permissions-policy": "microphone=(self)",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-cache",
+}
+_FILES = (
+    ("/", "index.html", "text/html"),
+    ("/page/page.css", "page.css", "text/css"),
+    ("/page/page.js", "page.js", "text/javascript"),
+)
+
+
+def page_routes() -> list[Route]:
+    """A route for each file of the page; what a request names is never looked up on disk."""
+    folder = resources.files("keras_mir.serve") / "page"
+    return [_route(path, (folder / file).read_bytes(), kind) for path, file, kind in _FILES]
+
+
+def _route(path: str, content: bytes, kind: str) -> Route:
+    async def answer(request: Request) -> Response:
+        return Response(content, media_type=kind, headers=_HEADERS)
+
+    return Route(path, answer)

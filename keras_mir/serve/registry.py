@@ -1,0 +1,256 @@
+"""Which models and versions are served: found on disk, loaded, swapped and dropped while running."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_mir.client.status import Code, StatusError
+from keras_mir.models.folders import SAVED_MODEL
+from keras_mir.serve.servable import Servable
+from pipelines.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+# Of every file of a version: name, size and time of change.
+_Stamp = frozenset[tuple[str, int, int]]
+
+
+class State(enum.Enum):
+    """A version's life, in TF Serving's words and numbers."""
+
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What the status API says of one version; a version that would not load ended with an error."""
+
+    version: int
+    state: State
+    code: Code = Code.OK
+    message: str = ""
+
+
+@dataclass
+class _Version:
+    state: State = State.LOADING
+    code: Code = Code.OK
+    message: str = ""
+    servable: Servable | None = None
+    users: int = 0
+    stamp: _Stamp = frozenset()
+
+
+class Registry:
+    """The models under one root, in TF Serving's layout `<root>/<name>/<version>/saved_model.pb`.
+
+    As TF Serving does by default, it serves the highest version of each model and no other. A
+    new version is loaded beside the old one, which goes on until the new one answers; a request
+    keeps the version it began with until it ends. A version that cannot be loaded is an error in
+    the status and the next lower one is served; it is tried again once its files change. (TF
+    Serving does not look for a lower one at its start.)
+
+    A folder whose name is not a plain number, as one still being written has, is not looked at.
+
+    Args:
+        root: The folder of the models.
+
+    Raises:
+        UserError: If there is no such folder, or it is a model's own.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise UserError(f"--models {root}: no such folder; export a model with keras_mir.fit")
+        if _versions(self.root):
+            raise UserError(
+                f"--models {root}: is one model's folder; give the folder above it, {self.root.parent}"
+            )
+        self._models: dict[str, dict[int, _Version]] = {}
+        self._lock = threading.Lock()
+        self._polling = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._complaint = ""
+
+    def poll(self) -> None:
+        """Look at the disk once: load what is new and highest, drop what it replaces or is gone."""
+        with self._polling:
+            try:
+                folders = {path.name: path for path in self.root.iterdir() if path.is_dir()}
+            except OSError as error:
+                self._complain(f"{self.root}: {error.strerror}; what is loaded goes on")
+                return
+            for name in sorted(folders.keys() | self._models.keys()):
+                if name.startswith("."):
+                    continue
+                try:
+                    found = _versions(folders[name]) if name in folders else {}
+                except OSError as error:
+                    self._complain(f"{folders[name]}: {error.strerror}; what is loaded goes on")
+                else:
+                    self._update(name, found)
+
+    def start(self, seconds: float) -> None:
+        """Poll in a thread of its own, with this pause between."""
+
+        def work() -> None:
+            while not self._stop.wait(seconds):
+                self.poll()
+
+        self._thread = threading.Thread(target=work, name="model poll", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop polling and drop every model, each when its last request has ended."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._polling:
+            for name in list(self._models):
+                self._update(name, {})
+
+    @contextmanager
+    def use(self, name: str, version: int | None = None) -> Iterator[tuple[int, Servable]]:
+        """Hold a served version for the length of a request.
+
+        Args:
+            name: Of the model.
+            version: Without one, the version being served.
+
+        Yields:
+            The version's number, and the loaded model.
+
+        Raises:
+            StatusError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
+        """
+        with self._lock:
+            number, entry, servable = self._find(name, version)
+            entry.users += 1
+        try:
+            yield number, servable
+        finally:
+            with self._lock:
+                entry.users -= 1
+            self._close_if_unused(name, number, entry)
+
+    def names(self) -> list[str]:
+        """The models there is a status of."""
+        with self._lock:
+            return sorted(name for name, versions in self._models.items() if versions)
+
+    def status(self, name: str, version: int | None = None) -> list[VersionStatus]:
+        """What is known of a model's versions, the highest first.
+
+        Raises:
+            StatusError: NOT_FOUND if nothing is.
+        """
+        with self._lock:
+            versions = self._models.get(name, {})
+            if version is not None and version not in versions:
+                raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
+            if not versions:
+                raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
+            return [
+                VersionStatus(number, entry.state, entry.code, entry.message)
+                for number, entry in sorted(versions.items(), reverse=True)
+                if version in (None, number)
+            ]
+
+    def _find(self, name: str, version: int | None) -> tuple[int, _Version, Servable]:
+        versions = self._models.get(name, {})
+        wanted = {number: versions[number] for number in sorted(versions) if version in (None, number)}
+        for number, entry in reversed(wanted.items()):
+            if entry.state is State.AVAILABLE and entry.servable is not None:
+                return number, entry, entry.servable
+        request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+        if any(entry.state is State.LOADING for entry in wanted.values()):
+            raise StatusError(Code.UNAVAILABLE, f"{request} is being loaded; try again")
+        reason = f"Servable not found for request: {request}"
+        for entry in reversed(wanted.values()):
+            if entry.message:
+                raise StatusError(Code.NOT_FOUND, f"{reason} ({entry.message})")
+        raise StatusError(Code.NOT_FOUND, reason)
+
+    def _complain(self, text: str) -> None:
+        # Once, not at every poll.
+        if text != self._complaint:
+            logger.warning("%s", text)
+            self._complaint = text
+
+    def _update(self, name: str, folders: dict[int, Path]) -> None:
+        with self._lock:
+            versions = self._models.setdefault(name, {})
+        served = max((n for n, entry in versions.items() if entry.state is State.AVAILABLE), default=None)
+        for number in sorted(folders, reverse=True):
+            if number == served or self._load(name, number, folders[number]):
+                served = number
+                break
+        for number, entry in list(versions.items()):
+            if entry.state is State.AVAILABLE and (number != served or number not in folders):
+                with self._lock:
+                    entry.state = State.UNLOADING
+                self._close_if_unused(name, number, entry)
+            elif entry.state is State.END and number not in folders:
+                with self._lock:
+                    del versions[number]
+
+    def _load(self, name: str, number: int, folder: Path) -> bool:
+        versions = self._models[name]
+        stamp = _stamp(folder)
+        before = versions.get(number)
+        if before is not None and before.message and before.stamp == stamp:
+            return False
+        entry = _Version(stamp=stamp)
+        with self._lock:
+            versions[number] = entry
+        started = time.monotonic()
+        try:
+            servable = Servable.load(folder)
+        except StatusError as error:
+            with self._lock:
+                entry.state, entry.code, entry.message = State.END, error.code, error.message
+            logger.warning("%s/%d: not served: %s", name, number, error.message)
+            return False
+        with self._lock:
+            entry.state, entry.servable = State.AVAILABLE, servable
+        logger.info("%s/%d: loaded in %.1f s", name, number, time.monotonic() - started)
+        return True
+
+    def _close_if_unused(self, name: str, number: int, entry: _Version) -> None:
+        with self._lock:
+            if entry.state is not State.UNLOADING or entry.users:
+                return
+            entry.state, servable, entry.servable = State.END, entry.servable, None
+        if servable is not None:
+            servable.close()
+            logger.info("%s/%d: dropped", name, number)
+
+
+def _versions(folder: Path) -> dict[int, Path]:
+    # TF Serving reads 00000123 as 123, and numbers of 64 bits.
+    numbered = {int(path.name): path for path in folder.iterdir() if re.fullmatch(r"[0-9]{1,18}", path.name)}
+    return {number: path for number, path in numbered.items() if (path / SAVED_MODEL).is_file()}
+
+
+def _stamp(folder: Path) -> _Stamp:
+    files = set()
+    try:
+        for path in folder.rglob("*"):
+            status = path.stat()
+            files.add((str(path), status.st_size, status.st_mtime_ns))
+    except OSError:
+        pass  # it is being removed: loading will say so
+    return frozenset(files)

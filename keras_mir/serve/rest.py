@@ -1,0 +1,220 @@
+"""TF Serving's REST API over a registry of models: predict, status, metadata.
+
+See https://www.tensorflow.org/tfx/serving/api_rest. `GET /v1/models`, which lists the models, is
+an addition; `classify` and `regress`, version labels and compressed requests are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keras_mir.client.status import Code, StatusError, http_status
+from keras_mir.serve.json_tensors import ROWS, parse_request, request_tensors, response_json, signature_json
+from keras_mir.serve.registry import Registry, VersionStatus
+from keras_mir.serve.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+# How long a client that sends too much is listened to, so that it gets to read the answer.
+_LINGER_SECONDS = 2.0
+
+
+def rest_app(registry: Registry, workers: Workers, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """Build the web application.
+
+    Args:
+        registry: The models.
+        workers: The threads to run them in, with the limits on requests.
+        routes: More pages to serve beside the API.
+
+    Returns:
+        An ASGI application, which logs a line for each request.
+    """
+    api = _Api(registry, workers)
+    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version:int}"
+    app = Starlette(
+        routes=[
+            Route("/v1/models", api.models),
+            Route(model + ":predict", api.predict, methods=["POST"]),
+            Route(version + ":predict", api.predict, methods=["POST"]),
+            Route(model + "/metadata", api.metadata),
+            Route(version + "/metadata", api.metadata),
+            Route(model, api.status),
+            Route(version, api.status),
+            *routes,
+        ],
+        exception_handlers=dict.fromkeys(
+            (StatusError, HTTPException, ClientDisconnect, Exception), _answer_error
+        ),
+    )
+    app.router.redirect_slashes = False
+    return _RequestLog(app)
+
+
+class _Api:
+    def __init__(self, registry: Registry, workers: Workers) -> None:
+        self._registry = registry
+        self._workers = workers
+
+    async def predict(self, request: Request) -> Response:
+        limits = self._workers.limits
+        deadline = time.monotonic() + limits.seconds
+        with self._workers.admitted():
+            if request.headers.get("content-encoding", "identity") != "identity":
+                raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the request uncompressed")
+            try:
+                async with asyncio.timeout(limits.seconds):
+                    body = await _read(request, limits.request_bytes)
+            except TimeoutError:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive within the time limit"
+                ) from None
+            if body is None:
+                return _TooLarge(limits.request_bytes)
+            work = partial(_predict, self._registry, *_model(request), body, deadline)
+            future = asyncio.wrap_future(self._workers.submit(work))
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    text = await future
+            except TimeoutError:
+                raise StatusError(
+                    Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
+                ) from None
+        return Response(text, media_type="application/json")
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(_status_json(self._registry.status(*_model(request))))
+
+    async def metadata(self, request: Request) -> Response:
+        name, version = _model(request)
+        with self._registry.use(name, version) as (number, servable):
+            signatures = {key: signature_json(value) for key, value in sorted(servable.signatures.items())}
+        return JSONResponse(
+            {
+                "model_spec": {"name": name, "signature_name": "", "version": str(number)},
+                "metadata": {"signature_def": {"signature_def": signatures}},
+            }
+        )
+
+    async def models(self, request: Request) -> Response:
+        names = self._registry.names()
+        return JSONResponse(
+            {"models": [{"name": name, **_status_json(self._registry.status(name))} for name in names]}
+        )
+
+
+def _predict(registry: Registry, name: str, version: int | None, body: bytearray, deadline: float) -> str:
+    with registry.use(name, version) as (_, servable):
+        request = parse_request(body)
+        signature = request["signature_name"]
+        inputs = request_tensors(request, servable.signature(signature))
+        outputs = servable.run(signature, inputs, deadline=deadline)
+        return response_json(outputs, rows=ROWS in request)
+
+
+def _model(request: Request) -> tuple[str, int | None]:
+    return request.path_params["name"], request.path_params.get("version")
+
+
+def _status_json(versions: list[VersionStatus]) -> dict[str, Any]:
+    return {
+        "model_version_status": [
+            {
+                "version": str(version.version),
+                "state": version.state.name,
+                "status": {"error_code": version.code.name, "error_message": version.message},
+            }
+            for version in versions
+        ]
+    }
+
+
+async def _read(request: Request, limit: int) -> bytearray | None:
+    """The body, or None if it is over the limit; then the rest of it has not been read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return body
+
+
+class _TooLarge(JSONResponse):
+    """Refuses a request that is still arriving.
+
+    Many clients send all they have before they read. Closing on them would lose them the answer,
+    so what they send is thrown away for a moment before the connection ends.
+    """
+
+    def __init__(self, limit: int) -> None:
+        content = {"error": f"the request is larger than the limit of {limit / 2**20:g} MiB"}
+        super().__init__(content, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, headers={"connection": "close"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while (await receive()).get("more_body"):
+                    pass
+        except TimeoutError:
+            pass  # it had its moment
+        await send({"type": "http.response.body"})
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, StatusError):
+        return JSONResponse({"error": error.message}, http_status(error.code))
+    if isinstance(error, HTTPException):
+        not_found = error.status_code == HTTPStatus.NOT_FOUND
+        text = f"Malformed request: {request.method} {request.url.path}" if not_found else error.detail
+        return JSONResponse({"error": text}, error.status_code, headers=error.headers)
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # for the log: the client has gone
+    # A bug: Starlette raises it again after this, and the web server logs it with its traceback.
+    text = f"internal error ({type(error).__name__})"
+    return JSONResponse({"error": text}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class _RequestLog:
+    """Logs method, path, status and time of each request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            # As it was sent: percent signs keep control characters out of the log.
+            path = scope["raw_path"].decode("ascii", "replace")
+            milliseconds = (time.monotonic() - started) * 1000
+            logger.info("%s %.100s %d, %.0f ms", scope["method"], path, status, milliseconds)

@@ -1,0 +1,64 @@
+"""Threads that run the models, and how much is taken on at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from keras_mir.client.status import Code, StatusError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes on.
+
+    Attributes:
+        request_bytes: The largest request.
+        seconds: The longest a request may take, from its arrival to its answer.
+        requests: How many may be in the house at once, arriving, waiting and running.
+        threads: How many run at once; TensorFlow spreads each over the cores.
+    """
+
+    request_bytes: int = 100 * 2**20
+    seconds: float = 60.0
+    requests: int = 32
+    threads: int = 4
+
+
+class Workers:
+    """A pool of threads, for all protocols of a server together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="predict")
+        self._places = threading.BoundedSemaphore(limits.requests)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold one of the places for a request, from before it is read.
+
+        Raises:
+            StatusError: UNAVAILABLE if all are taken.
+        """
+        if not self._places.acquire(blocking=False):
+            raise StatusError(
+                Code.UNAVAILABLE, f"{self.limits.requests} requests are being answered; try again"
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Run something as soon as a thread is free."""
+        return self._pool.submit(work)
+
+    def close(self) -> None:
+        """Wait for what runs; what waits for a thread is cancelled."""
+        self._pool.shutdown(cancel_futures=True)

@@ -1,1 +1,0 @@
-"""SavedModels: how they are written, checked, found and run."""

@@ -1,1 +1,0 @@
-"""Answers for songs, from a model here or on a server."""

@@ -1,0 +1,1 @@
+"""The reference features, with numpy and librosa."""

@@ -1,0 +1,438 @@
+"""From a folder of audio and a label table to a data set in the course layout.
+
+Extraction can be stopped at any time and goes on where it stopped: features appear whole or not at
+all, those that are there are not made again, and label files are written last. A clip that is in
+the genre and in the affect folders is one file with two names.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from pipelines.datasets.base import GENRE, ID, SPLIT
+from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
+from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.splits import stratified_split
+from pipelines.errors import UserError
+from pipelines.extraction.audio_files import audio_files
+from pipelines.extraction.features import check_spec, compile_functions, extract
+from pipelines.extraction.workers import Died, map_in_processes
+from pipelines.files import (
+    gzip_npy_bytes,
+    link_or_copy,
+    npy_bytes,
+    remove_temporary,
+    write_atomically,
+)
+from pipelines.spec import FeatureSpec
+
+DATASET = "dataset.json"
+EXAMPLES = "examples.csv"
+UNFINISHED = "unfinished.json"  # there while a folder has features and no label files yet
+
+_SUFFIX = SUFFIXES[0]
+_TASKS: tuple[Task, ...] = ("genre", "affect")
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """What became of the clips of a label table.
+
+    Attributes:
+        done: Number of clips extracted now.
+        skipped: Number of clips whose features were there already.
+        failed: For every other clip, unless in ``known``, its file and the reason, one line each.
+        unlabelled: Number of audio files in the folder that the table does not name.
+        known: The clips that failed and were known to be damaged: file and reason.
+    """
+
+    done: int
+    skipped: int
+    failed: tuple[tuple[str, str], ...]
+    unlabelled: int
+    known: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One row of the table: its audio, and the names its features go by."""
+
+    id: str
+    audio: Path
+    full: tuple[Path, ...]
+    synced: tuple[Path, ...]
+    beats: Path
+
+
+def extract_dataset(
+    audio_dir: Path,
+    labels: LabelTable,
+    out: Path,
+    spec: FeatureSpec,
+    *,
+    jobs: int = 1,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    group_by: str | None = None,
+    licence: str = "",
+    name: str | None = None,
+    synthetic: bool = False,
+    known_faults: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExtractionResult:
+    """Extract the features of all labelled clips and write them with their labels.
+
+    Clips with a genre go to ``fma_genre_spectrograms``, clips with targets to
+    ``multitask_dataset``, each with its ``_beat`` twin; tracked beats (maybe none) go to
+    ``beats/<id>.beats.npy``, int64 frames. ``examples.csv`` has all columns of the table,
+    ``dataset.json`` says how the features were made. Only clips that could be extracted are listed.
+
+    The split is the table's own if it has one; otherwise a seeded one, stratified by genre, that
+    keeps groups together. It depends on the table, the seed and the fraction alone, not on which
+    clips failed or were there before.
+
+    Args:
+        audio_dir: Audio files, at any depth.
+        labels: Their labels. A file is looked for relative to ``audio_dir``, then to the table's
+            folder, then as ``<id>.<extension>`` anywhere in ``audio_dir``.
+        out: The data set's folder: new, empty or from an earlier run with the same ``spec``.
+            Features of clips that the table no longer has are removed from it.
+        spec: What to extract.
+        jobs: Number of processes; with 1, the work is done in this one.
+        test_fraction: Share of clips in ``test``.
+        seed: Of the split.
+        group_by: Column whose values must not be on both sides; by default ``artist``, if there.
+        licence: Terms the data may be used under.
+        name: What reports call the data set; by default the name of ``audio_dir``.
+        synthetic: Whether the music was generated rather than recorded.
+        known_faults: Ids of clips known to be damaged, and how; they are tried all the same, since
+            copies differ.
+        progress: Called with (clips finished, clips in all).
+
+    Raises:
+        UserError: If a folder or the audio of a clip is missing, the split is impossible, ``out``
+            holds something else, or the disk is full. Nothing half-written is left.
+    """
+    if jobs < 1:
+        raise UserError(f"jobs {jobs}: give 1 or more")
+    check_spec(spec)
+    audio, unlabelled = _find_audio(audio_dir, labels)
+    splits = _choose_splits(labels, test_fraction, seed, group_by)
+    clips = _plan(labels, audio, splits, out)
+    _check_ours(out, spec)
+    try:
+        _mark_unfinished(out, spec)
+        waiting = [clip for clip in clips if not _complete_from_copies(clip, out)]
+        failed = _extract_all(waiting, len(clips), spec, jobs, progress)
+        good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
+        if len(good):
+            info = {
+                "name": name or audio_dir.resolve().name,
+                "feature_spec": spec.to_dict(),
+                "targets": list(labels.targets),
+                "licence": licence,
+                "synthetic": synthetic,
+                "audio": audio_dir.resolve().name,
+                "versions": _versions(),
+                "test_fraction": None if labels.has_split else test_fraction,
+                "seed": None if labels.has_split else seed,
+                "group_by": None if labels.has_split else _group_column(labels, group_by),
+            }
+            _write_tables(out, good, labels, info)
+            _remove_strays(out, {path for clip in clips for path in (*clip.full, *clip.synced)})
+            (out / UNFINISHED).unlink()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{out}: the disk is full; free some space and run the same again, finished clips are kept"
+        ) from None
+    finally:
+        remove_temporary(_folders(out))
+    faults = known_faults or {}
+    lost = [clip for clip in clips if clip.id in failed]
+    return ExtractionResult(
+        done=len(waiting) - len(failed),
+        skipped=len(clips) - len(waiting),
+        failed=tuple((str(clip.audio), failed[clip.id]) for clip in lost if clip.id not in faults),
+        unlabelled=unlabelled,
+        known=tuple(
+            (str(clip.audio), f"{faults[clip.id]} ({failed[clip.id]})") for clip in lost if clip.id in faults
+        ),
+    )
+
+
+def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
+    """The audio of every row, and the number of audio files that no row names."""
+    if not audio_dir.is_dir():
+        raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
+    present = audio_files(audio_dir)
+    by_id: dict[str, list[Path]] = {}
+    for path in present:
+        by_id.setdefault(path.stem, []).append(path)
+    found: list[Path] = []
+    missing: list[str] = []
+    for identity, file in zip(labels.table[ID], labels.table[FILE], strict=True):
+        named = [folder / file for folder in (audio_dir, labels.path.parent) if file]
+        candidates = [path for path in named if path.is_file()][:1] or by_id.get(identity, [])
+        if len(candidates) > 1:
+            raise UserError(
+                f"{labels.path}: id {identity!r} is both {candidates[0]} and {candidates[1]}; "
+                f"say which in a file column"
+            )
+        found += candidates
+        missing += [] if candidates else [file or identity]
+    if missing:
+        more = f" (and of {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise UserError(
+            f"{labels.path}: the audio of {missing[0]!r}{more} is not in {audio_dir}; "
+            f"correct the table or the folder, or delete the lines"
+        )
+    used = {path.resolve() for path in found}
+    return found, sum(path.resolve() not in used for path in present)
+
+
+def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str | None) -> list[str]:
+    if labels.has_split:
+        splits = [str(split) for split in labels.table[SPLIT]]
+        if group_by is not None:
+            raise UserError(
+                f"{labels.path}: has a split column, which decides; leave out grouping by {group_by!r}"
+            )
+        if "train" not in splits:
+            raise UserError(
+                f"{labels.path}: no line has the split train; there would be nothing to learn from"
+            )
+        return splits
+    column = _group_column(labels, group_by)
+    groups = None
+    if column is not None:
+        # A clip whose artist is not known is a group of its own.
+        groups = [value or f"\0{row}" for row, value in enumerate(labels.table[column].astype(str))]
+    classes = [genre or "(no genre)" for genre in labels.table[GENRE]] if labels.has_genre else None
+    _, held_out = stratified_split(len(labels), fraction, seed, classes=classes, groups=groups)
+    is_test = set(held_out.tolist())
+    return ["test" if row in is_test else "train" for row in range(len(labels))]
+
+
+def _group_column(labels: LabelTable, group_by: str | None) -> str | None:
+    if group_by is None:
+        return "artist" if any(labels.table.get("artist", ())) else None
+    if group_by not in labels.table:
+        there = ", ".join(labels.table.columns)
+        raise UserError(f"{labels.path}: no column {group_by!r} to group by; it has {there}")
+    return group_by
+
+
+def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[_Clip]:
+    genres = labels.table.get(GENRE, [""] * len(labels))
+    rated = labels.table[list(labels.targets)].notna().all(axis=1) & bool(labels.targets)
+    clips = []
+    for identity, path, split, genre, has_targets in zip(
+        labels.table[ID], audio, splits, genres, rated, strict=True
+    ):
+        tasks = [task for task, wanted in zip(_TASKS, (genre, has_targets), strict=True) if wanted]
+        full, synced = (
+            tuple(_feature_path(out, task, twin, split, identity) for task in tasks) for twin in (False, True)
+        )
+        clips.append(_Clip(identity, path, full, synced, out / "beats" / f"{identity}.beats.npy"))
+    return clips
+
+
+def _feature_path(out: Path, task: Task, synced: bool, split: str, identity: str) -> Path:
+    return out / FOLDERS[task, synced] / split / f"{identity}{_SUFFIX}"
+
+
+def _check_ours(out: Path, spec: FeatureSpec) -> None:
+    """Refuse a folder with a data set of somebody else, or with other features."""
+    if any(path.is_file() for path in (out, *out.parents)):
+        raise UserError(f"{out}: is a file, or in one; give a folder to write to")
+    records = [out / name for name in (DATASET, UNFINISHED) if (out / name).is_file()]
+    if not records and any((out / folder).exists() for folder in FOLDERS.values()):
+        raise UserError(f"{out}: holds a data set that was not made here; choose another folder to write to")
+    for record in records:
+        before = _recorded_spec(record)
+        for key, value in spec.to_dict().items():
+            if before.to_dict()[key] != value:
+                raise UserError(
+                    f"{out}: its features have {key} {before.to_dict()[key]}, not {value}; "
+                    f"choose another folder to write to"
+                )
+
+
+def _mark_unfinished(out: Path, spec: FeatureSpec) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    remove_temporary(_folders(out))
+    write_atomically(out / UNFINISHED, _json({"feature_spec": spec.to_dict()}))
+
+
+def _recorded_spec(record: Path) -> FeatureSpec:
+    try:
+        return FeatureSpec.from_dict(json.loads(record.read_text(encoding="utf-8"))["feature_spec"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{record}: damaged; delete the folder, or choose another to write to") from None
+
+
+def _complete_from_copies(clip: _Clip, out: Path) -> bool:
+    """Whether all files of a clip are there, once those missing are linked from where it was before.
+
+    A clip moves between train and test when the table or the seed changes, and gets into another
+    folder when it gets another kind of label; that needs no extraction.
+    """
+    if not clip.beats.is_file():
+        return False
+    sources = []
+    for synced in (False, True):
+        names = [_feature_path(out, task, synced, split, clip.id) for task in _TASKS for split in SPLITS]
+        sources.append(next((path for path in names if path.is_file()), None))
+    if None in sources:
+        return False
+    for source, wanted in zip(sources, (clip.full, clip.synced), strict=True):
+        for path in wanted:
+            if source is not None and not path.is_file():
+                link_or_copy(source, path)
+    return True
+
+
+def _extract_all(
+    waiting: Sequence[_Clip],
+    total: int,
+    spec: FeatureSpec,
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    """Extract clips; returns the reasons of those that failed, by id."""
+    failed = {}
+    finished = total - len(waiting)
+    if progress is not None:
+        progress(finished, total)
+    with closing(_outcomes(waiting, spec, jobs)) as outcomes:
+        for clip, outcome in outcomes:
+            if isinstance(outcome, OSError):
+                raise outcome
+            if outcome:
+                failed[clip.id] = outcome.reason if isinstance(outcome, Died) else outcome
+            finished += 1
+            if progress is not None:
+                progress(finished, total)
+    return failed
+
+
+def _outcomes(
+    clips: Sequence[_Clip], spec: FeatureSpec, jobs: int
+) -> Generator[tuple[_Clip, str | OSError | Died], None, None]:
+    work = partial(_extract_clip, spec=spec)
+    if min(jobs, len(clips)) > 1:
+        _compile_first(spec)
+        yield from map_in_processes(work, clips, jobs)
+    else:
+        for clip in clips:
+            # As in a worker: how many threads share a sum decides how it is rounded.
+            with threadpool_limits(limits=1):
+                outcome = work(clip)
+            yield clip, outcome
+
+
+def _compile_first(spec: FeatureSpec) -> None:
+    """In one process, before several need it."""
+    for _, outcome in map_in_processes(compile_functions, [spec], jobs=1):
+        if isinstance(outcome, Died):
+            raise UserError(
+                f"librosa fails on plain noise: {outcome.reason}. The compiled code it keeps may be damaged: "
+                f"delete the .nbi and .nbc files under {_librosa_folder()}, then try again"
+            )
+
+
+def _librosa_folder() -> Path:
+    librosa = find_spec("librosa")
+    return Path(librosa.origin or "").parent if librosa else Path()
+
+
+def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:
+    """Write a clip's files.
+
+    Returns:
+        ``""``, or the reason why the clip cannot be used, or the error of a folder that cannot be
+        written, which concerns all clips.
+    """
+    try:
+        made = extract(clip.audio, spec)
+    except UserError as error:
+        return str(error).removeprefix(f"{clip.audio}: ")
+    try:
+        for features, (first, *others) in ((made.fused, clip.full), (made.beat_fused, clip.synced)):
+            write_atomically(first, gzip_npy_bytes(features))
+            for path in others:
+                link_or_copy(first, path)
+        write_atomically(clip.beats, npy_bytes(made.beats))
+    except OSError as error:
+        return error
+    return ""
+
+
+def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[str, Any]) -> None:
+    for split in SPLITS:
+        part = good[good[SPLIT] == split]
+        if labels.has_genre:
+            named = part[part[GENRE] != ""]
+            rows = [
+                f"{identity}{_SUFFIX}\t{genre}"
+                for identity, genre in zip(named[ID], named[GENRE], strict=True)
+            ]
+            _write_labels(out, "genre", split, "Id\tGenre", rows)
+        if labels.targets:
+            rated = part.dropna(subset=list(labels.targets))
+            values = rated[list(labels.targets)].to_numpy().tolist()
+            rows = [
+                ",".join([identity, *map(repr, row)]) for identity, row in zip(rated[ID], values, strict=True)
+            ]
+            _write_labels(out, "affect", split, ",".join(["Id", *labels.targets]), rows)
+    write_atomically(out / EXAMPLES, good.to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(out / DATASET, _json(info))
+
+
+def _write_labels(out: Path, task: Task, split: str, header: str, rows: list[str]) -> None:
+    for synced in (False, True):
+        path = out / FOLDERS[task, synced] / f"{split}_labels.txt"
+        if rows:
+            write_atomically(path, ("\n".join([header, *rows]) + "\n").encode())
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _remove_strays(out: Path, wanted: set[Path]) -> None:
+    """Remove features that the label files do not list; loaders take those for a mistake."""
+    for folder in FOLDERS.values():
+        for path in (out / folder).glob(f"*/*{_SUFFIX}"):
+            if path not in wanted:
+                path.unlink()
+
+
+def _folders(out: Path) -> list[Path]:
+    """Every folder that files are written to."""
+    features = [out / folder / split for folder in FOLDERS.values() for split in SPLITS]
+    return [out, out / "beats", *(out / folder for folder in FOLDERS.values()), *features]
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("keras-mir")
+    except PackageNotFoundError:
+        own = "not installed"
+    return {"keras_mir": own, **{name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile")}}

@@ -1,0 +1,1 @@
+"""From examples to batches: steps, augmentation, cache."""

@@ -1,0 +1,141 @@
+"""Augmentation: SpecAugment and mixup, drawn anew in every epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.input.steps import Element
+
+_BANK = 256  # masks drawn of each kind; an example's pair is one of 65,536
+
+
+@dataclass(frozen=True)
+class SpecAugment:
+    """``features``: one band mask and one time mask, filled with the floor.
+
+    D. S. Park et al., "SpecAugment", Interspeech 2019, with tensorflow-io's ``freq_mask`` and
+    ``time_mask``. Those draw from a generator with a state, which a data pipeline can neither
+    run in parallel nor resume; so a bank of masks is drawn once, before training, and every
+    example picks from it by its own seed. Where tensorflow-io has no wheel (Python 3.13 and
+    later) numpy draws masks of the same distribution.
+
+    Attributes:
+        freq_mask: Masks are narrower than this, in bands; 0 for none.
+        time_mask: Masks are shorter than this, in steps; 0 for none.
+        fill: What masked bands become, one value a band.
+        frames: Longest example, in steps.
+        seed: Of the bank.
+    """
+
+    freq_mask: int
+    time_mask: int
+    fill: tuple[float, ...]
+    frames: int
+    seed: int
+    freq_bank: np.ndarray = field(init=False, repr=False, compare=False)
+    time_bank: np.ndarray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "freq_bank", draw_masks(len(self.fill), self.freq_mask, self.seed, "freq"))
+        object.__setattr__(self, "time_bank", draw_masks(self.frames, self.time_mask, self.seed + 1, "time"))
+
+    def __call__(self, element: Element) -> Element:
+        features = element["features"]  # (time, bands)
+        steps = tf.shape(features)[0]
+        seed = tf.random.experimental.stateless_fold_in(element["seed"], 2)
+        pick = tf.random.stateless_uniform([3], seed, 0, 1 << 30, tf.int32)
+        keep_bands = tf.constant(self.freq_bank)[pick[0] % _BANK]  # (bands,)
+        whole = tf.constant(self.time_bank)[pick[1] % _BANK]  # (frames,)
+        # The bank is as long as the longest example; a shorter one looks at a stretch of it.
+        start = pick[2] % (tf.maximum(self.frames - steps, 0) + 1)
+        keep_steps = whole[start : start + steps]
+        keep = tf.logical_and(keep_steps[:, None], keep_bands[None, :])
+        return {**element, "features": tf.where(keep, features, tf.constant(self.fill, tf.float32))}
+
+
+def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:
+    """A bank of masks.
+
+    Args:
+        size: Length of a mask.
+        limit: Every mask hides fewer than this many neighbours; 0 hides none.
+        seed: Same seed, same bank.
+        axis: ``"freq"`` or ``"time"``, which of tensorflow-io's functions draws.
+
+    Returns:
+        bool ``(256, size)``, true where values are kept.
+    """
+    limit = min(limit, size)
+    if limit == 0:
+        return np.ones((_BANK, size), bool)
+    if sys.version_info >= (3, 13):
+        return _draw_masks_with_numpy(size, limit, seed)
+    draw = _tensorflow_io_mask(axis)
+    shape = (1, size) if axis == "freq" else (size, 1)
+    # A graph of its own keeps the seed, and the draws, apart from the caller's.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.random.set_seed(seed)
+        # One at a time, for the order of the draws to be the same every time.
+        masks = tf.map_fn(lambda blank: draw(blank, limit), tf.ones((_BANK, *shape)), parallel_iterations=1)
+        return session.run(masks).reshape(_BANK, size) > 0
+
+
+def _draw_masks_with_numpy(size: int, limit: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    width = random.integers(0, limit, _BANK)
+    start = random.integers(0, size - width)
+    position = np.arange(size)
+    return (position < start[:, None]) | (position >= (start + width)[:, None])
+
+
+def _tensorflow_io_mask(axis: str) -> Callable[[tf.Tensor, int], tf.Tensor]:
+    with _quiet_import():
+        import tensorflow_io as tfio
+
+        return tfio.audio.freq_mask if axis == "freq" else tfio.audio.time_mask
+
+
+@contextlib.contextmanager
+def _quiet_import() -> Iterator[None]:
+    """tensorflow-io warns at import where its native ops do not load; its masks need none of them."""
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123
+        warnings.simplefilter("ignore")
+        yield
+
+
+def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tuple[Element, Element]:
+    """Mix every example of a batch with another one.
+
+    H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+
+    Args:
+        batch: ``features`` ``(batch, time, bands)`` and ``lengths`` ``(batch,)``; a mixed
+            example is as long as the longer of the two.
+        labels: float32 tensors of first dimension ``batch``; classes as one-hot rows.
+        seed: int ``(2,)``.
+        alpha: Both parameters of the beta distribution the weight is drawn from.
+
+    Returns:
+        The mixed batch and labels.
+    """
+    count = tf.shape(batch["lengths"])[0]
+    gammas = tf.random.stateless_gamma([2, count], seed, alpha)
+    weight = gammas[0] / tf.maximum(gammas[0] + gammas[1], 1e-30)
+    other = tf.random.experimental.index_shuffle(tf.range(count), seed, count - 1)
+
+    def mix(values: tf.Tensor) -> tf.Tensor:
+        shape = tf.concat([[count], tf.ones([tf.rank(values) - 1], tf.int32)], 0)
+        own = tf.reshape(weight, shape)
+        return own * values + (1.0 - own) * tf.gather(values, other)
+
+    lengths = tf.maximum(batch["lengths"], tf.gather(batch["lengths"], other))
+    mixed = {**batch, "features": mix(batch["features"]), "lengths": lengths}
+    return mixed, {name: mix(values) for name, values in labels.items()}

@@ -1,0 +1,279 @@
+"""From steps to batches: one fused map, cache, shuffle, batch, prefetch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.datasets.base import Examples
+from pipelines.input.augment import SpecAugment, mixup
+from pipelines.input.cache import Cached, Progress, fill_cache
+from pipelines.input.loading import BatchLoader, Loader, fill_padding, split
+from pipelines.input.order import Load, read_in_turn
+from pipelines.input.service import DataService
+from pipelines.input.steps import (
+    BeatSync,
+    Crop,
+    Element,
+    Length,
+    Pad,
+    ReadCached,
+    ReadFused,
+    Select,
+    Step,
+)
+from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.source import Source, padding_values
+from pipelines.spec import FeatureSpec
+
+SMALL = 1 << 17  # bytes of an example on average; up to this a batch is read at a time
+_BUCKETS = 5  # at most; boundaries are quantiles of the lengths
+
+
+def deterministic_steps(settings: InputSettings, spec: FeatureSpec, synced: bool) -> list[Step]:
+    """The steps from a feature file to what is cached.
+
+    Args:
+        settings: What the user chose.
+        spec: What the features were made with.
+        synced: Whether the files are beat-synchronous already.
+    """
+    steps: list[Step] = [ReadFused(settings.file_widths(spec))]
+    if settings.sync == "beat" and not synced:
+        steps.append(BeatSync(spec))
+    return [*steps, Select(settings.feature, spec)]
+
+
+def cache_examples(
+    examples: Examples,
+    settings: InputSettings,
+    folder: Path,
+    progress: Progress | None = None,
+    service: DataService | None = None,
+) -> Cached:
+    """Read, synchronise and select all examples once; see ``pipelines.input.cache``."""
+    spec = examples.spec
+    steps = deterministic_steps(settings, spec, examples.synced)
+    return fill_cache(
+        examples, steps, spec.width(settings.feature), settings.file_widths(spec), folder, progress, service
+    )
+
+
+def evaluation_batches(
+    source: Source, batch_size: int, one_hot: int = 0, service: DataService | None = None
+) -> tf.data.Dataset:
+    """All examples once, in order.
+
+    Args:
+        source: The examples.
+        batch_size: Examples a batch; the last may have fewer.
+        one_hot: Give class indices as one-hot rows of this many; 0 leaves them as they are.
+        service: Whose workers load the examples; ``None`` for this process.
+
+    Returns:
+        Batches ``(inputs, labels)`` or ``(inputs, labels, weights)``: ``inputs`` is
+        ``{"features": (batch, time, bands) float32, "lengths": (batch,) int32}``, the others
+        are dictionaries by output name.
+    """
+    count = len(source)
+    if _small(source) and not service:
+        batches = tf.data.Dataset.range(count).batch(batch_size).map(BatchLoader(source), tf.data.AUTOTUNE)
+    else:
+        load = Loader(source, _steps(source, random_crop=False, augment=None))
+        if service:
+            # Keras tells by the number whether a data set has ended as it should.
+            known = tf.data.experimental.assert_cardinality(count)
+            dataset = service.map(range(count), load).apply(known)
+        else:
+            dataset = _map_here(0, count, load)
+        batches = _pad(_group(dataset, batch_size), source)
+    batches = batches.map(split, tf.data.AUTOTUNE)
+    if one_hot:
+        batches = batches.map(lambda inputs, labels, *weights: (inputs, _all_soft(labels, one_hot), *weights))
+    return _finish(batches)
+
+
+def training_batches(
+    source: Source,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    augment: AugmentSettings | None = None,
+    n_classes: int = 0,
+    service: DataService | None = None,
+) -> tuple[tf.data.Dataset, int]:
+    """Shuffled batches of several epochs on end.
+
+    The order of an epoch, and every random change in it, follow from the seed and the number of
+    the epoch alone: epochs 5 to 9 are the same whether 0 to 4 came before or not.
+
+    Args:
+        source: The training examples.
+        batch_size: Examples a batch; the last of an epoch may have fewer.
+        seed: Of everything random.
+        epochs: Which epochs to give.
+        augment: Random changes; ``None`` for none.
+        n_classes: With mixup, class indices become one-hot rows of this many.
+        service: Whose workers load and change the examples; ``None`` for this process. The
+            batches are the same.
+
+    Returns:
+        The data set, as ``evaluation_batches`` gives it, and its number of batches an epoch.
+    """
+    augment = augment or AugmentSettings()
+    count = len(source)
+    bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
+    random_crop = source.frames is not None and source.settings.crop == "random"
+    a_batch_at_a_time = _small(source) and not (service or random_crop or augment.masks)
+    order = _Order(seed, count)
+    each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
+
+    def finished(batches: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+        if augment.mixup:
+            return _mixed(batches, augment.mixup, order.key(epoch), n_classes)
+        return batches.map(split, tf.data.AUTOTUNE)
+
+    if a_batch_at_a_time:
+        load_rows = BatchLoader(source)
+
+        def epoch_of_rows(epoch: tf.Tensor) -> tf.data.Dataset:
+            rows = order.rows(tf.range(count, dtype=tf.int64), epoch)
+            examples = tf.data.Dataset.from_tensor_slices({"row": rows, "lengths": load_rows.lengths(rows)})
+            groups = _group(examples, batch_size, bounds)
+            return finished(groups.map(lambda group: load_rows(group["row"]), tf.data.AUTOTUNE), epoch)
+
+        dataset = each_epoch.flat_map(epoch_of_rows)
+    else:
+        load = Loader(source, _steps(source, random_crop, augment, seed))
+
+        # Examples are numbered through all epochs: one stream, which a service's workers do not have to
+        # begin anew, and which tells a worker all it needs to know of an example in one number.
+        def load_numbered(number: tf.Tensor) -> Element:
+            epoch, position = number // count, number % count
+            seed_here = tf.random.experimental.stateless_fold_in(order.key(epoch), position)
+            return load(order.rows(position, epoch), seed_here)
+
+        def loaded_epoch(epoch: tf.Tensor, examples: tf.data.Dataset) -> tf.data.Dataset:
+            return finished(_pad(_group(examples, batch_size, bounds), source), epoch)
+
+        if service:
+            stream = service.map(range(epochs.start * count, epochs.stop * count), load_numbered)
+            positions = tf.data.Dataset.range(count)
+            dataset = read_in_turn(
+                stream,
+                lambda following: each_epoch.flat_map(
+                    lambda epoch: loaded_epoch(epoch, positions.map(following))
+                ),
+            )
+        else:
+            dataset = each_epoch.flat_map(
+                lambda epoch: loaded_epoch(
+                    epoch, _map_here(epoch * count, (epoch + 1) * count, load_numbered)
+                )
+            )
+    return _finish(dataset), _batches_an_epoch(source, batch_size, bounds)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The order of so many examples in each epoch."""
+
+    seed: int
+    count: int
+
+    def key(self, epoch: tf.Tensor) -> tf.Tensor:
+        """The seed of everything random in an epoch."""
+        return tf.stack([tf.constant(self.seed, tf.int64), epoch])
+
+    def rows(self, positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """The examples at the given positions, of a scalar or of a vector."""
+        last = tf.constant(self.count - 1, tf.int64)
+        return tf.random.experimental.index_shuffle(positions, self.key(epoch), last)
+
+
+def _small(source: Source) -> bool:
+    return source.cached.nbytes <= SMALL * len(source)
+
+
+def _map_here(start: tf.Tensor | int, stop: tf.Tensor | int, load: Load) -> tf.data.Dataset:
+    return tf.data.Dataset.range(start, stop).map(load, tf.data.AUTOTUNE)
+
+
+def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, seed: int = 0) -> list[Step]:
+    steps: list[Step] = [ReadCached(source.cached.bands)]
+    if source.frames is not None:
+        steps.append(Crop(source.frames, random_crop))
+    if augment and augment.masks:
+        floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
+        steps.append(SpecAugment(augment.freq_mask, augment.time_mask, floor, source.longest, seed))
+    steps.append(Length())
+    if source.frames is not None:
+        steps.append(Pad(source.frames, source.fill))
+    return steps
+
+
+def _group(dataset: tf.data.Dataset, batch_size: int, bounds: Sequence[int] = ()) -> tf.data.Dataset:
+    """Batches of neighbours, or of examples of similar length; padded with zeros where they differ."""
+    if not bounds:
+        return dataset.padded_batch(batch_size)
+    return dataset.bucket_by_sequence_length(
+        lambda element: element["lengths"],
+        bucket_boundaries=list(bounds),
+        bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
+    )
+
+
+def _pad(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+    """Put every band's own value where ``_group`` padded, which knows one value only."""
+    if source.frames is not None or not any(source.fill):
+        return batches
+
+    def pad(batch: Element) -> Element:
+        return {**batch, "features": fill_padding(batch["features"], batch["lengths"], source.fill)}
+
+    return batches.map(pad, tf.data.AUTOTUNE)
+
+
+def _mixed(batches: tf.data.Dataset, alpha: float, key: tf.Tensor, n_classes: int) -> tf.data.Dataset:
+    def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
+        inputs, labels, *weights = split(batch)
+        seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
+        return (*mixup(inputs, _all_soft(labels, n_classes), seed, alpha), *weights)
+
+    return batches.enumerate().map(mix, tf.data.AUTOTUNE)
+
+
+def _all_soft(labels: Element, n_classes: int) -> Element:
+    """Class indices as one-hot rows; numbers as they are."""
+    return {
+        name: tf.one_hot(values, n_classes) if values.dtype.is_integer else values
+        for name, values in labels.items()
+    }
+
+
+def _bucket_bounds(source: Source, batch_size: int) -> list[int]:
+    """Lengths that cut the examples into about equal shares, none smaller than a batch."""
+    shares = min(_BUCKETS, max(1, len(source) // batch_size))
+    bounds = np.quantile(source.cached.lengths, np.arange(1, shares) / shares)
+    return sorted({int(bound) for bound in bounds})
+
+
+def _batches_an_epoch(source: Source, batch_size: int, bounds: Sequence[int]) -> int:
+    bucket = np.searchsorted(np.asarray(bounds), source.cached.lengths, side="right")
+    return int(sum(-(-count // batch_size) for count in np.bincount(bucket)))
+
+
+def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Keep the order, and prefetch: to the GPU's memory where there is just one GPU."""
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = dataset.with_options(options)
+    devices = tf.config.list_logical_devices("GPU")
+    if len(devices) == 1:
+        return dataset.apply(tf.data.experimental.prefetch_to_device(devices[0].name))
+    return dataset.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,214 @@
+"""Run the deterministic steps once and keep what they give, a file an example.
+
+A cache file is named by a hash of everything it follows from: the source file's path, size and
+time of change, the beats file's, the steps with their settings, and the code of the steps.
+Whatever changes, the name changes, so nothing stale is ever read; other runs, other splits and
+other processes share what is there. One file an example lets a pipeline shuffle by name, and
+read what it needs of a data set that is larger than memory. The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.datasets.base import BEATS, PATH, Examples
+from pipelines.files import write_atomically
+from pipelines.input.diagnosis import diagnose, diagnose_beats
+from pipelines.input.service import DataService
+from pipelines.input.steps import Step, fuse
+from pipelines.ops.npy import MAX_FRAMES
+
+# What a cached value depends on.
+_CODE = (
+    "spec.py",
+    "ops/npy.py",
+    "ops/tempo.py",
+    "ops/beats.py",
+    "ops/segment_medians.py",
+    "ops/beat_sync.py",
+    "input/steps.py",
+    "input/cache.py",
+)
+_ITEM = np.dtype("<f4")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A feature file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Examples after the deterministic steps.
+
+    Attributes:
+        paths: A file an example, raw little-endian float32 ``(time, bands)``.
+        lengths: int32 ``(n,)`` steps of each.
+        bands: Bands of all.
+        bad: Files that could not be read; their lengths are 0.
+    """
+
+    paths: tuple[str, ...]
+    lengths: np.ndarray
+    bands: int
+    bad: tuple[BadFile, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the values of all examples."""
+        return int(self.lengths.sum(dtype=np.int64)) * self.bands * _ITEM.itemsize
+
+    def take(self, rows: np.ndarray) -> Cached:
+        """The examples at the given row positions."""
+        return Cached(tuple(self.paths[row] for row in rows), self.lengths[rows], self.bands, self.bad)
+
+    def read(self, row: int) -> np.ndarray:
+        """One example, float32 ``(time, bands)``, for what is done outside a pipeline."""
+        return np.fromfile(self.paths[row], _ITEM).reshape(-1, self.bands)
+
+
+def fill_cache(
+    examples: Examples,
+    steps: Sequence[Step],
+    bands: int,
+    widths: tuple[int, ...],
+    folder: Path,
+    progress: Progress | None = None,
+    service: DataService | None = None,
+) -> Cached:
+    """Make the cache files that are not there yet.
+
+    Args:
+        examples: The files to read.
+        steps: Deterministic steps from ``path`` and ``beats`` to ``features``.
+        bands: Bands the steps give.
+        widths: Numbers of rows that are allowed in a file, to explain a refusal.
+        folder: The cache.
+        progress: Called with the number of examples done and of all.
+        service: Whose workers run the steps; ``None`` for this process. The files are written here.
+
+    Returns:
+        The cached examples, with the files that could not be read.
+    """
+    table = examples.table
+    settings = _digest([repr(list(steps)), *_code()])
+    paths = [
+        _cache_path(folder, settings, source, beats)
+        for source, beats in zip(table[PATH], table[BEATS], strict=True)
+    ]
+    missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    bad: list[BadFile] = []
+    done = len(paths) - len(missing)
+    if progress:
+        progress(done, len(paths))
+    sources, beats = ([table[column][row] for row in missing] for column in (PATH, BEATS))
+    results = _run(steps, sources, beats, service)
+    for row, result in zip(missing, results, strict=True):
+        if isinstance(result, str):
+            bad.append(_explain(table[PATH][row], table[BEATS][row], widths, result))
+        else:
+            write_atomically(paths[row], result.astype(_ITEM).tobytes())
+        done += 1
+        if progress:
+            progress(done, len(paths))
+    failed = {entry.path for entry in bad}
+    lengths = [
+        0 if source in failed else path.stat().st_size // (_ITEM.itemsize * bands)
+        for source, path in zip(table[PATH], paths, strict=True)
+    ]
+    return Cached(tuple(map(str, paths)), np.array(lengths, np.int32), bands, tuple(bad))
+
+
+def _explain(source: str, beats: str, widths: tuple[int, ...], message: str) -> BadFile:
+    reason = diagnose(Path(source), widths, MAX_FRAMES)
+    if not reason and beats:
+        problem = diagnose_beats(Path(beats))
+        reason = f"its beats file {beats}: {problem}" if problem else ""
+    return BadFile(source, reason or message)
+
+
+def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every band over all steps of all examples, float32 ``(bands,)``."""
+    total = np.zeros(cached.bands)
+    squares = np.zeros(cached.bands)
+    for row in range(len(cached.paths)):
+        values = cached.read(row).astype(np.float64)
+        total += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+    count = int(cached.lengths.sum())
+    mean = total / count
+    return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
+
+
+def _run(
+    steps: Sequence[Step], sources: list[str], beats: list[str], service: DataService | None
+) -> list[np.ndarray | str] | _Results:
+    if not sources:
+        return []
+    run = fuse(steps)
+    table = {"path": tf.constant(sources), "beats": tf.constant(beats)}
+
+    def load(row: tf.Tensor) -> tf.Tensor:
+        return run({name: values[row] for name, values in table.items()})["features"]
+
+    if service:
+        return _Results(service.map(range(len(sources)), load))
+    return _Results(tf.data.Dataset.range(len(sources)).map(load, tf.data.AUTOTUNE, deterministic=True))
+
+
+class _Results:
+    """Iterate over a data set, giving an element's features, or the message of its error.
+
+    A failed element does not end a data set: the next call gives the next element.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self._iterator = iter(dataset)
+
+    def __iter__(self) -> _Results:
+        return self
+
+    def __next__(self) -> np.ndarray | str:
+        try:
+            return next(self._iterator).numpy()
+        except tf.errors.OpError as error:
+            return error.message.splitlines()[0]
+
+
+def _code() -> list[str]:
+    here = Path(__file__).parents[1]
+    return [(here / name).read_text(encoding="utf-8") for name in _CODE]
+
+
+def _cache_path(folder: Path, settings: str, source: str, beats: str) -> Path:
+    key = _digest([settings, *_identity(source), *_identity(beats)])
+    return folder / key[:2] / f"{key}.f32"
+
+
+def _identity(path: str) -> tuple[str, ...]:
+    if not path:
+        return ("",)
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return (path, "missing")
+    return (str(Path(path).resolve()), str(status.st_size), str(status.st_mtime_ns))
+
+
+def _digest(parts: Sequence[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

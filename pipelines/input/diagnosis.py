@@ -1,0 +1,147 @@
+"""Say in plain words what is wrong with a feature file.
+
+The graph that reads files (``pipelines.ops.npy``) only refuses; this module, which runs in Python
+once a file has been refused, finds the reason and the remedy.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tokenize
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+_CHUNK = 1 << 20
+
+
+def diagnose(path: Path, widths: tuple[int, ...], max_frames: int) -> str:
+    """Why ``path`` is no spectrogram.
+
+    Args:
+        path: A ``.npy`` or ``.npy.gz`` file.
+        widths: The numbers of rows that are allowed.
+        max_frames: The longest array that is allowed, in frames.
+
+    Returns:
+        One sentence with the remedy, without the file's name; ``""`` if nothing is wrong.
+    """
+    return _explain(path, lambda file: _diagnose_spectrogram(file, widths, max_frames))
+
+
+def diagnose_beats(path: Path) -> str:
+    """Why ``path`` is no file of beat frames: one sentence with the remedy, or ``""``."""
+    return _explain(path, _diagnose_beats)
+
+
+def stated_frames(path: Path) -> int:
+    """How many frames a spectrogram has by its header alone; 0 where it cannot be read."""
+    try:
+        with _open(path) as file:
+            header = _read_header(file)
+    except (OSError, EOFError, zlib.error):  # it will be refused, with the reason, where it is used
+        return 0
+    return header[0][-1] if header and header[0] else 0
+
+
+def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
+    if not path.exists():
+        return "the file is not there; correct the label file or restore the file"
+    if not path.is_file():
+        return "it is a folder, not a file; move it away"
+    if path.stat().st_size == 0:
+        return "the file is empty; copy or extract it again"
+    try:
+        with _open(path) as file:
+            reason = diagnose_content(file)
+            if not reason and path.suffix == ".gz" and file.tell() != _stated_length(path):
+                return "something follows the compressed data, or they are in several parts; write it anew"
+            return reason
+    except (EOFError, zlib.error):
+        return "the compressed data end early or are damaged; copy or extract it again"
+    except gzip.BadGzipFile as error:
+        reason = str(error).lower()
+        if "not a gzipped" in reason:
+            return "the name ends in .gz but the content is not gzip; rename or extract it again"
+        return "the compressed data are damaged (checksum); copy or extract it again"
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _stated_length(path: Path) -> int:
+    """The length of what a gzip file holds, as its last bytes state it (RFC 1952, ISIZE)."""
+    return int.from_bytes(path.read_bytes()[-4:], "little")
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]] | None:
+    """Shape, Fortran order and type; ``None`` if it is no ``.npy`` header."""
+    try:
+        version = npy_format.read_magic(file)
+        read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+        return read(file)
+    except (ValueError, TypeError, IndexError, SyntaxError, tokenize.TokenError):
+        return None  # all of these can come of parsing a header that is not a dictionary
+
+
+def _diagnose_spectrogram(file: IO[bytes], widths: tuple[int, ...], max_frames: int) -> str:
+    header = _read_header(file)
+    if header is None:
+        return "it is not a .npy file; features are written with numpy.save or keras_mir.prepare"
+    shape, fortran_order, dtype = header
+    if dtype.hasobject:
+        return "it holds Python objects (a pickle), which are never loaded; save a float array"
+    if dtype.kind != "f" or dtype.itemsize > 8:
+        return f"its type is {dtype}, not a float of 16, 32 or 64 bits; save it as float32"
+    if len(shape) != 2 or shape[0] not in widths:
+        allowed = " or ".join(str(width) for width in widths)
+        return f"its shape is {shape}, not ({allowed}, time); extract it again, or transpose it"
+    if shape[1] < 1:
+        return "it has no frames; extract it again from longer audio"
+    if shape[1] > max_frames:
+        return f"its header claims {shape[1]} frames, more than the {max_frames} allowed; cut the clip"
+    return _diagnose_values(file, shape, fortran_order, dtype)
+
+
+def _diagnose_values(
+    file: IO[bytes], shape: tuple[int, ...], fortran_order: bool, dtype: np.dtype[np.generic]
+) -> str:
+    claimed = dtype.itemsize * shape[0] * shape[1]
+    data = file.read(claimed)
+    if len(data) < claimed:
+        return f"it ends after {len(data)} of {claimed} bytes of values; copy or extract it again"
+    surplus = file.read(_CHUNK)
+    if surplus:
+        return f"it goes on after the {claimed} bytes its header claims; copy or extract it again"
+    values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    with np.errstate(over="ignore"):
+        bad = np.argwhere(~np.isfinite(values.astype(np.float32)))
+    if len(bad):
+        row, frame = bad[0]
+        return (
+            f"{len(bad)} values are NaN, infinite or beyond float32 (first: row {row}, frame {frame}); "
+            f"extract it again"
+        )
+    return ""
+
+
+def _diagnose_beats(file: IO[bytes]) -> str:
+    header = _read_header(file)
+    if header is None:
+        return "it is not a .npy file; beat frames are written with numpy.save or keras_mir.prepare"
+    shape, _, dtype = header
+    if len(shape) != 1 or dtype not in (np.dtype("<i4"), np.dtype("<i8")):
+        return f"it is {dtype} of shape {shape}, not a row of frame numbers; save them as int64"
+    data = file.read(dtype.itemsize * shape[0])
+    if len(data) < dtype.itemsize * shape[0] or file.read(1):
+        return f"it has not the {shape[0]} values its header claims; write it again"
+    if (np.diff(np.frombuffer(data, dtype)) <= 0).any():
+        return "its frame numbers do not increase; sort them, each once"
+    return ""

@@ -1,0 +1,141 @@
+"""Work on examples in the workers of a tf.data service, and get them back in order.
+
+A service hands every example to whichever worker is free, so they come back in any order, and
+those a worker was busy with when it died do not come at all. Therefore examples are numbered;
+the numbers put them back in order, and an example that does not come is read here. What a model
+sees is the same whatever the number of workers, and none is ever left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.errors import UserError
+from pipelines.input.dispatcher import worker_state, workers_of
+from pipelines.input.order import WINDOW, Load, empty_example, in_order
+
+_LOOKS = 10  # in vain, before a service counts as lost
+
+
+class DataService:
+    """A tf.data service that was seen to answer.
+
+    Attributes:
+        target: Where it is, ``grpc://host:port``.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        with tf.device("CPU:0"):
+            self._read_here = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    @property
+    def read_here(self) -> int:
+        """Examples so far that did not come from the service and were read in this process."""
+        return int(self._read_here.numpy())
+
+    def map(self, numbers: range, load: Load) -> tf.data.Dataset:
+        """Load examples in the service's workers.
+
+        Args:
+            numbers: Of the examples, without gaps.
+            load: From a number, int64, to tensors whose types and ranks do not depend on it. Runs
+                in other processes, on other machines: in the graph, with the files it names there.
+
+        Returns:
+            The examples in the order of their numbers: the same as ``Dataset.map`` gives.
+
+        Raises:
+            UserError: If the service does not take the work.
+        """
+        nothing = empty_example(tf.data.Dataset.range(0).map(load).element_spec)
+
+        def load_numbered(number: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            return number, tf.cond(number < numbers.stop, lambda: load(number), lambda: nothing)
+
+        # Empty examples follow the last one. When they come and it has not, it is lost, which the end of
+        # the stream does not tell: TensorFlow waits there for workers that have died to come back.
+        numbered = tf.data.Dataset.range(numbers.start, numbers.stop + 2 * WINDOW).map(
+            load_numbered, tf.data.AUTOTUNE
+        )
+        # What a worker fails at is read here and so fails here, in its place and with its message.
+        numbered = numbered.ignore_errors()
+        service = tf.data.experimental.service
+        try:
+            arriving = numbered.apply(service.distribute(service.ShardingPolicy.DYNAMIC, self.target))
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise UserError(f"--data-service {self.target}: it refuses the work: {reason}") from None
+
+        def load_here(number: tf.Tensor) -> Any:
+            self._read_here.assign_add(1)
+            return load(number)
+
+        return in_order(arriving, numbers, load_here)
+
+    @contextlib.contextmanager
+    def watched(self, lost: Callable[[str], object], pause: float = 3.0) -> Iterator[None]:
+        """Look after the service while it is worked with.
+
+        TensorFlow waits for a service that is gone, deaf even to Ctrl-C; so another thread looks.
+        Workers that have died are none of its business as long as one is left; one that is there
+        and does not answer is, because the dispatcher waits for it whenever a stream begins.
+
+        Args:
+            lost: Called once, in that thread, with a message when the service has not been well
+                for ten looks on end; it, or a worker, may be starting again.
+            pause: Between looks, in seconds.
+        """
+        stop = threading.Event()
+
+        def look() -> None:
+            in_vain = 0
+            while not stop.wait(pause):
+                trouble = self._trouble()
+                in_vain = in_vain + 1 if trouble else 0
+                if in_vain == _LOOKS:
+                    lost(f"--data-service {self.target}: {trouble}")
+                    return
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _trouble(self) -> str:
+        try:
+            workers = workers_of(self.target)
+        except UserError:
+            return "its dispatcher does not answer any more"
+        states = {worker: worker_state(worker) for worker in workers}
+        mute = [worker for worker, state in states.items() if state == "mute"]
+        if mute:
+            return f"its worker {mute[0]} does not answer any more"
+        return "" if "answers" in states.values() else "none of its workers is there any more"
+
+
+def connect(target: str) -> DataService:
+    """Make sure that a service answers, and has workers.
+
+    TensorFlow itself waits for a service for an hour, and for workers for ever.
+
+    Args:
+        target: ``grpc://host:port`` of its dispatcher.
+
+    Raises:
+        UserError: If it does not answer, or has no workers.
+    """
+    if not workers_of(target):
+        raise UserError(
+            f"--data-service {target}: it has no workers; "
+            f"start one with python -m keras_mir.data_service --join {target}"
+        )
+    return DataService(target)

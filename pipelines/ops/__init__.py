@@ -1,0 +1,1 @@
+"""The same in TensorFlow graphs: reading, beats, medians."""

@@ -1,0 +1,88 @@
+"""The client against the stand-in for TF Serving, with a real SavedModel, over both protocols."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_mir.client import ServingClient, ServingError, TensorInfo
+from keras_mir.client.status import Code
+
+
+@pytest.fixture(scope="module")
+def root(put_version, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    put_version(folder)
+    return folder
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def connect(request, serving, root):
+    """Makes clients of a running server."""
+    if request.param == "grpc":
+        pytest.importorskip("tensorflow_serving")
+    with serving(root, request_bytes=100_000) as running:
+        addresses = {"rest": running.server.rest_address, "grpc": running.server.grpc_address}
+
+        def client(model: str = "toy", **options) -> ServingClient:
+            return ServingClient(addresses[request.param], model, protocol=request.param, **options)
+
+        yield client
+
+
+def test_predictions_of_a_saved_model(connect):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(7, 3)).astype(np.float32)
+    with connect(batch_size=3) as client:
+        assert client.status()[0].available
+        assert client.metadata().signatures["serving_default"].inputs["x"] == TensorInfo("float32", (None, 3))
+        outputs = client.predict({"x": x, "tag": list("abcdefg")})
+    np.testing.assert_array_equal(outputs["y"], x * np.float32(10))
+    assert outputs["greeting"].tolist() == [f"hello {letter}" for letter in "abcdefg"]
+    assert outputs["tag_bytes"].tolist() == [letter.encode() for letter in "abcdefg"]
+
+
+def test_dtypes_and_bytes(connect):
+    with connect(signature="flags") as client:
+        outputs = client.predict({"small": [1, -127], "flag": [True, False]})
+    assert {name: (array.dtype.name, array.tolist()) for name, array in outputs.items()} == {
+        "flag": ("bool", [False, True]),
+        "small": ("int8", [-1, 127]),
+        "wide": ("float64", [1.0, -127.0]),
+    }
+    with connect(signature="sizes") as client:
+        outputs = client.predict({"audio": [bytes(range(256)), b"\0"]})
+    assert outputs["size"].tolist() == [256, 1]
+    assert outputs["scale"] == np.float32(10)
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "code"),
+    [
+        ({"model": "jazz"}, {"x": [1.0]}, Code.NOT_FOUND),
+        ({"version": 9}, {"x": [1.0]}, Code.NOT_FOUND),
+        ({"signature": "jazz"}, {"x": [1.0]}, Code.FAILED_PRECONDITION),
+        ({}, {"x": [[1, 2, np.inf]], "tag": ["a"]}, Code.INVALID_ARGUMENT),
+        ({"signature": "sizes"}, {"audio": [b"x" * 200_000]}, Code.RESOURCE_EXHAUSTED),
+    ],
+)
+def test_refusals(connect, options, inputs, code):
+    with connect(**options) as client, pytest.raises(ServingError) as error:
+        client.predict(inputs)
+    assert error.value.code is code
+    assert "attempts" not in str(error.value)
+
+
+def test_the_other_protocols_port(serving, root):
+    pytest.importorskip("tensorflow_serving")
+    with serving(root) as running:
+        with (
+            ServingClient(running.server.grpc_address, "toy", retries=0) as client,
+            pytest.raises(ServingError, match=r"REST port|broke off"),
+        ):
+            client.status()
+        with (
+            ServingClient(running.server.rest_address, "toy", protocol="grpc", retries=0) as client,
+            pytest.raises(ServingError, match="gRPC port"),
+        ):
+            client.status()

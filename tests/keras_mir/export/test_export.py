@@ -1,0 +1,306 @@
+"""`python -m keras_mir.export`: what it writes answers as the Keras model does, in its own runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mir.export import export as command
+from keras_mir.export.__main__ import main
+from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.models.build import build_model
+from keras_mir.models.run_folder import RunFolder
+from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.named import named_recipe
+from pipelines.settings import InputSettings
+from pipelines.spec import FeatureSpec
+
+SPEC = FeatureSpec(n_mels=12, n_chroma=12)
+CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
+TARGETS = ("valence", "a.b-c")
+SETTINGS = {
+    "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
+    "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
+    "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
+}
+needs_onnx = pytest.mark.skipif(
+    importlib.util.find_spec("tf2onnx") is None or importlib.util.find_spec("onnxruntime") is None,
+    reason="tf2onnx and onnxruntime are not installed",
+)
+FORMATS = ["litert", pytest.param("onnx", marks=needs_onnx)]
+
+
+def build(kind):
+    keras.utils.set_random_seed(0)
+    return build_model(
+        SETTINGS[kind],
+        bands=12,
+        time=12 if kind == "cnn" else None,
+        classes=None if kind == "multitask" else CLASSES,
+        targets=TARGETS if kind == "multitask" else (),
+        spec=SPEC,
+        feature="mel",
+        band_mean=np.linspace(-60, -20, 12),
+        band_variance=np.linspace(50, 200, 12),
+    )
+
+
+def describe(kind):
+    settings = InputSettings("mel", sync="beat", frames=12 if kind == "cnn" else "batch")
+    recipe = dataclasses.replace(named_recipe("lstm-beat-mel"), model=SETTINGS[kind], input=settings)
+    return {
+        "recipe": recipe.to_dict(),
+        "feature_spec": SPEC.to_dict(),
+        "frames": 12 if kind == "cnn" else None,
+        "classes": [] if kind == "multitask" else list(CLASSES),
+        "targets": list(TARGETS) if kind == "multitask" else [],
+    }
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The export root with a model of a kind in it, and that model; to be read and not to be changed."""
+    root = tmp_path_factory.mktemp("exports")
+
+    @functools.cache
+    def export(kind):
+        model = build(kind)
+        classes = None if kind == "multitask" else CLASSES
+        export_savedmodel(model, root, kind, description=describe(kind), classes=classes)
+        return root, model
+
+    return export
+
+
+@pytest.fixture
+def export(monkeypatch, capsys):
+    """Runs the command; exit status, lines of output, errors."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, list[str], str]:
+        status = main([*map(str, arguments)])
+        printed = capsys.readouterr()
+        return status, printed.out.splitlines(), printed.err
+
+    return run
+
+
+def litert_runner(file: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this runtime has a package of its own
+        interpreter = tf.lite.Interpreter(model_path=str(file))
+    return interpreter.get_signature_runner()
+
+
+def onnx_runner(file: Path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file)
+    names = [output.name for output in session.get_outputs()]
+    return lambda **feed: dict(zip(names, session.run(None, feed), strict=True))
+
+
+def runner(form, file):
+    return litert_runner(file) if form == "litert" else onnx_runner(file)
+
+
+SUFFIX = {"litert": "tflite", "onnx": "onnx"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, export, tmp_path):
+    root, model = exported(kind)
+    status, lines, errors = export(kind, "--models", root, "--format", form, "--out", tmp_path)
+    assert (status, errors) == (0, "")
+    file = tmp_path / f"{kind}.{SUFFIX[form]}"
+    time = "12" if kind == "cnn" else "any"
+    assert lines[:2] == [
+        f"export  {file}",
+        f"takes   features (any, {time}, 12) float32, lengths (any) int32",
+    ]
+    assert list(tmp_path.iterdir()) == [file]
+    answer = runner(form, file)
+    rng = np.random.default_rng(1)
+    for batch, steps in ((1, 12), (4, 12), (2, 31), (1, 1), (3, 12)):
+        if kind == "cnn" and steps != 12:
+            continue
+        features = rng.uniform(-80, 0, (batch, steps, 12)).astype(np.float32)
+        lengths = rng.integers(1, steps + 1, batch, dtype=np.int32)
+        expected = model({"features": features, "lengths": lengths})
+        got = answer(features=features, lengths=lengths)
+        if kind == "multitask":
+            assert got.keys() == set(TARGETS)
+            for target in TARGETS:
+                np.testing.assert_allclose(got[target], np.asarray(expected[target])[:, 0], atol=1e-5)
+            continue
+        probabilities = np.asarray(expected["genre"])
+        np.testing.assert_allclose(got["probabilities"], probabilities, atol=1e-5)
+        as_text = [value.decode() if isinstance(value, bytes) else value for value in got["genre"]]
+        assert as_text == [CLASSES[index] for index in probabilities.argmax(axis=1)]
+        assert got["classes"].shape == (batch, 3)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", ["lstm", "multitask"])
+def test_embedding(kind, form, exported, export, tmp_path):
+    root, model = exported(kind)
+    options = ("--signature", "embedding", "--name", "mine")
+    status, lines, _ = export(root / kind / "1", "--format", form, "--out", tmp_path / "new", *options)
+    file = tmp_path / "new" / f"mine.embedding.{SUFFIX[form]}"
+    assert (status, lines[0]) == (0, f"export  {file}")
+    features = np.random.default_rng(2).uniform(-80, 0, (2, 9, 12)).astype(np.float32)
+    inputs = {"features": features, "lengths": np.array([9, 4], np.int32)}
+    expected = keras.Model(model.input, model.get_layer("embedding").output)(inputs)
+    got = runner(form, file)(**inputs)["embedding"]
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_a_litert_file_has_the_description_zipped_to_it(exported, export, tmp_path):
+    root, _ = exported("lstm")
+    export("lstm", "--models", root, "--format", "litert", "--out", tmp_path)
+    with zipfile.ZipFile(tmp_path / "lstm.tflite") as archive:
+        assert json.loads(archive.read("keras_mir.json")) == describe("lstm")
+
+
+@needs_onnx
+def test_an_onnx_file_has_the_description_in_its_metadata_and_named_axes(exported, export, tmp_path):
+    import onnxruntime
+
+    root, _ = exported("lstm")
+    export("lstm", "--models", root, "--format", "onnx", "--out", tmp_path)
+    session = onnxruntime.InferenceSession(tmp_path / "lstm.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["keras_mir"]) == describe("lstm")
+    assert [tensor.shape for tensor in session.get_inputs()] == [["batch", "time", 12], ["batch"]]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("signature", "lacking"), [("waveform", "BesselI0"), ("audio", "StatelessCase")])
+def test_sound_is_refused_by_the_operations_that_are_lacking(
+    form, signature, lacking, exported, export, tmp_path
+):
+    root, _ = exported("cnn")
+    options = ("--format", form, "--signature", signature, "--out", tmp_path / "out")
+    status, lines, errors = export("cnn", "--models", root, *options)
+    assert (status, lines) == (2, [])
+    assert errors.startswith(
+        f"error: --signature {signature}: {'LiteRT' if form == 'litert' else 'ONNX'} lacks "
+    )
+    assert lacking in errors
+    assert "convert serving_default, which takes features, or serve the SavedModel" in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_that_answers_differently_is_not_written(form, exported, export, tmp_path, monkeypatch):
+    root, model = exported("lstm")
+    other = keras.models.clone_model(model)
+    other.set_weights([weight * 2 for weight in model.get_weights()])
+    again = command.for_converting
+    monkeypatch.setattr(command, "for_converting", lambda _: again(other))
+    status, lines, errors = export("lstm", "--models", root, "--format", form, "--out", tmp_path)
+    assert (status, lines) == (2, [])
+    assert "signature 'serving_default': the exported model and the Keras model differ by" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def make_run(folder, policy="float32"):
+    run = RunFolder(folder)
+    run.create(describe("lstm")["recipe"], {"name": "lstm-of-a-run"})
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build("lstm")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.save(run.model)
+    run.description.write_text(json.dumps(describe("lstm")))
+    return model
+
+
+def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = make_run(tmp_path / "run", "mixed_float16")
+    # Its description needs no report here, which the page about a model is written from.
+    monkeypatch.setattr(command, "model_card", lambda name, *_: f"# {name}\n")
+    status, lines, errors = export("run", "--format", "savedmodel")
+    assert (status, errors) == (0, "")
+    path = Path("saved_models/lstm-of-a-run/1")
+    assert lines == [f"export  {path}"]
+    assert read_description(path) == describe("lstm")
+    assert (path / "assets.extra" / "model_card.md").read_text() == "# lstm-of-a-run\n"
+    features = np.random.default_rng(3).uniform(-80, 0, (2, 9, 12)).astype(np.float32)
+    lengths = np.array([9, 4], np.int32)
+    served = session_predict(path, features, lengths)["probabilities"]
+    expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])
+    assert served.dtype == np.float32
+    np.testing.assert_allclose(served, expected, atol=1e-2)
+    layers = load_keras(path).layers
+    assert "float16" not in {layer.compute_dtype for layer in layers if isinstance(layer, keras.layers.Layer)}
+
+    status, lines, _ = export("run", "--format", "litert")
+    assert (status, lines[0]) == (0, "export  saved_models/lstm-of-a-run.tflite")
+
+
+def test_mistakes(export, exported, tmp_path, monkeypatch):
+    root, _ = exported("lstm")
+
+    def mistake(*arguments):
+        status, lines, errors = export(*arguments)
+        assert (status, lines) == (2, [])
+        assert errors.count("\n") == 1
+        return errors
+
+    litert = ("--format", "litert", "--out", tmp_path / "out")
+    assert "no exported model" in mistake("nothing", "--models", root, *litert)
+    assert "letters a-z" in mistake("lstm", "--models", root, "--name", "../x", *litert)
+    assert "goes with --format litert" in mistake("lstm", "--format", "savedmodel", "--signature", "audio")
+    (tmp_path / "file").touch()
+    assert "a file, not a folder" in mistake("lstm", "--format", "litert", "--out", tmp_path / "file")
+    run = tmp_path / "run"
+    make_run(run)
+    (run / "model.keras").unlink()
+    assert f"{run}: no trained model in it; finish the run" in mistake(run, *litert)
+    bare = tmp_path / "models" / "bare" / "1"
+    shutil.copytree(root / "lstm" / "1", bare)
+    (bare / "assets.extra" / "keras_mir.json").write_text("{}")
+    assert "its description lacks classes" in mistake("bare", "--models", tmp_path / "models", *litert)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    onnx = mistake("lstm", "--models", root, "--format", "onnx")
+    assert "--format onnx needs tf2onnx, onnx, onnxruntime: pip install tf2onnx onnx onnxruntime" in onnx
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_path):
+    root, _ = exported("cnn")
+    script = (
+        "import sys; from keras_mir.export import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'rich'} & sys.modules.keys()\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    options = ("cnn", "--models", root, "--format", "litert", "--out", tmp_path)
+    command = [sys.executable, "-c", script, *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "RUN_OR_MODEL" in done.stdout
+    assert done.stdout.splitlines()[-3:] == [
+        f"export  {tmp_path}/cnn.tflite",
+        "takes   features (any, 12, 12) float32, lengths (any) int32",
+        "gives   probabilities (any, 3) float32, classes (any, 3) string, genre (any) string",
+    ]

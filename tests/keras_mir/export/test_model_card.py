@@ -1,0 +1,149 @@
+"""The model card says what a person needs to know, for every kind of model, and says what is not known."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from keras_mir.evaluate.judge import judge
+from keras_mir.export.model_card import model_card
+from keras_mir.models.report import ReportContext, TrainingSummary
+from keras_mir.recipes.named import named_recipe
+from pipelines.spec import FeatureSpec
+
+CLASSES = ("Blues", "Drum | Bass", "Trip-Hop")
+
+
+def describe(recipe="lstm-beat-mel", classes=CLASSES, targets=(), dataset=(), split=()):
+    """A description as `fit` makes it, of made-up answers to twelve clips."""
+    rng = np.random.default_rng(0)
+    if classes:
+        labels = {"genre": np.arange(12) % len(classes)}
+        outputs = {"genre": np.eye(len(classes))[labels["genre"]]}
+    else:
+        labels = {name: rng.uniform(size=12) for name in targets}
+        outputs = {name: value[:, None] * 0.5 for name, value in labels.items()}
+    settings = named_recipe(recipe).to_dict()
+    context = ReportContext(
+        seed=7,
+        split={
+            "sizes": {"train": 40, "validation": 20, "test": 12},
+            "test_from": "held out",
+            "group_by": "artist",
+            "evaluated": "test",
+            "left_out": [],
+            **dict(split),
+        },
+        dataset={"name": "my_songs", "synthetic": False, "licence": "CC BY 4.0", **dict(dataset)},
+        recipe=settings,
+        training=TrainingSummary(epochs=30, best_epoch=15, stopped_early=True, seconds=61.4),
+        model="model.keras",
+    )
+    report = judge(labels, outputs, classes, targets, 0).report(context)
+    return {
+        "recipe": settings,
+        "feature_spec": FeatureSpec().to_dict(),
+        "frames": None,
+        "classes": list(classes),
+        "targets": list(targets),
+        "class_mapping": "as-is" if classes else "",
+        "dataset": report["dataset"],
+        "report": report,
+        "versions": report["versions"],
+    }
+
+
+def signature(inputs, outputs):
+    """A signature of float32 tensors; a shape of None is an unknown one."""
+    made = SignatureDef()
+    for tensors, shapes in ((made.inputs, inputs), (made.outputs, outputs)):
+        for name, shape in shapes.items():
+            tensors[name].dtype = tf.float32.as_datatype_enum
+            tensors[name].tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
+    return made
+
+
+SIGNATURES = {
+    "serving_default": signature(
+        {"features": (None, None, 128), "lengths": (None,)}, {"probabilities": (None, 3)}
+    ),
+    "audio": signature({"audio": (None,)}, {"window_probabilities": None, "probabilities": (None, 3)}),
+}
+
+
+def section(card, title):
+    return re.search(rf"^## {title}\n+(.*?)(?=^## |\Z)", card, re.MULTILINE | re.DOTALL)[1].strip()
+
+
+def test_a_genre_model():
+    card = model_card("songs", describe(), SIGNATURES)
+    assert card.startswith(
+        "# songs\n\nA bidirectional LSTM, 2 layers of 128 units in each direction, that names"
+    )
+    assert r"3 classes: Blues, Drum \| Bass, Trip-Hop." in card
+    assert "/v1/models/songs:predict" in section(card, "How to ask it")
+    assert 'load("saved_models/songs/1")' in section(card, "How to ask it")
+    takes = section(card, "What it takes")
+    assert "128 mel bands in dB (0 the loudest of the clip, -80 the floor); one column a beat" in takes
+    assert "at 22050 Hz (43.07 a second)" in takes
+    signatures = section(card, "Signatures")
+    assert "| `audio` | `audio` | `probabilities`, `window_probabilities` |" in signatures
+    assert "| `features` | `(batch, time, 128)` | float32 |" in signatures
+    assert "| `window_probabilities` | `(batch, windows, classes)` | float32 |" in signatures
+    data = section(card, "Data")
+    assert r"my\_songs, recorded music" in data
+    assert "CC BY 4.0" in data
+    assert "40 train, 20 validation, 12 test" in data
+    assert "Clips of the same artist are on one side of the split." in data
+    training = section(card, "Training")
+    assert (
+        "30 epochs of at most 100, when it no longer got better; the weights are those of epoch 15"
+        in training
+    )
+    assert re.search(r"accuracy 1\.000 \[1\.000,\s1\.000\]", section(card, "How good it is"))
+    assert re.search(r"\| tensorflow \| \d+\.", section(card, "Made with"))
+    assert 'name = "lstm-beat-mel"' in section(card, "Settings")
+
+
+def test_an_affect_model_of_fixed_length():
+    description = describe("multitask-cnn", (), ("valence", "energy")) | {"frames": 1293}
+    shapes = {"valence": (None,), "window_valence": None, "energy": (None,), "window_energy": None}
+    card = model_card("affect", description, {"audio": signature({"audio": (None,)}, shapes)})
+    assert "A CNN, 4 convolution blocks of 32, 64, 128, 256 channels, that rates the affect" in card
+    assert "2 targets, each a number: valence, energy." in card
+    assert "exactly 1293 steps" in section(card, "What it takes")
+    assert "| `window_valence` | `(batch, windows)` | float32 | valence of each window |" in card
+    assert "genre costs" not in card
+    assert "how those labels were gathered is not recorded" in section(card, "Use and limits")
+    assert "Where no beat is found" not in card
+    assert re.search(r"^valence +1\.000", section(card, "How good it is"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("known", "title", "said"),
+    [
+        (
+            {"dataset": {"licence": ""}},
+            "Data",
+            "Licence: **not stated**. Find out what the data may be used for",
+        ),
+        ({"dataset": {"licence": "", "synthetic": True}}, "Data", "generated by this package"),
+        ({"dataset": {"synthetic": True}}, "Use and limits", "what it says of real music means nothing"),
+        ({"split": {"group_by": "none"}}, "Use and limits", "Artists were not kept apart"),
+        ({"split": {"left_out": ["a.mp3", "b.mp3"]}}, "Data", "cannot be read: 2 files."),
+        ({"split": {"test_from": "none", "evaluated": "validation"}}, "Data", "No test clips were kept"),
+    ],
+)
+def test_what_is_not_known_or_flatters_is_said(known, title, said):
+    assert said in section(model_card("m", describe(**known), SIGNATURES), title)
+
+
+@pytest.mark.parametrize("recipe", ["lstm-beat-fused", "cnn", "lstm-beat-chroma", "lstm-mel"])
+def test_no_section_is_empty(recipe):
+    card = model_card("m", describe(recipe), SIGNATURES)
+    titles = re.findall(r"^## (.*)$", card, re.MULTILINE)
+    assert len(titles) == 9
+    assert all(len(section(card, title)) > 40 for title in titles)
+    assert "None" not in card

@@ -1,0 +1,244 @@
+"""Export: what is written, that it is checked first, and that it runs in a session."""
+
+import dataclasses
+import functools
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.models.build import build_model
+from keras_mir.recipes.model_settings import ModelSettings
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
+
+SPEC = FeatureSpec(n_mels=12, n_chroma=4)
+CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
+TARGETS = ("valence", "a.b-c")
+SETTINGS = {
+    "lstm": ModelSettings(kind="lstm", units=4),
+    "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
+    "cnn-any-length": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3)),
+}
+
+
+def build(kind, classes=CLASSES, targets=(), use_cudnn="auto", **changes):
+    return build_model(
+        dataclasses.replace(SETTINGS[kind], **changes),
+        bands=12,
+        time=12 if kind == "cnn" else None,
+        classes=classes,
+        targets=targets,
+        spec=SPEC,
+        feature="mel",
+        use_cudnn=use_cudnn,
+    )
+
+
+def clips(n, time=12):
+    rng = np.random.default_rng(1)
+    features = rng.uniform(-80, 0, (n, time, 12)).astype(np.float32)
+    return features, rng.integers(1, time + 1, n, dtype=np.int32)
+
+
+@pytest.fixture(scope="module")
+def export_genre(tmp_path_factory):
+    """A model of a kind and its export, made once; to be read and not to be changed."""
+    root = tmp_path_factory.mktemp("exports")
+
+    @functools.cache
+    def export(kind):
+        keras.utils.set_random_seed(0)
+        model = build(kind)
+        model.compile("adam", loss={"genre": "sparse_categorical_crossentropy"})
+        path = export_savedmodel(
+            model,
+            root / "models",
+            f"genre-{kind}",
+            description={"classes": CLASSES, "spec": SPEC.to_dict()},
+            classes=CLASSES,
+            rebuild=lambda: build(kind, use_cudnn=False),
+        )
+        return model, path
+
+    return export
+
+
+@pytest.fixture
+def exported(export_genre):
+    return export_genre("cnn-any-length")
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_genre_model(kind, export_genre):
+    model, path = export_genre(kind)
+    assert path.parts[-3:] == ("models", f"genre-{kind}", "1")
+    assert read_description(path) == {"classes": list(CLASSES), "spec": SPEC.to_dict()}
+
+    features, lengths = clips(5)
+    served = session_predict(path, features, lengths, batch_size=2)
+    expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])
+    assert served.keys() == {"probabilities", "classes", "genre"}
+    np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
+    assert served["classes"].tolist() == [list(CLASSES)] * 5
+    assert served["genre"].tolist() == [CLASSES[index] for index in expected.argmax(axis=1)]
+
+
+def test_affect_model(tmp_path):
+    model = build("cnn-any-length", None, TARGETS)
+    path = export_savedmodel(model, tmp_path, "affect", description={}, classes=None)
+    features, lengths = clips(3)
+    served = session_predict(path, features, lengths)
+    expected = model({"features": features, "lengths": lengths})
+    assert served.keys() == set(TARGETS)
+    for target in TARGETS:
+        assert served[target].dtype == np.float32
+        np.testing.assert_allclose(served[target], np.asarray(expected[target])[:, 0], atol=1e-5)
+
+
+def test_signature_has_named_typed_inputs_of_open_length(exported):
+    _, path = exported
+    signature = tf.saved_model.load(path).signatures["serving_default"]
+    inputs = signature.structured_input_signature[1]
+    assert inputs["features"].shape.as_list() == [None, None, 12]
+    assert inputs["features"].dtype == tf.float32
+    assert inputs["lengths"].shape.as_list() == [None]
+    assert inputs["lengths"].dtype == tf.int32
+
+
+def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
+    model, _ = exported
+    (tmp_path / "genre" / "7").mkdir(parents=True)
+    path = export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES, keep_keras=False)
+    assert path == tmp_path / "genre" / "8"
+    assert [p.name for p in tmp_path.iterdir()] == ["genre"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["7", "8"]
+    with pytest.raises(UserError, match=r"model.keras: missing"):
+        load_keras(path)
+
+
+def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
+    model, _ = exported
+    wrong = build("cnn-any-length", normalise="none")
+    with pytest.raises(UserError, match=r"differ by .* in 'probabilities'"):
+        export_savedmodel(model, tmp_path, "m", description={}, classes=CLASSES, rebuild=lambda: wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_diverged_model_is_not_published(tmp_path):
+    model = build("cnn-any-length")
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(UserError, match="training diverged"):
+        export_savedmodel(model, tmp_path, "nan", description={}, classes=CLASSES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
+    model = build("cnn-any-length")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, classes=CLASSES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_half_precision_model_can_be_served_in_float32(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build("cnn-any-length")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    twin = build("cnn-any-length")
+    path = export_savedmodel(model, tmp_path, "m", description={}, classes=CLASSES, rebuild=lambda: twin)
+    assert session_predict(path, *clips(2))["probabilities"].dtype == np.float32
+    assert load_keras(path).get_layer("embedding").compute_dtype == "float32"
+
+
+def test_the_keras_model_inside_answers_the_same_and_carries_no_optimizer(exported):
+    model, path = exported
+    loaded = load_keras(path)
+    assert getattr(loaded, "optimizer", None) is None
+    features, lengths = clips(3)
+    inputs = {"features": features, "lengths": lengths}
+    np.testing.assert_array_equal(loaded(inputs)["genre"], model(inputs)["genre"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 12, 140), r"shape \(2, 12, 140\) do not fit; the model takes \(n, any, 12\)"),
+        ((0, 12, 12), "do not fit"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(exported, shape, message):
+    _, path = exported
+    with pytest.raises(UserError, match=message):
+        session_predict(path, np.zeros(shape, np.float32), np.ones(shape[0], np.int32))
+
+
+def test_a_damaged_export_is_named(exported, tmp_path):
+    path = tmp_path / "1"
+    shutil.copytree(exported[1], path)
+    next((path / "variables").glob("*.index")).unlink()
+    with pytest.raises(UserError, match="cannot be loaded, export it again") as error:
+        session_predict(path, *clips(1))
+    assert "\n" not in str(error.value)
+    (path / "assets.extra" / "model.keras").write_bytes(b"not a zip")
+    with pytest.raises(UserError, match=r"model.keras: cannot be loaded"):
+        load_keras(path)
+    with pytest.raises(UserError, match="give the folder of an exported model's version"):
+        session_predict(tmp_path, *clips(1))
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    model = build("cnn-any-length")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be made"):
+        export_savedmodel(model, tmp_path / "file", "genre", description={}, classes=CLASSES)
+    with pytest.raises(UserError, match="is a file; remove it"):
+        export_savedmodel(model, tmp_path, "file", description={}, classes=CLASSES)
+    with pytest.raises(UserError, match="2 class names for 3 outputs"):
+        export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES[:2])
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_path):
+    export = """
+        import sys
+        from pathlib import Path
+        from keras_mir.command_line.run import import_tensorflow
+        import_tensorflow()
+        from keras_mir.models.build import build_model
+        from keras_mir.recipes.model_settings import ModelSettings
+        from keras_mir.export.savedmodel import export_savedmodel
+        from pipelines.spec import FeatureSpec
+        model = build_model(
+            ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,)),
+            bands=4, time=None, classes=["a", "b"], targets=(), spec=FeatureSpec(n_mels=4), feature="mel",
+        )
+        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, classes=["a", "b"])
+    """
+    load = """
+        import sys
+        import tensorflow as tf
+        with tf.compat.v1.Session(graph=tf.Graph()) as session:
+            model = tf.compat.v1.saved_model.load(session, ["serve"], sys.argv[1] + "/genre/1")
+            signature = model.signature_def["serving_default"]
+            features, lengths = signature.inputs["features"].name, signature.inputs["lengths"].name
+            genre = session.run(signature.outputs["genre"].name, {features: [[[0.0] * 4] * 3], lengths: [3]})
+            assert genre[0] in (b"a", b"b")
+        assert not any(name.startswith("keras_mir") for name in sys.modules)
+    """
+    written = run_python(export, tmp_path)
+    assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+    loaded = run_python(load, tmp_path)
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def run_python(code, *arguments):
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,198 @@
+"""Sound in, answer out: equal to the offline path, and what cannot be answered says why alone."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.build import build_model
+from keras_mir.recipes.model_settings import ModelSettings
+from pipelines.errors import UserError
+from pipelines.extraction.features import extract
+from pipelines.settings import InputSettings
+from pipelines.spec import FeatureSpec
+from pipelines.synthetic.render import render_clip
+
+SPEC = FeatureSpec()
+CLASSES = ("Blues", "Jazz", "Rock")
+
+
+def model_for(settings, frames=None, classes=CLASSES, targets=()):
+    keras.utils.set_random_seed(0)
+    return build_model(
+        ModelSettings(kind="lstm", units=8, layers=1, normalise="range"),
+        bands=SPEC.width(settings.feature),
+        time=frames,
+        classes=classes,
+        targets=targets,
+        spec=SPEC,
+        feature=settings.feature,
+    )
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return np.asarray(render_clip("Rock", 3, 8.0).audio, np.float32)
+
+
+@pytest.fixture(scope="module")
+def beat_answers():
+    settings = InputSettings("mel", sync="beat")
+    model = model_for(settings)
+    return AudioAnswers(model, CLASSES, settings, None, SPEC)
+
+
+@pytest.fixture(scope="module")
+def ask_wav(beat_answers):
+    """Compiled, as it is served."""
+    asked = tf.function(beat_answers.from_wav, input_signature=[tf.TensorSpec([None], tf.string)])
+    return lambda *files: {name: value.numpy() for name, value in asked(tf.constant(files)).items()}
+
+
+@pytest.fixture(scope="module")
+def ask(beat_answers):
+    signature = [
+        tf.TensorSpec([None, None], tf.float32),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None], tf.int32),
+    ]
+    asked = tf.function(beat_answers.from_waveform, input_signature=signature)
+
+    def call(waveform, lengths=None, rate=22050):
+        waveform = np.atleast_2d(np.asarray(waveform, np.float32))
+        n = len(waveform)
+        lengths = np.full(n, waveform.shape[1]) if lengths is None else np.asarray(lengths)
+        outputs = asked(waveform, lengths.astype(np.int32), np.broadcast_to(rate, n).astype(np.int32))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return call
+
+
+def wav(samples, rate=22050, subtype="PCM_16") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="WAV", subtype=subtype)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("feature", "sync", "frames"),
+    [("mel", "beat", None), ("fused", "beat", None), ("chroma", "none", 100), ("mel", "none", 600)],
+)
+def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, frames):
+    settings = InputSettings(feature, sync=sync, frames=frames or "batch")
+    model = model_for(settings, frames)
+    soundfile.write(tmp_path / "clip.wav", clip, 22050, subtype="FLOAT")
+    made = extract(tmp_path / "clip.wav", SPEC)
+    features = (made.beat_fused if sync == "beat" else made.fused).T[:, SPEC.bands(feature)]
+    length = min(len(features), frames or len(features))
+    if frames:
+        fill = -80.0 if feature == "mel" else 0.0
+        features = np.pad(
+            features[:frames], [(0, max(0, frames - len(features))), (0, 0)], constant_values=fill
+        )
+    expected = model({"features": features[None], "lengths": np.array([length])})["genre"].numpy()
+    outputs = AudioAnswers(model, CLASSES, settings, frames, SPEC).from_wav(
+        tf.constant([(tmp_path / "clip.wav").read_bytes()])
+    )
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=2e-4)
+    if sync == "beat":
+        count = int(outputs["beat_counts"][0])
+        np.testing.assert_allclose(outputs["beat_times"][0, :count], made.beats * 512 / 22050, atol=1e-4)
+        assert 50 < outputs["tempo"][0] < 220
+
+
+def test_other_rates_channels_and_widths_change_little(clip, ask_wav):
+    import librosa
+
+    fast = librosa.resample(clip, orig_sr=22050, target_sr=44100)
+    stereo = np.stack([fast, fast], axis=1) * 0.9
+    outputs = ask_wav(wav(clip), wav(stereo, 44100, "PCM_24"), wav(clip, subtype="PCM_32"))
+    assert list(outputs["error"]) == [b""] * 3
+    for row in (1, 2):
+        np.testing.assert_allclose(outputs["probabilities"][row], outputs["probabilities"][0], atol=0.02)
+
+
+def test_one_bad_clip_says_what_is_wrong_and_leaves_the_others_alone(clip, ask_wav):
+    alone = ask_wav(wav(clip))["probabilities"][0]
+    broken = np.array(clip)
+    broken[100] = np.nan
+    outputs = ask_wav(b"junk", wav(clip), wav(clip)[:4000], wav(broken, subtype="FLOAT"), wav(clip[:600]))
+    errors = [error.decode() for error in outputs["error"]]
+    assert errors[1] == ""
+    for error, reason in zip(
+        (errors[0], *errors[2:]),
+        ("not a WAV", "cut off", "NaN or infinite", "shorter than 0.5 s"),
+        strict=True,
+    ):
+        assert reason in error
+    np.testing.assert_allclose(outputs["probabilities"][1], alone, atol=1e-5)
+    bad = [0, 2, 3, 4]
+    assert not outputs["probabilities"][bad].any()
+    assert list(outputs["windows"]) == [0, 1, 0, 0, 0]
+    assert (outputs["beat_times"][bad] == -1).all()
+    assert [genre for row, genre in enumerate(outputs["genre"]) if row in bad] == [b""] * 4
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate", "reason"),
+    [
+        (np.zeros(22050), 22050, "silent"),
+        (np.full(22050, np.inf), 22050, "NaN or infinite"),
+        (np.ones(600), 22050, "shorter than"),
+        (np.ones(22050), 0, "sample rate"),
+        (np.ones(22050), -5, "sample rate"),
+        (np.ones(1000 * 1201), 1000, "longer than 20 minutes"),
+    ],
+)
+def test_what_cannot_be_judged_says_why(ask, waveform, rate, reason):
+    outputs = ask(waveform, rate=rate)
+    assert reason in outputs["error"][0].decode()
+    assert all(np.isfinite(value).all() for value in outputs.values() if value.dtype.kind == "f")
+
+
+def test_what_is_past_the_end_does_not_matter(clip, ask):
+    padded = np.concatenate([clip, np.full(5000, np.nan, np.float32)])
+    here, there = ask(clip), ask(padded, lengths=[len(clip)])
+    assert there["error"][0] == b""
+    np.testing.assert_allclose(there["probabilities"], here["probabilities"], atol=1e-5)
+    np.testing.assert_array_equal(there["beat_times"], here["beat_times"])
+
+
+def test_long_audio_is_the_mean_of_its_windows_and_has_one_run_of_beats(clip, ask):
+    song = np.tile(clip, 9)  # 72 s
+    outputs = ask(np.stack([song, np.pad(clip, (0, len(song) - len(clip)))]), lengths=[len(song), len(clip)])
+    assert list(outputs["windows"]) == [3, 1]
+    np.testing.assert_allclose(outputs["window_starts"][0], [0, 21, 42], atol=0.01)
+    each = outputs["window_probabilities"]
+    np.testing.assert_allclose(outputs["probabilities"][0], each[0].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(each[0, 0], ask(song[: 30 * 22050])["probabilities"][0], atol=1e-5)
+    assert not each[1, 1:].any()
+    beats = outputs["beat_times"][0, : outputs["beat_counts"][0]]
+    assert (np.diff(beats) > 0).all()
+    assert beats[0] < 3
+    assert beats[-1] > 68
+
+
+def test_affect_models_answer_by_the_names_of_their_targets(clip):
+    settings = InputSettings("mel")
+    model = model_for(settings, classes=None, targets=("valence", "energy"))
+    answers = AudioAnswers(model, None, settings, None, SPEC)
+    outputs = answers.from_waveform(clip[None], tf.constant([len(clip)]), tf.constant([22050]))
+    assert set(outputs) == {"error", "windows", "window_starts", "valence", "energy"} | {
+        "window_valence",
+        "window_energy",
+    }
+    assert outputs["valence"].shape == (1,)
+    assert outputs["window_energy"].shape == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["tempo", "starts", "window_valence"])
+def test_a_target_may_not_hide_another_output(name):
+    settings = InputSettings("mel")
+    model = model_for(settings, classes=None, targets=("valence", name))
+    with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
+        AudioAnswers(model, None, settings, None, SPEC)

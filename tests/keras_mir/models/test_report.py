@@ -1,0 +1,259 @@
+"""The report file is strict JSON with stable keys, and its tables fit a terminal."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_mir.evaluate.metrics import classification_metrics, regression_metrics
+from keras_mir.evaluate.table import print_report
+from keras_mir.models.report import (
+    ReportContext,
+    TrainingSummary,
+    build_report,
+    read_report,
+    versions,
+    write_report,
+)
+from pipelines.errors import UserError
+
+COMMON = {"format", "task", "n", "chance", "bootstrap", "dataset", "split", "seed", "recipe", "training"}
+COMMON |= {"model", "versions"}
+GENRE = {"class_names", "accuracy", "macro_f1", "weighted_f1", "per_class", "averages", "confusion_matrix"}
+AFFECT = {"targets", "spearman", "spearman_mean", "rmse", "r2", "undefined"}
+
+CONTEXT = ReportContext(
+    seed=7,
+    split={"evaluated": "test", "method": "stratified", "sizes": {"train": 20, "test": np.int64(6)}},
+    dataset={"name": "my-music", "synthetic": False, "licence": "CC0"},
+    recipe={"name": "cnn", "train": {"epochs": 30, "learning_rate": float("nan")}},
+    training=TrainingSummary(epochs=16, best_epoch=12, stopped_early=True, seconds=4.5),
+    model="saved_models/genre/1",
+)
+NAMES = ("Blues", "Hip-Hop", "Ρεμπέτικο", "[bold]:smile:")
+
+
+def genre_report(context=CONTEXT, names=NAMES):
+    metrics = classification_metrics(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 2]), names)
+    return build_report(task="genre", metrics=metrics, context=context)
+
+
+def affect_report(context=CONTEXT, constant=False):
+    rng = np.random.default_rng(0)
+    true = {name: rng.random(40) for name in ("power", "calmness")}
+    predicted = {name: values + 0.2 * rng.random(40) for name, values in true.items()}
+    if constant:
+        predicted["power"][:] = 0.5
+    return build_report(task="affect", metrics=regression_metrics(true, predicted), context=context)
+
+
+def printed(report, *, width=80, encoding="utf-8", terminal=False):
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, newline="")
+    print_report(report, Console(file=file, width=width, force_terminal=terminal, color_system=None))
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@pytest.mark.parametrize(
+    ("report", "keys"),
+    [
+        (genre_report(), COMMON | GENRE),
+        (affect_report(), COMMON | AFFECT),
+        (affect_report(constant=True), COMMON | AFFECT),
+    ],
+)
+def test_file_is_strict_json_with_the_promised_keys(report, keys, tmp_path):
+    path = write_report(report, tmp_path / "run")
+
+    assert path == tmp_path / "run" / "report.json"
+    content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert set(content) == keys
+    assert content == report == read_report(path) == read_report(path.parent)
+    assert [file.name for file in path.parent.iterdir()] == ["report.json"]
+
+
+def test_genre_report():
+    report = genre_report()
+
+    assert report["task"] == "genre"
+    assert report["n"] == 6
+    assert report["accuracy"]["value"] == pytest.approx(5 / 6)
+    assert set(report["macro_f1"]) == set(report["weighted_f1"]) == {"value", "low", "high"}
+    assert report["class_names"] == list(NAMES)
+    assert report["per_class"]["Hip-Hop"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": 1.0,
+        "f1": pytest.approx(0.8),
+        "support": 2,
+    }
+    assert report["confusion_matrix"][0] == [2, 1, 0, 0]
+    assert report["chance"] == {"majority_share": 0.5, "majority_class": "Blues"}
+    assert report["bootstrap"] == {"seed": 0, "resamples": 1000, "confidence": 0.95}
+
+
+def test_affect_report():
+    report = affect_report()
+
+    assert report["targets"] == ["power", "calmness"]
+    for score in ("spearman", "rmse", "r2"):
+        assert {name: set(interval) for name, interval in report[score].items()} == {
+            name: {"value", "low", "high"} for name in report["targets"]
+        }
+    assert report["spearman_mean"]["low"] < report["spearman_mean"]["high"]
+
+
+def test_what_is_undefined_is_null_with_a_reason():
+    report = affect_report(constant=True)
+
+    nothing = {"value": None, "low": None, "high": None}
+    assert report["spearman"]["power"] == report["spearman_mean"] == nothing
+    assert set(report["undefined"]) == {"spearman.power", "spearman_mean"}
+
+
+def test_context_is_kept_and_made_json():
+    report = genre_report()
+
+    assert report["seed"] == 7
+    assert report["split"]["sizes"] == {"train": 20, "test": 6}
+    assert report["recipe"] == {"name": "cnn", "train": {"epochs": 30, "learning_rate": None}}
+    assert report["training"] == {"epochs": 16, "best_epoch": 12, "stopped_early": True, "seconds": 4.5}
+    assert report["dataset"] == {"name": "my-music", "synthetic": False, "licence": "CC0"}
+    assert genre_report(replace(CONTEXT, training=None))["training"] is None
+
+
+def test_versions_are_of_what_results_depend_on():
+    found = versions()
+
+    assert list(found) == ["python", "keras_mir", "tensorflow", "keras", "numpy", "librosa"]
+    assert found["numpy"] == np.__version__
+
+
+def test_same_report_same_bytes(tmp_path):
+    report = genre_report()
+    shuffled = dict(reversed(report.items()))
+    first, second = write_report(report, tmp_path / "a"), write_report(shuffled, tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_report(tmp_path):
+    path = write_report(genre_report(), tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_report({"n": float("nan")}, tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_metrics_of_the_other_task_are_refused():
+    with pytest.raises(ValueError, match="affect"):
+        build_report(
+            task="affect",
+            metrics=classification_metrics(np.array([0]), np.array([0]), ["Blues"]),
+            context=CONTEXT,
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no report"),
+        (b"{", "not a report"),
+        (b"\xff", "not a report"),
+        (b'{"format": 2}', "format 2"),
+        (b"[]", "format None"),
+    ],
+)
+def test_unreadable_report_is_named(content, message, tmp_path):
+    path = tmp_path / "report.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        read_report(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_tables_fit_80_columns(width, terminal):
+    long = replace(CONTEXT, dataset={**CONTEXT.dataset, "name": "a data set " * 12})
+    names = ("A genre with a name that is much longer than its column", *NAMES[1:])
+    for report in (genre_report(long, names), affect_report(long)):
+        lines = printed(report, width=width, terminal=terminal).splitlines()
+        assert max(map(len, lines)) <= min(width, 80)
+
+
+def test_genre_table_has_every_class_and_average():
+    text = printed(genre_report())
+
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["Blues"] == ["Blues", "1.000", "0.667", "0.800", "3"]
+    assert set(NAMES) <= set(rows)
+    assert rows["accuracy"][1:3] == ["0.833", "6"]
+    for average in ("macro avg", "micro avg", "weighted avg"):
+        assert average in text
+    assert "precision" in text
+    assert "95 % interval" in text
+
+
+def test_affect_table_has_every_target_and_the_mean():
+    report = affect_report()
+    text = printed(report)
+
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    for name in ("power", "calmness"):
+        assert f"{report['spearman'][name]['value']:.3f}" in rows[name]
+        assert f"{report['rmse'][name]['value']:.3f}" in rows[name]
+        assert f"{report['r2'][name]['value']:.3f}" in rows[name]
+    assert f"{report['spearman_mean']['low']:.3f}" in rows["mean"]
+
+
+def test_undefined_correlation_is_explained_under_the_table():
+    text = printed(affect_report(constant=True))
+
+    assert "undefined" in text
+    assert "spearman.power: undefined, for all predictions are the same value." in text
+
+
+def headline(report):
+    return " ".join(printed(report).split("\n\n")[0].split())
+
+
+def test_headline_says_what_was_evaluated_and_what_chance_is():
+    text = headline(genre_report())
+
+    assert "6 clips" in text
+    assert "my-music, test split" in text
+    assert "accuracy 0.833 [" in text
+    assert "always answering Blues, the largest class, would give 0.500" in text
+    assert "synthetic" not in text
+    assert "mean Spearman" in headline(affect_report())
+
+
+@pytest.mark.parametrize("report", [genre_report, affect_report])
+def test_synthetic_music_is_called_so(report):
+    dataset = {"name": "built-in", "synthetic": True, "licence": ""}
+    assert "synthetic music" in headline(report(replace(CONTEXT, dataset=dataset)))
+
+
+@pytest.mark.parametrize(("split", "words"), [("validation", "chosen its best epoch"), ("train", "has seen")])
+def test_scores_on_clips_that_had_a_part_in_training_come_with_a_caveat(split, words):
+    context = replace(CONTEXT, split={**CONTEXT.split, "evaluated": split})
+    assert words in headline(genre_report(context))
+    assert words not in headline(genre_report())
+
+
+def test_output_that_is_not_a_terminal_is_ascii_but_for_names():
+    assert printed(affect_report()).isascii()
+    assert printed(genre_report()).replace("Ρεμπέτικο", "").isascii()
+
+
+def test_names_survive_a_terminal_that_only_has_ascii():
+    assert r"\u03a1\u03b5" in printed(genre_report(), encoding="ascii", terminal=True)

@@ -1,0 +1,202 @@
+"""`python -m keras_mir.predict`: what it prints and writes, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+from keras_mir.predict.__main__ import main
+from keras_mir.predict.songs import result_name
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def predict(monkeypatch, capsys, hearing_models, ask_tiny):
+    """Runs the command on the model `tiny`, which is loaded once for all; exit status, output, errors."""
+    monkeypatch.setattr("keras_mir.predict.choose.ask_model", lambda _: nullcontext(ask_tiny))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = main(["--models", str(hearing_models), *map(str, arguments)])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def with_a_bad_one(songs, tmp_path):
+    """The songs, and between them one that is none."""
+    folder = tmp_path / "music"
+    shutil.copytree(songs, folder)
+    (folder / "aa.mp3").write_text("no music")
+    return folder
+
+
+def test_table(predict, songs):
+    status, out, err = predict(songs)
+    assert status == 0
+    assert err.splitlines()[-1] == "3 answered"
+    lines = out.splitlines()
+    assert lines[0].strip() == str(songs)
+    assert [heading in lines[2] for heading in ("song", "length", "genre", "next", "BPM")] == [True] * 5
+    assert [name in line for name, line in zip(("a.flac", "b.wav", "deep/c.ogg"), lines[4:7], strict=True)]
+    assert "0:09" in lines[5]
+    assert "%" in lines[5]
+
+
+def test_json_lines_go_on_after_a_bad_file(predict, with_a_bad_one):
+    status, out, err = predict(with_a_bad_one, "--json")
+    assert status == 1
+    assert f"error: {with_a_bad_one}/aa.mp3: cannot be decoded" in err
+    assert err.splitlines()[-1] == "3 answered, 1 failed"
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["path"] for answer in answers] == [
+        str(with_a_bad_one / name) for name in ("a.flac", "b.wav", "deep/c.ogg")
+    ]
+    keys = ["path", "model", "duration", "genre", "probabilities", "tempo", "beat_times"]
+    assert [list(answer) for answer in answers] == [keys] * 3
+    assert answers[0]["model"] == "tiny/1"
+    assert answers[0]["probabilities"][answers[0]["genre"]] == max(answers[0]["probabilities"].values())
+
+
+def test_csv_and_its_curve(predict, songs):
+    _, out, _ = predict(songs / "b.wav", songs / "a.flac", songs / "b.wav", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["path"] for row in rows] == [str(songs / "b.wav"), str(songs / "a.flac")]
+    columns = ["path", "duration", "genre", *(f"probability_{name}" for name in ("Blues", "Jazz", "Metal"))]
+    assert list(rows[0]) == [*columns, "tempo", "beats"]
+    _, out, _ = predict(songs / "b.wav", "--csv", "--curve")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (row["start"], row["end"]) == ("0.0", "9.0")
+    assert row["probability_Jazz"] == rows[0]["probability_Jazz"]
+
+
+def test_curve_in_table_and_json(predict, songs):
+    _, out, _ = predict(songs / "b.wav", "--curve")
+    assert "from" in out
+    _, out, _ = predict(songs / "b.wav", "--curve", "--json")
+    (window,) = json.loads(out)["windows"]
+    assert (window["start"], window["end"]) == (0, 9)
+    assert window["values"] == json.loads(out)["probabilities"]
+
+
+def test_results_are_written_and_left_alone(predict, songs, with_a_bad_one, tmp_path):
+    out = tmp_path / "results"
+    assert predict(with_a_bad_one, "--out", out)[0] == 1
+    written = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    names = {f"{result_name(with_a_bad_one / name)}.json" for name in ("a.flac", "b.wav", "deep/c.ogg")}
+    assert written.keys() == names
+    assert json.loads((out / min(names)).read_text())["path"] == str(with_a_bad_one / "a.flac")
+
+    (with_a_bad_one / "aa.mp3").unlink()
+    status, printed, err = predict(with_a_bad_one, "--out", out, "--skip-existing")
+    assert (status, printed, err) == (0, "", "3 already there\n")
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == written
+    # Curves are not in those files, and another song of the same name is another song.
+    assert predict(with_a_bad_one, "--out", out, "--skip-existing", "--curve")[2] == "3 answered\n"
+    assert (
+        predict(with_a_bad_one, songs, "--out", out, "--skip-existing")[2] == "3 answered, 3 already there\n"
+    )
+
+
+def test_a_damaged_result_is_made_again(predict, songs, tmp_path):
+    result = tmp_path / f"{result_name(songs / 'a.flac')}.json"
+    for content in ("{", "[]", '{"model": "tiny/2"}'):
+        result.write_text(content)
+        assert predict(songs / "a.flac", "--out", tmp_path, "--skip-existing")[2] == "1 answered\n"
+
+
+def test_plot(predict, songs, tmp_path):
+    status, _, _ = predict(songs / "b.wav", "--out", tmp_path, "--plot")
+    assert status == 0
+    picture = tmp_path / f"{result_name(songs / 'b.wav')}.png"
+    assert picture.read_bytes().startswith(PNG)
+    picture.unlink()
+    assert predict(songs, "--out", tmp_path, "--plot", "--skip-existing")[2] == "3 answered\n"
+    assert predict(songs, "--out", tmp_path, "--plot", "--skip-existing")[2] == "3 already there\n"
+
+
+def test_names_that_are_not_text(predict, songs, tmp_path):
+    song = tmp_path / "[red]\udcff.flac"
+    shutil.copy(songs / "a.flac", song)
+    for form in ((), ("--json",), ("--csv",)):
+        status, out, _ = predict(song, "--out", tmp_path / "out", *form)
+        assert status == 0
+        assert "[red]" in out
+        assert "xff" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["missing.mp3"], "missing.mp3: no such file or folder"),
+        (["{empty}"], "no audio file in it"),
+        (["{song}", "--plot"], "--plot: needs a folder with results; give it as --out"),
+        (["{song}", "--skip-existing"], "--skip-existing: needs a folder"),
+        (["{song}", "--out", "{song}"], "a file; give a folder"),
+        (["{song}", "--model", "jazz"], "jazz: no exported model"),
+        (["{song}", "--models", "{empty}"], "no exported model in it; train one with"),
+    ],
+)
+def test_mistakes_are_one_line(predict, songs, tmp_path, arguments, reason):
+    filled = [argument.format(empty=tmp_path, song=songs / "a.flac") for argument in arguments]
+    status, out, err = predict(*filled)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert reason in err
+
+
+def test_several_models_are_named(predict, songs, hearing_models, tmp_path):
+    for name in ("one", "two"):
+        shutil.copytree(hearing_models / "tiny", tmp_path / name)
+    status, _, err = predict(songs, "--models", tmp_path)
+    assert status == 2
+    assert err == f"error: {tmp_path}: has one, two; choose one with --model\n"
+    for model in ("two", "two/1", tmp_path / "two"):
+        _, out, _ = predict(songs / "a.flac", "--models", tmp_path, "--model", model, "--json")
+        assert json.loads(out)["model"] == "two/1"
+
+
+def test_help_and_mistakes_import_no_tensorflow(songs):
+    script = (
+        "import sys; from keras_mir.predict import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"assert main([{str(songs)!r}, '--models', '/nowhere']) == 2\n"
+        "import keras_mir.predict.predictor\n"
+        "assert not {'tensorflow', 'keras', 'librosa', 'matplotlib'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SONG_OR_FOLDER" in done.stdout
+
+
+def test_the_picture_of_a_long_song_is_no_wider(tmp_path):
+    import soundfile
+
+    from keras_mir.predict.mel_overview import mel_overview
+    from pipelines.spec import FeatureSpec
+
+    time = np.arange(90 * 8000) / 8000
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * time) * (time >= 45)
+    soundfile.write(tmp_path / "song.flac", tone, 8000)
+    mel, edges = mel_overview(tmp_path / "song.flac", 90.0, FeatureSpec(), columns=100)
+    assert mel.shape[0] == 128
+    assert 90 <= mel.shape[1] <= 101
+    assert edges[0] == 0
+    assert edges[-1] == pytest.approx(90, abs=1)
+    assert mel.max() == 0
+    loud = mel.max(axis=0) > -40
+    assert edges[:-1][loud].min() == pytest.approx(45, abs=1)
+    assert loud[np.searchsorted(edges, 46) :].all()

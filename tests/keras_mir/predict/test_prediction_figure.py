@@ -1,0 +1,52 @@
+"""The picture of a song: what is in it, for genre and for affect."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mir.models.prediction import Prediction, Window
+from keras_mir.predict.prediction_figure import prediction_figure
+from pipelines.spec import FeatureSpec
+
+SPEC = FeatureSpec()
+
+
+def figure_of(windows, probabilities=None, affect=None):
+    prediction = Prediction(
+        path=Path("song.mp3"),
+        duration=80.0,
+        genre=max(probabilities, key=probabilities.get) if probabilities else "",
+        probabilities=probabilities or {},
+        affect=affect or {},
+        tempo=120.4,
+        beat_times=(1.0, 2.0),
+        windows=windows,
+    )
+    figure = prediction_figure(prediction, np.zeros((128, 4)), np.linspace(0, 80, 5), SPEC)
+    figure.canvas.draw()
+    return figure, [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_genres_over_time_and_for_the_whole(several):
+    shares = {f"genre {number}": number / 105 for number in range(15)}
+    windows = tuple(Window(start, start + 30, shares) for start in (0.0, 25.0, 50.0)[: 1 + 2 * several])
+    figure, panels = figure_of(windows, probabilities=shares)
+    assert len(panels) == 2 + several
+    assert figure.get_suptitle() == "song.mp3 · genre 14 · 120 BPM"
+    assert [label.get_text() for label in panels[-1].get_yticklabels()][:2] == ["genre 14", "genre 13"]
+    assert len(panels[-1].patches) == 12
+    assert all(axes.get_xlim() == (0, 80) for axes in panels[:-1])
+
+
+def test_affect_over_time():
+    windows = tuple(
+        Window(start, start + 30, {"calm": start / 100, "joy": 0.5}) for start in (0.0, 25.0, 50.0)
+    )
+    figure, panels = figure_of(windows, affect={"calm": 0.25, "joy": 0.5})
+    assert figure.get_suptitle() == "song.mp3 · 120 BPM"
+    assert len(panels) == 2
+    assert [text.get_text() for text in panels[1].get_legend().get_texts()] == ["calm 0.25", "joy 0.50"]
+    assert list(panels[1].patches[0].get_data().values) == [0, 0.25, 0.5]
+    assert list(panels[1].patches[0].get_data().edges) == [0, 25, 50, 80]

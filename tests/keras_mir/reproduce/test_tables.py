@@ -1,0 +1,152 @@
+"""What stands in the tables, and what must not."""
+
+from dataclasses import replace
+
+import pytest
+
+from keras_mir.reproduce import published
+from keras_mir.reproduce.tables import make_tables
+
+COURSE = (True, "")
+OTHER = (False, "This is other data.")
+
+
+def table_of(experiments, number, settings="report", data=COURSE):
+    return next(
+        one for one in make_tables(experiments, *data) if (one.number, one.settings) == (number, settings)
+    )
+
+
+def row_of(table, name):
+    return next(row for row in table.rows if row.name == name)
+
+
+def test_a_class_has_mean_and_sample_deviation_over_seeds(experiments_of):
+    row = row_of(table_of(experiments_of(), "1"), "Jazz")
+    precision, recall, f1 = row.cells
+    assert precision.mean == pytest.approx(0.41)  # of .40 and .42
+    assert precision.spread == pytest.approx(0.02 / 2**0.5)
+    assert precision.n == 2
+    assert precision.runs == ("report-5c-mel-seed0", "report-5c-mel-seed1")
+    assert (recall.mean, f1.mean) == (pytest.approx(0.205), pytest.approx(0.1025))
+    assert row.support == 40
+    assert row.command.endswith("--seed 0")
+
+
+def test_rows_come_in_the_reports_order(experiments_of):
+    names = [row.name for row in table_of(experiments_of(), "1").rows]
+    assert names == [*published.CLASSES, "accuracy", "macro avg", "micro avg", "weighted avg"]
+
+
+def test_accuracy_stands_below_f1_alone(experiments_of):
+    row = row_of(table_of(experiments_of(), "1"), "accuracy")
+    assert [cell.mean for cell in row.cells] == [None, None, pytest.approx(0.41)]
+    assert row.published == (None, None, 0.36)
+
+
+def test_published_values_stand_beside_the_reports_settings_on_its_data(experiments_of):
+    table = table_of(experiments_of(), "2")
+    assert row_of(table, "Blues").published == (0.25, 0.03, 0.05)
+    assert row_of(table, "weighted avg").published == (0.35, 0.40, 0.34)
+    assert row_of(table, "micro avg").published == (None, None, None)
+    affect = table_of(experiments_of(), "6")
+    assert row_of(affect, "CNN").published == (0.5682, 0.7639, 0.6719, 0.668)
+
+
+def test_published_values_stand_nowhere_on_other_data(experiments_of):
+    tables = make_tables(experiments_of(), *OTHER)
+    assert not any(any(row.published) for table in tables for row in table.rows)
+    assert all("This is other data." in table.note for table in tables if table.settings != "ours")
+
+
+def test_published_values_stand_not_beside_our_variant(experiments_of):
+    table = table_of(experiments_of(), "1", "ours")
+    assert not any(row.published for row in table.rows)
+    assert "our variant, not the report's settings: lstm-mel" in table.title
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (
+            {"classes": published.CLASSES[:9], "support": published.SUPPORT[:9]},
+            "this is 541 clips of 9 classes",
+        ),
+        ({"support": (4,) * 10}, "this is 40 clips of 10 classes"),
+        ({"limit": 48}, "limited to 48 in each part"),
+    ],
+)
+def test_published_values_stand_not_beside_other_classes_or_clips(experiments_of, report, reason):
+    experiments = experiments_of(**report)
+    table = table_of(experiments, "1")
+    assert not any(row.published for row in table.rows)
+    assert reason in table.note
+    overview = table_of(experiments, "", "both")
+    assert not row_of(overview, "5c LSTM, mel: accuracy").published
+    assert row_of(overview, "8 CNN: mean Spearman").published == (0.668, None)
+
+
+def test_a_failed_run_is_left_out_and_named(experiments_of):
+    table = table_of(experiments_of(), "4")
+    cell = row_of(table, "accuracy").cells[2]
+    assert (cell.n, cell.spread) == (1, None)
+    assert "Left out: report-5c-beat-fused-seed1 failed (loss became NaN | epoch 3)." in table.note
+
+
+def test_a_table_without_a_finished_run_says_so(experiments_of):
+    experiments = experiments_of()
+    transfer = experiments[5]
+    waiting = tuple(replace(run, variant="multitask", status="waiting", report=None) for run in transfer.runs)
+    table = table_of([replace(transfer, id="10", runs=waiting)], "7")
+    assert all(cell.mean is None for row in table.rows for cell in row.cells)
+    assert "was not reached" in table.note
+
+
+def test_an_undefined_correlation_is_in_no_mean(experiments_of):
+    table = table_of(experiments_of(), "6")
+    valence, energy, _, mean = row_of(table, "LSTM").cells
+    assert (valence.n, energy.n, mean.n) == (1, 2, 1)
+    assert valence.mean == pytest.approx(0.1)
+    assert mean.mean == pytest.approx((0.1 + 0.4 + 0.25) / 3)
+    assert "valence by report-8-lstm-valence-seed1 (all predictions are the same)" in table.note
+
+
+def test_a_correlation_that_is_always_undefined_is_no_number(experiments_of):
+    experiments = experiments_of(seeds=(1,))
+    cell = row_of(table_of(experiments, "6"), "LSTM").cells[0]
+    assert (cell.mean, cell.spread, cell.n) == (None, None, 0)
+
+
+def test_the_mean_over_targets_is_made_seed_by_seed(experiments_of):
+    # Seeds add 0 and -.01 to the mean .45 of the targets.
+    mean = row_of(table_of(experiments_of(), "6"), "CNN").cells[-1]
+    assert mean.mean == pytest.approx(0.445)
+    assert mean.spread == pytest.approx(0.01 / 2**0.5)
+    assert len(mean.runs) == 6
+
+
+def test_the_overview_sets_both_settings_side_by_side(experiments_of):
+    table = table_of(experiments_of(), "", "both")
+    assert table.columns == ("the report's settings", "our variant")
+    row = row_of(table, "5c LSTM, beat-mel: accuracy")
+    assert [cell.mean for cell in row.cells] == [pytest.approx(0.51), pytest.approx(0.66)]
+    assert row.published == (0.40, None)
+    transfer = row_of(table, "9 transfer: Spearman of energy")
+    assert transfer.cells[0].mean == pytest.approx(0.54)
+    assert transfer.published == (0.7365, None)
+    assert "Always answering Rock, the most frequent class, has accuracy .179." in table.note
+
+
+def test_transfer_to_another_target_has_no_published_value(experiments_of):
+    experiments = experiments_of()
+    run = experiments[5].runs[0]
+    spearman = {"calmness": run.report["spearman"]["energy"]}
+    other = replace(
+        run, target="calmness", report={**run.report, "targets": ["calmness"], "spearman": spearman}
+    )
+    table = table_of([replace(experiments[5], runs=(other,))], "")
+    assert [(row.name, row.published) for row in table.rows] == [("9 transfer: Spearman of calmness", ())]
+
+
+def test_without_experiments_there_are_no_tables():
+    assert make_tables([], *COURSE) == ()

@@ -1,0 +1,114 @@
+"""Seeded splits: shares, groups, and the course's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipelines.datasets.splits import course_split, stratified_split
+from pipelines.errors import UserError
+
+
+def counts(classes: list[str], rows: np.ndarray) -> dict[str, int]:
+    chosen = [classes[row] for row in rows]
+    return {name: chosen.count(name) for name in sorted(set(classes))}
+
+
+@pytest.mark.parametrize(("n", "fraction"), [(2305, 1 / 3), (1122, 1 / 3), (10, 0.25)])
+def test_the_course_split_is_that_of_numpys_global_generator(n, fraction):
+    state = np.random.get_state()
+    try:
+        np.random.seed(420)
+        indices = list(range(n))
+        np.random.shuffle(indices)
+    finally:
+        np.random.set_state(state)
+    cut = int(np.floor(fraction * n))
+    rest, held_out = course_split(n, fraction)
+    assert held_out.tolist() == indices[:cut]
+    assert rest.tolist() == indices[cut:]
+
+
+def test_the_course_split_leaves_the_global_generator_alone():
+    before = np.random.get_state()[1].tolist()
+    course_split(100, 0.3)
+    assert np.random.get_state()[1].tolist() == before
+
+
+def test_every_class_keeps_its_share():
+    classes = ["a"] * 60 + ["b"] * 30 + ["c"] * 9
+    rest, held_out = stratified_split(99, 1 / 3, 0, classes=classes)
+    assert counts(classes, held_out) == {"a": 20, "b": 10, "c": 3}
+    assert sorted([*rest, *held_out]) == list(range(99))
+    assert held_out.tolist() == sorted(held_out)
+
+
+def test_the_seed_decides():
+    classes = ["a", "b"] * 30
+    first, again, other = (stratified_split(60, 0.3, seed, classes=classes)[1] for seed in (1, 1, 2))
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_group_is_on_both_sides(seed):
+    random = np.random.default_rng(seed)
+    artists = [f"artist {number}" for number in random.integers(0, 30, 200)]
+    genre_of = {artist: "ab"[int(artist.split()[1]) % 2] for artist in artists}
+    classes = [genre_of[artist] for artist in artists]
+    for kwargs in ({"groups": artists}, {"groups": artists, "classes": classes}):
+        rest, held_out = stratified_split(200, 0.25, seed, **kwargs)
+        assert not {artists[row] for row in rest} & {artists[row] for row in held_out}
+        assert sorted([*rest, *held_out]) == list(range(200))
+        assert 0.1 < len(held_out) / 200 < 0.4
+    share = counts(classes, held_out)["a"] / len(held_out)
+    assert share == pytest.approx(classes.count("a") / 200, abs=0.2)
+
+
+@pytest.mark.parametrize("fraction", [0.6, 0.75])
+def test_groups_with_classes_meet_a_large_fraction_too(fraction):
+    artists = [str(row // 4) for row in range(200)]
+    classes = ["ab"[row // 4 % 2] for row in range(200)]
+    _, held_out = stratified_split(200, fraction, 0, classes=classes, groups=artists)
+    assert len(held_out) / 200 == pytest.approx(fraction, abs=0.05)
+
+
+def test_without_classes_only_the_share_counts():
+    rest, held_out = stratified_split(30, 1 / 3, 0)
+    assert (len(rest), len(held_out)) == (20, 10)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 5])
+def test_a_fraction_is_between_0_and_1(fraction):
+    with pytest.raises(UserError, match="between 0 and 1"):
+        stratified_split(10, fraction, 0)
+
+
+def test_too_little_to_split_is_said_so():
+    with pytest.raises(UserError, match=r"class 'b' has 1 example, too few"):
+        stratified_split(11, 0.3, 0, classes=["a"] * 10 + ["b"])
+    with pytest.raises(UserError, match=r"class 'b' has 1 group, too few"):
+        stratified_split(8, 0.3, 0, classes=["a"] * 4 + ["b"] * 4, groups=list("uvwxzzzz"))
+    with pytest.raises(UserError, match=r"leaves fewer than one for each of 5 classes"):
+        stratified_split(10, 0.2, 0, classes=list("aabbccddee"))
+    with pytest.raises(UserError, match="all examples are in one group"):
+        stratified_split(10, 0.3, 0, groups=["x"] * 10)
+    with pytest.raises(UserError, match="1 examples are too few"):
+        stratified_split(1, 0.3, 0)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_class_is_on_both_sides_even_of_a_small_split(seed):
+    classes = [name for name in "abc" for _ in range(4)]
+    groups = [f"{name}{row // 2}" for name in "abc" for row in range(4)]
+    for rows in stratified_split(12, 0.3, seed, classes=classes, groups=groups):
+        assert min(counts(classes, rows).values()) > 0
+    rare = ["a"] * 60 + ["b"] * 38 + ["c"] * 2
+    for rows in stratified_split(100, 0.2, seed, classes=rare):
+        assert counts(rare, rows)["c"] == 1
+
+
+def test_groups_that_tie_classes_together_are_an_error():
+    """Three groups of two classes each: the side with one group lacks the third class."""
+    with pytest.raises(UserError, match="cannot be divided"):
+        stratified_split(6, 0.5, 0, classes=list("abbcca"), groups=list("xxyyzz"))

@@ -1,0 +1,274 @@
+"""Extracting a folder of audio: layout, resuming, bad files, full disks."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from threadpoolctl import threadpool_limits
+
+from pipelines.datasets.course import load_course
+from pipelines.datasets.labels import read_label_table
+from pipelines.errors import UserError
+from pipelines.extraction import features
+from pipelines.extraction.dataset import ExtractionResult, extract_dataset
+from pipelines.spec import FeatureSpec
+
+RATE = 22050
+SPEC = FeatureSpec()
+FULL = "fma_genre_spectrograms"
+LABELS = """id,file,genre,calmness,power,artist
+01,a/one.wav,Rock,.1,.9,Ann
+02,a/two.flac,Rock,.2,.8,Bob
+03,b/one.wav,Folk,.3,.7,Cid
+04,b/two.ogg,Folk,.4,.6,Dan
+"""
+
+
+def write_clip(path: Path, seed: int, seconds: float = 1.5) -> None:
+    """A tone over clicks of noise."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    noise = np.random.default_rng(seed).standard_normal(len(t))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(
+        path, 0.2 * np.sin(2 * np.pi * 110 * (seed + 2) * t) + 0.2 * noise * np.exp(-40 * (t % 0.4)), RATE
+    )
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    """A folder of four clips, with ``labels.csv`` beside it."""
+    for seed, name in enumerate(("a/one.wav", "a/two.flac", "b/one.wav", "b/two.ogg")):
+        write_clip(tmp_path / "audio" / name, seed)
+    (tmp_path / "labels.csv").write_text(LABELS)
+    return tmp_path / "audio"
+
+
+def prepare(audio: Path, spec: FeatureSpec = SPEC, **options: object) -> ExtractionResult:
+    labels = read_label_table(audio.parent / "labels.csv")
+    options = {"test_fraction": 0.5, **options}
+    return extract_dataset(audio, labels, audio.parent / "data", spec, **options)  # type: ignore[arg-type]
+
+
+def relabel(audio: Path, text: str) -> None:
+    (audio.parent / "labels.csv").write_text(text)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_course_layout_comes_out(audio: Path) -> None:
+    assert prepare(audio, licence="CC0", seed=3) == ExtractionResult(4, 0, (), 0)
+    data = audio.parent / "data"
+    for synced in (False, True):
+        genre = load_course(data, "genre", synced)
+        assert sorted(genre.table["id"]) == ["01", "02", "03", "04"]
+        assert genre.table["split"].value_counts().to_dict() == {"train": 2, "test": 2}
+        assert sorted(genre.where(genre.table["split"].to_numpy() == "test").table["genre"]) == [
+            "Folk",
+            "Rock",
+        ]
+        affect = load_course(data, "affect", synced)
+        assert affect.targets == ("calmness", "power")
+        assert dict(zip(affect.table["id"], affect.table["power"], strict=True))["02"] == 0.8
+        assert affect.spec == SPEC
+        assert affect.licence == "CC0"
+        for one, other in zip(genre.table["path"], affect.table["path"], strict=True):
+            assert Path(one).samefile(other)
+    assert set(genre.table["artist"]) == {"Ann", "Bob", "Cid", "Dan"}
+
+    split = dict(zip(genre.table["id"], genre.table["split"], strict=True))["01"]
+    with threadpool_limits(limits=1):
+        made = features.extract(audio / "a" / "one.wav", SPEC)
+    for folder, expected in ((FULL, made.fused), (f"{FULL}_beat", made.beat_fused)):
+        written = data / folder / split / "01.fused.full.npy.gz"
+        np.testing.assert_array_equal(np.load(io.BytesIO(gzip.decompress(written.read_bytes()))), expected)
+    beats = np.load(data / "beats" / "01.beats.npy")
+    np.testing.assert_array_equal(beats, made.beats)
+    assert beats.dtype == np.int64
+
+    info = json.loads((data / "dataset.json").read_text())
+    assert info["name"] == info["audio"] == "audio"
+    assert info["feature_spec"] == SPEC.to_dict()
+    assert info["targets"] == ["calmness", "power"]
+    assert (info["seed"], info["test_fraction"], info["group_by"]) == (3, 0.5, "artist")
+    assert info["versions"]["librosa"]
+
+
+def test_processes_write_the_same_bytes_as_one(audio: Path) -> None:
+    prepare(audio)
+    (audio.parent / "data").rename(audio.parent / "one")
+    assert prepare(audio, jobs=2).done == 4
+    assert tree(audio.parent / "data") == tree(audio.parent / "one")
+
+
+def test_a_killed_run_is_taken_up(audio: Path) -> None:
+    prepare(audio)
+    data = audio.parent / "data"
+    complete = tree(data)
+    # As a kill in the middle leaves it: no tables, one clip not there, one half-written.
+    (data / "dataset.json").rename(data / "unfinished.json")
+    for name in complete:
+        if name.endswith(("labels.txt", "examples.csv")) or "/02." in name:
+            (data / name).unlink()
+    half = data / FULL / "train" / ".02.fused.full.npy.gz.4711.tmp"
+    half.write_bytes(b"half")
+
+    with pytest.raises(UserError, match="data: its features have hop_length 512, not 256"):
+        prepare(audio, FeatureSpec(hop_length=256))
+    reported: list[tuple[int, int]] = []
+    result = prepare(audio, progress=lambda finished, total: reported.append((finished, total)))
+    assert result == ExtractionResult(1, 3, (), 0)
+    assert reported == [(3, 4), (4, 4)]
+    assert tree(data) == complete
+
+
+def test_a_name_that_is_lost_is_linked_again(audio: Path) -> None:
+    prepare(audio)
+    data = audio.parent / "data"
+    complete = tree(data)
+    for path in data.glob("multitask_dataset*/*/01.*"):
+        path.unlink()
+    assert prepare(audio) == ExtractionResult(0, 4, (), 0)
+    assert tree(data) == complete
+
+
+def test_a_new_split_moves_features_and_leaves_none_behind(audio: Path) -> None:
+    for split in ("train,train,train,test", "test,train,train,train"):
+        header, *rows = LABELS.splitlines()
+        lines = [f"{row},{side}" for row, side in zip(rows, split.split(","), strict=True)]
+        relabel(audio, "\n".join([f"{header},split", *lines]))
+        result = prepare(audio)
+        examples = load_course(audio.parent / "data", "genre", synced=True)
+        assert examples.table.set_index("id")["split"].sort_index().tolist() == split.split(",")
+    assert result == ExtractionResult(0, 4, (), 0)
+
+
+def test_clips_that_leave_the_table_leave_the_folders(audio: Path) -> None:
+    prepare(audio)
+    relabel(audio, "id,genre,file\n01,Rock,a/one.wav\n02,Rock,a/two.flac\n")
+    assert prepare(audio).unlabelled == 2
+    examples = load_course(audio.parent / "data", "genre", synced=False)
+    assert sorted(examples.table["id"]) == ["01", "02"]
+
+
+def test_clips_go_where_their_labels_are(audio: Path) -> None:
+    relabel(
+        audio,
+        "id,file,genre,calmness,split\n01,a/one.wav,Rock,,train\n02,a/two.flac,,.5,train\n03,b/one.wav,Folk,.1,train\n",
+    )
+    prepare(audio)
+    data = audio.parent / "data"
+    assert load_course(data, "genre", False).table["id"].tolist() == ["01", "03"]
+    assert load_course(data, "affect", True).table["id"].tolist() == ["02", "03"]
+    assert not (data / FULL / "test_labels.txt").exists()
+
+
+def test_groups_stay_together(audio: Path) -> None:
+    rows = [
+        f"{name.stem}{name.parent.name},{name.relative_to(audio)},.5" for name in sorted(audio.rglob("*.*"))
+    ]
+    relabel(audio, "id,file,calm,album\n" + "\n".join(f"{row},{row.split(',')[1][0]}" for row in rows))
+    prepare(audio, group_by="album")
+    table = load_course(audio.parent / "data", "affect", False).table
+    assert table.groupby("album")["split"].nunique().tolist() == [1, 1]
+    assert set(table["split"]) == {"train", "test"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_bad_files_are_reported_and_the_rest_is_done(audio: Path, jobs: int) -> None:
+    (audio / "a" / "one.wav").write_text("not audio at all\n" * 50)
+    flac = (audio / "a" / "two.flac").read_bytes()
+    (audio / "a" / "two.flac").write_bytes(flac[: len(flac) // 2])
+    sides = ("split", "train", "train", "train", "test")
+    relabel(audio, "\n".join(f"{row},{side}" for row, side in zip(LABELS.splitlines(), sides, strict=True)))
+    result = prepare(audio, jobs=jobs)
+    assert result.done == 2
+    assert [file for file, _ in result.failed] == [
+        str(audio / "a" / "one.wav"),
+        str(audio / "a" / "two.flac"),
+    ]
+    assert all(reason.startswith("cannot be decoded") for _, reason in result.failed)
+    assert load_course(audio.parent / "data", "genre", False).table["id"].tolist() == ["03", "04"]
+    assert len((audio.parent / "data" / "examples.csv").read_text().splitlines()) == 3
+
+
+def test_nothing_is_listed_where_nothing_could_be_done(audio: Path) -> None:
+    for path in audio.rglob("*.*"):
+        soundfile.write(path, np.zeros(RATE), RATE, format="WAV")
+    result = prepare(audio)
+    assert [reason.split(";")[0] for _, reason in result.failed] == ["silent"] * 4
+    assert set(tree(audio.parent / "data")) == {"unfinished.json"}
+
+
+def test_a_full_disk_stops_in_one_line_and_leaves_nothing_half_written(
+    audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes, written = Path.write_bytes, []
+
+    def full_after_five_files(self: Path, content: bytes) -> int:
+        written.append(self)
+        if len(written) > 5:
+            write_bytes(self, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return write_bytes(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_after_five_files)
+    with pytest.raises(UserError, match="data: the disk is full; free some"):
+        prepare(audio)
+    monkeypatch.undo()
+    names = set(tree(audio.parent / "data"))
+    assert not any(name.endswith(("tmp", "labels.txt", "dataset.json")) for name in names)
+    assert prepare(audio) == ExtractionResult(3, 1, (), 0)
+
+
+def test_mistakes_are_found_before_any_work(audio: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        extract_dataset(Path("nowhere"), read_label_table(audio.parent / "labels.csv"), audio / "data", SPEC)
+    with pytest.raises(UserError, match="jobs 0"):
+        prepare(audio, jobs=0)
+    with pytest.raises(UserError, match="no column 'band' to group by"):
+        prepare(audio, group_by="band")
+    with pytest.raises(UserError, match="sample rate 100"):
+        prepare(audio, FeatureSpec(sample_rate=100))
+    with pytest.raises(UserError, match=r"held-out fraction 1\.5"):
+        prepare(audio, test_fraction=1.5)
+    relabel(audio, LABELS + "05,gone.wav,Folk,.1,.1,Eve\n06,too.wav,Folk,.1,.1,Eve\n")
+    with pytest.raises(UserError, match=r"labels.csv: the audio of 'gone.wav' \(and of 1 more\) is not in"):
+        prepare(audio)
+    relabel(audio, "id,genre\none,Rock\n")
+    with pytest.raises(UserError, match=r"id 'one' is both .*; say which in a file column"):
+        prepare(audio)
+    relabel(audio, "id,file,genre,split\n1,a/one.wav,Rock,test\n")
+    with pytest.raises(UserError, match="no line has the split train"):
+        prepare(audio)
+    assert not (audio.parent / "data").exists()
+
+
+def test_other_peoples_folders_are_not_touched(audio: Path) -> None:
+    data = audio.parent / "data"
+    data.write_text("mine")
+    with pytest.raises(UserError, match="data: is a file, or in one"):
+        prepare(audio)
+    data.unlink()
+    (data / FULL).mkdir(parents=True)
+    with pytest.raises(UserError, match="data: holds a data set that was not made here"):
+        prepare(audio)
+    (data / "dataset.json").write_text("{")
+    with pytest.raises(UserError, match=r"dataset\.json: damaged"):
+        prepare(audio)
+
+
+def test_damaged_compiled_code_is_said_before_any_clip_fails(audio: Path, monkeypatch) -> None:
+    monkeypatch.setattr("pipelines.extraction.dataset.compile_functions", signal.raise_signal)
+    with pytest.raises(UserError, match=r"librosa fails on plain noise: .*delete the \.nbi and \.nbc files"):
+        prepare(audio, jobs=2)

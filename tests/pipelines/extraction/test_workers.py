@@ -1,0 +1,48 @@
+"""Worker processes: results, deaths and clean ends."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+import subprocess
+from contextlib import closing
+
+from pipelines.extraction.workers import Died, map_in_processes
+
+
+def children() -> str:
+    """The live children of this process, one line each."""
+    listing = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    return "\n".join(
+        line for line in listing.splitlines() if line.split()[0] == str(os.getpid()) and "workers" in line
+    )
+
+
+def test_every_item_gets_its_result() -> None:
+    assert dict(map_in_processes(operator.neg, range(7), jobs=3)) == {item: -item for item in range(7)}
+    assert children() == ""
+
+
+def test_more_jobs_than_items_and_no_items() -> None:
+    assert list(map_in_processes(operator.neg, [1], jobs=4)) == [(1, -1)]
+    assert list(map_in_processes(operator.neg, [], jobs=4)) == []
+
+
+def test_a_process_that_dies_costs_only_its_item() -> None:
+    results = list(map_in_processes(signal.raise_signal, [0, 0, signal.SIGKILL, 0, 0], jobs=2))
+    assert len(results) == 5
+    assert (signal.SIGKILL, Died("its process ended with status -9 (killed)")) in results
+    assert results.count((0, None)) == 4
+
+
+def test_an_exception_is_reported_by_its_last_line() -> None:
+    results = dict(map_in_processes(int, ["1", "x", "2"], jobs=1))
+    assert results == {"1": 1, "2": 2, "x": Died("ValueError: invalid literal for int() with base 10: 'x'")}
+
+
+def test_closing_early_leaves_no_process() -> None:
+    with closing(map_in_processes(operator.neg, range(50), jobs=2)) as results:
+        next(results)
+        assert children() != ""
+    assert children() == ""

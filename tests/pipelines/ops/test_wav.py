@@ -1,0 +1,132 @@
+"""WAV files read in the graph, against libsndfile; what is broken is refused with its reason."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from pipelines.ops.wav import decode_wav
+
+NOISE = np.random.default_rng(0).uniform(-0.9, 0.9, (1000, 2)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def decode():
+    """Compiled, as it is served."""
+    return tf.function(decode_wav, input_signature=[tf.TensorSpec((), tf.string)])
+
+
+def wav(samples=NOISE, rate=44100, subtype="PCM_16", container="WAV") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def riff(*chunks: bytes) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def format_chunk(tag=1, channels=1, rate=8000, bits=16) -> bytes:
+    block = channels * bits // 8
+    return chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * block % 2**32, block, bits))
+
+
+def refusal(decode, contents: bytes) -> str:
+    samples, _, problem = decode(contents)
+    assert samples.shape == (0, 1)
+    return problem.numpy().decode()
+
+
+def samples_of(decode, contents: bytes) -> np.ndarray:
+    samples, _, problem = decode(contents)
+    assert problem.numpy() == b""
+    return samples.numpy()
+
+
+@pytest.mark.parametrize("container", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_every_kind_of_sample_is_read_as_libsndfile_reads_it(decode, container, subtype, channels):
+    samples = np.repeat(NOISE[:, :1], channels, axis=1) * np.linspace(0.1, 1, channels, dtype=np.float32)
+    contents = wav(samples, 48000, subtype, container)
+    expected, rate = soundfile.read(io.BytesIO(contents), dtype="float32", always_2d=True)
+    found, found_rate, problem = decode(contents)
+    assert problem.numpy() == b""
+    assert int(found_rate) == rate == 48000
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_extremes_of_24_bits_keep_their_sign(decode):
+    values = b"".join(struct.pack("<i", value)[:3] for value in (-(2**23), -1, 0, 1, 2**23 - 1))
+    contents = riff(format_chunk(bits=24), chunk(b"data", values))
+    expected = np.array([-(2**23), -1, 0, 1, 2**23 - 1], np.float32)[:, None] / 2**23
+    np.testing.assert_array_equal(samples_of(decode, contents), expected)
+
+
+def test_other_chunks_are_passed_over_wherever_they_stand(decode):
+    sound = chunk(b"data", np.arange(5, dtype="<i2").tobytes())
+    odd = chunk(b"LIST", b"odd")  # padded to an even length
+    contents = riff(odd, format_chunk(), odd, chunk(b"fact", b"1234"), sound, odd)
+    np.testing.assert_array_equal(samples_of(decode, contents)[:, 0], np.arange(5, dtype=np.float32) / 2**15)
+
+
+def test_a_stream_of_unknown_length_is_read_to_its_end(decode):
+    sound = b"data" + struct.pack("<I", 0xFFFFFFFF) + np.arange(5, dtype="<i2").tobytes()
+    assert samples_of(decode, riff(format_chunk(), sound)).shape == (5, 1)
+
+
+def test_half_a_frame_at_the_end_is_dropped(decode):
+    contents = riff(format_chunk(channels=2), chunk(b"data", b"\1" * 11))
+    assert samples_of(decode, contents).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [
+        (b"", "too short"),
+        (b"ID3" + b"\0" * 100, "does not start with RIFF"),
+        (b"RIFX" + wav()[4:], "big-endian"),
+        (b"RIFF" + b"\0" * 4 + b"AVI " + b"\0" * 60, "does not start with RIFF and WAVE"),
+        (wav()[:1000], "cut off"),
+        (wav()[:30], "'fmt ' chunk is missing"),
+        (wav()[:44], "cut off"),
+        (riff(chunk(b"data", b"\0" * 8)), "'fmt ' chunk is missing"),
+        (riff(format_chunk()), "'data' chunk is missing"),
+        (riff(chunk(b"fmt ", b"\1\0"), chunk(b"data", b"\0" * 8)), "too short"),
+        (riff(format_chunk(), chunk(b"data", b"")), "without a single sample"),
+        (riff(format_chunk(tag=7, bits=8), chunk(b"data", b"\0" * 8)), "format 7 with 8 bits"),
+        (riff(format_chunk(bits=12), chunk(b"data", b"\0" * 8)), "format 1 with 12 bits"),
+        (riff(format_chunk(channels=0), chunk(b"data", b"\0" * 8)), "0 channels"),
+        (riff(format_chunk(channels=999), chunk(b"data", b"\0" * 8)), "999 channels"),
+        (riff(format_chunk(rate=0), chunk(b"data", b"\0" * 8)), "rate of 0 Hz"),
+        (riff(format_chunk(rate=2**32 - 1), chunk(b"data", b"\0" * 8)), "rate of 4294967295 Hz"),
+    ],
+)
+def test_what_is_broken_is_refused_with_the_reason(decode, contents, reason):
+    assert reason in refusal(decode, contents)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(decode, value):
+    samples = NOISE.copy()
+    samples[500, 1] = value
+    assert "NaN or infinite" in refusal(decode, wav(samples, subtype="FLOAT"))
+
+
+def test_no_damage_to_a_header_does_worse_than_a_refusal(decode):
+    """Every byte of the header set to several values: read or refused, never a crash or a hang."""
+    good = wav(NOISE[:50])
+    for position in range(44):
+        for value in (0, 1, 127, 128, 255):
+            contents = good[:position] + bytes([value]) + good[position + 1 :]
+            samples, _, problem = decode(contents)
+            assert np.isfinite(samples).all()
+            assert len(samples) > 0 or problem.numpy()
