@@ -30,7 +30,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Side:
-    """A module with a function ``prepare(inputs, **settings) -> Work``, run in a process of its own.
+    """A module with a function `prepare(inputs, **settings) -> Work`, run in a process of its own.
 
     Attributes:
         module: Its dotted name.

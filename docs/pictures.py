@@ -1,4 +1,4 @@
-"""Draw the README's pictures: ``python docs/pictures.py``, from the repository's root."""
+"""Draw the README's pictures: `python docs/pictures.py`, from the repository's root."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Music genre recognition and affect regression with Keras 3 and tf.data.
 
-The commands are ``python -m keras_mir.prepare``, ``keras_mir.fit`` and ``keras_mir.evaluate``.
+The commands are `python -m keras_mir.prepare`, `keras_mir.fit` and `keras_mir.evaluate`.
 Importing the package imports nothing heavy.
 """
 

@@ -36,14 +36,14 @@ def remove_temporary(folders: Iterable[Path]) -> None:
 
 
 def npy_bytes(array: np.ndarray) -> bytes:
-    """The content of a ``.npy`` file."""
+    """The content of a `.npy` file."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def gzip_npy_bytes(array: np.ndarray) -> bytes:
-    """The content of a ``.npy.gz`` file, without name and time: the same for the same array.
+    """The content of a `.npy.gz` file, without name and time: the same for the same array.
 
     Floats from measurements hardly repeat: the search for earlier copies takes four fifths of
     gzip's time and saves 3 % of the size, so only runs are looked for.

@@ -15,16 +15,16 @@ class InputSettings:
 
     Attributes:
         feature: Which bands: mel, chroma or fused (mel, then chroma).
-        sync: ``"none"``, or ``"beat"`` for one step a beat. A beat-synchronous folder is used
+        sync: `"none"`, or `"beat"` for one step a beat. A beat-synchronous folder is used
             as it is; otherwise beats come from the data set where it has them, and are
             tracked where it has none.
-        frames: Steps of an example: a number, ``"longest"`` of the training data, or ``"batch"``
+        frames: Steps of an example: a number, `"longest"` of the training data, or `"batch"`
             for the longest of each batch. Longer examples are cut, shorter ones padded.
-        crop: Where training examples are cut: at the ``"start"``, or at ``"random"``.
+        crop: Where training examples are cut: at the `"start"`, or at `"random"`.
             Held-out examples are always cut at the start.
-        padding: What is added at the end: ``"zero"`` (the report's; in dB that is the loudest
-            level) or ``"floor"`` (silence).
-        bucket: Batch training examples of similar length together; needs ``frames = "batch"``.
+        padding: What is added at the end: `"zero"` (the report's; in dB that is the loudest
+            level) or `"floor"` (silence).
+        bucket: Batch training examples of similar length together; needs `frames = "batch"`.
     """
 
     feature: Feature = "mel"

@@ -19,9 +19,9 @@ class Source:
     Attributes:
         cached: The examples.
         labels: Arrays of first dimension n: class indices int32, or target values float32.
-        weights: Sample weights float32 ``(n,)``, or ``None``.
+        weights: Sample weights float32 `(n,)`, or `None`.
         settings: How examples become batches.
-        frames: Steps of every example of a batch, or ``None`` for the longest of the batch.
+        frames: Steps of every example of a batch, or `None` for the longest of the batch.
         spec: What the features were made with.
     """
 
@@ -48,6 +48,6 @@ class Source:
 
 
 def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:
-    """What every band of a padded step holds: zero, or the floor (mel ``-top_db``, chroma 0)."""
+    """What every band of a padded step holds: zero, or the floor (mel `-top_db`, chroma 0)."""
     floor = (-spec.top_db if settings.padding == "floor" else 0.0,) * spec.n_mels + (0.0,) * spec.n_chroma
     return floor[spec.bands(settings.feature)]

@@ -22,9 +22,9 @@ class FeatureSpec:
         sample_rate: Sampling rate of the audio, in Hz.
         n_fft: Length of the Fourier window, in samples.
         hop_length: Step between frames, in samples.
-        n_mels: Number of mel bands; rows ``0 .. n_mels - 1`` of a fused array.
+        n_mels: Number of mel bands; rows `0 .. n_mels - 1` of a fused array.
         n_chroma: Number of pitch classes; the last rows of a fused array.
-        top_db: Dynamic range in dB; the loudest mel bin of a clip is 0, the floor ``-top_db``.
+        top_db: Dynamic range in dB; the loudest mel bin of a clip is 0, the floor `-top_db`.
     """
 
     sample_rate: int = 22050
@@ -50,7 +50,7 @@ class FeatureSpec:
         return max(1, round(0.5 * self.frame_rate))
 
     def bands(self, feature: Feature) -> slice:
-        """The band columns of ``feature`` in a fused array of shape ``(time, n_bands)``."""
+        """The band columns of `feature` in a fused array of shape `(time, n_bands)`."""
         return {
             "mel": slice(0, self.n_mels),
             "chroma": slice(self.n_mels, self.n_bands),
@@ -58,12 +58,12 @@ class FeatureSpec:
         }[feature]
 
     def width(self, feature: Feature) -> int:
-        """Number of bands of ``feature``."""
+        """Number of bands of `feature`."""
         bands = self.bands(feature)
         return int(bands.stop - bands.start)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable copy; ``from_dict`` undoes it."""
+        """A JSON-serialisable copy; `from_dict` undoes it."""
         return asdict(self)
 
     @classmethod
@@ -71,7 +71,7 @@ class FeatureSpec:
         """Rebuild a spec.
 
         Raises:
-            UserError: If ``values`` has a key that no attribute has.
+            UserError: If `values` has a key that no attribute has.
         """
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:

@@ -38,13 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def fused(frames: int, seed: int) -> np.ndarray:
-    """A fused spectrogram of noise: float64 ``(140, frames)``."""
+    """A fused spectrogram of noise: float64 `(140, frames)`."""
     random = np.random.default_rng(seed)
     return np.concatenate([random.uniform(-80, 0, (128, frames)), random.uniform(0, 1, (12, frames))])
 
 
 def save(path: Path, array: np.ndarray) -> None:
-    """``numpy.save`` without pickles, inside gzip if the name says so."""
+    """`numpy.save` without pickles, inside gzip if the name says so."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     content = gzip.compress(buffer.getvalue(), 1) if path.suffix == ".gz" else buffer.getvalue()
@@ -64,7 +64,7 @@ def make_fused() -> Callable[[int, int], np.ndarray]:
 
 @pytest.fixture
 def make_examples(tmp_path: Path) -> MakeExamples:
-    """Examples of given lengths in ``tmp_path``; row ``i`` is ``fused(lengths[i], seed=i)``."""
+    """Examples of given lengths in `tmp_path`; row `i` is `fused(lengths[i], seed=i)`."""
 
     def make(lengths: Sequence[int]) -> Examples:
         paths = [tmp_path / "features" / f"{row}.npy" for row in range(len(lengths))]
@@ -82,8 +82,8 @@ def course_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course layout in miniature, with its quirks; tests that change it work on a copy.
 
     Zipped and plain files, float16 to float64, big-endian values, C and Fortran order, and names
-    in the label files that are not those on disk. Clip ``n`` is ``fused(60, seed=n)``, in the
-    beat-synchronous twin ``fused(7, seed=n)``.
+    in the label files that are not those on disk. Clip `n` is `fused(60, seed=n)`, in the
+    beat-synchronous twin `fused(7, seed=n)`.
     """
     root = tmp_path_factory.mktemp("course")
     kinds = itertools.product(("C", "F"), ("<f4", "<f8", "<f2", ">f4", ">f8"), (".npy.gz", ".npy"))

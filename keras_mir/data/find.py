@@ -33,8 +33,8 @@ def find_examples(
     """The labelled examples of a data set.
 
     Args:
-        data: Its folder, or ``""`` for the built-in synthetic corpus, which is generated.
-        labels: A label table, or ``""``.
+        data: Its folder, or `""` for the built-in synthetic corpus, which is generated.
+        labels: A label table, or `""`.
         synced: Whether a folder's features are beat-synchronous already.
         recipe: Says which task's labels are wanted, and whether beat-synchronous features are.
         cache: Where features that have to be made are kept.
@@ -55,7 +55,7 @@ def find_features(
 ) -> tuple[Path, Path | None]:
     """The folder of a data set's features, and its label table if that is not in the folder's layout.
 
-    Args, raises: As ``find_examples``.
+    Args, raises: As `find_examples`.
     """
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None

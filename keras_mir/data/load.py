@@ -68,7 +68,7 @@ def load_data(
         cache_folder: Where processed features are kept.
         skip_bad: Leave out files that cannot be read, instead of refusing.
         progress: Called with the number of files done and of all.
-        service: Whose workers run the deterministic steps; ``None`` for this process.
+        service: Whose workers run the deterministic steps; `None` for this process.
 
     Raises:
         UserError: If labels do not fit the task, a class is too small to split, or a file
@@ -187,7 +187,7 @@ def describe_split(
 
 
 def group_column(examples: Examples, settings: SplitSettings) -> str:
-    """The column that keeps groups together, or ``""``.
+    """The column that keeps groups together, or `""`.
 
     Raises:
         UserError: If a column was asked for that the table does not have.
@@ -229,7 +229,7 @@ def _hold_out(
 
 
 def _limited(examples: Examples, settings: SplitSettings) -> Examples:
-    """At most ``settings.limit`` examples, all classes as equal in number as may be, in their order."""
+    """At most `settings.limit` examples, all classes as equal in number as may be, in their order."""
     if not 0 < settings.limit < len(examples):
         return examples
     order = np.random.default_rng(settings.split_seed).permutation(len(examples))

@@ -1,4 +1,4 @@
-"""Workers that load examples for ``fit``, here and elsewhere: ``python -m keras_mir.data_service``."""
+"""Workers that load examples for `fit`, here and elsewhere: `python -m keras_mir.data_service`."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class _Worker:
         )
 
     def ended(self) -> str | None:
-        """Why it has ended; ``None`` while it runs."""
+        """Why it has ended; `None` while it runs."""
         status = self._process.poll()
         if status is None:
             return None

@@ -1,4 +1,4 @@
-"""Evaluate an exported model: ``python -m keras_mir.evaluate saved_models/NAME --data DATA``."""
+"""Evaluate an exported model: `python -m keras_mir.evaluate saved_models/NAME --data DATA`."""
 
 from __future__ import annotations
 

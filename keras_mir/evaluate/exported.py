@@ -29,7 +29,7 @@ from pipelines.spec import FeatureSpec
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What a user asks of ``evaluate``; see its ``--help``."""
+    """What a user asks of `evaluate`; see its `--help`."""
 
     model: Path
     data: str

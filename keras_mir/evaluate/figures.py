@@ -1,6 +1,6 @@
 """Pictures for reports, TensorBoard and print.
 
-Every function returns a matplotlib ``Figure`` of its own, without pyplot and its global state.
+Every function returns a matplotlib `Figure` of its own, without pyplot and its global state.
 Colours can be told apart by colour-blind readers: cividis and magma for values, Okabe and Ito's blue
 and vermilion for pairs. In grey, those two are alike, so that lines of a pair differ in their dashes too.
 """
@@ -54,8 +54,8 @@ def learning_curves(
     """Loss, metrics and, where it is in the history, learning rate over epochs, shown from 1.
 
     Args:
-        history: Values by epoch, as Keras names them: ``loss``, ``val_loss``, ``accuracy`` ...
-            The parts a loss is the sum of (``valence_loss``) get no panel.
+        history: Values by epoch, as Keras names them: `loss`, `val_loss`, `accuracy` ...
+            The parts a loss is the sum of (`valence_loss`) get no panel.
         best_epoch: Index, as Keras counts from 0, of the epoch whose weights the model has.
         stopped_epoch: Index of the epoch after which early stopping ended the training; None
             if it did not.
@@ -91,7 +91,7 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Counts, coloured by their share of the true class.
 
     Args:
-        matrix: int ``(n_classes, n_classes)``, true classes in rows.
+        matrix: int `(n_classes, n_classes)`, true classes in rows.
         class_names: In the order of rows and columns.
     """
     matrix = np.asarray(matrix)
@@ -120,8 +120,8 @@ def scatters(true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
     """Predicted over true values with their Spearman correlation, a panel for each target.
 
     Args:
-        true: ``(n,)`` by target.
-        predicted: ``(n,)`` by target. Values that are not finite are left out.
+        true: `(n,)` by target.
+        predicted: `(n,)` by target. Values that are not finite are left out.
     """
     figure, panels = panel_grid(len(true), width=3.6, height=4.2)
     for axes, target in zip(panels, true, strict=True):
@@ -152,18 +152,18 @@ def spectrogram(
     """A clip's mel spectrogram, chromagram, or both.
 
     Args:
-        features: ``(bands, time)``: mel in dB, chroma, or mel then chroma.
+        features: `(bands, time)`: mel in dB, chroma, or mel then chroma.
         spec: What they were made with.
-        beats: int ``(n,)`` beat frames. They are marked in a spectrogram of frames, and place
+        beats: int `(n,)` beat frames. They are marked in a spectrogram of frames, and place
             the steps of a beat-synchronous one in time.
-        synced: Whether the columns are beat-synchronous. Without ``beats`` the time axis then
+        synced: Whether the columns are beat-synchronous. Without `beats` the time axis then
             counts steps.
         frames: Length of the clip, where the last step of a beat-synchronous spectrogram ends;
             by default that step is as long as the one before.
         title: Of the figure.
 
     Raises:
-        ValueError: If the number of bands is not that of ``spec``, or the steps do not fit the beats.
+        ValueError: If the number of bands is not that of `spec`, or the steps do not fit the beats.
     """
     edges, label = column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
     mel, chroma = _halves(features, spec)
@@ -184,7 +184,7 @@ def spectrogram(
 
 
 def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
-    """Draw mel bands ``(n_mels, time)`` in dB, with their scale, between column edges ``(time + 1,)``."""
+    """Draw mel bands `(n_mels, time)` in dB, with their scale, between column edges `(time + 1,)`."""
     image = _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0))
     axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01)
     hertz = [f for f in _MEL_TICKS if 0 <= mel_row(f, spec) <= spec.n_mels - 1]
@@ -193,7 +193,7 @@ def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) 
 
 
 def draw_chroma(axes: Axes, chroma: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
-    """Draw pitch classes ``(n_chroma, time)``, as ``draw_mel`` does."""
+    """Draw pitch classes `(n_chroma, time)`, as `draw_mel` does."""
     image = _draw_bands(axes, chroma, edges, "cividis", (0.0, 1.0))
     axes.figure.colorbar(image, ax=axes, label="energy", pad=0.01)
     per_class, rest = divmod(spec.n_chroma, len(PITCH_CLASSES))
@@ -203,7 +203,7 @@ def draw_chroma(axes: Axes, chroma: np.ndarray, edges: np.ndarray, spec: Feature
 
 
 def mark_beats(axes: Axes, beats: np.ndarray, spec: FeatureSpec) -> None:
-    """Mark beat frames ``(n,)`` above a spectrogram: lines through it would hide what they point at."""
+    """Mark beat frames `(n,)` above a spectrogram: lines through it would hide what they point at."""
     above = axes.get_xaxis_transform()
     axes.vlines(np.asarray(beats) / spec.frame_rate, 1.01, 1.05, NEUTRAL, transform=above, clip_on=False)
     axes.text(0, 1.06, "beats", transform=axes.transAxes, fontsize="small")
@@ -256,7 +256,7 @@ def _draw_curve(axes: Axes, history: Mapping[str, Sequence[float]], name: str) -
 def column_edges(
     columns: int, spec: FeatureSpec, beats: np.ndarray | None, synced: bool, frames: int | None
 ) -> tuple[np.ndarray, str]:
-    """Where columns begin and end, ``(columns + 1,)``, and the label of that axis; see ``spectrogram``."""
+    """Where columns begin and end, `(columns + 1,)`, and the label of that axis; see `spectrogram`."""
     if not synced:
         return np.arange(columns + 1) / spec.frame_rate, "time (s)"
     if beats is None:

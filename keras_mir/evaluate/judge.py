@@ -28,8 +28,8 @@ class Judgement:
     Attributes:
         metrics: Of the genre task, or of the affect task.
         classes: Class names; empty for affect.
-        true: Labels by output name, ``(n,)``.
-        predicted: Class indices or values by output name, ``(n,)``.
+        true: Labels by output name, `(n,)`.
+        predicted: Class indices or values by output name, `(n,)`.
     """
 
     metrics: ClassificationMetrics | RegressionMetrics
@@ -38,7 +38,7 @@ class Judgement:
     predicted: Mapping[str, np.ndarray]
 
     def report(self, context: ReportContext) -> dict[str, Any]:
-        """The report's content; see ``keras_mir.models.report``."""
+        """The report's content; see `keras_mir.models.report`."""
         return build_report(task=self.task, metrics=self.metrics, context=context)
 
     @property
@@ -46,7 +46,7 @@ class Judgement:
         return "genre" if self.classes else "affect"
 
     def save_figures(self, folder: Path) -> None:
-        """Write ``confusion_matrix.png``, or ``scatter.png``."""
+        """Write `confusion_matrix.png`, or `scatter.png`."""
         if isinstance(self.metrics, ClassificationMetrics):
             figure = figures.confusion_matrix(self.metrics.confusion_matrix, self.classes)
             figures.save(figure, folder / "confusion_matrix.png")
@@ -64,9 +64,9 @@ def judge(
     """Compare a model's outputs with the labels.
 
     Args:
-        labels: Class indices ``(n,)`` as ``"genre"``, or values ``(n,)`` by target.
-        outputs: Probabilities ``(n, n_classes)`` as ``"genre"``, or values ``(n, 1)`` or
-            ``(n,)`` by target.
+        labels: Class indices `(n,)` as `"genre"`, or values `(n,)` by target.
+        outputs: Probabilities `(n, n_classes)` as `"genre"`, or values `(n, 1)` or
+            `(n,)` by target.
         classes: Class names in index order; empty for affect.
         targets: Affect targets; empty for genre.
         seed: Of the confidence intervals.

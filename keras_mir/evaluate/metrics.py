@@ -67,7 +67,7 @@ class Bootstrap:
 
         Args:
             value: The score of the evaluated clips.
-            resampled: float ``(resamples,)``; NaN where a resample has no such score, as when
+            resampled: float `(resamples,)`; NaN where a resample has no such score, as when
                 it holds one clip many times. Those are left out.
         """
         defined = resampled[np.isfinite(resampled)]
@@ -99,8 +99,8 @@ class ClassificationMetrics:
         macro_f1: Mean of the classes' F1, every class counting the same.
         weighted_f1: Mean of the classes' F1, weighted by their support.
         per_class: By class name.
-        averages: ``macro``, ``micro`` and ``weighted``.
-        confusion_matrix: int64 ``(n_classes, n_classes)``: true classes are rows, predicted
+        averages: `macro`, `micro` and `weighted`.
+        confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
             ones columns.
         bootstrap: How the intervals were made.
     """
@@ -134,7 +134,7 @@ class RegressionMetrics:
         spearman_mean: Its mean over the targets; undefined if one of them is.
         rmse: Root mean squared error by target, in the unit of the labels.
         r2: Coefficient of determination by target; 0 is as good as always answering the mean.
-        undefined: Why a score is undefined, by ``<score>.<target>``, or ``spearman_mean``.
+        undefined: Why a score is undefined, by `<score>.<target>`, or `spearman_mean`.
         bootstrap: How the intervals were made.
     """
 
@@ -152,13 +152,13 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     """The most probable class of each clip.
 
     Args:
-        probabilities: float ``(n, n_classes)``.
+        probabilities: float `(n, n_classes)`.
 
     Returns:
-        int64 ``(n,)``.
+        int64 `(n,)`.
 
     Raises:
-        UserError: If a probability is not a number: ``argmax`` would name a class all the same.
+        UserError: If a probability is not a number: `argmax` would name a class all the same.
     """
     _check_not_diverged(probabilities, "class probabilities")
     return np.asarray(probabilities).argmax(axis=1)
@@ -175,15 +175,15 @@ def classification_metrics(
 ) -> ClassificationMetrics:
     """Compare predicted with true classes.
 
-    All of ``class_names`` are scored and averaged over, as scikit-learn does with
-    ``labels=range(n_classes), zero_division=0``: a class that no evaluated clip has appears with
+    All of `class_names` are scored and averaged over, as scikit-learn does with
+    `labels=range(n_classes), zero_division=0`: a class that no evaluated clip has appears with
     support 0 and F1 0, and lowers the macro average. In a resample that happens to miss a class
     which the clips do have, the macro average is over the others, for otherwise every interval of
     a small test set would be pulled down.
 
     Args:
-        true: int ``(n,)`` class indices.
-        predicted: int ``(n,)`` class indices.
+        true: int `(n,)` class indices.
+        predicted: int `(n,)` class indices.
         class_names: Names by index.
         seed: Of the bootstrap.
         resamples: Of the bootstrap.
@@ -239,13 +239,13 @@ def regression_metrics(
 ) -> RegressionMetrics:
     """Compare predicted with true affect values.
 
-    Spearman's correlation is that of the ranks, ``cov(R(X), R(Y)) / (sd R(X) sd R(Y))``, ties
+    Spearman's correlation is that of the ranks, `cov(R(X), R(Y)) / (sd R(X) sd R(Y))`, ties
     sharing their mean rank. A target whose predictions (or labels) are all the same value has no
     ranks to correlate: its correlation is undefined, not 0, and so is the mean over targets.
 
     Args:
-        true: float ``(n,)`` by target.
-        predicted: float ``(n,)`` by target, the same targets.
+        true: float `(n,)` by target.
+        predicted: float `(n,)` by target, the same targets.
         seed: Of the bootstrap; clips are drawn for all targets together.
         resamples: Of the bootstrap.
         confidence: Of the intervals.
@@ -298,7 +298,7 @@ def regression_metrics(
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Spearman's correlation of ``(n,)`` values; None if either are all the same."""
+    """Spearman's correlation of `(n,)` values; None if either are all the same."""
     if not len(x) or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(spearmanr(x, y).statistic)
@@ -329,7 +329,7 @@ def _pair(true: np.ndarray, predicted: np.ndarray, what: str) -> tuple[np.ndarra
 
 
 def _resampled_scores(matrix: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Accuracy, macro and weighted F1 of resampled clips, each ``(resamples,)``.
+    """Accuracy, macro and weighted F1 of resampled clips, each `(resamples,)`.
 
     All three are functions of the confusion matrix, and the matrix of a resample is itself
     multinomial, so single clips need not be drawn.
@@ -351,7 +351,7 @@ def _resampled_scores(matrix: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.
 
 
 def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
-    """How often each of n clips is in each resample: float64 ``(block, n)`` arrays."""
+    """How often each of n clips is in each resample: float64 `(block, n)` arrays."""
     rng = np.random.default_rng(bootstrap.seed)
     block = max(1, _BLOCK // n)
     for start in range(0, bootstrap.resamples, block):
@@ -360,7 +360,7 @@ def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
 
 
 def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's correlation, RMSE and R2 of every resample, ``(3, block)``; NaN where undefined."""
+    """Spearman's correlation, RMSE and R2 of every resample, `(3, block)`; NaN where undefined."""
     n = len(x)
     middle = (n + 1) / 2  # the mean of n ranks, ties or not
     rank_x, rank_y = _weighted_ranks(counts, x) - middle, _weighted_ranks(counts, y) - middle

@@ -18,11 +18,11 @@ def predict_source(model: Any, source: Source) -> dict[str, np.ndarray]:
     """Outputs of a Keras model.
 
     Args:
-        model: A model of ``keras_mir.models``.
+        model: A model of `keras_mir.models`.
         source: The examples.
 
     Returns:
-        Output name to float32 ``(n, ...)``, in the order of the examples.
+        Output name to float32 `(n, ...)`, in the order of the examples.
     """
     batches: list[dict[str, np.ndarray]] = []
     for inputs, *_ in evaluation_batches(source, BATCH_SIZE):
@@ -38,7 +38,7 @@ def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
         source: The examples.
 
     Returns:
-        As ``predict_source``.
+        As `predict_source`.
     """
     batches: list[dict[str, np.ndarray]] = []
     with serve(version) as model:

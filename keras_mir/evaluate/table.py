@@ -26,7 +26,7 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
     """Print a headline and the scores.
 
     Args:
-        report: From ``build_report`` or ``read_report``.
+        report: From `build_report` or `read_report`.
         console: Where to; anything but a terminal gets plain ASCII but for the data's own names.
     """
     printer = _Printer(console)

@@ -1,4 +1,4 @@
-"""A trained model in another format: ``python -m keras_mir.export RUN_OR_MODEL --format litert``."""
+"""A trained model in another format: `python -m keras_mir.export RUN_OR_MODEL --format litert`."""
 
 from __future__ import annotations
 

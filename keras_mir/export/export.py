@@ -31,7 +31,7 @@ _OTHER_TIMES = (3, 33)  # steps, beside those that a SavedModel is checked with
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What a user asks of ``export``; see its ``--help``."""
+    """What a user asks of `export`; see its `--help`."""
 
     model: str
     form: str

@@ -20,7 +20,7 @@ _SECONDS = 600  # to import TensorFlow, load the model and answer
 
 
 class FreshProcess:
-    """A process that answers once; made by ``fresh_process``."""
+    """A process that answers once; made by `fresh_process`."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -29,7 +29,7 @@ class FreshProcess:
         """Load an exported model and run its signatures, one after the other.
 
         Args:
-            path: The folder that holds ``saved_model.pb``.
+            path: The folder that holds `saved_model.pb`.
             requests: Signatures with their inputs, of the dtypes they take; strings as object arrays of
                 bytes.
 

@@ -1,4 +1,4 @@
-"""The page about an exported model that a person reads: ``model_card.md`` beside its description."""
+"""The page about an exported model that a person reads: `model_card.md` beside its description."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def model_card(name: str, description: Mapping[str, Any], signatures: Mapping[st
 
     Args:
         name: The model's, as in TF Serving's URLs.
-        description: Of ``keras_mir.fit.describe``.
-        signatures: ``tensorflow.SignatureDef`` by name.
+        description: Of `keras_mir.fit.describe`.
+        signatures: `tensorflow.SignatureDef` by name.
     """
     parts = [
         f"# {_text(name)}",

@@ -1,8 +1,8 @@
 """A program by itself: loads a SavedModel as TF Serving does, and answers.
 
 It imports nothing but TensorFlow and numpy, so what answers here needs no more than they have. It reads
-one pickled request from standard input, ``(folder, [(signature, {input: array}), ...])``, and writes the
-pickled outputs, ``[{output: array}, ...]``, to standard output; strings are object arrays of bytes.
+one pickled request from standard input, `(folder, [(signature, {input: array}), ...])`, and writes the
+pickled outputs, `[{output: array}, ...]`, to standard output; strings are object arrays of bytes.
 """
 
 import os

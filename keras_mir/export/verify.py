@@ -64,7 +64,7 @@ def verify(path: Path, model: keras.Model, process: FreshProcess, answers: Audio
     precision.
 
     Args:
-        path: The folder that holds ``saved_model.pb``.
+        path: The folder that holds `saved_model.pb`.
         model: A model with this package's inputs and outputs.
         process: Answers for what was written.
         answers: What answers to sound, if the model was exported with that.
@@ -81,7 +81,7 @@ def verify(path: Path, model: keras.Model, process: FreshProcess, answers: Audio
 
 
 def sounds() -> dict[str, tuple[np.ndarray, int]]:
-    """Short clips ``(samples, channels)`` and their sample rates in Hz, the same ones always."""
+    """Short clips `(samples, channels)` and their sample rates in Hz, the same ones always."""
     time = np.arange(44100) / 44100
     noise = np.random.default_rng(0).normal(0.0, 0.1, (22050, 1))
     return {
@@ -93,7 +93,7 @@ def sounds() -> dict[str, tuple[np.ndarray, int]]:
 
 
 def wav_files(clips: Mapping[str, tuple[np.ndarray, int]]) -> dict[str, bytes]:
-    """Those ``sounds`` as WAV files of different formats, and one that is cut off."""
+    """Those `sounds` as WAV files of different formats, and one that is cut off."""
     formats = {"silence": "PCM_U8", "noise": "PCM_24", "tone": "FLOAT", "clip": "PCM_16"}
     files = {}
     for name, (samples, rate) in clips.items():
@@ -104,7 +104,7 @@ def wav_files(clips: Mapping[str, tuple[np.ndarray, int]]) -> dict[str, bytes]:
 
 
 def feature_batches(model: keras.Model) -> Iterator[Batch]:
-    """Batches of features for the signatures ``serving_default`` and ``embedding``."""
+    """Batches of features for the signatures `serving_default` and `embedding`."""
     _, time, bands = model.input["features"].shape
     time = time or 20
     features = np.random.default_rng(0).uniform(-80.0, 0.0, (4, time, bands)).astype(np.float32)
@@ -118,7 +118,7 @@ def feature_batches(model: keras.Model) -> Iterator[Batch]:
 
 
 def sound_batches() -> Iterator[Batch]:
-    """Batches of sound for the signatures ``waveform`` and ``audio``."""
+    """Batches of sound for the signatures `waveform` and `audio`."""
     clips = sounds()
     waveform = np.zeros((len(clips), max(len(samples) for samples, _ in clips.values())), np.float32)
     for row, (samples, _) in enumerate(clips.values()):
@@ -131,7 +131,7 @@ def sound_batches() -> Iterator[Batch]:
 
 
 def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioAnswers | None) -> list[Check]:
-    """What the Keras model in Python answers to ``batches``; ``answers`` where they are of sound."""
+    """What the Keras model in Python answers to `batches`; `answers` where they are of sound."""
     outputs = {**model.output, "embedding": model.get_layer("embedding").output}
     both = keras.Model(model.input, outputs)
     half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model.layers)

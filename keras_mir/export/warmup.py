@@ -1,9 +1,9 @@
 """Requests that TF Serving runs while it loads a model, so that no caller pays for the first one.
 
-They are ``tensorflow.serving.PredictionLog`` messages in a TFRecord file. Those messages come with
+They are `tensorflow.serving.PredictionLog` messages in a TFRecord file. Those messages come with
 tensorflow-serving-api, which an export does without: the few fields needed here are written in
 protobuf's wire format (https://protobuf.dev/programming-guides/encoding), numbered as in TF Serving's
-``prediction_log.proto``, ``predict.proto`` and ``model.proto``.
+`prediction_log.proto`, `predict.proto` and `model.proto`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Feed = Mapping[str, Any]  # tensorflow.TensorProto by the name of the input
 
 
 def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> None:
-    """Write a request for each signature at each of ``BATCH_SIZES``.
+    """Write a request for each signature at each of `BATCH_SIZES`.
 
     Features are of one level, of the length the model takes; sound is a synthetic clip.
 

@@ -1,4 +1,4 @@
-"""Train, evaluate and export a model: ``python -m keras_mir.fit``."""
+"""Train, evaluate and export a model: `python -m keras_mir.fit`."""
 
 from __future__ import annotations
 

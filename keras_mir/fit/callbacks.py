@@ -27,8 +27,8 @@ class StopOnNan(keras.callbacks.Callback):
 class ValidationCorrelation(keras.callbacks.Callback):
     """Spearman's correlation of the validation examples, which no mean over batches gives.
 
-    Adds ``val_spearman`` to the epoch's logs, the mean over targets, and
-    ``val_<target>_spearman`` where there are several. NaN where a model answers one value only.
+    Adds `val_spearman` to the epoch's logs, the mean over targets, and
+    `val_<target>_spearman` where there are several. NaN where a model answers one value only.
     Must stand before the callbacks that are to see it.
     """
 

@@ -1,6 +1,6 @@
 """Save the whole state of training after every epoch, and continue from it.
 
-Keras's own ``BackupAndRestore`` leaves out what EarlyStopping and ReduceLROnPlateau have
+Keras's own `BackupAndRestore` leaves out what EarlyStopping and ReduceLROnPlateau have
 counted and the best weights so far, so a run continued with it may stop at another epoch.
 """
 
@@ -35,7 +35,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: Replaced as a whole after every epoch; never there half-written.
         others: The callbacks whose counters are saved.
-        resume: Whether to take up the checkpoint in ``folder``, if there is one.
+        resume: Whether to take up the checkpoint in `folder`, if there is one.
     """
 
     def __init__(self, folder: Path, others: list[keras.callbacks.Callback], resume: bool) -> None:

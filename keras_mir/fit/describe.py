@@ -20,10 +20,10 @@ def describe(recipe: Recipe, data: Data, examples: Examples, report: dict[str, A
         report: Of its evaluation.
 
     Returns:
-        A JSON-serialisable dictionary: ``feature_spec`` and ``recipe`` say what input the model
-        expects, ``classes`` or ``targets`` what its answers mean, ``dataset`` what it learnt from and
-        under which licence, ``report`` how it was trained and how good it is (see
-        ``keras_mir.models.report``), ``versions`` what it was made with. Where files
+        A JSON-serialisable dictionary: `feature_spec` and `recipe` say what input the model
+        expects, `classes` or `targets` what its answers mean, `dataset` what it learnt from and
+        under which licence, `report` how it was trained and how good it is (see
+        `keras_mir.models.report`), `versions` what it was made with. Where files
         were on this machine is left out.
     """
     said_once = ("recipe", "versions", "model")

@@ -37,7 +37,7 @@ class OverfitCheck:
         return self.last_loss < _MEMORISED * self.first_loss
 
     def summary(self) -> dict[str, float]:
-        """What ``overfit.json`` holds."""
+        """What `overfit.json` holds."""
         return {
             "batches": self.batches,
             "epochs": self.training.epochs,
@@ -49,7 +49,7 @@ class OverfitCheck:
 
 
 def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder) -> OverfitCheck:
-    """Train on ``overfit_batches`` batches over and over: a sound model and pipeline must memorise them.
+    """Train on `overfit_batches` batches over and over: a sound model and pipeline must memorise them.
 
     What works against memorising is switched off: dropout, L2, weight decay, augmentation and
     early stopping.

@@ -47,7 +47,7 @@ _NOT_KEPT = ("recipe", "data_service")  # of a request, with a run: the one has 
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What a user asks of ``fit``; empty text stands for a default.
+    """What a user asks of `fit`; empty text stands for a default.
 
     Attributes:
         recipe: What to train and how.
@@ -63,7 +63,7 @@ class FitRequest:
         seed: Of everything random but the split.
         devices: Train on these in step.
         export: Write a SavedModel.
-        data_service: Where workers load the examples, ``grpc://host:port``; empty for this process.
+        data_service: Where workers load the examples, `grpc://host:port`; empty for this process.
             The results do not depend on it, and a run may go on without it.
     """
 
@@ -134,7 +134,7 @@ def resume_fit(folder: Path, console: Console, data_service: str = "") -> int:
     Args:
         folder: Of the run.
         console: Where to say how far it is.
-        data_service: As ``FitRequest`` has it; a run may go on with another one, or without.
+        data_service: As `FitRequest` has it; a run may go on with another one, or without.
 
     Raises:
         UserError: If there is no run in the folder, or its data have changed.

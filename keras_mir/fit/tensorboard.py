@@ -125,7 +125,7 @@ class HParams(keras.callbacks.Callback):
 
 
 def _spread(n: int, count: int) -> list[int]:
-    """Up to ``count`` of n rows, evenly spread: tables are often sorted by genre."""
+    """Up to `count` of n rows, evenly spread: tables are often sorted by genre."""
     return sorted({int(row) for row in np.linspace(0, n - 1, count)})
 
 
@@ -139,7 +139,7 @@ def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:
 
 
 def _pixels(figure: Figure) -> tf.Tensor:
-    """A figure as ``(1, height, width, 4)`` uint8."""
+    """A figure as `(1, height, width, 4)` uint8."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return tf.image.decode_png(buffer.getvalue(), channels=4)[None]

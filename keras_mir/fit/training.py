@@ -88,7 +88,7 @@ def train(
         resume: Continue from the run's checkpoint, if there is one.
         devices: Train on these in step; by default on all GPUs.
         extra_callbacks: Called after the training's own.
-        service: Whose workers load the examples; ``None`` for this process.
+        service: Whose workers load the examples; `None` for this process.
 
     Raises:
         UserError: If the loss is not a number any more.

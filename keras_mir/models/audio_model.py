@@ -26,7 +26,7 @@ class AudioAnswers(tf.Module):
     """Turns sound into answers: resampling, windows, features, model, and the mean over windows.
 
     Args:
-        model: A model of ``keras_mir.models``.
+        model: A model of `keras_mir.models`.
         classes: Genre names in index order, or None for an affect model.
         settings: The input settings of its recipe.
         frames: Steps the model reads, or None for any number.
@@ -75,18 +75,18 @@ class AudioAnswers(tf.Module):
         """Answer for sound of one channel.
 
         Args:
-            waveform: ``(batch, samples)`` float32, from -1 to 1, filled up at the end.
-            lengths: ``(batch,)`` int32, in samples.
-            rate: ``(batch,)`` int32, in Hz.
+            waveform: `(batch, samples)` float32, from -1 to 1, filled up at the end.
+            lengths: `(batch,)` int32, in samples.
+            rate: `(batch,)` int32, in Hz.
 
         Returns:
-            Outputs by name, the first axis the batch. All have ``error``, a string that is empty
-            where there is an answer; ``windows``, the number of windows, and ``window_starts``
-            ``(batch, most windows)`` in seconds. A genre model has ``genre``, ``classes`` and
-            ``probabilities`` ``(batch, n_classes)``, the mean over windows, and ``window_probabilities``
-            ``(batch, most windows, n_classes)``; an affect model each target ``(batch,)`` and
-            ``window_<target>``. A beat-synchronous model has ``tempo`` in beats per minute,
-            ``beat_times`` ``(batch, most beats)`` in seconds, then -1, and ``beat_counts``. Where
+            Outputs by name, the first axis the batch. All have `error`, a string that is empty
+            where there is an answer; `windows`, the number of windows, and `window_starts`
+            `(batch, most windows)` in seconds. A genre model has `genre`, `classes` and
+            `probabilities` `(batch, n_classes)`, the mean over windows, and `window_probabilities`
+            `(batch, most windows, n_classes)`; an affect model each target `(batch,)` and
+            `window_<target>`. A beat-synchronous model has `tempo` in beats per minute,
+            `beat_times` `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where
             there is no answer numbers are 0, and what lies past a clip's windows is 0.
         """
         lengths = tf.minimum(lengths, tf.shape(waveform)[1])
@@ -96,10 +96,10 @@ class AudioAnswers(tf.Module):
         """Answer for WAV files.
 
         Args:
-            audio: ``(batch,)`` string, the bytes of each file.
+            audio: `(batch,)` string, the bytes of each file.
 
         Returns:
-            As ``from_waveform``.
+            As `from_waveform`.
         """
 
         def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -207,7 +207,7 @@ class AudioAnswers(tf.Module):
 
 
 def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-    """What is wrong with each clip, ``(batch,)`` string; empty where nothing is."""
+    """What is wrong with each clip, `(batch,)` string; empty where nothing is."""
     inside = tf.sequence_mask(lengths, tf.shape(waveform)[1])
     heard = tf.where(inside, waveform, 0.0)
     finite = tf.reduce_all(tf.math.is_finite(heard), axis=1)
@@ -243,6 +243,6 @@ def _beats(answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
 
 
 def _only(good: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Values ``(batch, ...)``, 0 where there is no answer."""
+    """Values `(batch, ...)`, 0 where there is no answer."""
     shape = tf.concat([tf.shape(good), tf.ones([tf.rank(values) - 1], tf.int32)], axis=0)
     return tf.where(tf.reshape(good, shape), values, 0.0)

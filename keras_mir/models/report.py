@@ -1,50 +1,50 @@
 """The report of an evaluation: a JSON file with stable keys.
 
-Scores that carry a confidence interval are written ``{"value", "low", "high"}``, written
+Scores that carry a confidence interval are written `{"value", "low", "high"}`, written
 *interval* below; a score that is undefined has null in all three, never NaN. Epochs count from 1.
 
 Every report has:
 
 =================  ====================================================================
-``format``         1; a reader refuses any other
-``task``           ``"genre"`` or ``"affect"``
-``n``              number of clips evaluated
-``chance``         what guessing gives: for genre ``majority_share`` and
-                   ``majority_class`` of the evaluated clips, for affect ``spearman`` 0
-``bootstrap``      of the intervals: ``seed``, ``resamples``, ``confidence``
-``dataset``        ``name``, ``synthetic`` (true if generated, not recorded), ``licence``
-``split``          ``evaluated``: the split that ``n`` counts; ``sizes`` of all of them, and
+`format`         1; a reader refuses any other
+`task`           `"genre"` or `"affect"`
+`n`              number of clips evaluated
+`chance`         what guessing gives: for genre `majority_share` and
+                   `majority_class` of the evaluated clips, for affect `spearman` 0
+`bootstrap`      of the intervals: `seed`, `resamples`, `confidence`
+`dataset`        `name`, `synthetic` (true if generated, not recorded), `licence`
+`split`          `evaluated`: the split that `n` counts; `sizes` of all of them, and
                    how they were made
-``seed``           of the training
-``recipe``         ``name`` and settings
-``training``       ``epochs`` run, ``stopped_early``: whether early stopping ended it after
-                   them, ``best_epoch`` whose weights the model has, ``seconds``; null
+`seed`           of the training
+`recipe`         `name` and settings
+`training`       `epochs` run, `stopped_early`: whether early stopping ended it after
+                   them, `best_epoch` whose weights the model has, `seconds`; null
                    where a finished model was evaluated
-``model``          path of the model
-``versions``       of ``python``, ``keras_mir``, ``tensorflow``, ``keras``, ``numpy``,
-                   ``librosa``; null for one that is not installed
+`model`          path of the model
+`versions`       of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy`,
+                   `librosa`; null for one that is not installed
 =================  ====================================================================
 
 A genre report also has:
 
 ====================  =================================================================
-``class_names``       in the order of the class index
-``accuracy``          interval
-``macro_f1``          interval; over all of ``class_names``
-``weighted_f1``       interval
-``per_class``         by name: ``precision``, ``recall``, ``f1``, ``support``
-``averages``          the same for ``macro``, ``micro``, ``weighted``
-``confusion_matrix``  list of rows; true classes are rows, predicted ones columns
+`class_names`       in the order of the class index
+`accuracy`          interval
+`macro_f1`          interval; over all of `class_names`
+`weighted_f1`       interval
+`per_class`         by name: `precision`, `recall`, `f1`, `support`
+`averages`          the same for `macro`, `micro`, `weighted`
+`confusion_matrix`  list of rows; true classes are rows, predicted ones columns
 ====================  =================================================================
 
 An affect report also has:
 
 =================  ====================================================================
-``targets``        names, in the order of the model
-``spearman``       interval by target
-``spearman_mean``  interval
-``rmse``, ``r2``   interval by target
-``undefined``      why a score is undefined, by ``<score>.<target>`` or ``spearman_mean``
+`targets`        names, in the order of the model
+`spearman`       interval by target
+`spearman_mean`  interval
+`rmse`, `r2`   interval by target
+`undefined`      why a score is undefined, by `<score>.<target>` or `spearman_mean`
 =================  ====================================================================
 """
 
@@ -101,10 +101,10 @@ class ReportContext:
 
     Attributes:
         seed: Of the training.
-        split: ``evaluated``, the name of the split that was evaluated, the ``sizes`` of all, and
+        split: `evaluated`, the name of the split that was evaluated, the `sizes` of all, and
             how they were made.
-        dataset: ``name``, ``synthetic`` (whether its music was generated) and ``licence``.
-        recipe: ``name`` and settings.
+        dataset: `name`, `synthetic` (whether its music was generated) and `licence`.
+        recipe: `name` and settings.
         training: How the training went; None where a finished model was evaluated.
         model: Where the model is.
     """
@@ -126,7 +126,7 @@ def build_report(
     """Lay out a report as the module describes it.
 
     Returns:
-        Only what JSON has: it survives ``write_report`` and ``read_report`` unchanged.
+        Only what JSON has: it survives `write_report` and `read_report` unchanged.
 
     Raises:
         ValueError: If the metrics are not those of the task.
@@ -144,10 +144,10 @@ def build_report(
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> Path:
-    """Write ``report.json`` so that it is there whole or not at all.
+    """Write `report.json` so that it is there whole or not at all.
 
     Args:
-        report: From ``build_report``.
+        report: From `build_report`.
         folder: Made if it is not there.
 
     Returns:

@@ -18,10 +18,10 @@ from pipelines.files import write_atomically
 class RunFolder:
     """Paths in a run's folder.
 
-    ``recipe.toml`` and ``run.json`` say what was asked for, ``checkpoint`` holds the state
-    after the last whole epoch, ``logs`` what TensorBoard shows; ``split.csv``,
-    ``history.csv``, ``report.json``, ``model.keras``, what it says of itself in
-    ``description.json``, and the pictures are the results; an overfit check has ``overfit.json``
+    `recipe.toml` and `run.json` say what was asked for, `checkpoint` holds the state
+    after the last whole epoch, `logs` what TensorBoard shows; `split.csv`,
+    `history.csv`, `report.json`, `model.keras`, what it says of itself in
+    `description.json`, and the pictures are the results; an overfit check has `overfit.json`
     in place of the report.
     """
 
@@ -82,7 +82,7 @@ class RunFolder:
         """Make the folder and write down what was asked for.
 
         Raises:
-            UserError: As ``check_free``.
+            UserError: As `check_free`.
         """
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)

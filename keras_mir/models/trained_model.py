@@ -25,7 +25,7 @@ class TrainedModel:
     Attributes:
         name: What an export of it is called, unless the user says otherwise.
         model: As it was trained.
-        description: Of ``keras_mir.fit.describe``.
+        description: Of `keras_mir.fit.describe`.
     """
 
     name: str
@@ -48,8 +48,8 @@ def find_trained(place: str, root: Path) -> TrainedModel:
     """Load the model of a run, or the Keras model kept inside an exported one.
 
     Args:
-        place: A run's folder, a model's folder or a version's, or ``NAME`` or ``NAME/VERSION`` in ``root``.
-        root: The export root, ``saved_models``.
+        place: A run's folder, a model's folder or a version's, or `NAME` or `NAME/VERSION` in `root`.
+        root: The export root, `saved_models`.
 
     Raises:
         UserError: If there is none, or it is damaged.

@@ -16,12 +16,12 @@ class Windows:
     """Windows of a batch of clips, one after the other.
 
     Attributes:
-        clip: int32 ``(windows,)``, which clip each is of, increasing.
-        start: int32 ``(windows,)``, its first sample.
-        size: int32 ``(windows,)``, its length in samples.
-        end: int32 ``(windows,)``, where the next one starts, or the clip ends: between start and end
+        clip: int32 `(windows,)`, which clip each is of, increasing.
+        start: int32 `(windows,)`, its first sample.
+        size: int32 `(windows,)`, its length in samples.
+        end: int32 `(windows,)`, where the next one starts, or the clip ends: between start and end
             is what this window alone answers for.
-        counts: int32 ``(batch,)`` windows of each clip, at least 1.
+        counts: int32 `(batch,)` windows of each clip, at least 1.
     """
 
     clip: tf.Tensor
@@ -32,13 +32,13 @@ class Windows:
 
 
 def cut(lengths: tf.Tensor, sample_rate: int) -> Windows:
-    """Cut clips into as few windows of ``WINDOW_SECONDS`` as cover them, spaced evenly.
+    """Cut clips into as few windows of `WINDOW_SECONDS` as cover them, spaced evenly.
 
     Windows overlap a little rather than leave a short one at the end, which a model has not been
     trained on.
 
     Args:
-        lengths: int32 ``(batch,)``, in samples.
+        lengths: int32 `(batch,)`, in samples.
         sample_rate: In Hz.
     """
     window = int(WINDOW_SECONDS * sample_rate)
@@ -64,5 +64,5 @@ def cut(lengths: tf.Tensor, sample_rate: int) -> Windows:
 
 
 def by_clip(values: tf.Tensor, windows: Windows) -> tf.RaggedTensor:
-    """Values ``(windows, ...)`` as ``(batch, windows of the clip, ...)``."""
+    """Values `(windows, ...)` as `(batch, windows of the clip, ...)`."""
     return tf.RaggedTensor.from_row_lengths(values, windows.counts)

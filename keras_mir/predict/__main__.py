@@ -1,4 +1,4 @@
-"""Genre and affect of songs: ``python -m keras_mir.predict SONG_OR_FOLDER...``."""
+"""Genre and affect of songs: `python -m keras_mir.predict SONG_OR_FOLDER...`."""
 
 from __future__ import annotations
 

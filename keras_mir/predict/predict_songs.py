@@ -33,9 +33,9 @@ class PredictRequest:
         server: Where the model is served; empty if it is on this machine.
         form: What to print.
         out: Folder for a JSON file a song; None for none.
-        skip_existing: Leave out songs whose files are in ``out``, by the same model.
+        skip_existing: Leave out songs whose files are in `out`, by the same model.
         curve: Include the windows of every song.
-        plot: Put a picture of every song into ``out``.
+        plot: Put a picture of every song into `out`.
     """
 
     songs: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""``python -m keras_mir.prepare``: audio and its labels to a data set of fused spectrograms."""
+"""`python -m keras_mir.prepare`: audio and its labels to a data set of fused spectrograms."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _PREFIX = "setting_"  # keeps settings apart from a command's own options
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
-    """Add ``--learning-rate`` and all the others, a group a part of the recipe."""
+    """Add `--learning-rate` and all the others, a group a part of the recipe."""
     settings = all_settings()
     for part, kind in part_types().items():
         group = parser.add_argument_group(f"recipe settings: {part}")

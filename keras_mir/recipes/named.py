@@ -1,7 +1,7 @@
-"""The recipes that ``fit --list`` shows.
+"""The recipes that `fit --list` shows.
 
 Those defined here mask padded steps and scale their input, unlike the report whose models they
-are; ``report_recipes`` has the report's own settings.
+are; `report_recipes` has the report's own settings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipelines.errors import UserError
 from pipelines.settings import InputSettings
 
 DEFAULT = "lstm-beat-mel"
-DIGITS = "report-7a-digits"  # the report's CNN on images, which ``reproduce`` alone can train
+DIGITS = "report-7a-digits"  # the report's CNN on images, which `reproduce` alone can train
 
 _FULL_MEL = InputSettings("mel", frames=FRAMES)
 _BEAT_MEL = InputSettings("mel", sync="beat")

@@ -2,10 +2,10 @@
 
 They are what the report did, not what works best: it pads with zeros, which in dB is the loudest
 level, lets the models read the padding as music, and feeds decibels unscaled. Our variants of the
-same experiments stand in ``named_recipes``.
+same experiments stand in `named_recipes`.
 
 What the report leaves open is chosen here: the strength of its L2 penalty and its dropout in CNNs
-(``ModelSettings``' defaults, and 0.2 before a regression), patience (10 epochs for LSTMs, 5 for
+(`ModelSettings`' defaults, and 0.2 before a regression), patience (10 epochs for LSTMs, 5 for
 CNNs), the learning rate of the affect LSTM, and the size of the submission's extra layer.
 """
 

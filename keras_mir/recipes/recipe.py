@@ -22,13 +22,13 @@ class TaskSettings:
     """What is learned.
 
     Attributes:
-        task: ``"genre"`` (one class a clip) or ``"affect"`` (one value a target and clip).
-        classes: Genres to classes: ``auto`` (the course's mapping where all genres are the
-            course's), ``course``, ``as-is`` or a TOML file.
+        task: `"genre"` (one class a clip) or `"affect"` (one value a target and clip).
+        classes: Genres to classes: `auto` (the course's mapping where all genres are the
+            course's), `course`, `as-is` or a TOML file.
         targets: Affect targets, names of columns; none means all the data set has.
-        class_weights: ``"balanced"`` weighs examples so that every class counts the same.
-        loss_weights: Weight of each target's loss, as ``name=weight``; others weigh 1.
-        transfer: Learn only new heads, on the frozen layers of ``backbone``.
+        class_weights: `"balanced"` weighs examples so that every class counts the same.
+        loss_weights: Weight of each target's loss, as `name=weight`; others weigh 1.
+        transfer: Learn only new heads, on the frozen layers of `backbone`.
         backbone: The run, or the exported model, whose layers those are.
     """
 
@@ -50,7 +50,7 @@ class TaskSettings:
         """The weights as numbers.
 
         Raises:
-            UserError: If one is not written ``name=weight``.
+            UserError: If one is not written `name=weight`.
         """
         weights = {}
         for text in self.loss_weights:
@@ -107,12 +107,12 @@ class SplitSettings:
     """Which examples are trained on, which choose the epoch, and which judge.
 
     Attributes:
-        split: ``"stratified"`` by class, or the ``"course"``'s own shuffle.
+        split: `"stratified"` by class, or the `"course"`'s own shuffle.
         validation: Share of the training examples held out to choose the epoch.
         test: Share held out to judge, where the data set has no labelled test examples.
-        group_by: Column whose values stay on one side of every split; ``auto`` is ``artist``
-            where there is such a column, ``none`` splits without groups.
-        split_seed: Same seed, same split, whatever ``--seed`` is.
+        group_by: Column whose values stay on one side of every split; `auto` is `artist`
+            where there is such a column, `none` splits without groups.
+        split_seed: Same seed, same split, whatever `--seed` is.
         limit: Most examples of each part, for a trial: every class in turn, drawn with the
             split's seed; 0 for all.
     """
@@ -184,8 +184,8 @@ class Recipe:
         """Build a recipe from tables.
 
         Args:
-            values: As ``to_dict`` gives them; settings that are missing keep ``base``'s value.
-            base: Where to start; the defaults if ``None``.
+            values: As `to_dict` gives them; settings that are missing keep `base`'s value.
+            base: Where to start; the defaults if `None`.
             source: What messages call the origin, such as a file name.
 
         Raises:
@@ -244,9 +244,9 @@ def all_settings() -> dict[str, Setting]:
 def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
     """Read a recipe that someone wrote, in TOML.
 
-    The file holds the tables ``[task]``, ``[input]``, ``[augment]``, ``[model]``, ``[train]`` and
-    ``[split]``, any of which may be left out, and may start from a named recipe with
-    ``base = "lstm-beat-mel"``.
+    The file holds the tables `[task]`, `[input]`, `[augment]`, `[model]`, `[train]` and
+    `[split]`, any of which may be left out, and may start from a named recipe with
+    `base = "lstm-beat-mel"`.
 
     Raises:
         UserError: If the file cannot be read, or has an unknown key or a wrong value.
@@ -265,7 +265,7 @@ def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
-    """``value``, perhaps text from a command line, as the type of a setting.
+    """`value`, perhaps text from a command line, as the type of a setting.
 
     Raises:
         UserError: If that is not possible.

@@ -1,4 +1,4 @@
-"""Run the published report's experiments: ``python -m keras_mir.reproduce``."""
+"""Run the published report's experiments: `python -m keras_mir.reproduce`."""
 
 from __future__ import annotations
 

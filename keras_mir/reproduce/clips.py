@@ -44,7 +44,7 @@ def _clip(examples: Examples, row: int) -> ClipFeatures:
 
 
 def _read(path: str, beats: str, spec: FeatureSpec) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Features ``(time, bands)``, beat frames ``(n,)``, and the features between them."""
+    """Features `(time, bands)`, beat frames `(n,)`, and the features between them."""
 
     @tf.function
     def read() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -43,8 +43,8 @@ class DataSet:
         why_no_genre: Why there are none, in one sentence.
         why_no_affect: Likewise.
         class_map: Genres to classes.
-        classes: What recipes are given for it: ``auto``, or a file.
-        split: The split all experiments use: ``course`` or ``stratified``.
+        classes: What recipes are given for it: `auto`, or a file.
+        split: The split all experiments use: `course` or `stratified`.
         targets: Affect targets.
         frames: Of the longest full spectrogram.
         why_not_course: Why the report's numbers may not stand beside ours; empty if they may.
@@ -79,7 +79,7 @@ class DataSet:
         return examples
 
     def describe(self, runs: Sequence[Run]) -> dict[str, Any]:
-        """What the page says of it; see ``results.Results``."""
+        """What the page says of it; see `results.Results`."""
         affect = _of_first(runs, "affect")
         return {
             "name": self.name,
@@ -141,7 +141,7 @@ def open_dataset(request: ReproduceRequest, console: Console) -> DataSet:
 def class_counts(
     examples: Examples, classes: Mapping[str, str | None] | None = None
 ) -> dict[str, Counter[str]]:
-    """Clips by class, of the training and the test folder; ``classes`` maps the genres first."""
+    """Clips by class, of the training and the test folder; `classes` maps the genres first."""
     counts: dict[str, Counter[str]] = {"train": Counter(), "test": Counter()}
     for genre, split in zip(examples.table[GENRE], examples.table[SPLIT], strict=True):
         name = classes[genre] if classes else genre

@@ -49,8 +49,8 @@ class Digits:
 
     Attributes:
         name: Of the data set.
-        train_images: float32 ``(n, height, width)``, 0 is background and 1 ink.
-        train_labels: int64 ``(n,)``, 0 to 9.
+        train_images: float32 `(n, height, width)`, 0 is background and 1 ink.
+        train_labels: int64 `(n,)`, 0 to 9.
         test_images: As those for training.
         test_labels: As those for training.
     """
@@ -73,10 +73,10 @@ class DigitsResult:
         n_test: Number of test images.
         history: Metric to values by epoch.
         seconds: Time the training took.
-        image: float32 ``(height, width)``: the first "6" of the test set, whatever the model made of it.
-        hidden: What is left of it after each hidden layer: float32 ``(height / 2, width / 2, 32)`` and
-            ``(height / 4, width / 4, 64)``.
-        probabilities: float32 ``(10,)``: the output for it.
+        image: float32 `(height, width)`: the first "6" of the test set, whatever the model made of it.
+        hidden: What is left of it after each hidden layer: float32 `(height / 2, width / 2, 32)` and
+            `(height / 4, width / 4, 64)`.
+        probabilities: float32 `(10,)`: the output for it.
     """
 
     dataset: str
@@ -99,7 +99,7 @@ def load_digits(mnist: Path | None = None) -> Digits:
     """Handwritten digits, without a download.
 
     Args:
-        mnist: The user's ``mnist.npz``, or folder of IDX files; None for scikit-learn's 1,797 images
+        mnist: The user's `mnist.npz`, or folder of IDX files; None for scikit-learn's 1,797 images
             of 8 x 8, a fifth of which are for testing.
 
     Raises:
@@ -125,14 +125,14 @@ def load_digits(mnist: Path | None = None) -> Digits:
 def build_digits_cnn(height: int, width: int) -> keras.Model:
     """Two hidden layers, each convolution, ReLU and pooling, and a dense output.
 
-    The pools are named ``hidden_1`` and ``hidden_2``, the output ``output``.
+    The pools are named `hidden_1` and `hidden_2`, the output `output`.
 
     Args:
         height: Of the images, in pixels, at least 4.
         width: Of the images, in pixels, at least 4.
 
     Returns:
-        A model from ``(batch, height, width, 1)`` to probabilities ``(batch, 10)``.
+        A model from `(batch, height, width, 1)` to probabilities `(batch, 10)`.
     """
     image = keras.Input((height, width, 1), name="image")
     x = image
@@ -153,8 +153,8 @@ def train_digits(digits: Digits, seed: int, folder: Path, *, epochs: int = EPOCH
     Args:
         digits: A fifth of its training images is held out for validation.
         seed: Of the weights, the order of the images and dropout.
-        folder: Gets ``model.keras``, ``history.csv``, ``activations.npz`` (the picture) and, when
-            all that is there, ``digits.json``.
+        folder: Gets `model.keras`, `history.csv`, `activations.npz` (the picture) and, when
+            all that is there, `digits.json`.
         epochs: At most.
     """
     (folder / _RESULT).unlink(missing_ok=True)
@@ -196,12 +196,12 @@ def train_digits(digits: Digits, seed: int, folder: Path, *, epochs: int = EPOCH
 
 
 def digits_finished(folder: Path) -> bool:
-    """Whether a training in ``folder`` came to its end."""
+    """Whether a training in `folder` came to its end."""
     return (folder / _RESULT).is_file()
 
 
 def read_digits_result(folder: Path) -> DigitsResult:
-    """What a finished training in ``folder`` came to.
+    """What a finished training in `folder` came to.
 
     Raises:
         UserError: If there is none, or a file of it is damaged.
@@ -244,7 +244,7 @@ def _split(labels: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _activations(model: keras.Model, image: np.ndarray) -> list[np.ndarray]:
-    """What each layer makes of one image ``(height, width)``: both hidden ones and the output."""
+    """What each layer makes of one image `(height, width)`: both hidden ones and the output."""
     names = ("hidden_1", "hidden_2", "output")
     layers: Any = keras.Model(model.input, [model.get_layer(name).output for name in names])
     outputs = layers(image[np.newaxis, ..., np.newaxis], training=False)

@@ -57,7 +57,7 @@ class TimeLeft:
 
 
 def in_words(seconds: float) -> str:
-    """Such as ``about 5 min``."""
+    """Such as `about 5 min`."""
     if seconds < 60:
         return "less than a minute"
     minutes = round(seconds / 60)

@@ -18,7 +18,7 @@ def attempt(work: Callable[[], object], log: Path) -> str:
         log: Where the traceback of an error goes that is not the user's.
 
     Returns:
-        One line, or ``""``.
+        One line, or `""`.
 
     Raises:
         OSError: If there is no place left to write to, which no other experiment would survive.

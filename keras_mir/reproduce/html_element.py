@@ -8,12 +8,12 @@ _INLINE = ("a", "b", "span", "strong")
 
 
 def element(name: str, *content: str, **attributes: object) -> str:
-    """An element such as ``<td class="words">...</td>``.
+    """An element such as `<td class="words">...</td>`.
 
     Args:
         name: Of the element.
-        content: HTML, as other elements or ``text`` give it.
-        attributes: By name, ``_`` standing for ``-`` and a last ``_`` for nothing (``class_``); one
+        content: HTML, as other elements or `text` give it.
+        attributes: By name, `_` standing for `-` and a last `_` for nothing (`class_`); one
             that is None or empty is left out.
     """
     written = "".join(

@@ -16,7 +16,7 @@ FILE_NAME = "report.md"
 
 
 def write_markdown(results: Results, folder: Path) -> Path:
-    """Write ``report.md`` so that it is there whole or not at all.
+    """Write `report.md` so that it is there whole or not at all.
 
     Args:
         results: What to show.

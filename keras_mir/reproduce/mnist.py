@@ -1,4 +1,4 @@
-"""MNIST as it lies on a user's disk: Keras's ``mnist.npz``, or the four IDX files of its authors.
+"""MNIST as it lies on a user's disk: Keras's `mnist.npz`, or the four IDX files of its authors.
 
 IDX is a big-endian format: two zero bytes, the type of the values (8 for unsigned bytes), the
 number of dimensions, their sizes as 32-bit integers, then the values in C order
@@ -60,11 +60,11 @@ def read_mnist(path: Path) -> dict[str, np.ndarray]:
     """Read MNIST, or anything in its format.
 
     Args:
-        path: ``mnist.npz``, or a folder with the four IDX files, each gzipped or not.
+        path: `mnist.npz`, or a folder with the four IDX files, each gzipped or not.
 
     Returns:
-        By the names in ``mnist.npz``: images ``x_train`` and ``x_test``, uint8
-        ``(n, height, width)``, and their digits ``y_train`` and ``y_test``, integer ``(n,)``.
+        By the names in `mnist.npz`: images `x_train` and `x_test`, uint8
+        `(n, height, width)`, and their digits `y_train` and `y_test`, integer `(n,)`.
 
     Raises:
         UserError: If a file is missing, damaged, or not of handwritten digits.

@@ -40,7 +40,7 @@ class Banner:
     """What a reader has to know before any number.
 
     Attributes:
-        kind: ``trial``, ``synthetic``, ``failed`` or ``waiting``.
+        kind: `trial`, `synthetic`, `failed` or `waiting`.
         text: One or two sentences.
         items: What failed, and why.
     """
@@ -179,7 +179,7 @@ def overviews(results: Results) -> list[Table]:
 
 
 def table_name(table: Table) -> str:
-    """Such as ``Table 1`` and ``Table 1, our variant``."""
+    """Such as `Table 1` and `Table 1, our variant`."""
     if not table.number:
         return "Overview"
     return f"Table {table.number}{', our variant' if table.settings == 'ours' else ''}"

@@ -22,7 +22,7 @@ _SIZE_IN_PNG = slice(16, 24)  # width and height, in the header that every PNG s
 
 
 def write_page(results: Results, folder: Path) -> Path:
-    """Write ``index.html`` so that it is there whole or not at all.
+    """Write `index.html` so that it is there whole or not at all.
 
     Args:
         results: What to show.

@@ -1,6 +1,6 @@
 """The report's figures that no single evaluation has.
 
-As in ``evaluation.figures``, every function returns a ``Figure`` of its own, fit to print.
+As in `evaluation.figures`, every function returns a `Figure` of its own, fit to print.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class ClipFeatures:
     Attributes:
         id: Of the clip.
         genre: Its class.
-        features: float32 ``(n_bands, time)``: mel in dB, then chroma.
-        synced: float32 ``(n_bands, steps)``: the same between beats.
-        beats: int ``(n,)`` frames.
+        features: float32 `(n_bands, time)`: mel in dB, then chroma.
+        synced: float32 `(n_bands, steps)`: the same between beats.
+        beats: int `(n,)` frames.
         frames: Length of the clip.
     """
 
@@ -136,7 +136,7 @@ def curves_over_seeds(
 
     Args:
         histories: Values by epoch, as Keras names them; None or NaN where undefined.
-        metric: ``accuracy``, say; may be there for validation only, for some seeds only, or not at all.
+        metric: `accuracy`, say; may be there for validation only, for some seeds only, or not at all.
         stops: For each seed, the index of the epoch after which early stopping ended it; None if it
             did not.
         bests: For each seed, the index of the epoch whose weights were kept.
@@ -172,7 +172,7 @@ def transfer_curves(
 
     Args:
         histories: A history for each seed.
-        correlation: Its name in the histories, without ``val_``; if it is in none, the loss is alone.
+        correlation: Its name in the histories, without `val_`; if it is in none, the loss is alone.
         title: Of the figure.
     """
     none: list[int | None] = [None] * len(histories)
@@ -188,9 +188,9 @@ def digit_layers(
     """What each layer of a small CNN makes of one digit.
 
     Args:
-        image: ``(height, width)``, the input.
-        hidden: ``(height, width, channels)`` for each hidden layer.
-        probabilities: ``(10,)``, the output.
+        image: `(height, width)`, the input.
+        hidden: `(height, width, channels)` for each hidden layer.
+        probabilities: `(10,)`, the output.
         digit: What the image shows.
     """
     rows = [-(-layer.shape[-1] // _CHANNELS_PER_ROW) for layer in hidden]
@@ -221,7 +221,7 @@ def first_layer_filters(kernels: np.ndarray) -> Figure:
     Negative weights have a dot: without colour, they would look like positive ones.
 
     Args:
-        kernels: ``(time, bands, 1, filters)``.
+        kernels: `(time, bands, 1, filters)`.
     """
     tiles = np.moveaxis(kernels[:, :, 0, :], -1, 0).transpose(0, 2, 1)  # bands upwards, time to the right
     rows = -(-len(tiles) // _FILTERS_PER_ROW)
@@ -291,7 +291,7 @@ def _draw_tiles(
     limits: tuple[float, float],
     **how: str,
 ) -> AxesImage:
-    """Small pictures ``(n, height, width)`` in rows, without axes."""
+    """Small pictures `(n, height, width)` in rows, without axes."""
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, tile in zip(panels, tiles, strict=False):
         image: AxesImage = axes.imshow(tile, cmap=colours, vmin=limits[0], vmax=limits[1], **how)

@@ -61,7 +61,7 @@ class Variant:
     """A training that a step takes, for every seed.
 
     Attributes:
-        name: What both settings of it have in common; see ``results.Run``.
+        name: What both settings of it have in common; see `results.Run`.
         report: Recipe with the report's settings; empty where it has none.
         ours: Our variant; empty where there is none.
         per_target: Whether each target has a model of its own.
@@ -102,7 +102,7 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
 
 @dataclass(frozen=True)
 class Planned:
-    """One training to do; see ``results.Run`` for what the names mean.
+    """One training to do; see `results.Run` for what the names mean.
 
     Attributes:
         changes: Settings that differ from the named recipe's.

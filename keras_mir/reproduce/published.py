@@ -15,7 +15,7 @@ class ClassificationTable:
     """A published classification report.
 
     Attributes:
-        classes: Scores in the order of ``CLASSES``.
+        classes: Scores in the order of `CLASSES`.
         accuracy: Share of the test clips that were told right.
         macro: Mean over the classes.
         weighted: Mean over the classes, weighted by support.

@@ -19,7 +19,7 @@ _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls 
 
 @dataclass(frozen=True)
 class ReproduceRequest:
-    """What a user asks of ``reproduce``; empty text stands for a default.
+    """What a user asks of `reproduce`; empty text stands for a default.
 
     Attributes:
         out: Folder of the page.
@@ -30,7 +30,7 @@ class ReproduceRequest:
         seeds: Number of seeds: 0, 1, ...
         quick: Try everything out on little data, in minutes.
         targets: Affect targets; empty for the report's three, or else the data's first three.
-        classes: Class mapping; see ``TaskSettings``.
+        classes: Class mapping; see `TaskSettings`.
         frames: Where full spectrograms are cut; 0 for the longest clip, of the built-in corpus for six
             seconds.
         limit: Most clips of each part of the split; 0 for all, of the built-in corpus for 96.
@@ -98,9 +98,9 @@ class State:
 class ReportFolder:
     """The folder of a reproduction, which belongs to one question: same data, same scale.
 
-    ``reproduction.json`` says what was asked; ``runs`` holds a folder a training, ``logs`` what each
-    printed, ``figures`` the pictures, ``cache`` processed features; ``index.html``, ``report.md`` and
-    ``results.json`` are the results.
+    `reproduction.json` says what was asked; `runs` holds a folder a training, `logs` what each
+    printed, `figures` the pictures, `cache` processed features; `index.html`, `report.md` and
+    `results.json` are the results.
     """
 
     def __init__(self, request: ReproduceRequest) -> None:

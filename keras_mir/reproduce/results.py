@@ -1,4 +1,4 @@
-"""What came of a reproduction: everything its page shows, as ``results.json`` holds it."""
+"""What came of a reproduction: everything its page shows, as `results.json` holds it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Run:
     """One training.
 
     Attributes:
-        name: Also that of its folder, such as ``report-5c-beat-mel-seed0``.
+        name: Also that of its folder, such as `report-5c-beat-mel-seed0`.
         recipe: Named recipe it was made with.
         settings: Whether the recipe has the report's settings, or is our better variant.
         variant: What runs with both settings, and all seeds, have in common: the input of an LSTM
-            (``mel``, ``beat-mel``, ``beat-chroma``, ``beat-fused``), or the model of an affect
-            regression (``lstm``, ``cnn``, ``transfer``, ``multitask`` ...).
+            (`mel`, `beat-mel`, `beat-chroma`, `beat-fused`), or the model of an affect
+            regression (`lstm`, `cnn`, `transfer`, `multitask` ...).
         target: The one target it learns; empty for genre and for several targets.
         seed: Of the training.
         command: What repeats it.
         folder: Where it is, relative to the page.
-        status: ``done``, ``failed``, or ``waiting`` where the reproduction was stopped before it.
+        status: `done`, `failed`, or `waiting` where the reproduction was stopped before it.
         reason: Why it failed, in one line.
-        report: Content of its ``report.json``, see ``keras_mir.models.report``; None
+        report: Content of its `report.json`, see `keras_mir.models.report`; None
             unless it is done, and for an overfit check and for digits, which have none.
         history: Metric to values by epoch.
         seconds: Time it took.
@@ -65,7 +65,7 @@ class Picture:
     Attributes:
         file: PNG, relative to the page.
         caption: What it shows.
-        counterpart: The figure of the report it stands for, such as ``Fig 9b``; empty if none.
+        counterpart: The figure of the report it stands for, such as `Fig 9b`; empty if none.
         command: What made it.
     """
 
@@ -80,9 +80,9 @@ class Experiment:
     """One step of the report.
 
     Attributes:
-        id: As the report's list has it: ``1`` ... ``5a``, ``5b`` ... ``11``.
+        id: As the report's list has it: `1` ... `5a`, `5b` ... `11`.
         title: What is done.
-        status: ``failed`` if any part of it is.
+        status: `failed` if any part of it is.
         reason: Why it failed, in one line.
         runs: Its trainings.
         pictures: Its figures.
@@ -139,9 +139,9 @@ class Table:
     """A table of the page.
 
     Attributes:
-        number: The report's table it stands for, ``"1"`` to ``"7"``; empty if none.
+        number: The report's table it stands for, `"1"` to `"7"`; empty if none.
         title: What it shows.
-        settings: Whose settings its runs have; ``both`` where the columns tell.
+        settings: Whose settings its runs have; `both` where the columns tell.
         columns: Names of the cells.
         rows: The rows.
         note: Such as why no published values stand beside ours.
@@ -183,8 +183,8 @@ class Results:
     """A whole reproduction.
 
     Attributes:
-        dataset: ``name``, ``licence``, ``synthetic``, ``is_course``: whether it is the report's own
-            data, and ``why_not`` in one sentence; ``genre`` and ``affect``: sizes of the splits,
+        dataset: `name`, `licence`, `synthetic`, `is_course`: whether it is the report's own
+            data, and `why_not` in one sentence; `genre` and `affect`: sizes of the splits,
             classes or targets, and how the split was made.
         command: What repeats everything.
         quick: Whether it was a trial, too short to judge anything by.
@@ -216,7 +216,7 @@ class Results:
 
 
 def write_results(results: Results, folder: Path) -> Path:
-    """Write ``results.json`` so that it is there whole or not at all; what is not finite is null."""
+    """Write `results.json` so that it is there whole or not at all; what is not finite is null."""
     from keras_mir.models.report import plain
 
     content = {"format": FORMAT, **plain(dataclasses.asdict(results))}

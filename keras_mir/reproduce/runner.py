@@ -145,7 +145,7 @@ def _experiment(
     folder: ReportFolder,
     dataset: DataSet,
 ) -> Experiment:
-    """A step with its trainings and pictures; ``before`` are the steps before it."""
+    """A step with its trainings and pictures; `before` are the steps before it."""
     if reason := _missing(step, dataset):
         return Experiment(step.id, step.title, "failed", reason)
     if step.id == "7a":

@@ -60,7 +60,7 @@ def mean_correlations(runs: Sequence[Run], targets: Sequence[str]) -> BySeed:
 
 
 def cell(scores: Iterable[float | None], runs: Sequence[Run]) -> Cell:
-    """Mean and sample standard deviation of the scores that are defined, one a seed, made from ``runs``."""
+    """Mean and sample standard deviation of the scores that are defined, one a seed, made from `runs`."""
     values = [value for value in scores if value is not None]
     return Cell(
         mean=fmean(values) if values else None,

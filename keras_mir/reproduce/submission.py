@@ -30,7 +30,7 @@ def write_submission(
     Args:
         path: The file; replaced if it is there.
         ids: Of the clips, without suffix.
-        values: Predictions by target, float ``(n,)`` in the order of the ids; targets become
+        values: Predictions by target, float `(n,)` in the order of the ids; targets become
             columns in this order. What is outside [0, 1] is clipped.
         suffix: Stands behind every id.
 
@@ -72,7 +72,7 @@ def clip_to_unit(values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
     """Clip to [0, 1].
 
     Args:
-        values: float ``(n,)`` by target.
+        values: float `(n,)` by target.
 
     Returns:
         The same within [0, 1], and how many values that changed.
@@ -98,7 +98,7 @@ def check_submission(path: Path, ids: Sequence[str], targets: Sequence[str], suf
 
 
 def _check(file: Path, name: Path, ids: Sequence[str], targets: Sequence[str], suffix: str) -> None:
-    """Check ``file``, which errors call ``name``."""
+    """Check `file`, which errors call `name`."""
     header, *rows = _read_rows(file, name)
     expected = [f"Id{suffix}", *targets]
     if header != expected:

@@ -9,7 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def score(value: float | None) -> str:
-    """A score with three decimals and no leading zero, such as ``.583``; a dash if it is undefined."""
+    """A score with three decimals and no leading zero, such as `.583`; a dash if it is undefined."""
     if value is None:
         return UNDEFINED
     text = f"{abs(value):.3f}".removeprefix("0")
@@ -17,18 +17,18 @@ def score(value: float | None) -> str:
 
 
 def difference(value: float) -> str:
-    """A difference of scores with its sign, such as ``+.071``."""
+    """A difference of scores with its sign, such as `+.071`."""
     text = score(value)
     return text if text.startswith(MINUS) else f"+{text}"
 
 
 def spread(mean: float | None, deviation: float | None) -> str:
-    """Such as ``.583 ± .026``; without the second part where there is no spread."""
+    """Such as `.583 ± .026`; without the second part where there is no spread."""
     return score(mean) if deviation is None else f"{score(mean)} ± {score(deviation)}"
 
 
 def cell(content: Cell, most: int) -> str:
-    """A table's number, with its seeds where they are fewer than ``most``."""
+    """A table's number, with its seeds where they are fewer than `most`."""
     text = spread(content.mean, content.spread)
     if content.mean is None or content.n >= most:
         return text
@@ -44,7 +44,7 @@ def published(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as ``3.1 s``, ``4 min 10 s`` or ``2 h 5 min``."""
+    """Such as `3.1 s`, `4 min 10 s` or `2 h 5 min`."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -55,5 +55,5 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Such as ``1 clip`` and ``1,200 clips``."""
+    """Such as `1 clip` and `1,200 clips`."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -1,4 +1,4 @@
-"""Serve exported models on this machine: ``python -m keras_mir.serve``."""
+"""Serve exported models on this machine: `python -m keras_mir.serve`."""
 
 from __future__ import annotations
 

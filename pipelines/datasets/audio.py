@@ -29,13 +29,13 @@ def load_labelled_audio(
 
     Args:
         audio_dir: The audio.
-        labels: A label table, or FMA's ``tracks.csv``; ``None`` for GTZAN.
-        layout: ``"auto"`` tells them apart: FMA by the table's two-row header, GTZAN by its
+        labels: A label table, or FMA's `tracks.csv`; `None` for GTZAN.
+        layout: `"auto"` tells them apart: FMA by the table's two-row header, GTZAN by its
             folders, where no table is given.
-        targets: The affect columns; see ``read_label_table`` and ``load_fma``.
+        targets: The affect columns; see `read_label_table` and `load_fma`.
         group_by: The column of a label table that says what belongs together.
-        subset: Of FMA; see ``load_fma``.
-        split_lists: Of GTZAN; see ``load_gtzan``.
+        subset: Of FMA; see `load_fma`.
+        split_lists: Of GTZAN; see `load_gtzan`.
 
     Raises:
         UserError: If an option does not go with the layout, or what it names is missing or malformed.

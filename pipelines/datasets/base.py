@@ -19,9 +19,9 @@ class Examples:
 
     Attributes:
         table: One row an example, with a default index and at least these columns:
-            ``id`` (str, unique), ``path`` (str, a ``.npy`` or ``.npy.gz`` file), ``split``
-            (``"train"``, ``"test"`` or ``""`` where the data set has no opinion), ``beats``
-            (str, a ``.npy`` file of beat frames, or ``""``), then ``genre`` (str) and/or the
+            `id` (str, unique), `path` (str, a `.npy` or `.npy.gz` file), `split`
+            (`"train"`, `"test"` or `""` where the data set has no opinion), `beats`
+            (str, a `.npy` file of beat frames, or `""`), then `genre` (str) and/or the
             target columns (float) and any further columns such as an artist.
         name: What reports call the data set.
         targets: The numeric columns that are affect targets.
@@ -51,5 +51,5 @@ class Examples:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
     def where(self, mask: np.ndarray) -> Examples:
-        """The examples for which the boolean ``mask`` holds."""
+        """The examples for which the boolean `mask` holds."""
         return self.take(np.flatnonzero(mask))

@@ -43,7 +43,7 @@ class ClassMap:
 
     Attributes:
         name: How reports call the mapping.
-        classes: Genre to class; ``None`` drops the genre's examples. Empty: every genre is
+        classes: Genre to class; `None` drops the genre's examples. Empty: every genre is
             its own class.
     """
 
@@ -74,10 +74,10 @@ def load_class_map(choice: str, genres: Sequence[str]) -> ClassMap:
     """The mapping a user asked for.
 
     Args:
-        choice: ``"course"`` (20 genres to 10), ``"as-is"``, ``"auto"`` (the course's where all
+        choice: `"course"` (20 genres to 10), `"as-is"`, `"auto"` (the course's where all
             genres are its, else as they are) or a TOML file of lines such as
-            ``"Psych-Rock" = "Rock"``, in which ``""`` drops a genre.
-        genres: The genres of the data, for ``"auto"``.
+            `"Psych-Rock" = "Rock"`, in which `""` drops a genre.
+        genres: The genres of the data, for `"auto"`.
 
     Raises:
         UserError: If the file is missing, is not TOML or has values that are not strings.
@@ -122,10 +122,10 @@ def class_names(training: Examples) -> tuple[str, ...]:
 
 
 def class_indices(examples: Examples, names: Sequence[str]) -> np.ndarray:
-    """int32 ``(n,)`` class indices.
+    """int32 `(n,)` class indices.
 
     Raises:
-        UserError: If an example has a class that ``names`` lacks.
+        UserError: If an example has a class that `names` lacks.
     """
     index = {name: position for position, name in enumerate(names)}
     unknown = sorted(set(examples.table[GENRE]) - set(names))
@@ -138,9 +138,9 @@ def class_indices(examples: Examples, names: Sequence[str]) -> np.ndarray:
 
 
 def balanced_weights(indices: np.ndarray, n_classes: int) -> np.ndarray:
-    """Sample weights float32 ``(n,)`` that give every class the same sum; their mean is 1.
+    """Sample weights float32 `(n,)` that give every class the same sum; their mean is 1.
 
-    The formula is scikit-learn's ``class_weight="balanced"``: n / (n_classes * count).
+    The formula is scikit-learn's `class_weight="balanced"`: n / (n_classes * count).
     """
     counts = np.bincount(indices, minlength=n_classes)
     return (len(indices) / (n_classes * counts[indices])).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The course layout: ``train`` and ``test`` folders of ``<id>.fused.full.npy[.gz]`` beside label files.
+"""The course layout: `train` and `test` folders of `<id>.fused.full.npy[.gz]` beside label files.
 
 Four such folders make a data set: genre and affect, each full and beat-synchronous.
-``keras_mir.prepare`` writes the same layout, with two more files: ``dataset.json`` (what the
-features were made with) and ``examples.csv`` (all columns of the user's labels).
+`keras_mir.prepare` writes the same layout, with two more files: `dataset.json` (what the
+features were made with) and `examples.csv` (all columns of the user's labels).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SUFFIXES = (".fused.full.npy.gz", ".fused.full.npy")
 
 
 def is_course_layout(root: Path) -> bool:
-    """Whether ``root`` is one of the four folders, or holds any of them."""
+    """Whether `root` is one of the four folders, or holds any of them."""
     return _is_one_folder(root) or any((root / name).is_dir() for name in FOLDERS.values())
 
 
@@ -41,11 +41,11 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
     Args:
         root: The folder that holds the four, or one of the four.
         task: Which labels to read.
-        synced: Whether to read the beat-synchronous twin; ignored where ``root`` is one
-            of the four folders itself, which are synced if their name ends in ``_beat``.
+        synced: Whether to read the beat-synchronous twin; ignored where `root` is one
+            of the four folders itself, which are synced if their name ends in `_beat`.
 
     Returns:
-        Train and test examples, as far as they are labelled, with ``split`` set.
+        Train and test examples, as far as they are labelled, with `split` set.
 
     Raises:
         UserError: If a folder, label file or feature file is missing or malformed.
@@ -93,7 +93,7 @@ def unlabelled_test(root: Path, synced: bool) -> Examples:
 
 @dataclass(frozen=True)
 class Info:
-    """What ``dataset.json`` says of a data set; see ``Examples`` for the meaning."""
+    """What `dataset.json` says of a data set; see `Examples` for the meaning."""
 
     name: str = ""
     licence: str = ""
@@ -106,7 +106,7 @@ def _is_one_folder(root: Path) -> bool:
 
 
 def read_info(base: Path) -> Info:
-    """Read ``dataset.json`` in ``base``; a data set without one has the defaults."""
+    """Read `dataset.json` in `base`; a data set without one has the defaults."""
     path = base / "dataset.json"
     if not path.is_file():
         return Info()
@@ -123,7 +123,7 @@ def read_info(base: Path) -> Info:
 
 
 def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
-    """Add the user's other columns (an artist, say) that ``prepare`` kept."""
+    """Add the user's other columns (an artist, say) that `prepare` kept."""
     path = base / "examples.csv"
     if not path.is_file():
         return table

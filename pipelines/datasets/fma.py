@@ -1,4 +1,4 @@
-"""FMA, the Free Music Archive data set: a folder of mp3 and the tables of ``fma_metadata``.
+"""FMA, the Free Music Archive data set: a folder of mp3 and the tables of `fma_metadata`.
 
 M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA: a dataset for music analysis. ISMIR 2017.
 """
@@ -35,7 +35,7 @@ _SPLITS = {"training": "train", "validation": "train", "test": "test"}
 
 
 def is_fma(path: Path) -> bool:
-    """Whether a table is FMA's ``tracks.csv``, by its two-row header."""
+    """Whether a table is FMA's `tracks.csv`, by its two-row header."""
     if not path.is_file():
         return False
     try:
@@ -49,21 +49,21 @@ def load_fma(
 ) -> LabelledAudio:
     """Read the labels of the clips that are in a folder of FMA's audio.
 
-    The genre is ``(track, genre_top)``. Affect values are those of ``echonest.csv``, for the tracks
-    that have them all, if that file lies beside ``tracks.csv``. The split is the official one, which
-    keeps artists apart; its ``training`` and ``validation`` parts are both ``train`` here. The
-    column ``artist`` has ``(artist, id)``. An id is the file's name, ``000002``.
+    The genre is `(track, genre_top)`. Affect values are those of `echonest.csv`, for the tracks
+    that have them all, if that file lies beside `tracks.csv`. The split is the official one, which
+    keeps artists apart; its `training` and `validation` parts are both `train` here. The
+    column `artist` has `(artist, id)`. An id is the file's name, `000002`.
 
     Tracks without audio in the folder and tracks without any label are left out, and counted in
     the notes.
 
     Args:
-        audio_dir: Holds ``000/000002.mp3`` and so on, as FMA's archives unpack.
-        tracks: FMA's ``tracks.csv``.
-        targets: The affect columns, any of ``echonest.csv``'s audio features; by default
-            ``TARGETS``, if the file is there.
-        subset: One of ``SUBSETS``; by default the one that the folder is named after
-            (``fma_small``), or ``full``.
+        audio_dir: Holds `000/000002.mp3` and so on, as FMA's archives unpack.
+        tracks: FMA's `tracks.csv`.
+        targets: The affect columns, any of `echonest.csv`'s audio features; by default
+            `TARGETS`, if the file is there.
+        subset: One of `SUBSETS`; by default the one that the folder is named after
+            (`fma_small`), or `full`.
 
     Raises:
         UserError: If a file or folder is missing or not FMA's, or no clip of the subset is there.
@@ -175,7 +175,7 @@ def _read(path: Path, columns: Sequence[tuple[str, ...]]) -> pd.DataFrame:
     """Some columns of one of FMA's tables, as text, by six-digit id.
 
     Below the header, which has as many rows as a column has names, is a row for the name of the
-    index: ``track_id`` and nothing else. Asked for such a header, pandas has to read all columns,
+    index: `track_id` and nothing else. Asked for such a header, pandas has to read all columns,
     and those that nobody needs here (biographies) are most of the file.
     """
     depth = len(columns[0])

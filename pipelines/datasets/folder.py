@@ -18,18 +18,18 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
     """Read the labelled feature files of a folder.
 
-    A row of the table belongs to the file that its ``file`` column names, relative to ``root`` or
+    A row of the table belongs to the file that its `file` column names, relative to `root` or
     to the table, if that is a feature file; otherwise (the column names the audio, or there is
     none) to the feature file with its id, which is the name up to the first dot, in any subfolder.
 
-    Rows whose cells for the task are empty are left out. A column ``beats`` may name ``.npy`` files
-    of beat frames, relative to the table. ``dataset.json`` in ``root``, as ``keras_mir.prepare``
+    Rows whose cells for the task are empty are left out. A column `beats` may name `.npy` files
+    of beat frames, relative to the table. `dataset.json` in `root`, as `keras_mir.prepare`
     writes it, says what the features were made with.
 
     Args:
-        root: Holds ``.npy`` and ``.npy.gz`` files, in subfolders if need be.
-        labels: The table, as ``pipelines.datasets.labels`` reads it; ``None`` for the only ``.csv`` or
-            ``.tsv`` file in ``root``.
+        root: Holds `.npy` and `.npy.gz` files, in subfolders if need be.
+        labels: The table, as `pipelines.datasets.labels` reads it; `None` for the only `.csv` or
+            `.tsv` file in `root`.
         task: Which labels to read.
         synced: Whether the features are beat-synchronous already.
 
@@ -61,7 +61,7 @@ def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = Fals
 
 
 def feature_files(root: Path) -> list[Path]:
-    """All ``.npy`` and ``.npy.gz`` files in and below ``root``, sorted, without hidden ones."""
+    """All `.npy` and `.npy.gz` files in and below `root`, sorted, without hidden ones."""
     return [
         path
         for path in sorted(root.rglob("*"))
@@ -113,7 +113,7 @@ def _beats_path(labels: LabelTable, identity: str, name: str) -> str:
 
 
 def _match(root: Path, labels: LabelTable, files: list[Path], wanted: frozenset[str]) -> dict[str, Path]:
-    """Id to feature file; an id that is not ``wanted`` may do without."""
+    """Id to feature file; an id that is not `wanted` may do without."""
     by_location = {path.resolve(): path for path in files}
     by_id: dict[str, list[Path]] = {}
     for path in files:

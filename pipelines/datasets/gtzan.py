@@ -30,24 +30,24 @@ _LISTS = ("train", "train", "test")  # fit takes its validation clips from train
 
 
 def is_gtzan(audio_dir: Path) -> bool:
-    """Whether a folder has clips such as ``blues/blues.00029.wav``."""
+    """Whether a folder has clips such as `blues/blues.00029.wav`."""
     return any(True for genre in GENRES for _ in _clips(audio_dir / genre))
 
 
 def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> LabelledAudio:
     """Read GTZAN's genres, and its split if there are lists of it.
 
-    A genre is the name of its folder. An id is the name of its file with ``_`` for the dot:
-    ``blues_00029``.
+    A genre is the name of its folder. An id is the name of its file with `_` for the dot:
+    `blues_00029`.
 
     The set has no artist names, but many clips of one artist, and repetitions. The artist-filtered
     split of C. Kereliuk, B. L. Sturm, J. Larsen (Deep learning and music adversaries. IEEE
     Transactions on Multimedia 17(11), 2015) mends that with three lists of 443, 197 and 290 clips.
 
     Args:
-        audio_dir: Holds ``blues/blues.00029.wav`` (or ``.au``) and so on.
-        split_lists: Files with a line such as ``blues/blues.00029.wav`` a clip: training,
-            validation, test. The first two are both ``train`` here; clips in no list are left out.
+        audio_dir: Holds `blues/blues.00029.wav` (or `.au`) and so on.
+        split_lists: Files with a line such as `blues/blues.00029.wav` a clip: training,
+            validation, test. The first two are both `train` here; clips in no list are left out.
             Without lists there is no split.
 
     Raises:
@@ -106,7 +106,7 @@ def _clips(folder: Path) -> list[Path]:
 
 
 def _files(audio_dir: Path) -> dict[str, str]:
-    """Names such as ``blues.00029`` to files, relative to the folder."""
+    """Names such as `blues.00029` to files, relative to the folder."""
     if not audio_dir.is_dir():
         raise UserError(f"{audio_dir}: no such folder; give the folder with GTZAN's ten")
     files: dict[str, str] = {}
@@ -122,7 +122,7 @@ def _files(audio_dir: Path) -> dict[str, str]:
 
 
 def _read_lists(paths: Sequence[Path]) -> dict[str, str]:
-    """Names such as ``blues.00029`` to ``train`` or ``test``."""
+    """Names such as `blues.00029` to `train` or `test`."""
     splits: dict[str, str] = {}
     for path, split in zip(paths, _LISTS, strict=True):
         for number, line in _lines(path):

@@ -15,7 +15,7 @@ class LabelledAudio:
     Attributes:
         labels: One row for every clip to extract; its audio is there.
         lacking: What audio files without a row have not, to complete "3 audio files have ...".
-        name: What reports call the data set; ``""`` for the name of its folder.
+        name: What reports call the data set; `""` for the name of its folder.
         terms: Licence and citation, as stated by its source; may be empty.
         notes: What the user should know before training on it: what was left out, and why.
         known_faults: Ids of clips that are damaged in common copies, and how. One that cannot be

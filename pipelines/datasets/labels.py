@@ -26,9 +26,9 @@ class LabelTable:
     """Labels of audio or feature files, checked.
 
     Attributes:
-        table: One row a clip, with a default index: ``id`` (str, unique), ``file`` (str as the
-            user wrote it, may be ``""``), ``genre`` (str, ``""`` where a clip has none) if there
-            are genres, ``split`` (``"train"`` or ``"test"``) if the user chose one, the target
+        table: One row a clip, with a default index: `id` (str, unique), `file` (str as the
+            user wrote it, may be `""`), `genre` (str, `""` where a clip has none) if there
+            are genres, `split` (`"train"` or `"test"`) if the user chose one, the target
             columns (float64, all NaN where a clip has none) and the user's other columns (str).
         targets: The affect columns, in the order of the file or as asked for.
         path: The file it was read from.
@@ -55,17 +55,17 @@ def read_label_table(
 ) -> LabelTable:
     """Read and check a label table.
 
-    The file is UTF-8 with a header line; values are separated by tabs in a ``.tsv`` file,
+    The file is UTF-8 with a header line; values are separated by tabs in a `.tsv` file,
     otherwise by whichever of tab, comma and semicolon the header has most of. It needs a file
-    column (``file``, ``path`` or ``filename``) or an ``id`` column, and a ``genre`` column or
-    numeric columns or both; a ``split`` column (train, test) is heeded. These names may be in
-    any case. An id is text up to its first dot; without an ``id`` column it comes from the
+    column (`file`, `path` or `filename`) or an `id` column, and a `genre` column or
+    numeric columns or both; a `split` column (train, test) is heeded. These names may be in
+    any case. An id is text up to its first dot; without an `id` column it comes from the
     file's name.
 
     Args:
         path: The table.
         targets: The affect columns. By default every column of numbers that is none of the
-            above, nor one of ``NOT_TARGETS`` or named ``*_id``.
+            above, nor one of `NOT_TARGETS` or named `*_id`.
         group_by: A column that says what belongs together; it has to be there and is no target.
 
     Raises:
@@ -133,7 +133,7 @@ def _delimiter(path: Path, text: str) -> str:
 
 
 def _identify(path: Path, columns: dict[str, list[str]], lines: list[int]) -> dict[str, list[str]]:
-    """The columns ``id`` and ``file``."""
+    """The columns `id` and `file`."""
     file_column = next((name for name in FILE_COLUMNS if name in columns), None)
     if file_column is None and ID not in columns:
         raise UserError(f"{path}: no column 'id' or 'file' to tell the clips apart; name one of them so")

@@ -17,17 +17,17 @@ def load_examples(
     """Read the labelled examples of a data set, whichever of the known layouts it has.
 
     Args:
-        data: A folder in the course layout (``keras_mir.prepare`` writes it), one of that
+        data: A folder in the course layout (`keras_mir.prepare` writes it), one of that
             layout's folders, or a folder of feature files with a table.
         task: Which labels to read.
-        labels: The table of a folder of feature files; see ``load_folder``.
+        labels: The table of a folder of feature files; see `load_folder`.
         prefer_synced: In the course layout, whether to read the beat-synchronous twin where
             there is one.
         synced: Whether the files of a folder are beat-synchronous already; in the course
             layout, whether to read the twin in any case.
 
     Raises:
-        UserError: If ``data`` has none of these layouts, or is malformed.
+        UserError: If `data` has none of these layouts, or is malformed.
     """
     if not data.exists():
         raise UserError(f"{data}: no such folder; check --data")

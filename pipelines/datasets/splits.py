@@ -12,14 +12,14 @@ COURSE_SEED = 420  # the course shuffles with numpy's global generator, seeded s
 
 
 def course_split(n: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """The course's split: shuffle all indices, hold out the first ``floor(fraction * n)``.
+    """The course's split: shuffle all indices, hold out the first `floor(fraction * n)`.
 
     Args:
         n: Number of examples, in the order of the label file.
         fraction: Share to hold out, in (0, 1).
 
     Returns:
-        Row positions ``(rest, held_out)``, each in shuffled order as the course used them.
+        Row positions `(rest, held_out)`, each in shuffled order as the course used them.
     """
     rows = np.arange(n)
     np.random.RandomState(COURSE_SEED).shuffle(rows)
@@ -39,14 +39,14 @@ def stratified_split(
 
     Args:
         n: Number of examples.
-        fraction: Share to hold out, in (0, 1); with ``groups`` it is met as nearly as
+        fraction: Share to hold out, in (0, 1); with `groups` it is met as nearly as
             whole groups allow.
         seed: Same seed, same split.
         classes: A class for each row; each keeps its share on both sides.
         groups: A group for each row (an artist, an album); no group is on both sides.
 
     Returns:
-        Sorted row positions ``(rest, held_out)``.
+        Sorted row positions `(rest, held_out)`.
 
     Raises:
         UserError: If a class has too few rows (or groups) to be on both sides.
@@ -68,10 +68,10 @@ def stratified_split(
 def _hold_out_groups(
     classes: Sequence[str], groups: Sequence[str] | range, fraction: float, seed: int
 ) -> np.ndarray:
-    """Which rows to hold out, bool ``(n,)``.
+    """Which rows to hold out, bool `(n,)`.
 
     Groups come up in random order, and each is held out if that brings the held-out shares of the
-    classes nearer to ``fraction``.
+    classes nearer to `fraction`.
     """
     names, class_of = np.unique(np.asarray(classes, str), return_inverse=True)
     units, unit_of = np.unique(np.asarray(groups, str), return_inverse=True)

@@ -20,7 +20,7 @@ _COMPLETE = 0.9  # headers of cut mp3 files are a little wrong now and then; les
 
 
 class Sound(NamedTuple):
-    """Samples, float32 ``(channels, n)`` from -1 to 1, and their rate in Hz."""
+    """Samples, float32 `(channels, n)` from -1 to 1, and their rate in Hz."""
 
     samples: np.ndarray
     rate: int
@@ -59,7 +59,7 @@ def decode_parts(path: Path, seconds: float | None = None) -> Iterator[Sound]:
         The parts, at least one; a file without samples is an empty part.
 
     Raises:
-        UserError: As ``decode``. That a file is truncated shows after its last part.
+        UserError: As `decode`. That a file is truncated shows after its last part.
     """
     decoded = 0.0
     try:

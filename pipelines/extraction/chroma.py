@@ -32,18 +32,18 @@ def chroma_cqt(
 ) -> np.ndarray:
     """Energy by pitch class.
 
-    Equals ``librosa.feature.chroma_cqt(y=audio, sr=sample_rate, hop_length=hop_length,
-    n_chroma=n_chroma, tuning=tuning)`` up to rounding.
+    Equals `librosa.feature.chroma_cqt(y=audio, sr=sample_rate, hop_length=hop_length,
+    n_chroma=n_chroma, tuning=tuning)` up to rounding.
 
     Args:
-        audio: float32 ``(samples,)``.
+        audio: float32 `(samples,)`.
         sample_rate: In Hz.
         hop_length: Samples from frame to frame.
         n_chroma: Pitch classes.
-        tuning: Of the clip, in bins; see ``pipelines.extraction.tuning``.
+        tuning: Of the clip, in bins; see `pipelines.extraction.tuning`.
 
     Returns:
-        float32 ``(n_chroma, frames)``, the largest of each frame 1.
+        float32 `(n_chroma, frames)`, the largest of each frame 1.
 
     Raises:
         librosa.ParameterError: If the highest filter does not fit below half the sample rate.
@@ -71,7 +71,7 @@ class _Filters:
     Attributes:
         width: Samples of a frame.
         bins: The stretch.
-        spectra: complex64 ``(bins, BINS_PER_OCTAVE)``.
+        spectra: complex64 `(bins, BINS_PER_OCTAVE)`.
     """
 
     width: int
@@ -94,7 +94,7 @@ def _filters(lowest: float) -> _Filters:
 
 
 def _response(audio: np.ndarray, hop: int, filters: _Filters) -> np.ndarray:
-    """Magnitudes ``(frames, BINS_PER_OCTAVE)``."""
+    """Magnitudes `(frames, BINS_PER_OCTAVE)`."""
     padded = np.pad(audio, filters.width // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, filters.width)[::hop]
     spectrum = scipy.fft.rfft(frames)[:, filters.bins]

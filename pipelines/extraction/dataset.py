@@ -53,7 +53,7 @@ class ExtractionResult:
     Attributes:
         done: Number of clips extracted now.
         skipped: Number of clips whose features were there already.
-        failed: For every other clip, unless in ``known``, its file and the reason, one line each.
+        failed: For every other clip, unless in `known`, its file and the reason, one line each.
         unlabelled: Number of audio files in the folder that the table does not name.
         known: The clips that failed and were known to be damaged: file and reason.
     """
@@ -94,10 +94,10 @@ def extract_dataset(
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
 
-    Clips with a genre go to ``fma_genre_spectrograms``, clips with targets to
-    ``multitask_dataset``, each with its ``_beat`` twin; tracked beats (maybe none) go to
-    ``beats/<id>.beats.npy``, int64 frames. ``examples.csv`` has all columns of the table,
-    ``dataset.json`` says how the features were made. Only clips that could be extracted are listed.
+    Clips with a genre go to `fma_genre_spectrograms`, clips with targets to
+    `multitask_dataset`, each with its `_beat` twin; tracked beats (maybe none) go to
+    `beats/<id>.beats.npy`, int64 frames. `examples.csv` has all columns of the table,
+    `dataset.json` says how the features were made. Only clips that could be extracted are listed.
 
     The split is the table's own if it has one; otherwise a seeded one, stratified by genre, that
     keeps groups together. It depends on the table, the seed and the fraction alone, not on which
@@ -105,24 +105,24 @@ def extract_dataset(
 
     Args:
         audio_dir: Audio files, at any depth.
-        labels: Their labels. A file is looked for relative to ``audio_dir``, then to the table's
-            folder, then as ``<id>.<extension>`` anywhere in ``audio_dir``.
-        out: The data set's folder: new, empty or from an earlier run with the same ``spec``.
+        labels: Their labels. A file is looked for relative to `audio_dir`, then to the table's
+            folder, then as `<id>.<extension>` anywhere in `audio_dir`.
+        out: The data set's folder: new, empty or from an earlier run with the same `spec`.
             Features of clips that the table no longer has are removed from it.
         spec: What to extract.
         jobs: Number of processes; with 1, the work is done in this one.
-        test_fraction: Share of clips in ``test``.
+        test_fraction: Share of clips in `test`.
         seed: Of the split.
-        group_by: Column whose values must not be on both sides; by default ``artist``, if there.
+        group_by: Column whose values must not be on both sides; by default `artist`, if there.
         licence: Terms the data may be used under.
-        name: What reports call the data set; by default the name of ``audio_dir``.
+        name: What reports call the data set; by default the name of `audio_dir`.
         synthetic: Whether the music was generated rather than recorded.
         known_faults: Ids of clips known to be damaged, and how; they are tried all the same, since
             copies differ.
         progress: Called with (clips finished, clips in all).
 
     Raises:
-        UserError: If a folder or the audio of a clip is missing, the split is impossible, ``out``
+        UserError: If a folder or the audio of a clip is missing, the split is impossible, `out`
             holds something else, or the disk is full. Nothing half-written is left.
     """
     if jobs < 1:
@@ -364,7 +364,7 @@ def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:
     """Write a clip's files.
 
     Returns:
-        ``""``, or the reason why the clip cannot be used, or the error of a folder that cannot be
+        `""`, or the reason why the clip cannot be used, or the error of a folder that cannot be
         written, which concerns all clips.
     """
     try:

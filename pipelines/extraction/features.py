@@ -30,13 +30,13 @@ MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves e
 
 @dataclass(frozen=True)
 class Extraction:
-    """What ``extract`` makes of a clip.
+    """What `extract` makes of a clip.
 
     Attributes:
-        fused: float32 ``(n_bands, frames)``: mel in dB, then chroma.
-        beat_fused: float32 ``(n_bands, steps)``: the same between beats; n beats give n + 1 steps.
-        beats: int64 ``(n,)`` beat frames, increasing; empty where none was found, and then
-            ``beat_fused`` has a step every half second.
+        fused: float32 `(n_bands, frames)`: mel in dB, then chroma.
+        beat_fused: float32 `(n_bands, steps)`: the same between beats; n beats give n + 1 steps.
+        beats: int64 `(n,)` beat frames, increasing; empty where none was found, and then
+            `beat_fused` has a step every half second.
     """
 
     fused: np.ndarray
@@ -63,7 +63,7 @@ def extract(path: Path, spec: FeatureSpec) -> Extraction:
 
 
 def compile_functions(spec: FeatureSpec) -> None:
-    """Extract from noise, so that numba has compiled, and keeps, all that ``extract`` needs.
+    """Extract from noise, so that numba has compiled, and keeps, all that `extract` needs.
 
     Two processes must not do that at a time: what they keep for librosa's functions may not fit
     together then, and every process that uses it after them crashes.
@@ -82,7 +82,7 @@ def check_spec(spec: FeatureSpec) -> None:
     """Find settings that would fail, or give empty bands, in every clip.
 
     Raises:
-        UserError: If ``spec`` has such a setting.
+        UserError: If `spec` has such a setting.
     """
     from librosa.filters import mel as mel_filters
 
@@ -106,14 +106,14 @@ def check_spec(spec: FeatureSpec) -> None:
 
 
 def load_audio(path: Path, spec: FeatureSpec) -> np.ndarray:
-    """Decode a file, as ``pipelines.extraction.audio_files.decode`` does, to mono at the spec's sample rate.
+    """Decode a file, as `pipelines.extraction.audio_files.decode` does, to mono at the spec's sample rate.
 
     Args:
         path: An audio file.
         spec: Gives the sample rate.
 
     Returns:
-        float32 ``(samples,)``, at least ``MIN_SECONDS`` and ``n_fft`` samples long.
+        float32 `(samples,)`, at least `MIN_SECONDS` and `n_fft` samples long.
 
     Raises:
         UserError: If the file cannot be decoded, is truncated, silent or too short, or has
@@ -138,11 +138,11 @@ def fused_spectrogram(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     """Mel bands in dB, the loudest bin 0, above them the constant-Q chromagram.
 
     Args:
-        audio: float32 ``(samples,)`` at ``spec.sample_rate``.
+        audio: float32 `(samples,)` at `spec.sample_rate`.
         spec: What to make.
 
     Returns:
-        float32 ``(n_bands, frames)``.
+        float32 `(n_bands, frames)`.
     """
     stft = _stft(audio, spec)
     return _fuse(_mel_power(stft, spec), _chroma(audio, stft, spec), spec)
@@ -155,11 +155,11 @@ def track_beats(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     by dynamic programming (Journal of New Music Research 36(1), 2007), both as in librosa.
 
     Args:
-        audio: float32 ``(samples,)`` at ``spec.sample_rate``.
+        audio: float32 `(samples,)` at `spec.sample_rate`.
         spec: Gives the frames.
 
     Returns:
-        int64 ``(n,)`` increasing frames; may be empty.
+        int64 `(n,)` increasing frames; may be empty.
     """
     return _beats_of_percussive_part(_stft(audio, spec), len(audio), spec)
 
@@ -168,13 +168,13 @@ def beat_synced(audio: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.n
     """The median of every band between beats; mel as power, in dB relative to the loudest afterwards.
 
     Args:
-        audio: float32 ``(samples,)`` at ``spec.sample_rate``.
-        beats: int ``(n,)`` increasing frames. Where there is none, boundaries come every half
-            second (``spec.half_second``), for one column for a whole clip would be no sequence.
+        audio: float32 `(samples,)` at `spec.sample_rate`.
+        beats: int `(n,)` increasing frames. Where there is none, boundaries come every half
+            second (`spec.half_second`), for one column for a whole clip would be no sequence.
         spec: What to make.
 
     Returns:
-        float32 ``(n_bands, steps)``; n beats after frame 0 give n + 1 steps.
+        float32 `(n_bands, steps)`; n beats after frame 0 give n + 1 steps.
     """
     stft = _stft(audio, spec)
     return _synced(_mel_power(stft, spec), _chroma(audio, stft, spec), beats, spec)

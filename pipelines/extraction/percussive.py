@@ -17,13 +17,13 @@ _KERNEL = 31  # frames, and bins, of the two medians
 def percussive(stft: np.ndarray) -> np.ndarray:
     """Mask what is not percussive.
 
-    Equals ``librosa.decompose.hpss(stft)[1]`` to the last bit: beats may hang on that.
+    Equals `librosa.decompose.hpss(stft)[1]` to the last bit: beats may hang on that.
 
     Args:
-        stft: complex64 ``(bins, frames)``.
+        stft: complex64 `(bins, frames)`.
 
     Returns:
-        complex64 ``(bins, frames)``.
+        complex64 `(bins, frames)`.
     """
     magnitude, phase = librosa.magphase(stft)
     struck = running_median(np.ascontiguousarray(magnitude), _KERNEL)

@@ -18,14 +18,14 @@ _LANES = 32  # columns side by side: their windows fit into the fastest cache
 def running_median(values: np.ndarray, size: int) -> np.ndarray:
     """Median over `size` rows around each row, mirrored at the ends.
 
-    Equals ``scipy.ndimage.median_filter(values, size=(size, 1), mode="reflect")``.
+    Equals `scipy.ndimage.median_filter(values, size=(size, 1), mode="reflect")`.
 
     Args:
-        values: float32 ``(rows, columns)``, with numbers only.
+        values: float32 `(rows, columns)`, with numbers only.
         size: Rows of a window, odd.
 
     Returns:
-        float32 ``(rows, columns)``.
+        float32 `(rows, columns)`.
     """
     margin = size // 2
     rows = np.pad(values, [(margin, margin), (0, 0)], mode="symmetric")

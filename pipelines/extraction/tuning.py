@@ -13,11 +13,11 @@ _PROMINENCE = 0.1  # of the loudest bin of the frame
 def estimate_tuning(magnitude: np.ndarray, sample_rate: int, bins_per_octave: int) -> float:
     """Find where in a bin the loud spectral peaks gather.
 
-    Equals ``librosa.estimate_tuning``, which refines peaks by a parabola through three bins and lets
+    Equals `librosa.estimate_tuning`, which refines peaks by a parabola through three bins and lets
     the louder half of them vote; but looks only where peaks count.
 
     Args:
-        magnitude: float32 ``(bins, frames)`` of a spectrogram with `N_FFT` and `HOP_LENGTH`.
+        magnitude: float32 `(bins, frames)` of a spectrogram with `N_FFT` and `HOP_LENGTH`.
         sample_rate: In Hz.
         bins_per_octave: What a bin is; 12 for a semitone.
 

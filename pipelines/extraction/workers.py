@@ -2,7 +2,7 @@
 
 A decoder in C can bring its process down on one damaged file, or eat all memory; a process pool
 then gives up on everything. Here the item in hand is reported and a new process goes on. The
-processes speak over pipes: they need no shared memory, no ``__main__`` guard, and end by
+processes speak over pipes: they need no shared memory, no `__main__` guard, and end by
 themselves when this process is gone, however it went.
 """
 
@@ -41,12 +41,12 @@ class Died:
 def map_in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int
 ) -> Generator[tuple[Item, Result | Died], None, None]:
-    """Call ``function`` on every item; pairs come as they are finished, in any order.
+    """Call `function` on every item; pairs come as they are finished, in any order.
 
     Closing the iterator, or an exception such as Ctrl-C's, ends the processes at once.
 
     Args:
-        function: A module's function, or a ``functools.partial`` of one.
+        function: A module's function, or a `functools.partial` of one.
         items: Its arguments; these and the results are pickled.
         jobs: Number of processes.
     """

@@ -19,10 +19,10 @@ _BANK = 256  # masks drawn of each kind; an example's pair is one of 65,536
 
 @dataclass(frozen=True)
 class SpecAugment:
-    """``features``: one band mask and one time mask, filled with the floor.
+    """`features`: one band mask and one time mask, filled with the floor.
 
-    D. S. Park et al., "SpecAugment", Interspeech 2019, with tensorflow-io's ``freq_mask`` and
-    ``time_mask``. Those draw from a generator with a state, which a data pipeline can neither
+    D. S. Park et al., "SpecAugment", Interspeech 2019, with tensorflow-io's `freq_mask` and
+    `time_mask`. Those draw from a generator with a state, which a data pipeline can neither
     run in parallel nor resume; so a bank of masks is drawn once, before training, and every
     example picks from it by its own seed. Where tensorflow-io has no wheel (Python 3.13 and
     later) numpy draws masks of the same distribution.
@@ -68,10 +68,10 @@ def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:
         size: Length of a mask.
         limit: Every mask hides fewer than this many neighbours; 0 hides none.
         seed: Same seed, same bank.
-        axis: ``"freq"`` or ``"time"``, which of tensorflow-io's functions draws.
+        axis: `"freq"` or `"time"`, which of tensorflow-io's functions draws.
 
     Returns:
-        bool ``(256, size)``, true where values are kept.
+        bool `(256, size)`, true where values are kept.
     """
     limit = min(limit, size)
     if limit == 0:
@@ -117,10 +117,10 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
     H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 
     Args:
-        batch: ``features`` ``(batch, time, bands)`` and ``lengths`` ``(batch,)``; a mixed
+        batch: `features` `(batch, time, bands)` and `lengths` `(batch,)`; a mixed
             example is as long as the longer of the two.
-        labels: float32 tensors of first dimension ``batch``; classes as one-hot rows.
-        seed: int ``(2,)``.
+        labels: float32 tensors of first dimension `batch`; classes as one-hot rows.
+        seed: int `(2,)`.
         alpha: Both parameters of the beta distribution the weight is drawn from.
 
     Returns:

@@ -55,7 +55,7 @@ def cache_examples(
     progress: Progress | None = None,
     service: DataService | None = None,
 ) -> Cached:
-    """Read, synchronise and select all examples once; see ``pipelines.input.cache``."""
+    """Read, synchronise and select all examples once; see `pipelines.input.cache`."""
     spec = examples.spec
     steps = deterministic_steps(settings, spec, examples.synced)
     return fill_cache(
@@ -72,11 +72,11 @@ def evaluation_batches(
         source: The examples.
         batch_size: Examples a batch; the last may have fewer.
         one_hot: Give class indices as one-hot rows of this many; 0 leaves them as they are.
-        service: Whose workers load the examples; ``None`` for this process.
+        service: Whose workers load the examples; `None` for this process.
 
     Returns:
-        Batches ``(inputs, labels)`` or ``(inputs, labels, weights)``: ``inputs`` is
-        ``{"features": (batch, time, bands) float32, "lengths": (batch,) int32}``, the others
+        Batches `(inputs, labels)` or `(inputs, labels, weights)`: `inputs` is
+        `{"features": (batch, time, bands) float32, "lengths": (batch,) int32}`, the others
         are dictionaries by output name.
     """
     count = len(source)
@@ -116,13 +116,13 @@ def training_batches(
         batch_size: Examples a batch; the last of an epoch may have fewer.
         seed: Of everything random.
         epochs: Which epochs to give.
-        augment: Random changes; ``None`` for none.
+        augment: Random changes; `None` for none.
         n_classes: With mixup, class indices become one-hot rows of this many.
-        service: Whose workers load and change the examples; ``None`` for this process. The
+        service: Whose workers load and change the examples; `None` for this process. The
             batches are the same.
 
     Returns:
-        The data set, as ``evaluation_batches`` gives it, and its number of batches an epoch.
+        The data set, as `evaluation_batches` gives it, and its number of batches an epoch.
     """
     augment = augment or AugmentSettings()
     count = len(source)
@@ -228,7 +228,7 @@ def _group(dataset: tf.data.Dataset, batch_size: int, bounds: Sequence[int] = ()
 
 
 def _pad(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
-    """Put every band's own value where ``_group`` padded, which knows one value only."""
+    """Put every band's own value where `_group` padded, which knows one value only."""
     if source.frames is not None or not any(source.fill):
         return batches
 

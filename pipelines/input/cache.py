@@ -53,8 +53,8 @@ class Cached:
     """Examples after the deterministic steps.
 
     Attributes:
-        paths: A file an example, raw little-endian float32 ``(time, bands)``.
-        lengths: int32 ``(n,)`` steps of each.
+        paths: A file an example, raw little-endian float32 `(time, bands)`.
+        lengths: int32 `(n,)` steps of each.
         bands: Bands of all.
         bad: Files that could not be read; their lengths are 0.
     """
@@ -74,7 +74,7 @@ class Cached:
         return Cached(tuple(self.paths[row] for row in rows), self.lengths[rows], self.bands, self.bad)
 
     def read(self, row: int) -> np.ndarray:
-        """One example, float32 ``(time, bands)``, for what is done outside a pipeline."""
+        """One example, float32 `(time, bands)`, for what is done outside a pipeline."""
         return np.fromfile(self.paths[row], _ITEM).reshape(-1, self.bands)
 
 
@@ -91,12 +91,12 @@ def fill_cache(
 
     Args:
         examples: The files to read.
-        steps: Deterministic steps from ``path`` and ``beats`` to ``features``.
+        steps: Deterministic steps from `path` and `beats` to `features`.
         bands: Bands the steps give.
         widths: Numbers of rows that are allowed in a file, to explain a refusal.
         folder: The cache.
         progress: Called with the number of examples done and of all.
-        service: Whose workers run the steps; ``None`` for this process. The files are written here.
+        service: Whose workers run the steps; `None` for this process. The files are written here.
 
     Returns:
         The cached examples, with the files that could not be read.
@@ -139,7 +139,7 @@ def _explain(source: str, beats: str, widths: tuple[int, ...], message: str) -> 
 
 
 def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of every band over all steps of all examples, float32 ``(bands,)``."""
+    """Mean and variance of every band over all steps of all examples, float32 `(bands,)`."""
     total = np.zeros(cached.bands)
     squares = np.zeros(cached.bands)
     for row in range(len(cached.paths)):

@@ -1,6 +1,6 @@
 """Say in plain words what is wrong with a feature file.
 
-The graph that reads files (``pipelines.ops.npy``) only refuses; this module, which runs in Python
+The graph that reads files (`pipelines.ops.npy`) only refuses; this module, which runs in Python
 once a file has been refused, finds the reason and the remedy.
 """
 
@@ -20,21 +20,21 @@ _CHUNK = 1 << 20
 
 
 def diagnose(path: Path, widths: tuple[int, ...], max_frames: int) -> str:
-    """Why ``path`` is no spectrogram.
+    """Why `path` is no spectrogram.
 
     Args:
-        path: A ``.npy`` or ``.npy.gz`` file.
+        path: A `.npy` or `.npy.gz` file.
         widths: The numbers of rows that are allowed.
         max_frames: The longest array that is allowed, in frames.
 
     Returns:
-        One sentence with the remedy, without the file's name; ``""`` if nothing is wrong.
+        One sentence with the remedy, without the file's name; `""` if nothing is wrong.
     """
     return _explain(path, lambda file: _diagnose_spectrogram(file, widths, max_frames))
 
 
 def diagnose_beats(path: Path) -> str:
-    """Why ``path`` is no file of beat frames: one sentence with the remedy, or ``""``."""
+    """Why `path` is no file of beat frames: one sentence with the remedy, or `""`."""
     return _explain(path, _diagnose_beats)
 
 
@@ -82,7 +82,7 @@ def _stated_length(path: Path) -> int:
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]] | None:
-    """Shape, Fortran order and type; ``None`` if it is no ``.npy`` header."""
+    """Shape, Fortran order and type; `None` if it is no `.npy` header."""
     try:
         version = npy_format.read_magic(file)
         read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0

@@ -16,7 +16,7 @@ def workers_of(target: str, option: str = "--data-service") -> list[str]:
     """The addresses of a dispatcher's workers, those that have died too.
 
     Args:
-        target: ``grpc://host:port`` of the dispatcher.
+        target: `grpc://host:port` of the dispatcher.
         option: Where the user gave it, for messages.
 
     Raises:
@@ -48,7 +48,7 @@ def _first_fields(message: bytes) -> Iterator[bytes]:
 
 
 def worker_state(address: str) -> Literal["answers", "gone", "mute"]:
-    """How a worker at ``host:port`` is: mute if it is there, takes a connection, and says nothing."""
+    """How a worker at `host:port` is: mute if it is there, takes a connection, and says nothing."""
     import grpc
 
     host, _, port = address.rpartition(":")
@@ -65,7 +65,7 @@ def worker_state(address: str) -> Literal["answers", "gone", "mute"]:
 
 
 def address_of(target: str, option: str) -> str:
-    """``host:port`` of ``grpc://host:port``.
+    """`host:port` of `grpc://host:port`.
 
     Raises:
         UserError: If it is not of that form.

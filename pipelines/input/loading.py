@@ -51,7 +51,7 @@ class Loader:
 class BatchLoader:
     """Rows of examples -> a padded batch of their tensors.
 
-    The files are held in memory if they are no more than ``HELD_BYTES`` together.
+    The files are held in memory if they are no more than `HELD_BYTES` together.
     """
 
     def __init__(self, source: Source) -> None:
@@ -66,7 +66,7 @@ class BatchLoader:
             self._lengths = tf.constant(cached.lengths)
 
     def lengths(self, rows: tf.Tensor) -> tf.Tensor:
-        """Steps of examples, cut but not padded, int32 ``(batch,)``."""
+        """Steps of examples, cut but not padded, int32 `(batch,)`."""
         lengths = tf.gather(self._lengths, rows)
         return lengths if self._frames is None else tf.minimum(lengths, self._frames)
 
@@ -86,8 +86,8 @@ def fill_padding(features: tf.Tensor, lengths: tf.Tensor, fill: tuple[float, ...
     """Put every band's own value past the lengths, where zeros are.
 
     Args:
-        features: ``(batch, time, bands)``.
-        lengths: ``(batch,)`` int32.
+        features: `(batch, time, bands)`.
+        lengths: `(batch,)` int32.
         fill: One value a band.
     """
     if not any(fill):

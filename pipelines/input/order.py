@@ -23,7 +23,7 @@ def in_order(arriving: tf.data.Dataset, numbers: range, load: Load) -> tf.data.D
 
     Those that are ahead of their turn wait in a ring. One that is still missing when another
     arrives that is a whole ring ahead, or when no more come, is loaded; should it come after all,
-    it is dropped. The ring is a state of ``Dataset.scan``: what it holds are references, so nothing
+    it is dropped. The ring is a state of `Dataset.scan`: what it holds are references, so nothing
     is copied, and each arrival gives a data set of those whose turn it is now.
 
     Args:
@@ -33,7 +33,7 @@ def in_order(arriving: tf.data.Dataset, numbers: range, load: Load) -> tf.data.D
         load: Gives the example of a number that is missing.
 
     Returns:
-        The examples, one for each of ``numbers``.
+        The examples, one for each of `numbers`.
     """
     spec = arriving.element_spec[1]
     rings = [_Ring(part) for part in tf.nest.flatten(spec)]
@@ -110,7 +110,7 @@ def read_in_turn(
 
 @dataclass(frozen=True)
 class _Ring:
-    """Places for tensors of one kind, as a tensor: a ``tf.TensorArray`` is none outside of a graph."""
+    """Places for tensors of one kind, as a tensor: a `tf.TensorArray` is none outside of a graph."""
 
     spec: tf.TensorSpec
 

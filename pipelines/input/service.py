@@ -26,7 +26,7 @@ class DataService:
     """A tf.data service that was seen to answer.
 
     Attributes:
-        target: Where it is, ``grpc://host:port``.
+        target: Where it is, `grpc://host:port`.
     """
 
     def __init__(self, target: str) -> None:
@@ -48,7 +48,7 @@ class DataService:
                 in other processes, on other machines: in the graph, with the files it names there.
 
         Returns:
-            The examples in the order of their numbers: the same as ``Dataset.map`` gives.
+            The examples in the order of their numbers: the same as `Dataset.map` gives.
 
         Raises:
             UserError: If the service does not take the work.
@@ -128,7 +128,7 @@ def connect(target: str) -> DataService:
     TensorFlow itself waits for a service for an hour, and for workers for ever.
 
     Args:
-        target: ``grpc://host:port`` of its dispatcher.
+        target: `grpc://host:port` of its dispatcher.
 
     Raises:
         UserError: If it does not answer, or has no workers.

@@ -1,8 +1,8 @@
 """The steps of a pipeline: small, frozen, and run in the TensorFlow graph.
 
 An element is a dictionary of tensors that each step reads and extends. The deterministic steps
-come first; ``pipelines.input.build`` runs them once and caches what they give. The random ones draw
-from the element's ``seed``, never from a generator with a state, so that an epoch is the same
+come first; `pipelines.input.build` runs them once and caches what they give. The random ones draw
+from the element's `seed`, never from a generator with a state, so that an epoch is the same
 whether a run was interrupted or not.
 """
 
@@ -23,7 +23,7 @@ Step = Callable[[Element], Element]
 
 
 def fuse(steps: Sequence[Step]) -> Step:
-    """One function that runs ``steps`` in turn, for a single ``Dataset.map``."""
+    """One function that runs `steps` in turn, for a single `Dataset.map`."""
 
     def run(element: Element) -> Element:
         for step in steps:
@@ -36,7 +36,7 @@ def fuse(steps: Sequence[Step]) -> Step:
 
 @dataclass(frozen=True)
 class ReadFused:
-    """``path`` -> ``features`` ``(time, bands)`` float32.
+    """`path` -> `features` `(time, bands)` float32.
 
     Attributes:
         widths: The numbers of bands that are allowed.
@@ -50,9 +50,9 @@ class ReadFused:
 
 @dataclass(frozen=True)
 class BeatSync:
-    """``features`` ``(time, bands)`` -> ``(steps, bands)``: the median of every band between beats.
+    """`features` `(time, bands)` -> `(steps, bands)`: the median of every band between beats.
 
-    Beats are read from the file ``beats`` where there is one and tracked in the mel bands
+    Beats are read from the file `beats` where there is one and tracked in the mel bands
     otherwise; where neither gives any, boundaries come every half second.
     """
 
@@ -63,7 +63,7 @@ class BeatSync:
         return {**element, "features": synced}
 
     def boundaries(self, element: Element) -> tf.Tensor:
-        """Where the steps of an element begin, int32 ``(n,)`` frames; there may be one before the first."""
+        """Where the steps of an element begin, int32 `(n,)` frames; there may be one before the first."""
         features, path = element["features"], element["beats"]
         found = tf.cond(
             tf.equal(path, ""),
@@ -87,7 +87,7 @@ def _read_beats(path: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Select:
-    """``features``: keep mel, chroma or both. Files that hold just the feature are taken whole."""
+    """`features`: keep mel, chroma or both. Files that hold just the feature are taken whole."""
 
     feature: Feature
     spec: FeatureSpec
@@ -104,7 +104,7 @@ class Select:
 
 @dataclass(frozen=True)
 class ReadCached:
-    """``path`` of a cache file -> ``features`` ``(time, bands)`` float32."""
+    """`path` of a cache file -> `features` `(time, bands)` float32."""
 
     bands: int
 
@@ -115,7 +115,7 @@ class ReadCached:
 
 @dataclass(frozen=True)
 class Crop:
-    """``features``: at most ``frames`` steps, from the start or from a random place."""
+    """`features`: at most `frames` steps, from the start or from a random place."""
 
     frames: int
     random: bool = False
@@ -132,7 +132,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Pad:
-    """``features``: exactly ``frames`` steps, filled up at the end with one value a band.
+    """`features`: exactly `frames` steps, filled up at the end with one value a band.
 
     That the number is known when a graph is built is worth much: some layers are compiled for it.
 
@@ -154,7 +154,7 @@ class Pad:
 
 @dataclass(frozen=True)
 class Length:
-    """``features`` -> ``length``: the number of steps, before any padding."""
+    """`features` -> `length`: the number of steps, before any padding."""
 
     def __call__(self, element: Element) -> Element:
         return {**element, "length": tf.shape(element["features"])[0]}

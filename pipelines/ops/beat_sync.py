@@ -1,4 +1,4 @@
-"""One step a beat: the median of every band between beats, as ``librosa.util.sync`` takes it."""
+"""One step a beat: the median of every band between beats, as `librosa.util.sync` takes it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _AMIN = 1e-10  # power below which the dB scale stops
 def beat_sync(fused: tf.Tensor, beats: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """Median of every band between beats.
 
-    Equals ``librosa.util.sync(..., aggregate=np.median)``, chroma as it is and mel as power,
+    Equals `librosa.util.sync(..., aggregate=np.median)`, chroma as it is and mel as power,
     turned to dB relative to its loudest bin afterwards.
 
     Args:
-        fused: ``(time, bands)`` float32; the first ``n_mels`` bands are dB. ``bands`` is
-            ``n_bands``, or ``n_mels`` for mel alone.
-        beats: int32 ``(n,)`` increasing frames; those outside the clip are ignored.
+        fused: `(time, bands)` float32; the first `n_mels` bands are dB. `bands` is
+            `n_bands`, or `n_mels` for mel alone.
+        beats: int32 `(n,)` increasing frames; those outside the clip are ignored.
         spec: What the features were made with.
 
     Returns:
-        float32 ``(steps, bands)``. n beats after frame 0 give n + 1 steps.
+        float32 `(steps, bands)`. n beats after frame 0 give n + 1 steps.
     """
     frames = tf.shape(fused)[0]
     inside = tf.boolean_mask(beats, tf.logical_and(beats > 0, beats < frames))

@@ -1,8 +1,8 @@
 """Beat tracking with TensorFlow ops.
 
 The tracker is the dynamic program of D. P. W. Ellis, "Beat Tracking by Dynamic Programming",
-Journal of New Music Research 36(1), 2007, with the choices librosa makes in ``onset.
-onset_strength``, ``feature.tempo`` and ``beat.beat_track``: it finds the frames librosa finds
+Journal of New Music Research 36(1), 2007, with the choices librosa makes in `onset.
+onset_strength`, `feature.tempo` and `beat.beat_track`: it finds the frames librosa finds
 when given the same mel spectrogram. Arithmetic follows librosa's: envelopes in float32, the
 rest in float64.
 """
@@ -24,14 +24,14 @@ _UNROLLED = 4  # steps of a recurrence in one turn of its loop; a turn costs as 
 def onset_envelope(mel: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """Spectral flux of a mel spectrogram: the mean rise in dB from frame to frame.
 
-    Equals ``librosa.onset.onset_strength(S=mel.T)``.
+    Equals `librosa.onset.onset_strength(S=mel.T)`.
 
     Args:
-        mel: ``(time, n_mels)`` float32, in dB.
+        mel: `(time, n_mels)` float32, in dB.
         spec: What the spectrogram was made with.
 
     Returns:
-        float32 ``(time,)``; frame t is delayed by half a window, as librosa does, to line up
+        float32 `(time,)`; frame t is delayed by half a window, as librosa does, to line up
         with the audio.
     """
     rise = tf.reduce_mean(tf.nn.relu(mel[1:] - mel[:-1]), axis=-1)
@@ -42,14 +42,14 @@ def onset_envelope(mel: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
 def track_beats(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """Beat frames of an onset envelope.
 
-    Equals ``librosa.beat.beat_track(onset_envelope=envelope)[1]``.
+    Equals `librosa.beat.beat_track(onset_envelope=envelope)[1]`.
 
     Args:
-        envelope: float32 ``(time,)``.
+        envelope: float32 `(time,)`.
         spec: What the envelope was made with.
 
     Returns:
-        int32 ``(n,)``, increasing; empty if the envelope is zero or shorter than 4 frames.
+        int32 `(n,)`, increasing; empty if the envelope is zero or shorter than 4 frames.
     """
     frames = tf.shape(envelope)[0]
     audible = tf.logical_and(frames >= 4, tf.reduce_any(envelope > 0))
@@ -68,7 +68,7 @@ def fixed_step_beats(frames: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         spec: What the features were made with.
 
     Returns:
-        int32 ``(n,)``.
+        int32 `(n,)`.
     """
     step = spec.half_second
     return tf.range(step, tf.maximum(frames, step), step)
@@ -106,7 +106,7 @@ class _Step:
     Attributes:
         shortest: Half a period, in frames, int32 scalar.
         longest: Two periods.
-        penalty: float64 ``(longest - shortest + 1,)``, what a step of each length costs.
+        penalty: float64 `(longest - shortest + 1,)`, what a step of each length costs.
     """
 
     shortest: tf.Tensor
@@ -122,7 +122,7 @@ class _Step:
 
 
 def _best_scores(local: tf.Tensor, step: _Step) -> tf.Tensor:
-    """Best score of a beat sequence that ends at each frame, float64 ``(time,)``.
+    """Best score of a beat sequence that ends at each frame, float64 `(time,)`.
 
     A beat lies at least half a period after the one before it, so frames of one half period do not
     depend on each other: the program advances by half a period, not by a frame. The score of a
@@ -181,7 +181,7 @@ def _last_beat(cumulative: tf.Tensor) -> tf.Tensor:
 
 
 def _backtrack(scores: tf.Tensor, last: tf.Tensor, first: tf.Tensor, step: _Step) -> tf.Tensor:
-    """The best sequence that ends at the frame ``last``; frames before ``first`` have no predecessor."""
+    """The best sequence that ends at the frame `last`; frames before `first` have no predecessor."""
     end = tf.shape(scores)[0] - 1
     # Places count back from the end, so that of equal predecessors the argmax finds the nearest.
     back = tf.pad(scores[::-1], [[0, _UNROLLED * step.longest]], constant_values=-np.inf)

@@ -1,4 +1,4 @@
-"""Read ``.npy`` and ``.npy.gz`` files with TensorFlow ops, so that no Python runs in a pipeline.
+"""Read `.npy` and `.npy.gz` files with TensorFlow ops, so that no Python runs in a pipeline.
 
 The format is numpy's: a magic string, a version, the length of a header, a header that is a
 Python dictionary literal, then the values
@@ -24,18 +24,18 @@ _INTEGERS = {"<i8": tf.int64, "<i4": tf.int32}
 
 
 def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
-    """Read a spectrogram stored as ``(bands, time)``.
+    """Read a spectrogram stored as `(bands, time)`.
 
     Args:
-        path: Scalar string; inflated if it ends in ``.gz``.
+        path: Scalar string; inflated if it ends in `.gz`.
         widths: The numbers of bands that are allowed.
 
     Returns:
-        float32 ``(time, bands)``, whatever float type, byte order and memory order it had.
+        float32 `(time, bands)`, whatever float type, byte order and memory order it had.
 
     Raises:
         tf.errors.InvalidArgumentError: When iterated, if the file is not such an array, or
-            has values that are not finite. ``pipelines.input.diagnosis`` says why in plain words.
+            has values that are not finite. `pipelines.input.diagnosis` says why in plain words.
         tf.errors.DataLossError: If the compressed data are corrupt.
     """
     header, data = _read(path, MAX_FRAMES * max(widths))
@@ -60,10 +60,10 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
     """Read a one-dimensional integer array, such as beat frames.
 
     Args:
-        path: Scalar string; inflated if it ends in ``.gz``.
+        path: Scalar string; inflated if it ends in `.gz`.
 
     Returns:
-        int32 ``(n,)``.
+        int32 `(n,)`.
 
     Raises:
         tf.errors.InvalidArgumentError: When iterated, if the file is not such an array.
@@ -78,7 +78,7 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
 
 
 def _read(path: tf.Tensor, max_values: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The header and exactly the bytes of the values that it claims, at most ``max_values``."""
+    """The header and exactly the bytes of the values that it claims, at most `max_values`."""
     content = tf.io.read_file(path)
     compressed = tf.strings.regex_full_match(path, r".*\.gz")
     content = tf.cond(compressed, lambda: _inflate(path, content, max_values), lambda: content)
@@ -160,7 +160,7 @@ def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
 
 
 def _decode(header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType) -> tf.Tensor:
-    """Values of any of ``dtypes``, cast to ``out``."""
+    """Values of any of `dtypes`, cast to `out`."""
     descr = _match(header, r"'descr': '([^']*)'", r"\1")
     known = tf.equal(descr, tf.constant(list(dtypes)))
     tf.debugging.Assert(tf.reduce_any(known), ["dtype is none of", *dtypes])

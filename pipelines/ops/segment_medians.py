@@ -1,7 +1,7 @@
 """Medians of stretches of unequal length, in a few passes over all of them at once.
 
 Sorting is what a median costs. Segments of up to 32 frames, which is where beats lie, are sorted
-side by side: one sorting network, every comparison of it one ``minimum`` and one ``maximum`` over
+side by side: one sorting network, every comparison of it one `minimum` and one `maximum` over
 all segments and bands, which the processor does many at a time and without a branch. The few
 that are longer, as before the first beat, are partitioned one after the other.
 """
@@ -20,11 +20,11 @@ def segment_medians(values: tf.Tensor, bounds: tf.Tensor) -> tuple[tf.Tensor, tf
     """The lower and upper middle values of every band in every segment.
 
     Args:
-        values: ``(time, bands)`` float32.
-        bounds: int32 ``(segments + 1,)``, increasing, from 0 to ``time``.
+        values: `(time, bands)` float32.
+        bounds: int32 `(segments + 1,)`, increasing, from 0 to `time`.
 
     Returns:
-        Two float32 ``(segments, bands)``; the same where a segment has an odd length.
+        Two float32 `(segments, bands)`; the same where a segment has an odd length.
     """
     lengths = bounds[1:] - bounds[:-1]
     is_long = lengths > 2 * _RUN
@@ -36,7 +36,7 @@ def segment_medians(values: tf.Tensor, bounds: tf.Tensor) -> tuple[tf.Tensor, tf
 
 
 def _of_short(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of segments of up to two runs, given by first frame and length, both ``(segments,)``."""
+    """The same of segments of up to two runs, given by first frame and length, both `(segments,)`."""
     frames, bands = tf.unstack(tf.shape(values))
     # A segment is filled up with as many -inf as bring its lower middle to the 16th place of 32.
     padded = tf.concat([values, tf.fill([1, bands], -np.inf), tf.fill([1, bands], np.inf)], axis=0)
@@ -71,14 +71,14 @@ def _of_long(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[
 
 
 def _sorting_network(size: int) -> Iterator[tuple[int, int]]:
-    """Pairs to put in order, one after the other, so that any ``size`` (a power of 2) values end sorted.
+    """Pairs to put in order, one after the other, so that any `size` (a power of 2) values end sorted.
 
     K. E. Batcher's odd-even merge sort, "Sorting networks and their applications", AFIPS Spring Joint
     Computing Conference, 1968.
     """
 
     def merge(first: int, count: int, step: int) -> Iterator[tuple[int, int]]:
-        """Of the ``count`` values ``step`` apart from ``first`` on, whose halves are sorted."""
+        """Of the `count` values `step` apart from `first` on, whose halves are sorted."""
         if count == 2:
             yield first, first + step
             return

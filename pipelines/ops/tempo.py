@@ -31,10 +31,10 @@ _ROUNDING = 1000 * np.finfo(np.float64).eps  # far more than the sums' relative 
 def tempo(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """Tempo by the strongest period of the local autocorrelation, under a prior.
 
-    Equals ``librosa.feature.tempo(onset_envelope=envelope)``.
+    Equals `librosa.feature.tempo(onset_envelope=envelope)`.
 
     Args:
-        envelope: float32 ``(time,)``, not all zero.
+        envelope: float32 `(time,)`, not all zero.
         spec: What the envelope was made with.
 
     Returns:
@@ -62,7 +62,7 @@ def tempo(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
 
 
 def _prior(window: int, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
-    """BPM of every lag and its log prior; lag 0 and tempi of ``MAX_TEMPO`` and above are out."""
+    """BPM of every lag and its log prior; lag 0 and tempi of `MAX_TEMPO` and above are out."""
     lags = np.arange(1, window)
     bpm = np.concatenate([[np.inf], 60.0 * spec.sample_rate / (spec.hop_length * lags)])
     with np.errstate(invalid="ignore"):
@@ -72,7 +72,7 @@ def _prior(window: int, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fade_ends(envelope: tf.Tensor, half: int) -> tf.Tensor:
-    """The envelope with half a window before and after, float64 ``(time + 2 half,)``."""
+    """The envelope with half a window before and after, float64 `(time + 2 half,)`."""
 
     def ramp(edge: tf.Tensor) -> tf.Tensor:
         # The ends fade to zero instead of stopping, which the window would hear as an onset.
@@ -91,12 +91,12 @@ def _mean_autocorrelation(faded: tf.Tensor, frames: tf.Tensor, window: int) -> t
     """Mean over frames of the scaled autocorrelations, by the sums that the module explains.
 
     Args:
-        faded: float64 ``(frames + window,)`` or one less.
+        faded: float64 `(frames + window,)` or one less.
         frames: Number of frames, an integer scalar.
         window: Length of a stretch.
 
     Returns:
-        float64 ``(window,)``, and a bound of its error; neither is a number where a stretch is silent.
+        float64 `(window,)`, and a bound of its error; neither is a number where a stretch is silent.
     """
     size = tf.shape(faded)[0]
     n_fft = 1024 * ((size + window) // 1024 + 1)  # no lag wraps around, and few prime factors

@@ -1,8 +1,8 @@
 """Decode WAV files with TensorFlow ops, so that an exported model can be sent one as it is.
 
-``tf.audio.decode_wav`` knows 16-bit samples only, and an op that fails takes every other request of
+`tf.audio.decode_wav` knows 16-bit samples only, and an op that fails takes every other request of
 its batch along. This reads the container itself (Microsoft and IBM, "Multimedia Programming
-Interface and Data Specifications 1.0", 1991; ``WAVEFORMATEXTENSIBLE`` of 2001), and says what is
+Interface and Data Specifications 1.0", 1991; `WAVEFORMATEXTENSIBLE` of 2001), and says what is
 wrong with a file instead of failing.
 """
 
@@ -30,9 +30,9 @@ def decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         contents: string scalar, the file's bytes.
 
     Returns:
-        float32 ``(samples, channels)``, integers scaled to [-1, 1); the rate in Hz, an int32 scalar;
+        float32 `(samples, channels)`, integers scaled to [-1, 1); the rate in Hz, an int32 scalar;
         and what is wrong with the file, a string scalar, empty if nothing is. Where something is,
-        there are no samples, of one channel, and the rate is ``MIN_RATE``.
+        there are no samples, of one channel, and the rate is `MIN_RATE`.
     """
     size = tf.cast(tf.strings.length(contents), tf.int64)
     # What is read of a header is there, whatever its sizes say.
@@ -107,7 +107,7 @@ def _first_problem(problems: list[tuple[tf.Tensor, list[tf.Tensor | str]]]) -> t
 
 
 def _decode(data: tf.Tensor, matches: tf.Tensor) -> tf.Tensor:
-    """Samples of the kind that matches, float32 ``(n,)``."""
+    """Samples of the kind that matches, float32 `(n,)`."""
     return tf.switch_case(
         tf.cast(tf.argmax(tf.cast(matches, tf.int32)), tf.int32),
         [
@@ -122,7 +122,7 @@ def _decode(data: tf.Tensor, matches: tf.Tensor) -> tf.Tensor:
 
 
 def _find_chunks(contents: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Start and size, int64, of the first ``fmt`` and ``data`` chunks; start 0 where there is none."""
+    """Start and size, int64, of the first `fmt` and `data` chunks; start 0 where there is none."""
 
     def is_inside(position: tf.Tensor, *found: tf.Tensor) -> tf.Tensor:
         both = tf.logical_and(found[0] > 0, found[2] > 0)
@@ -152,7 +152,7 @@ def _find_chunks(contents: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 
 
 def _little_endian(contents: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
-    """An unsigned integer of ``count`` bytes, as int64."""
+    """An unsigned integer of `count` bytes, as int64."""
     read = tf.io.decode_raw(tf.strings.substr(contents, tf.cast(start, tf.int32), count), tf.uint8)
     weights = tf.constant([256**place for place in range(count)], tf.int64)
     return tf.reduce_sum(tf.cast(read, tf.int64) * weights)

@@ -32,7 +32,7 @@ drum_share     RMS of the drums over RMS of the whole mix
 
 @dataclass(frozen=True)
 class Audible:
-    """What the affect values are made of; units and meaning as in ``FORMULAS``."""
+    """What the affect values are made of; units and meaning as in `FORMULAS`."""
 
     level_db: float
     onset_rate: float
@@ -44,14 +44,14 @@ class Audible:
 
 
 def affect(audible: Audible, rng: np.random.Generator) -> dict[str, float]:
-    """Rate a clip by ``FORMULAS``.
+    """Rate a clip by `FORMULAS`.
 
     Args:
         audible: Properties of the clip.
         rng: Source of the rater's noise.
 
     Returns:
-        ``valence``, ``energy`` and ``danceability``, each in [0, 1].
+        `valence`, `energy` and `danceability`, each in [0, 1].
     """
     bright = _ramp(np.log2(audible.centroid_hz), np.log2(800), np.log2(3600))
     octaves_from_dance_tempo = np.log2(audible.tempo / 115)

@@ -26,7 +26,7 @@ class Band:
     Attributes:
         style: What it plays.
         tempo: The tempo its clips are near, in beats per minute.
-        swing: See ``Style.swing``.
+        swing: See `Style.swing`.
         kit: Its drums.
         bass: Its bass.
         chords: Its accompanying instrument.
@@ -70,12 +70,12 @@ class Score:
 
     Attributes:
         tempo: Beats per minute, constant.
-        beat_times: float64 of shape ``(beats,)``, in seconds, within the clip.
-        mode: From 0 (minor) to 1 (major); see ``Progression.mode``.
+        beat_times: float64 of shape `(beats,)`, in seconds, within the clip.
+        mode: From 0 (minor) to 1 (major); see `Progression.mode`.
         bass: Notes of the bass.
         chords: Notes of the accompaniment.
         lead: Notes of the melody; may be empty.
-        kick: Strokes; empty, as ``snare`` and ``hat``, where there are no drums.
+        kick: Strokes; empty, as `snare` and `hat`, where there are no drums.
         snare: Strokes.
         hat: Strokes.
     """
@@ -98,7 +98,7 @@ class Score:
 
 
 def form_band(style: Style, rng: np.random.Generator) -> Band:
-    """Draw a band that plays ``style``."""
+    """Draw a band that plays `style`."""
     return Band(
         style=style,
         tempo=rng.uniform(*style.tempo),
@@ -249,13 +249,13 @@ def _lead(
 
 
 def _strokes(pattern: str) -> list[tuple[int, int, str]]:
-    """The ``(step, step of the next stroke or of the bar's end, character)`` of each stroke."""
+    """The `(step, step of the next stroke or of the bar's end, character)` of each stroke."""
     steps = [step for step, stroke in enumerate(pattern) if stroke != "."]
     return [(step, end, pattern[step]) for step, end in zip(steps, [*steps[1:], len(pattern)], strict=True)]
 
 
 def _at_or_above(lowest: int, pitch_class: int) -> int:
-    """The lowest MIDI pitch of ``pitch_class`` that is not below ``lowest``."""
+    """The lowest MIDI pitch of `pitch_class` that is not below `lowest`."""
     return lowest + (pitch_class - lowest) % 12
 
 

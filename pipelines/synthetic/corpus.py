@@ -61,21 +61,21 @@ def write_corpus(
 ) -> Path:
     """Write a corpus of synthetic music, or finish one, or find it there already.
 
-    The folder gets ``audio/<id>.flac`` (16 bit, mono, 22,050 Hz), ``beats/<id>.beats.csv`` (one beat
-    time in seconds a line), ``labels.csv`` with ``COLUMNS``, ``README.txt``, and ``corpus.json`` with the
-    parameters. Clips of one band share tuning, tempo and instruments, and its clips are all in ``train``
-    or all in ``test``. Every file appears whole or not at all, ``labels.csv`` after all audio; after an
+    The folder gets `audio/<id>.flac` (16 bit, mono, 22,050 Hz), `beats/<id>.beats.csv` (one beat
+    time in seconds a line), `labels.csv` with `COLUMNS`, `README.txt`, and `corpus.json` with the
+    parameters. Clips of one band share tuning, tempo and instruments, and its clips are all in `train`
+    or all in `test`. Every file appears whole or not at all, `labels.csv` after all audio; after an
     interruption, or where files are missing, a further call renders only what is not there.
 
     Args:
         folder: Where to write; new, empty, or an earlier corpus with the same parameters.
-        clips_per_genre: Clips of each of the ten genres, 2 or more; about a quarter is ``test``.
+        clips_per_genre: Clips of each of the ten genres, 2 or more; about a quarter is `test`.
         duration_s: Length of a clip in seconds.
         seed: Same seed, same corpus.
-        progress: Called with ``(clips done, clips in all)`` after each clip.
+        progress: Called with `(clips done, clips in all)` after each clip.
 
     Returns:
-        The path of ``labels.csv``.
+        The path of `labels.csv`.
 
     Raises:
         UserError: If an argument is out of its range, or the folder holds anything else.

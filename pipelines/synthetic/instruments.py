@@ -17,8 +17,8 @@ _RELEASE_S = 0.04
 class Timbre:
     """A pitched instrument.
 
-    Harmonic ``k`` starts with amplitude ``k ** -rolloff``; over the note the sound moves from that
-    towards ``k ** -(rolloff + 1.5)``, as on a string whose high partials die first.
+    Harmonic `k` starts with amplitude `k ** -rolloff`; over the note the sound moves from that
+    towards `k ** -(rolloff + 1.5)`, as on a string whose high partials die first.
 
     Attributes:
         rolloff: Exponent of the harmonics' decay; 1 is a sawtooth, 4 nearly a sine.
@@ -113,7 +113,7 @@ def tone(
         rng: Source of the breath noise.
 
     Returns:
-        float32 of shape ``(samples,)`` with values about in [-1, 1].
+        float32 of shape `(samples,)` with values about in [-1, 1].
     """
     samples = max(int((duration_s + _RELEASE_S) * sample_rate), 2)
     time = np.arange(samples, dtype=np.float32) / np.float32(sample_rate)
@@ -138,7 +138,7 @@ def tone(
 
 
 def _tables(timbre: Timbre, frequency: float, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """One period at the note's start and at its end, each float32 of shape ``(_TABLE_LENGTH,)``."""
+    """One period at the note's start and at its end, each float32 of shape `(_TABLE_LENGTH,)`."""
     highest = int(np.clip(0.45 * sample_rate / frequency, 1, _TABLE_LENGTH // 2 - 1))
     harmonic = np.arange(1, highest + 1)
     start = harmonic**-timbre.rolloff
@@ -164,7 +164,7 @@ def _envelope(timbre: Timbre, time: np.ndarray, duration_s: float) -> np.ndarray
 
 
 def kick(kit: Kit, sample_rate: int) -> np.ndarray:
-    """A bass drum, float32 of shape ``(samples,)``: a sine falling from four times its pitch, and a click."""
+    """A bass drum, float32 of shape `(samples,)`: a sine falling from four times its pitch, and a click."""
     time = _drum_time(kit.kick_decay_s, sample_rate)
     drop_s = 0.025
     cycles = kit.kick_hz * (time + 3 * drop_s * (1 - np.exp(-time / drop_s)))
@@ -174,7 +174,7 @@ def kick(kit: Kit, sample_rate: int) -> np.ndarray:
 
 
 def snare(kit: Kit, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """A snare drum, float32 of shape ``(samples,)``: a short tone and a longer burst of noise."""
+    """A snare drum, float32 of shape `(samples,)`: a short tone and a longer burst of noise."""
     time = _drum_time(kit.snare_decay_s, sample_rate)
     head = np.sin(2 * np.pi * kit.snare_hz * time) * np.exp(-time / (0.5 * kit.snare_decay_s))
     wires = _high_noise(len(time), 1500, sample_rate, rng) * np.exp(-time / kit.snare_decay_s)
@@ -182,7 +182,7 @@ def snare(kit: Kit, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def hat(kit: Kit, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """A cymbal, float32 of shape ``(samples,)``: decaying high-pass noise."""
+    """A cymbal, float32 of shape `(samples,)`: decaying high-pass noise."""
     time = _drum_time(kit.hat_decay_s, sample_rate)
     return (_high_noise(len(time), kit.hat_hz, sample_rate, rng) * np.exp(-time / kit.hat_decay_s)).astype(
         np.float32

@@ -25,12 +25,12 @@ class Clip:
     """Synthetic music with its ground truth.
 
     Attributes:
-        audio: float32 of shape ``(samples,)``, within [-1, 1].
+        audio: float32 of shape `(samples,)`, within [-1, 1].
         sample_rate: In Hz.
-        beat_times: float64 of shape ``(beats,)``, in seconds, ``60 / tempo`` apart.
+        beat_times: float64 of shape `(beats,)`, in seconds, `60 / tempo` apart.
         tempo: Beats per minute.
-        genre: One of ``styles.GENRES``.
-        affect: ``valence``, ``energy`` and ``danceability``, each in [0, 1]; see ``affect.FORMULAS``.
+        genre: One of `styles.GENRES`.
+        affect: `valence`, `energy` and `danceability`, each in [0, 1]; see `affect.FORMULAS`.
     """
 
     audio: np.ndarray
@@ -45,7 +45,7 @@ def render_clip(genre: str, seed: int, duration_s: float = 12.0, sample_rate: in
     """Render a clip by a band of its own.
 
     Args:
-        genre: One of ``styles.GENRES``.
+        genre: One of `styles.GENRES`.
         seed: Same seed, same clip; 0 or more.
         duration_s: Length in seconds, at least 1.
         sample_rate: In Hz, at least 8000.
@@ -75,7 +75,7 @@ def check_format(duration_s: float, sample_rate: int) -> None:
 
 
 def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate: int) -> Clip:
-    """Render a clip by ``band``; arguments as ``render_clip``."""
+    """Render a clip by `band`; arguments as `render_clip`."""
     score = arrange(band, duration_s, rng)
     samples = round(duration_s * sample_rate)
     style = band.style
@@ -103,7 +103,7 @@ def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate
 def _part(
     notes: list[Note], timbre: Timbre, band: Band, samples: int, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """One instrument's track, float32 of shape ``(samples,)``, with an RMS of 1 where it sounds."""
+    """One instrument's track, float32 of shape `(samples,)`, with an RMS of 1 where it sounds."""
     track = np.zeros(samples, np.float32)
     played: dict[tuple[int, int], np.ndarray] = {}  # a repeated note is synthesised once
     for note in notes:
@@ -121,7 +121,7 @@ def _part(
 
 
 def _drums(score: Score, band: Band, samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """The drums, float32 of shape ``(samples,)``, with an RMS of 1 where they sound."""
+    """The drums, float32 of shape `(samples,)`, with an RMS of 1 where they sound."""
     track = np.zeros(samples, np.float32)
     strokes: tuple[tuple[list[Hit], np.ndarray, float], ...] = (
         (score.kick, kick(band.kit, sample_rate), 1.0),
@@ -135,7 +135,7 @@ def _drums(score: Score, band: Band, samples: int, sample_rate: int, rng: np.ran
 
 
 def _add(track: np.ndarray, sound: np.ndarray, start_s: float, sample_rate: int) -> None:
-    """Mix ``sound`` into ``track`` in place; what lies outside is cut off."""
+    """Mix `sound` into `track` in place; what lies outside is cut off."""
     start = round(start_s * sample_rate)
     first, last = max(start, 0), min(start + len(sound), len(track))
     if first < last:
@@ -182,13 +182,13 @@ def _add_noise(
 
 
 def _master(mix: np.ndarray, drive_db: float, peak: float) -> np.ndarray:
-    """Into a soft limiter at an RMS of ``drive_db``, then to the given peak."""
+    """Into a soft limiter at an RMS of `drive_db`, then to the given peak."""
     limited = np.tanh(mix * np.float32(10 ** (drive_db / 20) / _rms(mix)))
     return limited * np.float32(peak / np.abs(limited).max())
 
 
 def _magnitudes(audio: np.ndarray) -> np.ndarray:
-    """A magnitude spectrogram of shape ``(frames, bins)``."""
+    """A magnitude spectrogram of shape `(frames, bins)`."""
     frames = np.lib.stride_tricks.sliding_window_view(audio, _FRAME)[::_HOP]
     return np.abs(rfft(frames * np.hanning(_FRAME).astype(np.float32), axis=1))
 

@@ -71,24 +71,24 @@ COMPING = {
 
 @dataclass(frozen=True)
 class Style:
-    """What a genre's bands choose from; a range is ``(lowest, highest)``, a tuple of names a menu.
+    """What a genre's bands choose from; a range is `(lowest, highest)`, a tuple of names a menu.
 
     Attributes:
         genre: Name of the genre.
         tempo: Beats per minute.
         swing: Where in the beat its second half starts: 0.5 is straight, 0.667 triplet swing.
-        grooves: Names in ``GROOVES``.
+        grooves: Names in `GROOVES`.
         drums: Probability that a clip has drums.
         drum_db: Level of the drums against the chords.
-        kits: Names in ``instruments.KITS``.
-        bass_lines: Names in ``BASS_LINES``.
-        basses: Names in ``instruments.TIMBRES``.
-        comping: Names in ``COMPING``.
-        chords: Names in ``instruments.TIMBRES``.
-        leads: Names in ``instruments.TIMBRES``.
+        kits: Names in `instruments.KITS`.
+        bass_lines: Names in `BASS_LINES`.
+        basses: Names in `instruments.TIMBRES`.
+        comping: Names in `COMPING`.
+        chords: Names in `instruments.TIMBRES`.
+        leads: Names in `instruments.TIMBRES`.
         lead: Probability that a clip has a melody.
         lead_density: Share of eighth notes on which the melody moves.
-        progressions: Names in ``harmony.PROGRESSIONS``.
+        progressions: Names in `harmony.PROGRESSIONS`.
         drive_db: RMS level into the final limiter; higher is louder and denser.
         reverb_s: Time constant of the room, in seconds.
         noise_db: Noise floor against the music.

@@ -20,7 +20,7 @@ TARGETS = ("calmness", "power")
 
 
 def write_course_data(root: Path, per_genre: int = 12, synced: bool = True, seed: int = 0) -> Path:
-    """Fused features whose mel level follows the genre, and whose chroma follows ``power``."""
+    """Fused features whose mel level follows the genre, and whose chroma follows `power`."""
     random = np.random.default_rng(seed)
     genre = root / ("fma_genre_spectrograms_beat" if synced else "fma_genre_spectrograms")
     affect = root / ("multitask_dataset_beat" if synced else "multitask_dataset")

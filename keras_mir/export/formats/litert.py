@@ -1,4 +1,4 @@
-"""LiteRT, which was TensorFlow Lite: ``.tflite``."""
+"""LiteRT, which was TensorFlow Lite: `.tflite`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX, for ONNX Runtime and many others: ``.onnx``."""
+"""ONNX, for ONNX Runtime and many others: `.onnx`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _lacks(used: set[str]) -> set[str]:
 
 
 def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
-    """A model with the description in its metadata, under the key ``keras_mir``."""
+    """A model with the description in its metadata, under the key `keras_mir`."""
     import onnx
     from tf2onnx import convert
 

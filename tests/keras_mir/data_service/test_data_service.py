@@ -1,4 +1,4 @@
-"""``fit`` with a tf.data service in processes of its own: the same numbers, and every mistake one line."""
+"""`fit` with a tf.data service in processes of its own: the same numbers, and every mistake one line."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ RATE = 22050
 
 @pytest.fixture
 def audio(tmp_path: Path) -> Path:
-    """A folder of four clips, with ``labels.csv`` beside it."""
+    """A folder of four clips, with `labels.csv` beside it."""
     folder = tmp_path / "audio"
     folder.mkdir()
     lines = ["file,genre,calm,power"]

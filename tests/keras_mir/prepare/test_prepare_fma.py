@@ -106,7 +106,7 @@ def write_clips(folder: Path, *tracks: int) -> None:
 
 @pytest.fixture
 def fma(tmp_path: Path) -> Path:
-    """A folder with ``fma_metadata`` and an empty ``fma_small``."""
+    """A folder with `fma_metadata` and an empty `fma_small`."""
     (tmp_path / "fma_metadata").mkdir()
     (tmp_path / "fma_small").mkdir()
     write_tracks(tmp_path / "fma_metadata" / "tracks.csv")

@@ -105,7 +105,7 @@ def genre_runs(seeds, **report):
 
 
 def affect_runs(recipe, variant, seeds, lead, undefined=()):
-    """Step 8: one run a target; ``undefined`` names (target, seed) without a correlation."""
+    """Step 8: one run a target; `undefined` names (target, seed) without a correlation."""
     return [
         make_run(
             recipe,
@@ -235,11 +235,11 @@ def report_folder(tmp_path) -> Path:
 
 @pytest.fixture
 def results_of():
-    """``make_results``."""
+    """`make_results`."""
     return make_results
 
 
 @pytest.fixture
 def experiments_of():
-    """``make_experiments``."""
+    """`make_experiments`."""
     return make_experiments

@@ -1,4 +1,4 @@
-"""``reproduce`` as a user calls it: one page, every number with its command, failures that stay alone."""
+"""`reproduce` as a user calls it: one page, every number with its command, failures that stay alone."""
 
 import csv
 import json

@@ -45,7 +45,7 @@ def write_clip(path: Path, seed: int, seconds: float = 1.5) -> None:
 
 @pytest.fixture
 def audio(tmp_path: Path) -> Path:
-    """A folder of four clips, with ``labels.csv`` beside it."""
+    """A folder of four clips, with `labels.csv` beside it."""
     for seed, name in enumerate(("a/one.wav", "a/two.flac", "b/one.wav", "b/two.ogg")):
         write_clip(tmp_path / "audio" / name, seed)
     (tmp_path / "labels.csv").write_text(LABELS)

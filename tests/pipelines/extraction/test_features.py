@@ -30,7 +30,7 @@ SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def drums_and_chord(seconds: float = 4.0) -> np.ndarray:
-    """A chord over clicks of noise at 120 BPM, float32 ``(samples,)``."""
+    """A chord over clicks of noise at 120 BPM, float32 `(samples,)`."""
     rng = np.random.default_rng(0)
     t = np.arange(int(seconds * RATE)) / RATE
     chord = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220.0, 277.2, 329.6))

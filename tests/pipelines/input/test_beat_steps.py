@@ -27,7 +27,7 @@ def synchronise() -> Run:
 
 
 def pulses(frames: int, period: int) -> np.ndarray:
-    """Quiet sound with a loud frame every ``period``: fused ``(140, frames)``."""
+    """Quiet sound with a loud frame every `period`: fused `(140, frames)`."""
     array = np.full((140, frames), -60.0, np.float32)
     array[:128, 5::period] = 0.0
     array[128:] = 0.5

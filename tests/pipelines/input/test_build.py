@@ -23,7 +23,7 @@ MakeSource = Callable[..., Source]
 
 @pytest.fixture
 def make_source(tmp_path, make_examples) -> MakeSource:
-    """Examples whose label ``row`` is their row."""
+    """Examples whose label `row` is their row."""
 
     def make(lengths: list[int] = LENGTHS, frames: int | None = None, **settings: Any) -> Source:
         chosen = InputSettings(**{"feature": "fused", **settings})

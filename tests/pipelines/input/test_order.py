@@ -38,7 +38,7 @@ def restored(numbers: list[int]) -> tuple[list[int], list[int]]:
 
 
 def jumbled(spread: int) -> list[int]:
-    """Every number within ``spread`` places of its own."""
+    """Every number within `spread` places of its own."""
     places = np.arange(COUNT) + np.random.default_rng(0).uniform(0, spread, COUNT)
     return [int(number) for number in np.argsort(places)]
 

@@ -20,7 +20,7 @@ def fused_noise(frames: int, seed: int) -> np.ndarray:
 
 
 def librosa_beat_sync(fused: np.ndarray, boundaries: list[int]) -> np.ndarray:
-    """Mel as power through ``librosa.util.sync``, in dB relative to its loudest bin afterwards."""
+    """Mel as power through `librosa.util.sync`, in dB relative to its loudest bin afterwards."""
     power = librosa.db_to_power(fused[:128].astype(np.float64))
     mel = librosa.util.sync(power, boundaries, aggregate=np.median)
     chroma = librosa.util.sync(fused[128:], boundaries, aggregate=np.median)

@@ -50,7 +50,7 @@ def librosa_beats(envelope: np.ndarray) -> np.ndarray:
 
 
 def click_track(bpm: float, seconds: float, seed: int = 0) -> np.ndarray:
-    """Clicks in soft noise: mel in dB ``(128, frames)``."""
+    """Clicks in soft noise: mel in dB `(128, frames)`."""
     random = np.random.default_rng(seed)
     times = np.arange(0.3, seconds, 60.0 / bpm)
     length = int(seconds * SPEC.sample_rate)

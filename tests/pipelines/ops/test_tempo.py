@@ -33,7 +33,7 @@ def both_ways():
 
 
 def pulses(frames: int, period: float, seed: int) -> np.ndarray:
-    """An onset envelope with a beat every ``period`` frames, in noise."""
+    """An onset envelope with a beat every `period` frames, in noise."""
     random = np.random.default_rng(seed)
     envelope = random.gamma(1.0, 1.0, frames)
     envelope[np.arange(0, frames, period).astype(int)] += 10.0
