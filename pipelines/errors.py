@@ -1,10 +1,28 @@
-"""The one exception a user's mistake raises."""
+"""What a user's mistake raises."""
 
 
 class UserError(Exception):
-    """Something the user can mend.
+    """Something a user can mend: a damaged file, a wrong name, settings that do not go together.
 
-    The message is one line: it names the file or the option, says what is wrong and
-    what to do. Command lines print it after `error:` and exit with status 2; nobody
-    sees a traceback for it.
+    Its message is one line that names the file or the argument, says what is wrong and what to do.
     """
+
+
+class ArgumentError(UserError):
+    """An argument that will not do; the command line speaks of the option of that name instead.
+
+    Args:
+        argument: Its name, as functions take it: `group_by`.
+        value: What was given; None to leave it out of the message.
+        problem: What is wrong with it, and what to do.
+    """
+
+    def __init__(self, argument: str, value: object, problem: str) -> None:
+        self.argument = argument
+        self.value = value
+        self.problem = problem
+        super().__init__(self.in_words(argument))
+
+    def in_words(self, name: str) -> str:
+        """The message, with another name for the argument."""
+        return f"{name}: {self.problem}" if self.value is None else f"{name} {self.value}: {self.problem}"
