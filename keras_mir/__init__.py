@@ -1,9 +1,46 @@
 """Music genre recognition and affect regression with Keras 3 and tf.data.
 
-The commands are `python -m keras_mir.prepare`, `keras_mir.fit` and `keras_mir.evaluate`.
-Importing the package imports nothing heavy.
+    import keras_mir as km
+
+    model = km.train("lstm-beat-mel", data="DATA", epochs=50)
+    model.report.accuracy, model.history, model.keras
+    model.predict("song.mp3").genre
+    model.export("saved_models")
+
+What is used is imported when it is used first: importing the package imports nothing heavy.
 """
 
-from keras_mir.version import __version__
+from importlib import import_module
+from typing import Any
 
-__all__ = ["__version__"]
+__version__ = "0.1.0"
+
+# Where each public name is.
+_PUBLIC = {
+    "train": "keras_mir.fit.run",
+    "load": "keras_mir.models.trained_model",
+    "TrainedModel": "keras_mir.models.trained_model",
+    "Predictor": "keras_mir.predict.predictor",
+    "features": "pipelines.extraction.features",
+    "FeatureSpec": "pipelines.spec",
+    "Recipe": "keras_mir.recipes.recipe",
+}
+_PACKAGES = ("layers", "recipes")
+_WITH_TENSORFLOW = ("train", "load", "TrainedModel", "Predictor", "layers")
+
+__all__ = ["FeatureSpec", "Predictor", "Recipe", "TrainedModel", "__version__", "features", "layers"]
+__all__ += ["load", "recipes", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC and name not in _PACKAGES:
+        raise AttributeError(f"module 'keras_mir' has no attribute {name!r}")
+    if name in _WITH_TENSORFLOW:
+        import_module("keras_mir.command_line.run").import_tensorflow()
+    if name in _PACKAGES:
+        return import_module(f"keras_mir.{name}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

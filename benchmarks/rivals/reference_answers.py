@@ -15,9 +15,9 @@ class ReferenceModel:
     """Samples in, class probabilities out."""
 
     def __init__(self, inputs: Inputs) -> None:
-        from keras_mir.export.savedmodel import load_keras
+        from keras_mir.models.trained_model import load
 
-        self._model = load_keras(inputs.model())
+        self._model = load(inputs.model()).keras
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         _, synced, _ = features(audio)

@@ -46,7 +46,7 @@ class Data:
     bad: tuple[BadFile, ...]
 
     @property
-    def judged_on(self) -> str:
+    def evaluated_on(self) -> str:
         """The split a report is made on: test, or validation where the course keeps no test."""
         return TEST if TEST in self.sources else VALIDATION
 

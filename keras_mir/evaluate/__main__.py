@@ -1,28 +1,36 @@
-"""Evaluate an exported model: `python -m keras_mir.evaluate saved_models/NAME --data DATA`."""
+"""Evaluate a trained model: `python -m keras_mir.evaluate saved_models/NAME --data DATA`."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mir.command_line import run as cli
 
+# Options that `evaluate` takes under the same name.
+_OPTIONS = ("data", "labels", "synced", "split", "skip_bad", "cache_dir", "jobs", "seed")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     return cli.run(lambda: _evaluate(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The options of `evaluate`."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_mir.evaluate",
-        description="Judge an exported model on labelled clips, through the loader that TF Serving uses.",
+        description="Evaluate a trained model on labelled clips; an exported one through the loader that TF "
+        "Serving uses.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "model", type=Path, help="saved_models/NAME (its newest version), or saved_models/NAME/VERSION"
+        "model",
+        metavar="RUN_OR_MODEL",
+        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="as for fit; default: the synthetic corpus")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
@@ -48,22 +56,20 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    console = Console()
     cli.import_tensorflow()
-    from keras_mir.evaluate.exported import EvaluateRequest, evaluate_export
+    from keras_mir.evaluate.evaluation import evaluate
+    from keras_mir.evaluate.table import print_report
+    from keras_mir.models.report import FILE_NAME
+    from keras_mir.models.trained_model import load
 
-    request = EvaluateRequest(
-        model=arguments.model,
-        data=str(arguments.data or ""),
-        labels=str(arguments.labels or ""),
-        synced=arguments.synced,
-        split=arguments.split,
-        skip_bad=arguments.skip_bad,
-        cache_dir=arguments.cache_dir,
-        jobs=arguments.jobs,
-        seed=arguments.seed,
-        out=arguments.out,
-    )
-    return evaluate_export(request, Console())
+    model = load(arguments.model)
+    out = arguments.out or Path("runs") / f"evaluate-{model.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    cache = arguments.cache_dir or (out / "cache" if arguments.out else Path("runs/.cache"))
+    options = {name: getattr(arguments, name) for name in _OPTIONS} | {"cache_dir": cache}
+    print_report(evaluate(model, **options, out=out, console=console), console)
+    console.print(f"report  {out / FILE_NAME}", highlight=False, soft_wrap=True, markup=False)
+    return 0
 
 
 if __name__ == "__main__":

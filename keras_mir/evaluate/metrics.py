@@ -13,7 +13,6 @@ row of counts here, and every score a weighted sum over clips.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,127 +24,13 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from keras_mir.models.report import AffectScores, Bootstrap, ClassScores, GenreScores, Interval
 from pipelines.errors import UserError
 
 _BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A score and its confidence interval; all None where the score is undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 UNDEFINED = Interval(None, None, None)
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made.
-
-    Attributes:
-        seed: Same seed, same intervals.
-        resamples: Number of resamples.
-        confidence: Share of the resamples' scores inside an interval, in (0, 1).
-    """
-
-    seed: int = 0
-    resamples: int = 1000
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.resamples < 1:
-            raise UserError(f"bootstrap: {self.resamples} resamples; give at least 1")
-        if not 0.0 < self.confidence < 1.0:
-            raise UserError(f"bootstrap: confidence {self.confidence:g}; give a share between 0 and 1")
-
-    def interval(self, value: float, resampled: np.ndarray) -> Interval:
-        """The percentile interval of a score.
-
-        Args:
-            value: The score of the evaluated clips.
-            resampled: float `(resamples,)`; NaN where a resample has no such score, as when
-                it holds one clip many times. Those are left out.
-        """
-        defined = resampled[np.isfinite(resampled)]
-        if not len(defined):
-            return Interval(value, None, None)
-        tail = (1.0 - self.confidence) / 2.0
-        low, high = np.quantile(defined, (tail, 1.0 - tail))
-        return Interval(value, float(low), float(high))
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Precision, recall and F1 of a class, or an average of them over classes."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-@dataclass(frozen=True)
-class ClassificationMetrics:
-    """How well classes were told apart.
-
-    Attributes:
-        class_names: In the order of the class index.
-        n: Number of clips.
-        accuracy: Share of clips whose class was found.
-        macro_f1: Mean of the classes' F1, every class counting the same.
-        weighted_f1: Mean of the classes' F1, weighted by their support.
-        per_class: By class name.
-        averages: `macro`, `micro` and `weighted`.
-        confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
-            ones columns.
-        bootstrap: How the intervals were made.
-    """
-
-    class_names: tuple[str, ...]
-    n: int
-    accuracy: Interval
-    macro_f1: Interval
-    weighted_f1: Interval
-    per_class: dict[str, Scores]
-    averages: dict[str, Scores]
-    confusion_matrix: np.ndarray
-    bootstrap: Bootstrap
-
-    @property
-    def majority(self) -> tuple[str, float]:
-        """The largest class, and the accuracy of always answering it."""
-        support = self.confusion_matrix.sum(axis=1)
-        largest = int(support.argmax())
-        return self.class_names[largest], float(support[largest] / self.n)
-
-
-@dataclass(frozen=True)
-class RegressionMetrics:
-    """How well affect targets were predicted.
-
-    Attributes:
-        targets: Names of the targets.
-        n: Number of clips.
-        spearman: Rank correlation by target.
-        spearman_mean: Its mean over the targets; undefined if one of them is.
-        rmse: Root mean squared error by target, in the unit of the labels.
-        r2: Coefficient of determination by target; 0 is as good as always answering the mean.
-        undefined: Why a score is undefined, by `<score>.<target>`, or `spearman_mean`.
-        bootstrap: How the intervals were made.
-    """
-
-    targets: tuple[str, ...]
-    n: int
-    spearman: dict[str, Interval]
-    spearman_mean: Interval
-    rmse: dict[str, Interval]
-    r2: dict[str, Interval]
-    undefined: dict[str, str]
-    bootstrap: Bootstrap
 
 
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
@@ -164,7 +49,7 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(probabilities).argmax(axis=1)
 
 
-def classification_metrics(
+def genre_scores(
     true: np.ndarray,
     predicted: np.ndarray,
     class_names: Sequence[str],
@@ -172,7 +57,7 @@ def classification_metrics(
     seed: int = 0,
     resamples: int = 1000,
     confidence: float = 0.95,
-) -> ClassificationMetrics:
+) -> GenreScores:
     """Compare predicted with true classes.
 
     All of `class_names` are scored and averaged over, as scikit-learn does with
@@ -208,20 +93,20 @@ def classification_metrics(
 
     n = len(true)
     columns = zip(class_names, *scores(None), strict=True)
-    per_class = {name: Scores(float(p), float(r), float(f), int(s)) for name, p, r, f, s in columns}
+    per_class = {name: ClassScores(float(p), float(r), float(f), int(s)) for name, p, r, f, s in columns}
     averages = {}
     for average in ("macro", "micro", "weighted"):
         p, r, f, _ = scores(average)
-        averages[average] = Scores(float(p), float(r), float(f), n)
+        averages[average] = ClassScores(float(p), float(r), float(f), n)
     k = len(labels)
     matrix = np.bincount(true * k + predicted, minlength=k * k).reshape(k, k)
     resampled = _resampled_scores(matrix, bootstrap)
-    return ClassificationMetrics(
+    return GenreScores(
         class_names=tuple(class_names),
         n=n,
-        accuracy=bootstrap.interval(float(accuracy_score(true, predicted)), resampled["accuracy"]),
-        macro_f1=bootstrap.interval(averages["macro"].f1, resampled["macro_f1"]),
-        weighted_f1=bootstrap.interval(averages["weighted"].f1, resampled["weighted_f1"]),
+        accuracy=_interval(bootstrap, float(accuracy_score(true, predicted)), resampled["accuracy"]),
+        macro_f1=_interval(bootstrap, averages["macro"].f1, resampled["macro_f1"]),
+        weighted_f1=_interval(bootstrap, averages["weighted"].f1, resampled["weighted_f1"]),
         per_class=per_class,
         averages=averages,
         confusion_matrix=matrix,
@@ -229,14 +114,14 @@ def classification_metrics(
     )
 
 
-def regression_metrics(
+def affect_scores(
     true: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
     *,
     seed: int = 0,
     resamples: int = 1000,
     confidence: float = 0.95,
-) -> RegressionMetrics:
+) -> AffectScores:
     """Compare predicted with true affect values.
 
     Spearman's correlation is that of the ranks, `cov(R(X), R(Y)) / (sd R(X) sd R(Y))`, ties
@@ -275,26 +160,35 @@ def regression_metrics(
 
     spearman, rmse, r2, undefined = {}, {}, {}, {}
     for (target, (x, y)), (rho, error, share) in zip(pairs.items(), resampled, strict=True):
-        rmse[target] = bootstrap.interval(float(root_mean_squared_error(x, y)), error)
+        rmse[target] = _interval(bootstrap, float(root_mean_squared_error(x, y)), error)
         spearman[target] = r2[target] = UNDEFINED
         if np.ptp(x) == 0:
             undefined[f"spearman.{target}"] = undefined[f"r2.{target}"] = "all labels are the same value"
             continue
-        r2[target] = bootstrap.interval(float(r2_score(x, y)), share)
+        r2[target] = _interval(bootstrap, float(r2_score(x, y)), share)
         correlation = rank_correlation(x, y)
         if correlation is None:
             undefined[f"spearman.{target}"] = "all predictions are the same value"
         else:
-            spearman[target] = bootstrap.interval(correlation, rho)
+            spearman[target] = _interval(bootstrap, correlation, rho)
 
     values = [interval.value for interval in spearman.values() if interval.value is not None]
     spearman_mean = UNDEFINED
     if len(values) == len(pairs):
-        spearman_mean = bootstrap.interval(float(np.mean(values)), resampled[:, 0].mean(axis=0))
+        spearman_mean = _interval(bootstrap, float(np.mean(values)), resampled[:, 0].mean(axis=0))
     else:
         missing = [target for target, interval in spearman.items() if interval.value is None]
         undefined["spearman_mean"] = f"the correlation is undefined for {', '.join(missing)}"
-    return RegressionMetrics(tuple(pairs), n, spearman, spearman_mean, rmse, r2, undefined, bootstrap)
+    return AffectScores(
+        targets=tuple(pairs),
+        n=n,
+        spearman=spearman,
+        spearman_mean=spearman_mean,
+        rmse=rmse,
+        r2=r2,
+        undefined=undefined,
+        bootstrap=bootstrap,
+    )
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -304,13 +198,30 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     return float(spearmanr(x, y).statistic)
 
 
+def _interval(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> Interval:
+    """The percentile interval of a score.
+
+    Args:
+        bootstrap: Gives the confidence.
+        value: The score of the evaluated clips.
+        resampled: float `(resamples,)`; NaN where a resample has no such score, as when
+            it holds one clip many times. Those are left out.
+    """
+    defined = resampled[np.isfinite(resampled)]
+    if not len(defined):
+        return Interval(value, None, None)
+    tail = (1.0 - bootstrap.confidence) / 2.0
+    low, high = np.quantile(defined, (tail, 1.0 - tail))
+    return Interval(value, float(low), float(high))
+
+
 def _check_not_diverged(predicted: np.ndarray, what: str) -> None:
     finite = np.isfinite(predicted)
     if not finite.all():
         bad = finite.size - np.count_nonzero(finite)
         raise UserError(
             f"{what}: {bad} of {finite.size} values are not finite, so the model has diverged; "
-            f"train it again with a lower --learning-rate"
+            f"train it again with a lower learning_rate"
         )
 
 

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mir.command_line import run as cli
+from keras_mir.export.formats import FORMATS
 from pipelines.errors import UserError
-
-_FORMATS = ("savedmodel", "litert", "onnx")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     return cli.run(lambda: _export(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_mir.export",
         description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
@@ -29,9 +28,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RUN_OR_MODEL",
         help="a run's folder, or name, NAME/VERSION or folder of an exported model",
     )
-    parser.add_argument("--format", choices=_FORMATS, required=True, help="what to write")
+    parser.add_argument("--format", choices=tuple(FORMATS), required=True, help="what to write")
     parser.add_argument(
         "--signature",
+        default="",
         choices=("serving_default", "embedding", "waveform", "audio"),
         help="what a LiteRT or ONNX file answers to (default: serving_default)",
     )
@@ -58,21 +58,18 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    out = arguments.out
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: a file, not a folder; choose another name")
     cli.import_tensorflow()
-    from keras_mir.export.export import ExportRequest, export
+    from keras_mir.export.export import export
+    from keras_mir.models.trained_model import load
 
-    request = ExportRequest(
-        model=arguments.model,
-        form=arguments.format,
-        signature=arguments.signature or "serving_default",
-        name=arguments.name,
-        models=arguments.models,
-        out=out,
-    )
-    return export(request, Console())
+    console = Console()
+    options = {name: getattr(arguments, name) for name in ("format", "signature", "name")}
+    with console.status(f"exporting {arguments.model}"):
+        written = export(load(arguments.model, arguments.models), arguments.out, **options)
+    for label, value in (("export", written.path), ("takes", written.takes), ("gives", written.gives)):
+        if value:
+            console.print(f"{label:7} {value}", highlight=False, soft_wrap=True, markup=False)
+    return 0
 
 
 if __name__ == "__main__":

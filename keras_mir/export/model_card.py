@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
+from keras_mir.models.report import Report
+from keras_mir.models.trained_model import Description
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
-from pipelines.spec import FeatureSpec
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
 
@@ -47,7 +49,7 @@ _TESTED_ON = {
 }
 
 
-def model_card(name: str, description: Mapping[str, Any], signatures: Mapping[str, Any]) -> str:
+def model_card(name: str, description: Description, signatures: Mapping[str, Any]) -> str:
     """What a model is, takes, gives, was made of and is good for, in Markdown.
 
     Args:
@@ -71,39 +73,37 @@ def model_card(name: str, description: Mapping[str, Any], signatures: Mapping[st
         "## Training",
         _training(description),
         "## How good it is",
-        *_scores(description["report"]),
+        *_scores(description.report),
         "## Made with",
-        _versions(description["versions"]),
+        _versions(description.report.versions),
         "## Settings",
         "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
-        _block("toml", tomli_w.dumps(description["recipe"])),
+        _block("toml", tomli_w.dumps(description.recipe.to_dict())),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _what_it_is(description: Mapping[str, Any]) -> Iterator[str]:
-    settings, recipe = description["recipe"]["model"], description["recipe"]["name"]
-    if settings["kind"] == "lstm":
-        layers = _counted(settings["layers"], "layer")
-        model = f"A bidirectional LSTM, {layers} of {settings['units']} units in each direction,"
+def _what_it_is(description: Description) -> Iterator[str]:
+    settings, recipe = description.recipe.model, description.recipe.name
+    if settings.kind == "lstm":
+        layers = _counted(settings.layers, "layer")
+        model = f"A bidirectional LSTM, {layers} of {settings.units} units in each direction,"
     else:
-        blocks = _counted(len(settings["filters"]), "convolution block")
-        model = f"A CNN, {blocks} of {', '.join(map(str, settings['filters']))} channels,"
-    transferred = (
-        " on the frozen layers of another model" if description["recipe"]["task"]["transfer"] else ""
-    )
-    does = "names the genre of music" if description["classes"] else "rates the affect of music"
+        blocks = _counted(len(settings.filters), "convolution block")
+        model = f"A CNN, {blocks} of {', '.join(map(str, settings.filters))} channels,"
+    transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""
+    does = "names the genre of music" if description.classes else "rates the affect of music"
     yield (
         f"{model}{transferred} that {does} (recipe `{recipe}`). Sound goes in as it is: mel, chroma, beats "
         "and the model are one graph of TensorFlow's own operations, so TF Serving needs nothing beside it."
     )
-    if classes := description["classes"]:
+    if classes := description.classes:
         yield (
             f"{_counted(len(classes), 'class', 'classes')}: {', '.join(map(_text, classes))}. The data's "
-            f"genres became these by the mapping {_text(description['class_mapping'])}."
+            f"genres became these by the mapping {_text(description.class_mapping)}."
         )
     else:
-        targets = description["targets"]
+        targets = description.targets
         yield f"{_counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
 
 
@@ -127,8 +127,8 @@ def _how_to_ask(name: str) -> Iterator[str]:
     yield _block("sh", f"python -m keras_mir.predict song.mp3 --model saved_models/{name}")
 
 
-def _what_it_takes(description: Mapping[str, Any]) -> Iterator[str]:
-    spec, settings = FeatureSpec.from_dict(description["feature_spec"]), description["recipe"]["input"]
+def _what_it_takes(description: Description) -> Iterator[str]:
+    spec, settings = description.feature_spec, description.recipe.input
     yield (
         f"**Sound**: {MIN_SECONDS} s to {MAX_SECONDS / 60:.0f} minutes of it at {MIN_RATE} to {MAX_RATE} Hz, "
         "not silent; as WAV files of 8 to 32-bit PCM or float with any number of channels, or as samples. "
@@ -136,12 +136,12 @@ def _what_it_takes(description: Mapping[str, Any]) -> Iterator[str]:
         f"{WINDOW_SECONDS:.0f} s is cut into windows of that length, whose mean is the answer. A clip that "
         "cannot be judged has the reason in `error`, and the others of its batch are answered."
     )
-    features = _FEATURES[settings["feature"]].format(
+    features = _FEATURES[settings.feature].format(
         mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",
         chroma=f"{spec.n_chroma} pitch classes",
     )
-    step = "one column a beat, the median of its frames" if settings["sync"] == "beat" else "every frame"
-    frames = description["frames"]
+    step = "one column a beat, the median of its frames" if settings.sync == "beat" else "every frame"
+    frames = description.frames
     length = f"exactly {frames} steps" if frames else "any number of steps"
     yield (
         f"**Or features** made beforehand, for `serving_default` and `embedding`: {features}; {step}; "
@@ -188,14 +188,14 @@ def _meaning(name: str) -> str:
     return f"{_text(target)} of each window" if target != name else f"{_text(name)}; the mean of its windows"
 
 
-def _limits(description: Mapping[str, Any]) -> Iterator[str]:
-    report, synced = description["report"], description["recipe"]["input"]["sync"] == "beat"
-    if description["dataset"]["synthetic"]:
+def _limits(description: Description) -> Iterator[str]:
+    report, synced = description.report, description.recipe.input.sync == "beat"
+    if description.dataset.synthetic:
         yield (
             "**Trained on generated music alone. It shows that everything works; what it says of real music "
             "means nothing.**"
         )
-    if description["classes"]:
+    if description.classes:
         yield (
             "Meant for sorting and searching music, where a wrong genre costs little. Everything is given "
             "one of the classes, speech, noise and other genres too: mind the probabilities, which are not "
@@ -212,7 +212,7 @@ def _limits(description: Mapping[str, Any]) -> Iterator[str]:
         "How it does on music unlike its data (other styles, regions, decades, recording quality) has not "
         "been measured."
     )
-    if report["split"]["group_by"] == "none":
+    if report.split.group_by == "none":
         yield (
             "Artists were not kept apart between training and test: where one is in both, the figures below "
             "flatter."
@@ -221,42 +221,43 @@ def _limits(description: Mapping[str, Any]) -> Iterator[str]:
         yield "Where no beat is found (silence, drones), a step is half a second instead."
 
 
-def _data(description: Mapping[str, Any]) -> Iterator[str]:
-    dataset, split = description["dataset"], description["report"]["split"]
-    generated = "generated music" if dataset["synthetic"] else "recorded music"
-    yield f"Data set: {_text(dataset['name'])}, {generated}."
-    if dataset["licence"]:
-        yield f"Licence or terms, as stated with it: {_text(dataset['licence'])}"
-    elif dataset["synthetic"]:
+def _data(description: Description) -> Iterator[str]:
+    dataset, split = description.dataset, description.report.split
+    generated = "generated music" if dataset.synthetic else "recorded music"
+    yield f"Data set: {_text(dataset.name)}, {generated}."
+    if dataset.licence:
+        yield f"Licence or terms, as stated with it: {_text(dataset.licence)}"
+    elif dataset.synthetic:
         yield "Licence: none; the music was generated by this package and is nobody's."
     else:
         yield (
             "Licence: **not stated**. Find out what the data may be used for before you use this model or "
             "pass it on (`python -m keras_mir.prepare --licence TEXT` records it)."
         )
-    sizes = ", ".join(f"{size} {part}" for part, size in split["sizes"].items())
-    yield f"Clips: {sizes}. {_TESTED_ON[split['test_from']]}"
-    if split["group_by"] != "none":
-        yield f"Clips of the same {_text(split['group_by'])} are on one side of the split."
-    if left_out := len(split["left_out"]):
+    sizes = ", ".join(f"{size} {part}" for part, size in split.sizes.items())
+    yield f"Clips: {sizes}. {_TESTED_ON[split.test_from]}"
+    if split.group_by != "none":
+        yield f"Clips of the same {_text(split.group_by)} are on one side of the split."
+    if left_out := len(split.left_out):
         yield f"Left out, because they cannot be read: {_counted(left_out, 'file')}."
 
 
-def _training(description: Mapping[str, Any]) -> str:
-    report, settings = description["report"], description["recipe"]["train"]
-    training = report["training"]
-    stopped = ", when it no longer got better" if training["stopped_early"] else ""
-    augment = description["recipe"]["augment"]
+def _training(description: Description) -> str:
+    report, settings = description.report, description.recipe.train
+    if (training := report.training) is None:
+        return "Not recorded."
+    stopped = ", when it no longer got better" if training.stopped_early else ""
+    augment = asdict(description.recipe.augment)
     used = [f"{name} {value:g}" for name, value in augment.items() if value]
     return (
-        f"{_counted(training['epochs'], 'epoch')} of at most {settings['epochs']}{stopped}; the weights are "
-        f"those of epoch {training['best_epoch']}. Batches of {settings['batch_size']}, Adam with a learning "
-        f"rate of {settings['learning_rate']:g}, seed {report['seed']}; {training['seconds']:.0f} s. "
+        f"{_counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
+        f"those of epoch {training.best_epoch}. Batches of {settings.batch_size}, Adam with a learning "
+        f"rate of {settings.learning_rate:g}, seed {report.seed}; {training.seconds:.0f} s. "
         f"Augmentation: {', '.join(used) or 'none'}."
     )
 
 
-def _scores(report: Mapping[str, Any]) -> Iterator[str]:
+def _scores(report: Report) -> Iterator[str]:
     text = io.StringIO()
     print_report(report, Console(file=text, width=80, force_terminal=False, color_system=None))
     yield _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))

@@ -13,10 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
+from keras_mir.export.formats import Written
+from keras_mir.export.formats.rebuild import for_serving
 from keras_mir.export.fresh_process import fresh_process
 from keras_mir.export.graph import check_graph, read_signatures
-from keras_mir.export.model_card import MODEL_CARD
+from keras_mir.export.model_card import MODEL_CARD, model_card
 from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import verify
 from keras_mir.export.warmup import write_warmup
@@ -25,21 +26,41 @@ from keras_mir.models.folders import (
     DESCRIPTION,
     KERAS_MODEL,
     check_name,
-    latest_version,
-    read_description,
     versions,
 )
-from keras_mir.models.session import quiet, session_predict
-from pipelines.errors import UserError
+from keras_mir.models.session import quiet
+from keras_mir.models.trained_model import TrainedModel
+from pipelines.errors import ArgumentError, UserError
 
-__all__ = [
-    "check_graph",
-    "export_savedmodel",
-    "latest_version",
-    "load_keras",
-    "read_description",
-    "session_predict",
-]
+
+class SavedModel:
+    """The format of TF Serving; all signatures are in it."""
+
+    def check(self) -> None:
+        """It needs nothing but TensorFlow."""
+
+    def write(self, model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
+        """Write the next version of a model; see `export_savedmodel`.
+
+        Raises:
+            ArgumentError: If one signature is asked for.
+        """
+        if signature:
+            raise ArgumentError("signature", signature, "a SavedModel has all signatures; leave it out")
+        path = export_savedmodel(
+            model.keras,
+            folder,
+            name,
+            description=model.description.to_dict(),
+            classes=model.classes or None,
+            rebuild=lambda: for_serving(model.keras),
+            audio_model=model.audio_model,
+            card=lambda signatures: model_card(name, model.description, signatures),
+        )
+        return Written(path)
+
+
+FORMAT = SavedModel()
 
 
 def export_savedmodel(
@@ -50,9 +71,8 @@ def export_savedmodel(
     description: dict[str, Any],
     classes: Sequence[str] | None,
     rebuild: Callable[[], keras.Model] | None = None,
-    hears: Callable[[keras.Model], AudioAnswers] | None = None,
+    audio_model: Callable[[keras.Model], AudioAnswers] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
-    keep_keras: bool = True,
 ) -> Path:
     """Write `root/name/<version>/`, checked and at once.
 
@@ -63,7 +83,7 @@ def export_savedmodel(
     `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
     float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
     name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
-    gives `embedding` `(batch, size)`. With `hears`, `waveform` takes `waveform` `(batch, samples)`
+    gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
     files; see `AudioAnswers` for what they give. `assets.extra` holds requests of each, which TF Serving
     runs before it serves the model.
@@ -76,9 +96,8 @@ def export_savedmodel(
         classes: Genre names in index order, or None for an affect model.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
-        hears: Makes of the model to export what answers to sound.
+        audio_model: Makes of the model to export what answers to sound.
         card: Makes of the signatures, by name, the model card to keep in `assets.extra`.
-        keep_keras: Keep the Keras model in `assets.extra`, for `load_keras`.
 
     Returns:
         The version's folder; the version is one above the highest there.
@@ -109,41 +128,20 @@ def export_savedmodel(
     try:
         # Started first: it imports TensorFlow while the model is written.
         with fresh_process() as process:
-            answers = hears(served) if hears else None
+            answers = audio_model(served) if audio_model else None
             _write(served, temporary, name, classes, answers)
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
             if card is not None:
                 (temporary / MODEL_CARD).write_text(card(read_signatures(temporary)), encoding="utf-8")
-            if keep_keras:
-                # The same layers without the training state: the optimizer's would triple the size.
-                keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
+            # The same layers without the training state: the optimizer's would triple the size.
+            keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
             verify(temporary, model, process, answers)
         return _publish(temporary, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def load_keras(path: Path) -> keras.Model:
-    """Load the Keras model kept inside an exported one, to go on from it.
-
-    Args:
-        path: A folder `latest_version` returned.
-
-    Raises:
-        UserError: If it was exported without, or the file is damaged.
-    """
-    file = Path(path) / KERAS_MODEL
-    if not file.is_file():
-        raise UserError(f"{file}: missing; export the model with its Keras model kept")
-    try:
-        return keras.models.load_model(file, compile=False)
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f"{file}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
-        ) from error
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_mir.command_line import run as cli
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
@@ -14,14 +15,26 @@ from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import UserError
 from pipelines.input.dispatcher import workers_of
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from keras_mir.fit.run import Run
+
+# Options that `Run` takes under the same name.
+_OF_RUN = (
+    *("labels", "synced", "skip_bad", "cache_dir", "jobs", "data_service"),
+    *("out", "export_dir", "name", "seed", "export", "devices"),
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    """Entry point; returns the exit status: 1 if an overfit check failed, 2 for a user's mistake."""
+    arguments = parser().parse_args(argv)
     return cli.run(lambda: _fit(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The options of `fit`."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_mir.fit",
         usage="%(prog)s [RECIPE] [--data DIR] [--SETTING VALUE ...]",
@@ -47,7 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         "--cache-dir", type=Path, metavar="DIR", help="processed features (default: runs/.cache)"
     )
     data.add_argument(
-        "--jobs", type=int, metavar="N", help="processes that extract features (default: all cores)"
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that extract (default: all cores)",
     )
     data.add_argument(
         "--data-service",
@@ -66,9 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--name", help="name of the exported model (default: the recipe's)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     run.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue a run that was stopped")
-    run.add_argument("--no-export", action="store_true", help="write no SavedModel")
+    run.add_argument("--no-export", dest="export", action="store_false", help="write no SavedModel")
     run.add_argument(
-        "--devices", default="", metavar="A,B", help="train on these devices in step (default: all GPUs)"
+        "--devices",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=(),
+        metavar="A,B",
+        help="train on these devices in step (default: all GPUs)",
     )
     add_setting_flags(parser)
     return parser
@@ -85,27 +106,42 @@ def _fit(arguments: argparse.Namespace) -> int:
         return 0
     _check(arguments)
     cli.import_tensorflow()
-    from keras_mir.fit.run import FitRequest, resume_fit, run_fit
+    from keras_mir.evaluate.table import print_report
+    from keras_mir.fit.run import Run
 
     if arguments.resume:
-        return resume_fit(arguments.resume, console, arguments.data_service)
-    request = FitRequest(
-        recipe=_recipe(arguments),
-        data=_text(arguments.data),
-        labels=_text(arguments.labels),
-        synced=arguments.synced,
-        skip_bad=arguments.skip_bad,
-        cache_dir=_text(arguments.cache_dir),
-        jobs=arguments.jobs or 0,
-        data_service=arguments.data_service,
-        out=_text(arguments.out),
-        export_dir=str(arguments.export_dir),
-        name=arguments.name or "",
-        seed=arguments.seed,
-        export=not arguments.no_export,
-        devices=tuple(filter(None, arguments.devices.split(","))),
+        run = Run.continued(arguments.resume, arguments.data_service, console)
+        model = run.resume()
+    else:
+        options = {name: getattr(arguments, name) for name in _OF_RUN}
+        run = Run(_recipe(arguments), arguments.data, **options, console=console)
+        if run.recipe.train.overfit_batches:
+            return _check_overfit(run, console)
+        model = run.train()
+    print_report(model.report, console)
+    places = {"report": run.folder.report, "logs": run.folder.logs}
+    if run.options.export:
+        places["export"] = Path(model.report.model)
+    _print_places(places, console)
+    return 0
+
+
+def _check_overfit(run: Run, console: Console) -> int:
+    check = run.check_overfit()
+    batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
+    console.print(
+        f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "
+        f"{check.training.epochs} epochs; training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
+        highlight=False,
+        soft_wrap=True,
     )
-    return run_fit(request, console)
+    _print_places({"curve": run.folder.curves, "logs": run.folder.logs}, console)
+    return 0 if check.passed else 1
+
+
+def _print_places(places: dict[str, Path], console: Console) -> None:
+    for label, path in places.items():
+        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
@@ -121,16 +157,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError("recipe: give a name or --recipe FILE, not both")
     if arguments.resume and (arguments.recipe or arguments.recipe_file or changed_settings(arguments)):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed}: give 0 or more")
-    if arguments.labels and not arguments.data:
-        raise UserError("--labels goes with --data, the folder its files are in")
     if arguments.data_service:
         workers_of(arguments.data_service)  # refuses before TensorFlow is imported
-
-
-def _text(path: Path | None) -> str:
-    return "" if path is None else str(path)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class StopOnNan(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if not np.isfinite((logs or {}).get("loss", 0.0)):
             raise UserError(
-                f"the loss is not a number after epoch {epoch + 1}; lower --learning-rate, or set --clip-norm"
+                f"the loss is not a number after epoch {epoch + 1}; lower learning_rate, or set clip_norm"
             )
 
 
@@ -58,6 +58,6 @@ class EpochLines(keras.callbacks.Callback):
         print(f"epoch {epoch + 1}/{self.params['epochs']}  {values}", flush=True)
 
 
-def progress_lines() -> list[keras.callbacks.Callback]:
+def progress_lines(quiet: bool) -> list[keras.callbacks.Callback]:
     """Keras has a progress bar for terminals; elsewhere there is a line an epoch."""
-    return [] if sys.stdout.isatty() else [EpochLines()]
+    return [] if quiet or sys.stdout.isatty() else [EpochLines()]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import keras
 
 from keras_mir.data.load import TRAIN, Data
-from keras_mir.export.savedmodel import latest_version, load_keras
 from keras_mir.models.build import build_model
 from keras_mir.models.heads import compile_arguments
-from keras_mir.models.run_folder import RunFolder
+from keras_mir.models.trained_model import load
 from keras_mir.models.transfer import with_frozen_backbone
+from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import band_statistics
 from pipelines.source import Source
 
@@ -27,7 +26,7 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
     classes = data.classes or None
     means = {name: float(train.labels[name].mean()) for name in data.targets}
     if recipe.task.transfer:
-        backbone = load_backbone(Path(recipe.task.backbone))
+        backbone = load_backbone(recipe.task.backbone)
         _check_backbone(backbone, recipe, train)
         return with_frozen_backbone(
             backbone, settings, classes=classes, targets=data.targets, target_means=means
@@ -72,35 +71,45 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool) ->
     model.optimizer.build(model.trainable_variables)
 
 
-def load_backbone(path: Path) -> keras.Model:
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse what no data can mend: a missing backbone, targets that no model can have.
+
+    Raises:
+        UserError: If there is such a thing.
+    """
+    if recipe.task.targets:
+        check_outputs(None, recipe.task.targets)
+    if recipe.task.transfer:
+        load_backbone(recipe.task.backbone)
+
+
+def load_backbone(place: str) -> keras.Model:
     """The Keras model of a run's folder, or of an exported model.
 
     Raises:
-        UserError: If there is none, or it is damaged.
+        ArgumentError: If there is none, or it is damaged.
     """
-    if path == Path():
-        raise UserError("--backbone: give the run, or the exported model, whose layers to build on")
-    file = RunFolder(path).model
+    if not place:
+        raise ArgumentError("backbone", None, "give the run, or the exported model, whose layers to build on")
     try:
-        if not file.is_file():
-            return load_keras(latest_version(path))
-        return keras.models.load_model(file, compile=False)
+        return load(place).keras
     except UserError as error:
-        raise UserError(f"--backbone {error}, or give the folder of a finished run") from None
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--backbone {file}: cannot be read ({reason}); train it again") from None
+        raise ArgumentError("backbone", None, f"{error}; or give the folder of a finished run") from None
 
 
 def _check_backbone(backbone: keras.Model, recipe: Recipe, source: Source) -> None:
     shape = backbone.input["features"].shape
     if shape[-1] != source.cached.bands:
-        raise UserError(
-            f"--backbone {recipe.task.backbone}: it reads {shape[-1]} bands, the recipe gives "
-            f"{source.cached.bands}; use the --feature it was trained with"
+        raise ArgumentError(
+            "backbone",
+            recipe.task.backbone,
+            f"it reads {shape[-1]} bands, the recipe gives {source.cached.bands}; use the feature it was "
+            f"trained with",
         )
     if shape[1] not in (None, source.frames):
-        raise UserError(
-            f"--backbone {recipe.task.backbone}: it reads {shape[1]} frames, the recipe gives "
-            f"{source.frames or 'any number'}; use --frames {shape[1]}"
+        raise ArgumentError(
+            "backbone",
+            recipe.task.backbone,
+            f"it reads {shape[1]} frames, the recipe gives {source.frames or 'any number'}; "
+            f"give frames {shape[1]}",
         )

@@ -48,7 +48,7 @@ class OverfitCheck:
         }
 
 
-def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder) -> OverfitCheck:
+def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool = False) -> OverfitCheck:
     """Train on `overfit_batches` batches over and over: a sound model and pipeline must memorise them.
 
     What works against memorising is switched off: dropout, L2, weight decay, augmentation and
@@ -76,10 +76,10 @@ def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder) -> OverfitChe
         callbacks=[
             StopOnNan(),
             keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
-            *progress_lines(),
+            *progress_lines(quiet),
         ],
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 0,
+        verbose=1 if sys.stdout.isatty() and not quiet else 0,
     )
     history = {name: [float(value) for value in values] for name, values in recorded.history.items()}
     pd.DataFrame(history).rename_axis("epoch").to_csv(run.history)

@@ -1,20 +1,19 @@
-"""A whole experiment: data, training, evaluation, export, one after the other."""
+"""A run: data, training, report and export, in a folder from which it can go on."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
@@ -22,333 +21,353 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.judge import judge
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
-from keras_mir.evaluate.table import print_report
-from keras_mir.export.formats.rebuild import for_serving
-from keras_mir.export.model_card import model_card
-from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.fit import tensorboard
-from keras_mir.fit.describe import describe
-from keras_mir.fit.model import load_backbone
-from keras_mir.fit.overfit import overfit
-from keras_mir.fit.training import Training, train
-from keras_mir.models.audio_model import AudioAnswers
-from keras_mir.models.report import ReportContext, TrainingSummary, write_report
-from keras_mir.models.run_folder import RunFolder
+from keras_mir.fit.model import check_recipe
+from keras_mir.fit.overfit import OverfitCheck, overfit
+from keras_mir.fit.training import Training, fit
+from keras_mir.models.folders import check_name
+from keras_mir.models.json_file import write_json
+from keras_mir.models.report import (
+    Circumstances,
+    Dataset,
+    Report,
+    Split,
+    TrainingSummary,
+    make_report,
+    write_report,
+)
+from keras_mir.models.run_folder import RunFolder, RunOptions
+from keras_mir.models.trained_model import Description, TrainedModel, load
+from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
-from pipelines.datasets.base import Examples
-from pipelines.errors import UserError
-from pipelines.files import write_atomically
-from pipelines.input.service import DataService, connect
+from pipelines.errors import ArgumentError
+from pipelines.input.service import connect
 
-_NOT_KEPT = ("recipe", "data_service")  # of a request, with a run: the one has a file of its own
+_MODEL = "model.keras"
 
 
-@dataclass(frozen=True)
-class FitRequest:
-    """What a user asks of `fit`; empty text stands for a default.
+def train(recipe: Recipe | str = DEFAULT, data: str | Path | None = None, **options: Any) -> TrainedModel:
+    """Train a model, evaluate it on held-out clips, and keep all of it in a folder.
 
-    Attributes:
-        recipe: What to train and how.
-        data: Folder of the data set; empty for the built-in synthetic corpus.
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        options: What else `Run` takes, such as `out="runs/mine"` or `seed=1`; any other name is a
+            setting of the recipe, such as `epochs=50`.
+
+    Raises:
+        UserError: For anything that a user can mend.
+    """
+    return Run(recipe, data, **options).train()
+
+
+class Run:
+    """One training and the folder it is kept in; nothing is written before it is trained.
+
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
         labels: Label table of a folder of files.
         synced: Whether such a folder's features are beat-synchronous already.
         skip_bad: Leave out files that cannot be read.
-        cache_dir: Where processed features are kept.
+        cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
         jobs: Processes that extract features; 0 for one a core.
-        out: Folder of the run.
-        export_dir: Where exported models go.
-        name: Name of the exported model.
+        out: Folder of the run; by default `runs/RECIPE-TIME`.
+        name: Name of the exported model; by default the recipe's.
+        export: Whether to write a SavedModel at the end; `TrainedModel.export` does so at any time.
+        export_dir: Where to.
         seed: Of everything random but the split.
-        devices: Train on these in step.
-        export: Write a SavedModel.
-        data_service: Where workers load the examples, `grpc://host:port`; empty for this process.
-            The results do not depend on it, and a run may go on without it.
-    """
-
-    recipe: Recipe
-    data: str = ""
-    labels: str = ""
-    synced: bool = False
-    skip_bad: bool = False
-    cache_dir: str = ""
-    jobs: int = 0
-    out: str = ""
-    export_dir: str = "saved_models"
-    name: str = ""
-    seed: int = 0
-    devices: tuple[str, ...] = ()
-    export: bool = True
-    data_service: str = ""
-
-    def with_paths(self) -> FitRequest:
-        """The request with every default folder filled in, absolute, so that it can be resumed."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        out = Path(self.out) if self.out else Path("runs") / f"{self.recipe.name}-{stamp}"
-        # A user who names the run's folder finds everything in it.
-        cache = Path(self.cache_dir) if self.cache_dir else out / "cache" if self.out else Path("runs/.cache")
-        return dataclasses.replace(
-            self,
-            data=self.data and str(Path(self.data).resolve()),
-            labels=self.labels and str(Path(self.labels).resolve()),
-            cache_dir=str(cache.resolve()),
-            out=str(out),
-            export_dir=str(Path(self.export_dir).resolve()),
-            name=self.name or self.recipe.name,
-        )
-
-
-def run_fit(request: FitRequest, console: Console) -> int:
-    """Train, evaluate and export.
-
-    Returns:
-        The exit status: 0, or 1 if an overfit check failed.
+        devices: Train on these in step; by default on all GPUs.
+        data_service: Where workers load the examples, `grpc://host:port`; empty for this process. The
+            results do not depend on it, and a run may go on without it.
+        console: Where to say how far it is; by default standard output.
+        settings: Settings of the recipe to change.
 
     Raises:
-        UserError: For anything a user can mend.
+        UserError: If one of them will not do: whatever can be refused before data are read is.
     """
-    request = request.with_paths()
-    _check_name(request.name)
-    if request.recipe.task.transfer:
-        load_backbone(Path(request.recipe.task.backbone))  # refuses before any work is done
-    run = RunFolder(Path(request.out))
-    run.check_free()
-    service = connect(request.data_service) if request.data_service else None
-    for option, folder in (("--cache-dir", request.cache_dir), ("--export-dir", request.export_dir)):
-        if Path(folder).exists() and not Path(folder).is_dir():
-            raise UserError(f"{option} {folder}: a file, not a folder; choose another name")
-    with _watched(service, run):
-        data, examples = _load(request, console, service)
-        values = {key: value for key, value in dataclasses.asdict(request).items() if key not in _NOT_KEPT}
-        run.create(request.recipe.to_dict(), values)
-        write_split(data.examples, run.split)
-        if request.recipe.train.overfit_batches:
-            return _overfit(request, data, run, console)
-        return _train_and_report(request, data, examples, run, console, service, resume=False)
 
-
-def resume_fit(folder: Path, console: Console, data_service: str = "") -> int:
-    """Continue a run where its last whole epoch ended.
-
-    Args:
-        folder: Of the run.
-        console: Where to say how far it is.
-        data_service: As `FitRequest` has it; a run may go on with another one, or without.
-
-    Raises:
-        UserError: If there is no run in the folder, or its data have changed.
-    """
-    import tomllib
-
-    run = RunFolder(folder)
-    values = run.read_request()
-    recipe = Recipe.from_dict(tomllib.loads(run.recipe.read_text(encoding="utf-8")), source=str(run.recipe))
-    request = FitRequest(recipe=recipe, **{**values, "devices": tuple(values["devices"]), "out": str(folder)})
-    if run.report.exists():
-        raise UserError(f"--resume {folder}: the run is finished; its report is {run.report}")
-    if request.recipe.train.overfit_batches:
-        raise UserError(f"--resume {folder}: it was an overfit check, which is not resumed; start it again")
-    service = connect(data_service) if data_service else None
-    with _watched(service, run):
-        data, examples = _load(request, console, service)
-        _check_same_split(data, run)
-        return _train_and_report(request, data, examples, run, console, service, resume=True)
-
-
-def _watched(service: DataService | None, run: RunFolder) -> AbstractContextManager[None]:
-    """End the process when its service is lost: nothing else ends TensorFlow's waiting for it."""
-
-    def end(message: str) -> None:
-        remedy = f"; then go on with --resume {run.path}" if run.checkpoint.exists() else ""
-        print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
-        os._exit(2)
-
-    return service.watched(end) if service else contextlib.nullcontext()
-
-
-def _load(request: FitRequest, console: Console, service: DataService | None) -> tuple[Data, Examples]:
-    cache = Path(request.cache_dir)
-    examples = find_examples(
-        request.data, request.labels, request.synced, request.recipe, cache, request.jobs, console
-    )
-    with progress("processing features", console) as report:
-        data = load_data(
-            examples,
-            request.recipe,
-            cache / "processed",
-            skip_bad=request.skip_bad,
-            progress=report,
-            service=service,
+    def __init__(
+        self,
+        recipe: Recipe | str = DEFAULT,
+        data: str | Path | None = None,
+        *,
+        labels: str | Path | None = None,
+        synced: bool = False,
+        skip_bad: bool = False,
+        cache_dir: str | Path | None = None,
+        jobs: int = 0,
+        out: str | Path | None = None,
+        name: str | None = None,
+        export: bool = False,
+        export_dir: str | Path = "saved_models",
+        seed: int = 0,
+        devices: Sequence[str] = (),
+        data_service: str = "",
+        console: Console | None = None,
+        **settings: Any,
+    ) -> None:
+        self.recipe = as_recipe(recipe).with_settings(settings)
+        if labels and not data:
+            raise ArgumentError("labels", labels, "goes with data, the folder its files are in")
+        if seed < 0:
+            raise ArgumentError("seed", seed, "give 0 or more")
+        folder = Path(out) if out else Path("runs") / f"{self.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        self.options = RunOptions(
+            data=_absolute(data),
+            labels=_absolute(labels),
+            synced=synced,
+            skip_bad=skip_bad,
+            # A user who names the run's folder finds everything in it.
+            cache_dir=_absolute(cache_dir or (folder / "cache" if out else "runs/.cache")),
+            jobs=jobs,
+            name=name or self.recipe.name,
+            export=export,
+            export_dir=_absolute(export_dir),
+            seed=seed,
+            devices=tuple(devices),
         )
-    _print_data(data, examples, request.recipe, console)
-    return data, examples
+        check_name(self.options.name)
+        check_recipe(self.recipe)
+        for argument in ("cache_dir", "export_dir"):
+            place = Path(getattr(self.options, argument))
+            if place.exists() and not place.is_dir():
+                raise ArgumentError(argument, place, "a file, not a folder; choose another name")
+        self.folder = RunFolder(folder)
+        self.console = console or Console()
+        self.service = connect(data_service) if data_service else None
 
+    @classmethod
+    def continued(cls, folder: str | Path, data_service: str = "", console: Console | None = None) -> Run:
+        """A run that was stopped, as it was started.
 
-def _train_and_report(
-    request: FitRequest,
-    data: Data,
-    examples: Examples,
-    run: RunFolder,
-    console: Console,
-    service: DataService | None,
-    resume: bool,
-) -> int:
-    recipe = request.recipe
-    try:
-        training = train(
-            recipe,
-            data,
-            run,
-            request.seed,
-            resume=resume,
-            devices=request.devices,
-            extra_callbacks=tensorboard.callbacks(recipe, data, run),
-            service=service,
+        Args:
+            folder: Of the run.
+            data_service: A run may go on with another one, or without.
+            console: Where to say how far it is.
+
+        Raises:
+            UserError: If there is no run in the folder, or its files are damaged.
+        """
+        there = RunFolder(Path(folder))
+        options = asdict(there.read_options())
+        run = cls(there.read_recipe(), **options, out=folder, data_service=data_service, console=console)
+        if run.recipe.train.overfit_batches:
+            raise ArgumentError("resume", folder, "an overfit check is not resumed; start it again")
+        return run
+
+    def train(self) -> TrainedModel:
+        """Train, evaluate, and export if that was asked for.
+
+        Raises:
+            UserError: For anything that a user can mend.
+        """
+        if self.recipe.train.overfit_batches:
+            raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
+        self.folder.check_free()
+        with self._watched():
+            data = self._load()
+            self._create(data)
+            return self._train(data, resume=False)
+
+    def resume(self) -> TrainedModel:
+        """Go on where the last whole epoch ended, or with the export if only that is missing.
+
+        Raises:
+            UserError: If the run is finished, or its data have changed.
+        """
+        if self.folder.report.exists():
+            model = load(self.folder.path)
+            if not self.options.export or Path(model.report.model).name != _MODEL:
+                raise ArgumentError(
+                    "resume", self.folder.path, f"the run is finished; its report is {self.folder.report}"
+                )
+            return self._export(model)
+        with self._watched():
+            data = self._load()
+            self._check_same_split(data)
+            return self._train(data, resume=True)
+
+    def check_overfit(self) -> OverfitCheck:
+        """Check that the model can memorise `overfit_batches` batches, as a sound one can.
+
+        Raises:
+            UserError: For anything that a user can mend.
+        """
+        self.folder.check_free()
+        with self._watched():
+            data = self._load()
+            self._create(data)
+            check = overfit(self.recipe, data, self.options.seed, self.folder, self.console.quiet)
+        self._save_curves(check.training)
+        write_json(self.folder.overfit, check.summary())
+        return check
+
+    def _watched(self) -> AbstractContextManager[None]:
+        """End the process when its service is lost: nothing else ends TensorFlow's waiting for it."""
+
+        def end(message: str) -> None:
+            remedy = (
+                f"; then resume with --resume {self.folder.path}" if self.folder.checkpoint.exists() else ""
+            )
+            print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
+            os._exit(2)
+
+        return self.service.watched(end) if self.service else contextlib.nullcontext()
+
+    def _load(self) -> Data:
+        options, cache = self.options, Path(self.options.cache_dir)
+        examples = find_examples(
+            options.data, options.labels, options.synced, self.recipe, cache, options.jobs, self.console
         )
-    except KeyboardInterrupt:
-        console.print(f"continue with: python -m keras_mir.fit --resume {run.path}", soft_wrap=True)
-        raise
-    except tf.errors.OpError as error:
-        if "No space left" not in error.message:
+        with progress("processing features", self.console) as report:
+            data = load_data(
+                examples,
+                self.recipe,
+                cache / "processed",
+                skip_bad=options.skip_bad,
+                progress=report,
+                service=self.service,
+            )
+        self._print_data(data)
+        return data
+
+    def _create(self, data: Data) -> None:
+        self.folder.create(self.recipe, self.options)
+        write_split(data.examples, self.folder.split)
+
+    def _train(self, data: Data, resume: bool) -> TrainedModel:
+        try:
+            training = fit(
+                self.recipe,
+                data,
+                self.folder,
+                self.options.seed,
+                resume=resume,
+                devices=self.options.devices,
+                extra_callbacks=tensorboard.callbacks(self.recipe, data, self.folder),
+                service=self.service,
+                quiet=self.console.quiet,
+            )
+        except KeyboardInterrupt:
+            self._say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.path)) from None
-    if service and service.read_here:
-        console.print(
-            f"note: {service.read_here} examples did not come from the data service in time and were read "
-            f"here; do all its workers run, and see the files?",
-            highlight=False,
-            soft_wrap=True,
+        except tf.errors.OpError as error:
+            if "No space left" not in error.message:
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder.path)) from None
+        if self.service and self.service.read_here:
+            self._say(
+                f"note: {self.service.read_here} examples did not come from the data service in time and "
+                f"were read here; do all its workers run, and see the files?"
+            )
+        model = self._report(data, training)
+        return self._export(model) if self.options.export else model
+
+    def _report(self, data: Data, training: Training) -> TrainedModel:
+        """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
+        evaluated = data.sources[data.evaluated_on]
+        outputs = predict_source(training.model, evaluated)
+        evaluation = compare_with_labels(
+            evaluated.labels, outputs, data.classes, data.targets, self.options.seed
         )
-    _save_model(training, run)
-    judged = data.sources[data.judged_on]
-    outputs = predict_source(training.model, judged)
-    judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
-    report = judgement.report(_context(request, data, examples, training, run.model))
-    places = [("report", run.report), ("logs", run.logs)]
-    description = describe(recipe, data, examples, report)
-    write_atomically(run.description, (json.dumps(description, indent=2, ensure_ascii=False) + "\n").encode())
-    if request.export:
-        export = _short(_export(request, data, training, description))
-        report["model"] = str(export)
-        places.append(("export", export))
-    judgement.save_figures(run.path)
-    _save_curves(training, recipe.train.epochs, run)
-    # The report is written last: a run that has one is finished.
-    write_report(report, run.path)
-    print_report(report, console)
-    for label, path in places:
-        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True)
-    return 0
-
-
-def _export(request: FitRequest, data: Data, training: Training, description: dict[str, Any]) -> Path:
-    train = data.sources[TRAIN]
-    return export_savedmodel(
-        training.model,
-        Path(request.export_dir),
-        request.name,
-        description=description,
-        classes=data.classes or None,
-        rebuild=lambda: for_serving(training.model),
-        hears=lambda model: AudioAnswers(
-            model, data.classes or None, request.recipe.input, train.frames, train.spec
-        ),
-        card=lambda signatures: model_card(request.name, description, signatures),
-    )
-
-
-def _overfit(request: FitRequest, data: Data, run: RunFolder, console: Console) -> int:
-    check = overfit(request.recipe, data, request.seed, run)
-    path = _save_curves(check.training, request.recipe.train.epochs, run)
-    verdict = "memorised" if check.passed else "NOT memorised"
-    console.print(
-        f"overfit check: {_counted(check.batches, 'batch', 'batches')} {verdict} in {check.training.epochs} "
-        f"epochs; training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(f"curve   {path}\nlogs    {run.logs}", highlight=False, soft_wrap=True)
-    write_atomically(run.overfit, (json.dumps(check.summary(), indent=2) + "\n").encode())
-    return 0 if check.passed else 1
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
-
-
-def _save_model(training: Training, run: RunFolder) -> None:
-    temporary = run.model.with_name(f".{os.getpid()}.keras")
-    try:
-        training.model.save(temporary)
-        temporary.replace(run.model)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _save_curves(training: Training, epochs: int, run: RunFolder) -> Path:
-    stopped = training.epochs - 1 if training.epochs < epochs else None
-    curves = figures.learning_curves(training.history, training.best_epoch, stopped)
-    return figures.save(curves, run.path / "learning_curves.png")
-
-
-def _context(
-    request: FitRequest, data: Data, examples: Examples, training: Training, model: Path
-) -> ReportContext:
-    return ReportContext(
-        seed=request.seed,
-        split={**data.split, "evaluated": data.judged_on, "left_out": [bad.path for bad in data.bad]},
-        dataset={"name": examples.name, "synthetic": examples.synthetic, "licence": examples.licence},
-        recipe=request.recipe.to_dict(),
-        training=TrainingSummary(
-            epochs=training.epochs,
-            best_epoch=training.best_epoch + 1,
-            stopped_early=training.epochs < request.recipe.train.epochs,
-            seconds=round(training.seconds, 1),
-        ),
-        model=str(model),
-    )
-
-
-def _print_data(data: Data, examples: Examples, recipe: Recipe, console: Console) -> None:
-    sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
-    kind = "synthetic music" if examples.synthetic else examples.name
-    learnt = (
-        f"{len(data.classes)} classes ({data.class_mapping})" if data.classes else ", ".join(data.targets)
-    )
-    source = data.sources[TRAIN]
-    length = int(source.cached.lengths.mean())
-    console.print(
-        f"data: {kind}: {sizes}; {learnt}; {recipe.input.feature} "
-        f"{'one column a beat' if recipe.input.sync == 'beat' else 'all frames'}, mean length {length}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for bad in data.bad:
-        console.print(f"left out: {bad.path}: {bad.reason}", highlight=False, soft_wrap=True)
-    if data.judged_on == VALIDATION:
-        console.print(
-            "no test examples: the report is on the validation examples, which also choose the epoch"
+        report = make_report(evaluation.scores, self._circumstances(data, training))
+        train = data.sources[TRAIN]
+        description = Description(
+            recipe=self.recipe,
+            feature_spec=train.spec,
+            frames=train.frames,
+            classes=data.classes,
+            targets=data.targets,
+            class_mapping=data.class_mapping,
+            report=report,
         )
+        self._save_model(training)
+        write_json(self.folder.description, description.to_dict())
+        evaluation.save_figures(self.folder.path)
+        self._save_curves(training)
+        write_report(report, self.folder.path)
+        return TrainedModel(self.options.name, description, self.folder.path, training.model)
+
+    def _export(self, model: TrainedModel) -> TrainedModel:
+        """Export a model, and say in its report where to."""
+        version = _short(model.export(self.options.export_dir))
+        report: Report = replace(model.report, model=str(version))
+        write_report(report, self.folder.path)
+        description = replace(model.description, report=report)
+        return TrainedModel(model.name, description, model.folder, model.keras)
+
+    def _circumstances(self, data: Data, training: Training) -> Circumstances:
+        train = data.examples[TRAIN]
+        return Circumstances(
+            seed=self.options.seed,
+            split=Split(
+                evaluated=data.evaluated_on,
+                left_out=tuple(bad.path for bad in data.bad),
+                **dict(data.split),
+            ),
+            dataset=Dataset(train.name, train.synthetic, train.licence),
+            recipe=self.recipe.to_dict(),
+            training=TrainingSummary(
+                epochs=training.epochs,
+                best_epoch=training.best_epoch + 1,
+                stopped_early=training.epochs < self.recipe.train.epochs,
+                seconds=round(training.seconds, 1),
+            ),
+            model=str(self.folder.model),
+        )
+
+    def _save_model(self, training: Training) -> None:
+        temporary = self.folder.model.with_name(f".{os.getpid()}.keras")
+        try:
+            training.model.save(temporary)
+            temporary.replace(self.folder.model)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _save_curves(self, training: Training) -> None:
+        stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
+        curves = figures.learning_curves(training.history, training.best_epoch, stopped)
+        figures.save(curves, self.folder.curves)
+
+    def _print_data(self, data: Data) -> None:
+        sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
+        train = data.examples[TRAIN]
+        kind = "synthetic music" if train.synthetic else train.name
+        learnt = (
+            f"{len(data.classes)} classes ({data.class_mapping})" if data.classes else ", ".join(data.targets)
+        )
+        columns = "one column a beat" if self.recipe.input.sync == "beat" else "all frames"
+        length = int(data.sources[TRAIN].cached.lengths.mean())
+        self._say(
+            f"data: {kind}: {sizes}; {learnt}; {self.recipe.input.feature} {columns}, mean length {length}"
+        )
+        for bad in data.bad:
+            self._say(f"left out: {bad.path}: {bad.reason}")
+        if data.evaluated_on == VALIDATION:
+            self._say(
+                "no test examples: the report is on the validation examples, which also choose the epoch"
+            )
+
+    def _check_same_split(self, data: Data) -> None:
+        before = pd.read_csv(self.folder.split, dtype=str)
+        now = [(row, name) for name, part in data.examples.items() for row in part.table["id"]]
+        if list(zip(before["id"], before["split"], strict=True)) != now:
+            raise ArgumentError(
+                "resume", self.folder.path, "the data set has changed since the run started; start a new run"
+            )
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _absolute(path: str | Path | None) -> str:
+    return str(Path(path).resolve()) if path else ""
 
 
 def _short(path: Path) -> Path:
     """Relative to the working folder where that is shorter."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _check_name(name: str) -> None:
-    if not name or name.startswith(".") or Path(name).name != name:
-        raise UserError(f"--name {name!r}: give a plain name, such as genre-lstm; it becomes a folder")
-
-
-def _check_same_split(data: Data, run: RunFolder) -> None:
-    import pandas as pd
-
-    before = pd.read_csv(run.split, dtype=str)
-    now: Sequence[Any] = [(row, name) for name, part in data.examples.items() for row in part.table["id"]]
-    if list(zip(before["id"], before["split"], strict=True)) != list(now):
-        raise UserError(
-            f"--resume {run.path}: the data set has changed since the run started; start a new run"
-        )

@@ -20,7 +20,7 @@ from keras_mir.fit.checkpoint import Checkpoint
 from keras_mir.fit.model import compile_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError
 from pipelines.input.build import evaluation_batches, training_batches
 from pipelines.input.service import DataService
 
@@ -62,12 +62,12 @@ def strategy(devices: Sequence[str] = ()) -> tf.distribute.Strategy | None:
     known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     for device in devices:
         if device not in known:
-            raise UserError(f"--devices {device}: no such device; there is {', '.join(known)}")
+            raise ArgumentError("devices", device, f"no such device; there is {', '.join(known)}")
     used = list(devices) or [name for name in known if name.startswith("GPU:")]
     return tf.distribute.MirroredStrategy(used) if len(used) > 1 else None
 
 
-def train(
+def fit(
     recipe: Recipe,
     data: Data,
     run: RunFolder,
@@ -77,6 +77,7 @@ def train(
     devices: Sequence[str] = (),
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
     service: DataService | None = None,
+    quiet: bool = False,
 ) -> Training:
     """Train by a recipe, checkpointing after every epoch.
 
@@ -89,6 +90,7 @@ def train(
         devices: Train on these in step; by default on all GPUs.
         extra_callbacks: Called after the training's own.
         service: Whose workers load the examples; `None` for this process.
+        quiet: Print nothing.
 
     Raises:
         UserError: If the loss is not a number any more.
@@ -133,10 +135,10 @@ def train(
                 *callbacks,
                 checkpoint,
                 *extra_callbacks,
-                *progress_lines(),
+                *progress_lines(quiet),
             ],
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 0,
+            verbose=1 if sys.stdout.isatty() and not quiet else 0,
         )
     history = _columns(checkpoint.history)
     pd.DataFrame(history).rename_axis("epoch").to_csv(run.history)

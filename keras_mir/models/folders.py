@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from keras_mir.models.json_file import read_json
+from pipelines.errors import ArgumentError, UserError
 
 SAVED_MODEL = "saved_model.pb"
 # TF Serving and TensorFlow leave assets.extra alone, so it may hold anything.
@@ -19,12 +19,12 @@ def check_name(name: str) -> None:
     """Refuse a model name that would not make a plain folder.
 
     Raises:
-        UserError: If the name is empty, hidden, or holds anything but letters a-z, digits,
+        ArgumentError: If the name is empty, hidden, or holds anything but letters a-z, digits,
             `_`, `.` and `-`.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
-        raise UserError(
-            f"model name {name!r}: use letters a-z, digits, '_', '.' and '-', and no dot in front"
+        raise ArgumentError(
+            "name", repr(name), "use letters a-z, digits, '_', '.' and '-', and no dot in front"
         )
 
 
@@ -56,6 +56,20 @@ def latest_version(path: Path) -> Path:
     raise UserError(f"{path}: no exported model; {_what_is_there(path)}")
 
 
+def find_version(model: str, root: Path) -> Path:
+    """The SavedModel that a user names.
+
+    Args:
+        model: `NAME` or `NAME/VERSION` in `root`, or a model's or a version's folder.
+        root: The export root, `saved_models`.
+
+    Raises:
+        UserError: As `latest_version`.
+    """
+    named = root / model
+    return latest_version(named if named.is_dir() or not Path(model).is_dir() else Path(model))
+
+
 def _what_is_there(path: Path) -> str:
     for folder in (path, path.parent):
         found = versions(folder)
@@ -68,26 +82,18 @@ def _what_is_there(path: Path) -> str:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Read what an exported model says about itself.
+    """Read what an exported model says about itself, as JSON holds it.
 
     Args:
         path: A folder `latest_version` returned.
-
-    Returns:
-        The description it was exported with: settings, feature spec, class names, ...
 
     Raises:
         UserError: If the model has none, or it is damaged.
     """
     file = Path(path) / DESCRIPTION
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
+        return read_json(file, "export the model again")
     except FileNotFoundError:
         raise UserError(
             f"{file}: missing; this model was not exported by keras_mir, export it again"
         ) from None
-    except ValueError:
-        raise UserError(f"{file}: not valid JSON; export the model again") from None
-    if not isinstance(description, dict):
-        raise UserError(f"{file}: not a JSON object; export the model again")
-    return description

@@ -1,73 +1,56 @@
-"""The report of an evaluation: a JSON file with stable keys.
+"""The report: how good a model is, on what, and what it was made with; `report.json`.
 
-Scores that carry a confidence interval are written `{"value", "low", "high"}`, written
-*interval* below; a score that is undefined has null in all three, never NaN. Epochs count from 1.
+Scores that carry a confidence interval are written `{"value", "low", "high"}`, below an *interval*;
+a score that is undefined has null in all three, never NaN. Epochs count from 1.
 
 Every report has:
 
-=================  ====================================================================
+===============  ====================================================================
 `format`         1; a reader refuses any other
 `task`           `"genre"` or `"affect"`
 `n`              number of clips evaluated
-`chance`         what guessing gives: for genre `majority_share` and
-                   `majority_class` of the evaluated clips, for affect `spearman` 0
+`chance`         what guessing gives: for genre `majority_share` and `majority_class` of the
+                 evaluated clips, for affect `spearman` 0
 `bootstrap`      of the intervals: `seed`, `resamples`, `confidence`
 `dataset`        `name`, `synthetic` (true if generated, not recorded), `licence`
-`split`          `evaluated`: the split that `n` counts; `sizes` of all of them, and
-                   how they were made
+`split`          `evaluated`: the split that `n` counts; `sizes` of all of them, `left_out`
+                 files, and how the splits were made: `method`, `test_from`, `group_by`, `seed`,
+                 `limit`, empty where a finished model was evaluated
 `seed`           of the training
 `recipe`         `name` and settings
 `training`       `epochs` run, `stopped_early`: whether early stopping ended it after
-                   them, `best_epoch` whose weights the model has, `seconds`; null
-                   where a finished model was evaluated
+                 them, `best_epoch` whose weights the model has, `seconds`; null
+                 where a finished model was evaluated
 `model`          path of the model
-`versions`       of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy`,
-                   `librosa`; null for one that is not installed
-=================  ====================================================================
+`versions`       of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy`, `librosa`; null for
+                 one that is not installed
+===============  ====================================================================
 
-A genre report also has:
-
-====================  =================================================================
-`class_names`       in the order of the class index
-`accuracy`          interval
-`macro_f1`          interval; over all of `class_names`
-`weighted_f1`       interval
-`per_class`         by name: `precision`, `recall`, `f1`, `support`
-`averages`          the same for `macro`, `micro`, `weighted`
-`confusion_matrix`  list of rows; true classes are rows, predicted ones columns
-====================  =================================================================
-
-An affect report also has:
-
-=================  ====================================================================
-`targets`        names, in the order of the model
-`spearman`       interval by target
-`spearman_mean`  interval
-`rmse`, `r2`   interval by target
-`undefined`      why a score is undefined, by `<score>.<target>` or `spearman_mean`
-=================  ====================================================================
+A genre report also has what `GenreScores` has, an affect report what `AffectScores` has, by the same
+names.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_mir.evaluate.metrics import ClassificationMetrics, RegressionMetrics
-from keras_mir.version import __version__
+from keras_mir import __version__
+from keras_mir.models.json_file import from_json, plain, read_json, write_json
 from pipelines.errors import UserError
-from pipelines.files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 FILE_NAME = "report.json"
+_REMEDY = "evaluate the model again"
 
 # TensorFlow is one module with several distributions.
 _DISTRIBUTIONS = {
@@ -76,6 +59,117 @@ _DISTRIBUTIONS = {
     "numpy": ("numpy",),
     "librosa": ("librosa",),
 }
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and its confidence interval; all None where the score is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def __float__(self) -> float:
+        return float("nan") if self.value is None else self.value
+
+    def __str__(self) -> str:
+        return f"{number(self.value)} {self.bounds}".rstrip()
+
+    @property
+    def bounds(self) -> str:
+        """The interval as `[low, high]`; empty where there is none."""
+        return "" if self.low is None or self.high is None else f"[{number(self.low)}, {number(self.high)}]"
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made.
+
+    Attributes:
+        seed: Same seed, same intervals.
+        resamples: Number of resamples.
+        confidence: Share of the resamples' scores inside an interval, in (0, 1).
+    """
+
+    seed: int = 0
+    resamples: int = 1000
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1:
+            raise UserError(f"bootstrap: {self.resamples} resamples; give at least 1")
+        if not 0.0 < self.confidence < 1.0:
+            raise UserError(f"bootstrap: confidence {self.confidence:g}; give a share between 0 and 1")
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Precision, recall and F1 of a class, or an average of them over classes."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GenreScores:
+    """How well genres were told apart.
+
+    Attributes:
+        class_names: In the order of the class index.
+        n: Number of clips.
+        accuracy: Share of clips whose class was found.
+        macro_f1: Mean of the classes' F1, every class counting the same.
+        weighted_f1: Mean of the classes' F1, weighted by their support.
+        per_class: By class name.
+        averages: `macro`, `micro` and `weighted`.
+        confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
+            ones columns.
+        bootstrap: How the intervals were made.
+    """
+
+    class_names: tuple[str, ...]
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    weighted_f1: Interval
+    per_class: dict[str, ClassScores]
+    averages: dict[str, ClassScores]
+    confusion_matrix: np.ndarray
+    bootstrap: Bootstrap
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The largest class, and the accuracy of always answering it."""
+        support = self.confusion_matrix.sum(axis=1)
+        largest = int(support.argmax())
+        return self.class_names[largest], float(support[largest] / self.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffectScores:
+    """How well affect targets were predicted.
+
+    Attributes:
+        targets: Names of the targets, in the order of the model.
+        n: Number of clips.
+        spearman: Rank correlation by target.
+        spearman_mean: Its mean over the targets; undefined if one of them is.
+        rmse: Root mean squared error by target, in the unit of the labels.
+        r2: Coefficient of determination by target; 0 is as good as always answering the mean.
+        undefined: Why a score is undefined, by `<score>.<target>`, or `spearman_mean`.
+        bootstrap: How the intervals were made.
+    """
+
+    targets: tuple[str, ...]
+    n: int
+    spearman: dict[str, Interval]
+    spearman_mean: Interval
+    rmse: dict[str, Interval]
+    r2: dict[str, Interval]
+    undefined: dict[str, str]
+    bootstrap: Bootstrap
 
 
 @dataclass(frozen=True)
@@ -96,89 +190,32 @@ class TrainingSummary:
 
 
 @dataclass(frozen=True)
-class ReportContext:
-    """What a report says besides scores: where data and model came from.
+class Dataset:
+    """Where clips came from.
 
     Attributes:
-        seed: Of the training.
-        split: `evaluated`, the name of the split that was evaluated, the `sizes` of all, and
-            how they were made.
-        dataset: `name`, `synthetic` (whether its music was generated) and `licence`.
-        recipe: `name` and settings.
-        training: How the training went; None where a finished model was evaluated.
-        model: Where the model is.
+        name: What reports call the data set.
+        synthetic: Whether its music was generated, not recorded.
+        licence: Terms it may be used under, as stated with it; empty where none are.
     """
 
-    seed: int
-    split: Mapping[str, Any]
-    dataset: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    training: TrainingSummary | None
-    model: str
+    name: str
+    synthetic: bool
+    licence: str
 
 
-def build_report(
-    *,
-    task: Literal["genre", "affect"],
-    metrics: ClassificationMetrics | RegressionMetrics,
-    context: ReportContext,
-) -> dict[str, Any]:
-    """Lay out a report as the module describes it.
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """What was evaluated, and how splits were made; see the module."""
 
-    Returns:
-        Only what JSON has: it survives `write_report` and `read_report` unchanged.
-
-    Raises:
-        ValueError: If the metrics are not those of the task.
-    """
-    if isinstance(metrics, ClassificationMetrics) != (task == "genre"):
-        raise ValueError(f"task {task!r} with {type(metrics).__name__}")
-    if isinstance(metrics, ClassificationMetrics):
-        name, share = metrics.majority
-        chance: dict[str, Any] = {"majority_share": share, "majority_class": name}
-    else:
-        chance = {"spearman": 0.0}
-    # The attributes of metrics and context are named as the report's keys.
-    report = {**vars(metrics), **vars(context), "chance": chance, "versions": versions()}
-    return dict(plain({"format": FORMAT, "task": task, **report}))
-
-
-def write_report(report: Mapping[str, Any], folder: Path) -> Path:
-    """Write `report.json` so that it is there whole or not at all.
-
-    Args:
-        report: From `build_report`.
-        folder: Made if it is not there.
-
-    Returns:
-        The file.
-    """
-    path = folder / FILE_NAME
-    text = json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
-    return path
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a report.
-
-    Args:
-        path: The file, or the folder it is in.
-
-    Raises:
-        UserError: If there is none, or it is damaged or of another format.
-    """
-    file = path / FILE_NAME if path.is_dir() else path
-    try:
-        report = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file}: no report there; make one with python -m keras_mir.evaluate") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a report ({error}); evaluate the model again") from None
-    found = report.get("format") if isinstance(report, dict) else None
-    if found != FORMAT:
-        raise UserError(f"{file}: report format {found!r}, expected {FORMAT}; evaluate the model again")
-    return dict(report)
+    evaluated: str
+    sizes: dict[str, int]
+    left_out: tuple[str, ...] = ()
+    method: str = ""
+    test_from: str = ""
+    group_by: str = ""
+    seed: int = 0
+    limit: int = 0
 
 
 def versions() -> dict[str, str | None]:
@@ -190,6 +227,186 @@ def versions() -> dict[str, str | None]:
     }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Circumstances:
+    """What a report says besides scores: where data and model came from; see the module."""
+
+    seed: int
+    split: Split
+    dataset: Dataset
+    recipe: dict[str, Any]
+    training: TrainingSummary | None
+    model: str
+    versions: dict[str, str | None] = field(default_factory=versions)
+
+    @property
+    def music(self) -> str:
+        """What was evaluated, in a few words."""
+        split = "all splits" if self.split.evaluated == "all" else f"{self.split.evaluated} split"
+        music = "synthetic music" if self.dataset.synthetic else "music"
+        return f"{music} ({self.dataset.name}, {split})"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GenreReport(GenreScores, Circumstances):
+    """The report on a genre model."""
+
+    task = "genre"
+
+    @property
+    def chance(self) -> dict[str, Any]:
+        """What guessing gives."""
+        name, share = self.majority
+        return {"majority_share": share, "majority_class": name}
+
+    @property
+    def headline(self) -> str:
+        """The main scores in a sentence, beside what guessing gives."""
+        name, share = self.majority
+        return (
+            f"Genre of {counted(self.n, 'clip')} of {self.music}: accuracy {self.accuracy}, "
+            f"macro F1 {self.macro_f1}; always answering {name}, the largest class, would give "
+            f"{number(share)}."
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Precision, recall, F1 and support by class, then their averages."""
+        classes = {name: self.per_class[name] for name in self.class_names}
+        return _frame(classes | {f"{name} avg": self.averages[name] for name in self.averages}, "class")
+
+    def __repr__(self) -> str:
+        return self.headline
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AffectReport(AffectScores, Circumstances):
+    """The report on an affect model."""
+
+    task = "affect"
+
+    @property
+    def chance(self) -> dict[str, Any]:
+        """What guessing gives."""
+        return {"spearman": 0.0}
+
+    @property
+    def headline(self) -> str:
+        """The main score in a sentence, beside what guessing gives."""
+        return (
+            f"Affect of {counted(self.n, 'clip')} of {self.music}: mean Spearman {self.spearman_mean} "
+            f"over {counted(len(self.targets), 'target')}; guessing would give 0."
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Spearman's correlation with its interval, RMSE and R2 by target."""
+        return _frame(
+            {
+                name: {
+                    "spearman": self.spearman[name].value,
+                    "low": self.spearman[name].low,
+                    "high": self.spearman[name].high,
+                    "rmse": self.rmse[name].value,
+                    "r2": self.r2[name].value,
+                }
+                for name in self.targets
+            },
+            "target",
+        )
+
+    def __repr__(self) -> str:
+        return self.headline
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+Report = GenreReport | AffectReport
+
+
+def make_report(scores: GenreScores | AffectScores, circumstances: Circumstances) -> Report:
+    """Scores and where they came from, as one report."""
+    values: dict[str, Any] = {**vars(scores), **vars(circumstances)}
+    return GenreReport(**values) if isinstance(scores, GenreScores) else AffectReport(**values)
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON holds it; see the module."""
+    extra = {"format": FORMAT, "task": report.task, "chance": plain(report.chance)}
+    return {**plain(report), **extra}
+
+
+def report_from_dict(values: Mapping[str, Any], place: str) -> Report:
+    """The report that `report_to_dict` gave.
+
+    Raises:
+        UserError: If it is of another format, or damaged.
+    """
+    if values.get("format") != FORMAT:
+        raise UserError(f"{place}: report format {values.get('format')!r}, expected {FORMAT}; {_REMEDY}")
+    if values.get("task") == GenreReport.task:
+        return from_json(GenreReport, values, place, _REMEDY)
+    return from_json(AffectReport, values, place, _REMEDY)
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write `report.json` so that it is there whole or not at all.
+
+    Args:
+        report: What to write.
+        folder: Made if it is not there.
+
+    Returns:
+        The file.
+    """
+    path = folder / FILE_NAME
+    write_json(path, report_to_dict(report), sort_keys=True)
+    return path
+
+
+def read_report(path: Path) -> Report:
+    """Read a report.
+
+    Args:
+        path: The file, or the folder it is in.
+
+    Raises:
+        UserError: If there is none, or it is damaged or of another format.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        values = read_json(file, _REMEDY)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no report there; make one with python -m keras_mir.evaluate") from None
+    return report_from_dict(values, str(file))
+
+
+def number(value: float | None) -> str:
+    """A score with three decimals."""
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame.from_dict({name: plain(row) for name, row in rows.items()}, "index").rename_axis(
+        index
+    )
+
+
+def _html(report: Report) -> str:
+    from html import escape
+
+    return f"<p>{escape(report.headline)}</p>{report.frame().to_html(float_format='{:.3f}'.format)}"
+
+
 def _installed(distributions: tuple[str, ...]) -> str | None:
     for distribution in distributions:
         try:
@@ -197,20 +414,3 @@ def _installed(distributions: tuple[str, ...]) -> str | None:
         except importlib.metadata.PackageNotFoundError:
             continue
     return None
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it; a number that is not finite becomes None."""
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if hasattr(value, "__dataclass_fields__"):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

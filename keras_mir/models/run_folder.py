@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
-from pipelines.errors import UserError
+from keras_mir.models.json_file import from_json, read_json, write_json
+from keras_mir.recipes.recipe import Recipe, read_recipe
+from pipelines.errors import ArgumentError, UserError
 from pipelines.files import write_atomically
+
+_REMEDY = "start a new run"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What was asked of a run besides its recipe, as `run.json` keeps it; folders are absolute.
+
+    Attributes:
+        data: Folder of the data set; empty for the built-in synthetic corpus.
+        labels: Label table of a folder of files; empty for none.
+        synced: Whether such a folder's features are beat-synchronous already.
+        skip_bad: Leave out files that cannot be read.
+        cache_dir: Where processed features are kept.
+        jobs: Processes that extract features; 0 for one a core.
+        name: Name of the exported model.
+        export: Whether to write a SavedModel.
+        export_dir: Where exported models go.
+        seed: Of everything random but the split.
+        devices: Train on these in step.
+    """
+
+    data: str
+    labels: str
+    synced: bool
+    skip_bad: bool
+    cache_dir: str
+    jobs: int
+    name: str
+    export: bool
+    export_dir: str
+    seed: int
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,7 +64,7 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
-    def request(self) -> Path:
+    def options(self) -> Path:
         return self.path / "run.json"
 
     @property
@@ -67,37 +99,47 @@ class RunFolder:
     def model(self) -> Path:
         return self.path / "model.keras"
 
+    @property
+    def curves(self) -> Path:
+        return self.path / "learning_curves.png"
+
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.
 
         Raises:
-            UserError: If there is a run in it already, or it is a file.
+            ArgumentError: If there is a run in it already, or it is a file.
         """
-        if self.request.exists():
-            raise UserError(f"--out {self.path}: there is a run in it; continue it with --resume {self.path}")
+        if self.options.exists():
+            raise ArgumentError("out", self.path, f"there is a run in it; go on with --resume {self.path}")
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"--out {self.path}: a file, not a folder; choose another name")
+            raise ArgumentError("out", self.path, "a file, not a folder; choose another name")
 
-    def create(self, recipe: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    def create(self, recipe: Recipe, options: RunOptions) -> None:
         """Make the folder and write down what was asked for.
 
         Raises:
-            UserError: As `check_free`.
+            ArgumentError: As `check_free`.
         """
         self.check_free()
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.recipe, tomli_w.dumps(dict(recipe)).encode())
-        write_atomically(self.request, (json.dumps(dict(request), indent=2) + "\n").encode())
+        write_atomically(self.recipe, tomli_w.dumps(recipe.to_dict()).encode())
+        write_json(self.options, options)
 
-    def read_request(self) -> dict[str, Any]:
+    def read_options(self) -> RunOptions:
         """What was asked for.
 
         Raises:
-            UserError: If there is no run in the folder.
+            UserError: If there is no run in the folder, or what it says of itself is damaged.
         """
         try:
-            return dict(json.loads(self.request.read_text(encoding="utf-8")))
+            return from_json(RunOptions, read_json(self.options, _REMEDY), str(self.options), _REMEDY)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{self.path}: no run in it (run.json is missing); check the folder") from None
-        except json.JSONDecodeError as error:
-            raise UserError(f"{self.request}: damaged ({error}); start a new run") from None
+
+    def read_recipe(self) -> Recipe:
+        """The recipe it follows.
+
+        Raises:
+            UserError: If it is missing or damaged.
+        """
+        return read_recipe(self.recipe, {})

@@ -1,68 +1,266 @@
-"""The trained model that a user means, in a run's folder or exported."""
+"""A trained model: a Keras model, what it says of itself, and how good it is.
+
+What can be done with one (evaluate, predict, export) is the code of the command of that name. Those
+stand above this file, so its methods look them up when they are called: loading a model imports none
+of them, and nothing here knows what they do.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+from keras import Model
+from keras.models import load_model
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
-from keras_mir.export.savedmodel import latest_version, load_keras, read_description
 from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
+from keras_mir.models.json_file import from_json, plain, read_json
+from keras_mir.models.report import Dataset, Report, report_from_dict, report_to_dict
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SAID_ONCE = ("recipe", "versions", "model")  # of a report, in a description that has them itself
+_REMEDY = "export the model again"
+
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """A model and what is known of it.
+class Description:
+    """What a model says of itself: `keras_mir.json`, and `description.json` of a run.
 
     Attributes:
-        name: What an export of it is called, unless the user says otherwise.
-        model: As it was trained.
-        description: Of `keras_mir.fit.describe`.
+        recipe: What was trained, and how its input is made.
+        feature_spec: What its features are made with.
+        frames: Frames, or beats, that it reads; None for any number.
+        classes: Genres in index order; empty for an affect model.
+        targets: Affect targets; empty for a genre model.
+        class_mapping: Name of the mapping from the data's genres to the classes.
+        report: How it was trained and how good it is.
     """
 
-    name: str
-    model: keras.Model
-    description: dict[str, Any]
+    recipe: Recipe
+    feature_spec: FeatureSpec
+    frames: int | None
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
+    class_mapping: str
+    report: Report
 
     @property
-    def classes(self) -> list[str] | None:
-        """Genre names in index order, or None for an affect model."""
-        return self.description["classes"] or None
+    def dataset(self) -> Dataset:
+        """What it was trained on."""
+        return self.report.dataset
 
-    def hears(self, model: keras.Model) -> AudioAnswers:
-        """What answers to sound with a model like this one."""
-        recipe = Recipe.from_dict(self.description["recipe"], source=self.name)
-        spec = FeatureSpec.from_dict(self.description["feature_spec"])
-        return AudioAnswers(model, self.classes, recipe.input, self.description["frames"], spec)
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; where files were on this machine is left out."""
+        report = {key: value for key, value in report_to_dict(self.report).items() if key not in _SAID_ONCE}
+        report["split"]["left_out"] = [Path(path).name for path in self.report.split.left_out]
+        return {
+            "format": 1,
+            "recipe": self.recipe.to_dict(),
+            "feature_spec": self.feature_spec.to_dict(),
+            "frames": self.frames,
+            "classes": list(self.classes),
+            "targets": list(self.targets),
+            "class_mapping": self.class_mapping,
+            "dataset": plain(self.dataset),
+            "report": report,
+            "versions": self.report.versions,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:
+        """What `to_dict` gave.
+
+        Args:
+            values: The JSON.
+            place: Where it is from, for messages.
+            model: Where the model is.
+
+        Raises:
+            UserError: If something is missing or damaged.
+        """
+        parts = ("recipe", "feature_spec", "frames", "classes", "targets", "report", "versions")
+        if missing := sorted(set(parts) - values.keys()):
+            raise UserError(f"{place}: its description lacks {', '.join(missing)}; {_REMEDY}")
+        said_once = {"recipe": values["recipe"], "versions": values["versions"], "model": model}
+        return cls(
+            recipe=Recipe.from_dict(values["recipe"], source=place),
+            feature_spec=FeatureSpec.from_dict(values["feature_spec"]),
+            report=report_from_dict({**values["report"], **said_once}, place),
+            **vars(from_json(_Outputs, values, place, _REMEDY)),
+        )
 
 
-def find_trained(place: str, root: Path) -> TrainedModel:
-    """Load the model of a run, or the Keras model kept inside an exported one.
+@dataclass(frozen=True)
+class _Outputs:
+    frames: int | None
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
+    class_mapping: str = ""
+
+
+class TrainedModel:
+    """A Keras model with its description and report; what `train` returns and `load` reads.
 
     Args:
-        place: A run's folder, a model's folder or a version's, or `NAME` or `NAME/VERSION` in `root`.
-        root: The export root, `saved_models`.
+        name: What an export of it is called, unless the user says otherwise.
+        description: What it says of itself.
+        folder: Of the run, or of the exported version, that it is from.
+        keras: The Keras model; None to load it from `folder` when it is wanted.
+
+    Attributes:
+        name: As given.
+        description: As given.
+        folder: As given.
+    """
+
+    def __init__(self, name: str, description: Description, folder: Path, keras: Model | None = None) -> None:
+        self.name = name
+        self.description = description
+        self.folder = folder
+        self._keras = keras
+
+    @property
+    def keras(self) -> Model:
+        """The Keras model, from `{"features": (batch, time, bands), "lengths": (batch,)}` to its outputs.
+
+        Raises:
+            UserError: If its file is missing or damaged.
+        """
+        if self._keras is None:
+            self._keras = load_keras(
+                self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model
+            )
+        return self._keras
+
+    @property
+    def exported(self) -> Path | None:
+        """The folder of the version, if the model is an exported one."""
+        return self.folder if (self.folder / DESCRIPTION).is_file() else None
+
+    @property
+    def report(self) -> Report:
+        """How good it is."""
+        return self.description.report
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was trained."""
+        return self.description.recipe
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """What its features are made with."""
+        return self.description.feature_spec
+
+    @property
+    def frames(self) -> int | None:
+        """Frames, or beats, that it reads; None for any number."""
+        return self.description.frames
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Genres in index order; empty for an affect model."""
+        return self.description.classes
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Affect targets; empty for a genre model."""
+        return self.description.targets
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Losses and metrics, a row an epoch; without rows for an exported model, which has none."""
+        import pandas as pd
+
+        file = RunFolder(self.folder).history
+        return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
+
+    def audio_model(self, model: Model | None = None) -> AudioAnswers:
+        """What answers to sound: resampling, features, and the model in one.
+
+        Args:
+            model: A twin of this model to put in its place, such as one built anew for export.
+        """
+        return AudioAnswers(
+            model or self.keras, self.classes or None, self.recipe.input, self.frames, self.feature_spec
+        )
+
+    def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
+        """Scores on a labelled data set; see `keras_mir.evaluate.evaluation.evaluate`."""
+        report: Report = import_module("keras_mir.evaluate.evaluation").evaluate(self, data, **options)
+        return report
+
+    def predict(self, song: Any, rate: int | None = None) -> Any:
+        """What the model says of a song: a file, a folder, or samples with their rate in Hz.
+
+        Returns:
+            A `Prediction`; a list of them, or of `Failure`s, for a folder.
+
+        Raises:
+            UserError: If the song cannot be decoded or is silent or too short.
+        """
+        return self._predictor.predict(song, rate)
+
+    def export(self, folder: str | Path = "saved_models", **options: Any) -> Path:
+        """Write the model for TF Serving, or in another format; see `keras_mir.export.export.export`."""
+        path: Path = import_module("keras_mir.export.export").export(self, folder, **options).path
+        return path
+
+    @cached_property
+    def _predictor(self) -> Any:
+        return import_module("keras_mir.predict.predictor").Predictor(self.exported or self)
+
+    def __repr__(self) -> str:
+        return f"TrainedModel {self.name!r} in {self.folder}: {self.report.headline}"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:
+    """Load a trained model.
+
+    Args:
+        place: A run's folder; a folder of an exported model, or of one of its versions; or `NAME` or
+            `NAME/VERSION` in `models`.
+        models: The export root.
 
     Raises:
         UserError: If there is none, or it is damaged.
     """
     run = RunFolder(Path(place))
-    if run.request.is_file():
+    if run.options.is_file():
         return _of_run(run)
-    named = root / place
-    version = latest_version(named if named.is_dir() or not run.path.is_dir() else run.path)
-    description = read_description(version)
-    if missing := {"recipe", "feature_spec", "classes", "frames"} - description.keys():
-        raise UserError(f"{version}: its description lacks {', '.join(sorted(missing))}; export it again")
-    return TrainedModel(version.resolve().parent.name, load_keras(version), description)
+    version = find_version(str(place), Path(models))
+    description = Description.from_dict(read_description(version), str(version), str(version))
+    return TrainedModel(version.resolve().parent.name, description, version)
+
+
+def load_keras(file: Path) -> Model:
+    """Load a Keras model of this package.
+
+    Raises:
+        UserError: If it is missing or damaged.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: missing; export the model with its Keras model kept")
+    try:
+        return load_model(file, compile=False)
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file}: cannot be read ({reason}); train or export the model again") from None
 
 
 def _of_run(run: RunFolder) -> TrainedModel:
@@ -71,10 +269,6 @@ def _of_run(run: RunFolder) -> TrainedModel:
             f"{run.path}: no trained model in it; finish the run with "
             f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
         )
-    try:
-        model = keras.models.load_model(run.model, compile=False)
-        description = json.loads(run.description.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{run.path}: its model cannot be read ({reason}); train it again") from None
-    return TrainedModel(run.read_request()["name"], model, description)
+    values = read_json(run.description, "train the model again")
+    description = Description.from_dict(values, str(run.description), str(run.model))
+    return TrainedModel(run.read_options().name, description, run.path)

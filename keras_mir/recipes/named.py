@@ -148,3 +148,12 @@ def named_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UserError(f"recipe {name!r}: no such recipe; python -m keras_mir.fit --list shows them")
     return RECIPES[name]
+
+
+def as_recipe(recipe: Recipe | str) -> Recipe:
+    """A recipe, or the named one.
+
+    Raises:
+        UserError: If there is none of that name.
+    """
+    return named_recipe(recipe) if isinstance(recipe, str) else recipe

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keras_mir.recipes.model_settings import ModelSettings
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.settings import AugmentSettings, InputSettings
 
 
@@ -254,7 +254,7 @@ def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"--recipe {path}: no such file") from None
+        raise ArgumentError("recipe", path, "no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from None
     base = values.pop("base", None)

@@ -57,7 +57,7 @@ def _table(title: str, recipes: Iterable[Recipe]) -> Table:
             recipe.name,
             _model(recipe),
             _input(recipe),
-            *map(_short, (*numbers, train.batch_size, model.dropout)),
+            *map(_short, numbers),
         )
     return table
 

@@ -80,7 +80,7 @@ def hearing_models(tmp_path_factory) -> Path:
         "tiny",
         description={"feature_spec": spec.to_dict()},
         classes=GENRES,
-        hears=lambda served: AudioAnswers(served, GENRES, settings, None, spec),
+        audio_model=lambda served: AudioAnswers(served, GENRES, settings, None, spec),
     )
     return root
 

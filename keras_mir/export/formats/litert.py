@@ -12,8 +12,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from keras_mir.export.formats.format import Arrays, CannotConvert, Format
-from keras_mir.export.formats.frozen import frozen
+from keras_mir.export.formats.one_file import Arrays, CannotConvert, OneFile, frozen
 from keras_mir.export.formats.quiet import quiet
 
 DESCRIPTION = "keras_mir.json"
@@ -89,4 +88,4 @@ def _interpreter() -> Any:
     return Interpreter
 
 
-LITERT = Format("LiteRT", ".tflite", lambda used: used & _LACKS, _convert, _run)
+FORMAT = OneFile("LiteRT", ".tflite", lambda: None, lambda used: used & _LACKS, _convert, _run)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_mir.export.formats.format import Arrays, CannotConvert, Format
-from keras_mir.export.formats.frozen import frozen
+from keras_mir.export.formats.one_file import Arrays, CannotConvert, OneFile, frozen
 from keras_mir.export.formats.quiet import quiet
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError
 
 DESCRIPTION = "keras_mir"
 _NEEDS = ("tf2onnx", "onnx", "onnxruntime")
@@ -26,11 +25,11 @@ def check_installed() -> None:
     """Refuse to start without the optional packages.
 
     Raises:
-        UserError: Naming those that are missing.
+        ArgumentError: Naming those that are missing.
     """
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"--format onnx needs {', '.join(missing)}: pip install {' '.join(_NEEDS)}")
+        raise ArgumentError("format", "onnx", f"{', '.join(missing)} missing: pip install {' '.join(_NEEDS)}")
 
 
 def _lacks(used: set[str]) -> set[str]:
@@ -86,4 +85,4 @@ def _as_bytes(value: np.ndarray) -> np.ndarray:
     return np.char.encode(value.astype(str), "utf-8").astype(object) if value.dtype == object else value
 
 
-ONNX = Format("ONNX", ".onnx", _lacks, _convert, _run)
+FORMAT = OneFile("ONNX", ".onnx", check_installed, _lacks, _convert, _run)

@@ -7,10 +7,10 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 
 from keras_mir.evaluate.metrics import (
     UNDEFINED,
-    classification_metrics,
+    affect_scores,
+    genre_scores,
     predicted_classes,
     rank_correlation,
-    regression_metrics,
 )
 from pipelines.errors import UserError
 
@@ -42,7 +42,7 @@ def test_scores_equal_scikit_learns_report(classes):
         true, predicted, labels=range(4), target_names=NAMES, output_dict=True, zero_division=0
     )
 
-    metrics = classification_metrics(true, predicted, NAMES)
+    metrics = genre_scores(true, predicted, NAMES)
 
     def as_sklearn(scores):
         return {
@@ -66,7 +66,7 @@ def test_scores_equal_scikit_learns_report(classes):
 
 
 def test_absent_class_is_shown_with_support_0_and_counts_in_the_macro_average():
-    metrics = classification_metrics(np.array([0, 1, 2]), np.array([0, 1, 2]), NAMES)
+    metrics = genre_scores(np.array([0, 1, 2]), np.array([0, 1, 2]), NAMES)
 
     assert metrics.per_class["Rock"].support == 0
     assert metrics.macro_f1.value == 0.75  # three perfect classes and one with F1 0
@@ -75,20 +75,20 @@ def test_absent_class_is_shown_with_support_0_and_counts_in_the_macro_average():
 
 
 def test_one_class_only():
-    metrics = classification_metrics(np.zeros(3, int), np.zeros(3, int), ["Rock"])
+    metrics = genre_scores(np.zeros(3, int), np.zeros(3, int), ["Rock"])
 
     assert metrics.accuracy.value == metrics.macro_f1.value == 1.0
     np.testing.assert_array_equal(metrics.confusion_matrix, [[3]])
 
 
 def test_perfect_answers_have_no_spread_though_resamples_miss_classes():
-    metrics = classification_metrics(np.arange(4), np.arange(4), NAMES)
+    metrics = genre_scores(np.arange(4), np.arange(4), NAMES)
 
     assert (metrics.macro_f1.low, metrics.macro_f1.high) == (1.0, 1.0)
 
 
 def test_majority_share_is_the_accuracy_of_always_answering_the_largest_class():
-    metrics = classification_metrics(np.array([3, 3, 3, 0]), np.array([0, 1, 2, 3]), NAMES)
+    metrics = genre_scores(np.array([3, 3, 3, 0]), np.array([0, 1, 2, 3]), NAMES)
 
     assert metrics.majority == ("Rock", 0.75)
 
@@ -113,7 +113,7 @@ def test_genre_intervals_agree_with_scipys_bootstrap_over_clips(score, statistic
         rng=1,
     ).confidence_interval
 
-    interval = getattr(classification_metrics(true, predicted, NAMES), score)
+    interval = getattr(genre_scores(true, predicted, NAMES), score)
 
     # Two independent runs: the percentiles of 400 resamples have a standard error of about 0.005.
     assert interval.low == pytest.approx(expected.low, abs=0.03)
@@ -135,7 +135,7 @@ def test_affect_scores_and_intervals_agree_with_scipy(score, statistic):
         (x, y), statistic, paired=True, vectorized=False, n_resamples=400, method="percentile", rng=1
     ).confidence_interval
 
-    interval = getattr(regression_metrics(true, predicted), score)["energy"]
+    interval = getattr(affect_scores(true, predicted), score)["energy"]
 
     assert interval.value == pytest.approx(statistic(x, y))
     tolerance = 0.2 * (expected.high - expected.low)
@@ -145,7 +145,7 @@ def test_affect_scores_and_intervals_agree_with_scipy(score, statistic):
 
 def test_spearman_mean_is_over_targets_and_its_interval_over_clips_drawn_together():
     true, predicted = affect_answers(120, targets=("valence",))
-    metrics = regression_metrics(
+    metrics = affect_scores(
         {"a": true["valence"], "b": true["valence"]}, {"a": predicted["valence"], "b": predicted["valence"]}
     )
 
@@ -156,12 +156,12 @@ def test_spearman_mean_is_over_targets_and_its_interval_over_clips_drawn_togethe
 def test_intervals_bracket_the_score_and_shrink_with_more_clips():
     for few, many in [
         (
-            classification_metrics(*genre_answers(50), NAMES).accuracy,
-            classification_metrics(*genre_answers(800), NAMES).accuracy,
+            genre_scores(*genre_answers(50), NAMES).accuracy,
+            genre_scores(*genre_answers(800), NAMES).accuracy,
         ),
         (
-            regression_metrics(*affect_answers(50)).spearman_mean,
-            regression_metrics(*affect_answers(800)).spearman_mean,
+            affect_scores(*affect_answers(50)).spearman_mean,
+            affect_scores(*affect_answers(800)).spearman_mean,
         ),
     ]:
         assert few.low < few.value < few.high
@@ -171,30 +171,30 @@ def test_intervals_bracket_the_score_and_shrink_with_more_clips():
 
 def test_more_confidence_is_a_wider_interval():
     answers = genre_answers(100)
-    narrow = classification_metrics(*answers, NAMES, confidence=0.5).accuracy
-    assert width(narrow) < width(classification_metrics(*answers, NAMES).accuracy)
+    narrow = genre_scores(*answers, NAMES, confidence=0.5).accuracy
+    assert width(narrow) < width(genre_scores(*answers, NAMES).accuracy)
 
 
 def test_same_seed_same_intervals():
     answers = affect_answers(100)
-    assert regression_metrics(*answers, seed=3) == regression_metrics(*answers, seed=3)
-    assert regression_metrics(*answers, seed=3) != regression_metrics(*answers, seed=4)
-    first, second = (classification_metrics(*genre_answers(100), NAMES, seed=3) for _ in range(2))
+    assert affect_scores(*answers, seed=3) == affect_scores(*answers, seed=3)
+    assert affect_scores(*answers, seed=3) != affect_scores(*answers, seed=4)
+    first, second = (genre_scores(*genre_answers(100), NAMES, seed=3) for _ in range(2))
     assert first.macro_f1 == second.macro_f1
 
 
 def test_many_clips_are_resampled_in_blocks_with_the_same_result(monkeypatch):
     answers = affect_answers(50)
-    whole = regression_metrics(*answers)
+    whole = affect_scores(*answers)
     monkeypatch.setattr("keras_mir.evaluate.metrics._BLOCK", 50 * 7)
-    assert regression_metrics(*answers) == whole
+    assert affect_scores(*answers) == whole
 
 
 def test_constant_predictions_have_no_correlation_and_a_reason_instead_of_a_warning():
     true, predicted = affect_answers(60)
     predicted["energy"] = np.full(60, 0.5, np.float32)
 
-    metrics = regression_metrics(true, predicted)
+    metrics = affect_scores(true, predicted)
 
     assert metrics.spearman["energy"] == metrics.spearman_mean == UNDEFINED
     assert metrics.spearman["valence"].value is not None
@@ -205,14 +205,14 @@ def test_constant_predictions_have_no_correlation_and_a_reason_instead_of_a_warn
 
 
 def test_one_clip_has_an_error_but_neither_correlation_nor_r2():
-    metrics = regression_metrics({"energy": np.array([0.5])}, {"energy": np.array([0.25])})
+    metrics = affect_scores({"energy": np.array([0.5])}, {"energy": np.array([0.25])})
 
     assert metrics.rmse["energy"].value == 0.25
     assert set(metrics.undefined) == {"spearman.energy", "r2.energy", "spearman_mean"}
 
 
 def test_few_clips_whose_resamples_are_often_constant():
-    metrics = regression_metrics({"energy": np.array([0.0, 1.0, 2.0])}, {"energy": np.array([0.0, 1.0, 1.5])})
+    metrics = affect_scores({"energy": np.array([0.0, 1.0, 2.0])}, {"energy": np.array([0.0, 1.0, 1.5])})
 
     assert metrics.spearman["energy"].value == pytest.approx(1.0)
     assert metrics.spearman["energy"].low == pytest.approx(1.0)
@@ -220,9 +220,9 @@ def test_few_clips_whose_resamples_are_often_constant():
 
 def test_labels_far_from_zero_keep_their_r2():
     true, predicted = affect_answers(100)
-    near = regression_metrics(true, predicted).r2["energy"]
+    near = affect_scores(true, predicted).r2["energy"]
     shifted = [{k: v.astype(float) + 1e6 for k, v in values.items()} for values in (true, predicted)]
-    far = regression_metrics(*shifted).r2["energy"]
+    far = affect_scores(*shifted).r2["energy"]
     assert far.low == pytest.approx(near.low, abs=1e-4)
 
 
@@ -230,9 +230,9 @@ def test_labels_far_from_zero_keep_their_r2():
 def test_diverged_model_is_named_with_the_remedy(bad):
     true, predicted = affect_answers(10)
     predicted["energy"][3] = bad
-    with pytest.raises(UserError, match=r"'energy': 1 of 10 .*diverged.*--learning-rate"):
-        regression_metrics(true, predicted)
-    with pytest.raises(UserError, match=r"1 of 4 .*diverged.*--learning-rate"):
+    with pytest.raises(UserError, match=r"'energy': 1 of 10 .*diverged.*learning_rate"):
+        affect_scores(true, predicted)
+    with pytest.raises(UserError, match=r"1 of 4 .*diverged.*learning_rate"):
         predicted_classes(np.array([[0.5, bad], [0.5, 0.5]]))
 
 
@@ -242,26 +242,26 @@ def test_predicted_classes_are_the_most_probable():
 
 def test_label_that_is_not_a_number():
     with pytest.raises(UserError, match="target 'energy': a label"):
-        regression_metrics({"energy": np.array([0.1, np.nan])}, {"energy": np.array([0.1, 0.2])})
+        affect_scores({"energy": np.array([0.1, np.nan])}, {"energy": np.array([0.1, 0.2])})
 
 
 def test_no_clips():
     none = np.array([], dtype=int)
     with pytest.raises(UserError, match="no clips"):
-        classification_metrics(none, none, NAMES)
+        genre_scores(none, none, NAMES)
     with pytest.raises(UserError, match="no clips"):
-        regression_metrics({"energy": none}, {"energy": none})
+        affect_scores({"energy": none}, {"energy": none})
 
 
 @pytest.mark.parametrize(("option", "value"), [("resamples", 0), ("confidence", 95.0)])
 def test_impossible_bootstrap(option, value):
     with pytest.raises(UserError, match=option):
-        classification_metrics(*genre_answers(10), NAMES, **{option: value})
+        genre_scores(*genre_answers(10), NAMES, **{option: value})
 
 
 def test_a_class_index_without_a_name_is_not_dropped_silently():
     with pytest.raises(ValueError, match=r"0 \.\. 3"):
-        classification_metrics(np.array([0, 1]), np.array([0, 4]), NAMES)
+        genre_scores(np.array([0, 1]), np.array([0, 4]), NAMES)
 
 
 def test_correlation_of_one_side_that_is_constant_is_undefined():

@@ -18,11 +18,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.export import export as command
+from keras_mir.evaluate.evaluation import compare_with_labels
+from keras_mir.export import savedmodel
 from keras_mir.export.__main__ import main
-from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.export.formats import one_file
+from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
-from keras_mir.models.run_folder import RunFolder
+from keras_mir.models.folders import KERAS_MODEL, read_description
+from keras_mir.models.json_file import write_json
+from keras_mir.models.report import Circumstances, Dataset, Split, TrainingSummary, make_report
+from keras_mir.models.run_folder import RunFolder, RunOptions
+from keras_mir.models.session import session_predict
+from keras_mir.models.trained_model import Description, load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.named import named_recipe
 from pipelines.settings import InputSettings
@@ -61,13 +68,26 @@ def build(kind):
 def describe(kind):
     settings = InputSettings("mel", sync="beat", frames=12 if kind == "cnn" else "batch")
     recipe = dataclasses.replace(named_recipe("lstm-beat-mel"), model=SETTINGS[kind], input=settings)
-    return {
-        "recipe": recipe.to_dict(),
-        "feature_spec": SPEC.to_dict(),
-        "frames": 12 if kind == "cnn" else None,
-        "classes": [] if kind == "multitask" else list(CLASSES),
-        "targets": list(TARGETS) if kind == "multitask" else [],
-    }
+    classes, targets = ((), TARGETS) if kind == "multitask" else (CLASSES, ())
+    labels = {"genre": np.arange(3)} | {name: np.arange(3.0) for name in targets}
+    outputs = {"genre": np.eye(3)} | {name: np.arange(3.0) for name in targets}
+    circumstances = Circumstances(
+        seed=0,
+        split=Split(evaluated="test", sizes={"train": 9, "test": 3}, test_from="held out", group_by="none"),
+        dataset=Dataset("songs", synthetic=False, licence="CC0"),
+        recipe=recipe.to_dict(),
+        training=TrainingSummary(epochs=1, best_epoch=1, stopped_early=False, seconds=1.0),
+        model="",
+    )
+    return Description(
+        recipe=recipe,
+        feature_spec=SPEC,
+        frames=12 if kind == "cnn" else None,
+        classes=classes,
+        targets=targets,
+        class_mapping="as-is",
+        report=make_report(compare_with_labels(labels, outputs, classes, targets, 0).scores, circumstances),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +99,7 @@ def exported(tmp_path_factory):
     def export(kind):
         model = build(kind)
         classes = None if kind == "multitask" else CLASSES
-        export_savedmodel(model, root, kind, description=describe(kind), classes=classes)
+        export_savedmodel(model, root, kind, description=describe(kind).to_dict(), classes=classes)
         return root, model
 
     return export
@@ -173,7 +193,7 @@ def test_a_litert_file_has_the_description_zipped_to_it(exported, export, tmp_pa
     root, _ = exported("lstm")
     export("lstm", "--models", root, "--format", "litert", "--out", tmp_path)
     with zipfile.ZipFile(tmp_path / "lstm.tflite") as archive:
-        assert json.loads(archive.read("keras_mir.json")) == describe("lstm")
+        assert json.loads(archive.read("keras_mir.json")) == describe("lstm").to_dict()
 
 
 @needs_onnx
@@ -184,7 +204,7 @@ def test_an_onnx_file_has_the_description_in_its_metadata_and_named_axes(exporte
     export("lstm", "--models", root, "--format", "onnx", "--out", tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / "lstm.onnx")
     metadata = session.get_modelmeta().custom_metadata_map
-    assert json.loads(metadata["keras_mir"]) == describe("lstm")
+    assert json.loads(metadata["keras_mir"]) == describe("lstm").to_dict()
     assert [tensor.shape for tensor in session.get_inputs()] == [["batch", "time", 12], ["batch"]]
 
 
@@ -211,8 +231,8 @@ def test_a_file_that_answers_differently_is_not_written(form, exported, export, 
     root, model = exported("lstm")
     other = keras.models.clone_model(model)
     other.set_weights([weight * 2 for weight in model.get_weights()])
-    again = command.for_converting
-    monkeypatch.setattr(command, "for_converting", lambda _: again(other))
+    again = one_file.for_converting
+    monkeypatch.setattr(one_file, "for_converting", lambda _: again(other))
     status, lines, errors = export("lstm", "--models", root, "--format", form, "--out", tmp_path)
     assert (status, lines) == (2, [])
     assert "signature 'serving_default': the exported model and the Keras model differ by" in errors
@@ -221,27 +241,27 @@ def test_a_file_that_answers_differently_is_not_written(form, exported, export, 
 
 def make_run(folder, policy="float32"):
     run = RunFolder(folder)
-    run.create(describe("lstm")["recipe"], {"name": "lstm-of-a-run"})
+    options = RunOptions("", "", False, False, "", 0, "lstm-of-a-run", False, "", 0, ())
+    run.create(describe("lstm").recipe, options)
     keras.config.set_dtype_policy(policy)
     try:
         model = build("lstm")
     finally:
         keras.config.set_dtype_policy("float32")
     model.save(run.model)
-    run.description.write_text(json.dumps(describe("lstm")))
+    write_json(run.description, describe("lstm").to_dict())
     return model
 
 
 def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")
-    # Its description needs no report here, which the page about a model is written from.
-    monkeypatch.setattr(command, "model_card", lambda name, *_: f"# {name}\n")
+    monkeypatch.setattr(savedmodel, "model_card", lambda name, *_: f"# {name}\n")
     status, lines, errors = export("run", "--format", "savedmodel")
     assert (status, errors) == (0, "")
     path = Path("saved_models/lstm-of-a-run/1")
     assert lines == [f"export  {path}"]
-    assert read_description(path) == describe("lstm")
+    assert read_description(path) == describe("lstm").to_dict()
     assert (path / "assets.extra" / "model_card.md").read_text() == "# lstm-of-a-run\n"
     features = np.random.default_rng(3).uniform(-80, 0, (2, 9, 12)).astype(np.float32)
     lengths = np.array([9, 4], np.int32)
@@ -249,7 +269,7 @@ def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkey
     expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])
     assert served.dtype == np.float32
     np.testing.assert_allclose(served, expected, atol=1e-2)
-    layers = load_keras(path).layers
+    layers = load_keras(path / KERAS_MODEL).layers
     assert "float16" not in {layer.compute_dtype for layer in layers if isinstance(layer, keras.layers.Layer)}
 
     status, lines, _ = export("run", "--format", "litert")
@@ -281,14 +301,14 @@ def test_mistakes(export, exported, tmp_path, monkeypatch):
     assert "its description lacks classes" in mistake("bare", "--models", tmp_path / "models", *litert)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     onnx = mistake("lstm", "--models", root, "--format", "onnx")
-    assert "--format onnx needs tf2onnx, onnx, onnxruntime: pip install tf2onnx onnx onnxruntime" in onnx
+    assert "--format onnx: tf2onnx, onnx, onnxruntime missing: pip install tf2onnx onnx onnxruntime" in onnx
     assert not (tmp_path / "out").exists()
 
 
 def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_path):
     root, _ = exported("cnn")
     script = (
-        "import sys; from keras_mir.export import main\n"
+        "import sys; from keras_mir.export.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "assert not {'tensorflow', 'keras', 'rich'} & sys.modules.keys()\n"

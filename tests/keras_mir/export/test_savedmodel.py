@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
+from keras_mir.models.folders import KERAS_MODEL, read_description
+from keras_mir.models.session import session_predict
+from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
@@ -115,12 +118,13 @@ def test_signature_has_named_typed_inputs_of_open_length(exported):
 def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
     model, _ = exported
     (tmp_path / "genre" / "7").mkdir(parents=True)
-    path = export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES, keep_keras=False)
+    path = export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES)
     assert path == tmp_path / "genre" / "8"
     assert [p.name for p in tmp_path.iterdir()] == ["genre"]
     assert sorted(p.name for p in path.parent.iterdir()) == ["7", "8"]
+    (path / KERAS_MODEL).unlink()
     with pytest.raises(UserError, match=r"model.keras: missing"):
-        load_keras(path)
+        load_keras(path / KERAS_MODEL)
 
 
 def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
@@ -155,12 +159,12 @@ def test_a_half_precision_model_can_be_served_in_float32(tmp_path):
     twin = build("cnn-any-length")
     path = export_savedmodel(model, tmp_path, "m", description={}, classes=CLASSES, rebuild=lambda: twin)
     assert session_predict(path, *clips(2))["probabilities"].dtype == np.float32
-    assert load_keras(path).get_layer("embedding").compute_dtype == "float32"
+    assert load_keras(path / KERAS_MODEL).get_layer("embedding").compute_dtype == "float32"
 
 
 def test_the_keras_model_inside_answers_the_same_and_carries_no_optimizer(exported):
     model, path = exported
-    loaded = load_keras(path)
+    loaded = load_keras(path / KERAS_MODEL)
     assert getattr(loaded, "optimizer", None) is None
     features, lengths = clips(3)
     inputs = {"features": features, "lengths": lengths}
@@ -188,8 +192,8 @@ def test_a_damaged_export_is_named(exported, tmp_path):
         session_predict(path, *clips(1))
     assert "\n" not in str(error.value)
     (path / "assets.extra" / "model.keras").write_bytes(b"not a zip")
-    with pytest.raises(UserError, match=r"model.keras: cannot be loaded"):
-        load_keras(path)
+    with pytest.raises(UserError, match=r"model.keras: cannot be read"):
+        load_keras(path / KERAS_MODEL)
     with pytest.raises(UserError, match="give the folder of an exported model's version"):
         session_predict(tmp_path, *clips(1))
 

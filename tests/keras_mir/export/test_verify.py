@@ -10,7 +10,6 @@ import pytest
 
 from keras_mir.export import run_alone
 from keras_mir.export.fresh_process import fresh_process
-from keras_mir.export.savedmodel import load_keras
 from keras_mir.export.verify import (
     Check,
     compare,
@@ -21,6 +20,8 @@ from keras_mir.export.verify import (
     wav_files,
 )
 from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.folders import KERAS_MODEL
+from keras_mir.models.trained_model import load_keras
 from pipelines.errors import UserError
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
@@ -90,7 +91,7 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(hearing_
 
 def test_another_model_and_another_sample_rate_than_what_was_written_are_refused(hearing_models):
     path = hearing_models / "tiny" / "1"
-    model, spec = load_keras(path), FeatureSpec(n_mels=40)
+    model, spec = load_keras(path / KERAS_MODEL), FeatureSpec(n_mels=40)
     batches = [*feature_batches(model), *sound_batches()]
     with fresh_process() as process:
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])

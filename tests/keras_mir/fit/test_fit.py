@@ -14,8 +14,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir.evaluate import __main__ as evaluate
-from keras_mir.export.savedmodel import read_description, session_predict
 from keras_mir.fit import __main__ as fit
+from keras_mir.models.folders import read_description
+from keras_mir.models.session import session_predict
+from pipelines.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_LSTM = ("--units", "8", "--layers", "1", "--epochs", "3", "--batch-size", "8")
@@ -188,6 +190,36 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
 
 
+def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
+    course_data, tmp_path, capsys, monkeypatch
+):
+    def full(*arguments, **options):
+        raise UserError("saved_models: cannot be written; free some space or choose another folder")
+
+    flags = ("lstm-beat-mel", "--data", course_data, *SMALL_LSTM)
+    with monkeypatch.context() as broken:
+        broken.setattr("keras_mir.export.savedmodel.export_savedmodel", full)
+        assert run(fit, tmp_path, *flags, export=True) == 2
+    assert capsys.readouterr().err == (
+        "error: saved_models: cannot be written; free some space or choose another folder\n"
+    )
+    before = (tmp_path / "run" / "history.csv").read_bytes()
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert Path(report["model"]).name == "model.keras"
+
+    monkeypatch.setattr("keras_mir.fit.run.fit", None)  # nothing is trained again
+    monkeypatch.setattr("keras_mir.fit.run.load_data", None)
+    assert fit.main(["--resume", str(tmp_path / "run")]) == 0
+    version = tmp_path / "saved_models" / "lstm-beat-mel" / "1"
+    assert f"export  {version}\n" in capsys.readouterr().out
+    assert (version / "saved_model.pb").is_file()
+    assert (tmp_path / "run" / "history.csv").read_bytes() == before
+    after = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert after == {**report, "model": str(version)}
+    assert fit.main(["--resume", str(tmp_path / "run")]) == 2
+    assert "the run is finished" in capsys.readouterr().err
+
+
 def test_multitask_learns_the_named_targets(course_data, tmp_path):
     recipe = ("multitask-cnn-beat-mel", "--feature", "fused", "--targets", "power,calmness")
     flags = ("--data", course_data, *SMALL_CNN, "--loss-weights", "power=2")
@@ -295,6 +327,30 @@ class TestMistakes:
 
     def test_unknown_recipe(self, tmp_path, capsys):
         assert "lstm-beat-mell" in mistake(fit, tmp_path, capsys, "lstm-beat-mell")
+
+    @pytest.mark.parametrize("name", ["my model", "../x", ".hidden"])
+    def test_a_name_is_refused_before_data_are_touched(self, name, tmp_path, capsys):
+        line = mistake(fit, tmp_path, capsys, "--data", tmp_path / "none", "--name", name)
+        assert line == (
+            f"error: --name {name!r}: use letters a-z, digits, '_', '.' and '-', and no dot in front"
+        )
+
+    @pytest.mark.parametrize("target", ["tempo", "window_power", "genre", "a/b"])
+    def test_a_target_that_no_model_can_have_is_refused_before_data_are_touched(
+        self, target, tmp_path, capsys
+    ):
+        flags = ("affect-lstm", "--data", tmp_path / "none", "--targets", target)
+        assert f"target {target!r}: " in mistake(fit, tmp_path, capsys, *flags)
+
+    def test_a_column_that_no_model_can_have_is_refused_before_features_are(
+        self, course_data, tmp_path, capsys, copy_tree
+    ):
+        data = copy_tree(course_data)
+        for labels in (data / "multitask_dataset_beat").glob("*_labels.txt"):
+            labels.write_text(labels.read_text().replace("calmness", "tempo"))
+        line = mistake(fit, tmp_path, capsys, "multitask-cnn-beat-mel", "--data", data)
+        assert "target 'tempo': a model has another output of that name; rename the column" in line
+        assert not (tmp_path / "run").exists()
 
     def test_unknown_target(self, course_data, tmp_path, capsys):
         line = mistake(fit, tmp_path, capsys, "affect-lstm", "--data", course_data, "--targets", "valence")

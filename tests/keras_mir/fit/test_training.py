@@ -143,7 +143,7 @@ def test_a_loss_that_is_not_a_number_is_a_clear_error(course_data, tmp_path):
         {**SMALL_CNN, "learning_rate": 1e30, "clip_norm": 0, "weight_decay": 0}
     )
     data = prepared(course_data, tmp_path, recipe)
-    with pytest.raises(UserError, match="lower --learning-rate"):
+    with pytest.raises(UserError, match="lower learning_rate"):
         train(recipe, data, run_folder(tmp_path / "run"), seed=0)
 
 

@@ -52,7 +52,7 @@ def export(
         feature="mel",
     )
     answers = (lambda built: AudioAnswers(built, classes, settings, None, spec)) if hears else None
-    export_savedmodel(model, root, name, description={}, classes=classes, hears=answers)
+    export_savedmodel(model, root, name, description={}, classes=classes, audio_model=answers)
 
 
 @pytest.fixture(scope="module")

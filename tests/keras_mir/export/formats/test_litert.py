@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
-from keras_mir.export.formats.format import CannotConvert
-from keras_mir.export.formats.litert import LITERT
+from keras_mir.export.formats.litert import FORMAT
+from keras_mir.export.formats.one_file import CannotConvert
 
 
 def test_an_operation_that_does_not_convert_is_named():
@@ -13,9 +13,9 @@ def test_an_operation_that_does_not_convert_is_named():
         return {"y": tf.map_fn(lambda row: row * 2, x)}
 
     with pytest.raises(CannotConvert, match=r"^lacks TensorListReserve$"):
-        LITERT.convert(double_each, {})
+        FORMAT.convert(double_each, {})
 
 
 def test_a_file_that_does_not_run_is_said():
     with pytest.raises(CannotConvert, match=r"^fails \("):
-        LITERT.run(b"not a model", [])
+        FORMAT.run(b"not a model", [])

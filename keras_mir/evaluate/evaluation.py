@@ -1,0 +1,179 @@
+"""A model's answers held against the labels of clips: scores, pictures, and a report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from keras_mir.command_line.progress import progress
+from keras_mir.data.find import find_examples
+from keras_mir.data.load import chosen_targets, describe_bad, make_source, mapped, split_examples
+from keras_mir.evaluate import figures
+from keras_mir.evaluate.metrics import affect_scores, genre_scores, predicted_classes
+from keras_mir.evaluate.predictions import predict_export, predict_source
+from keras_mir.models.report import (
+    AffectScores,
+    Circumstances,
+    Dataset,
+    GenreScores,
+    Report,
+    Split,
+    make_report,
+    write_report,
+)
+from keras_mir.models.trained_model import TrainedModel
+from pipelines.datasets.base import GENRE, Examples
+from pipelines.errors import ArgumentError, UserError
+from pipelines.input.build import cache_examples
+from pipelines.source import Source
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a model answers.
+
+    Attributes:
+        scores: Of the genre task, or of the affect task.
+        true: Labels by output name, `(n,)`.
+        predicted: Class indices or values by output name, `(n,)`.
+    """
+
+    scores: GenreScores | AffectScores
+    true: Mapping[str, np.ndarray]
+    predicted: Mapping[str, np.ndarray]
+
+    def save_figures(self, folder: Path) -> None:
+        """Write `confusion_matrix.png`, or `scatter.png`."""
+        if isinstance(self.scores, GenreScores):
+            figure = figures.confusion_matrix(self.scores.confusion_matrix, self.scores.class_names)
+            figures.save(figure, folder / "confusion_matrix.png")
+        else:
+            figures.save(figures.scatters(self.true, self.predicted), folder / "scatter.png")
+
+
+def compare_with_labels(
+    labels: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    targets: Sequence[str],
+    seed: int,
+) -> Evaluation:
+    """Compare a model's outputs with the labels.
+
+    Args:
+        labels: Class indices `(n,)` as `"genre"`, or values `(n,)` by target.
+        outputs: Probabilities `(n, n_classes)` as `"genre"`, or values `(n, 1)` or
+            `(n,)` by target.
+        classes: Class names in index order; empty for affect.
+        targets: Affect targets; empty for genre.
+        seed: Of the confidence intervals.
+
+    Raises:
+        UserError: If an output is not finite.
+    """
+    if classes:
+        true = {GENRE: np.asarray(labels[GENRE])}
+        predicted = {GENRE: predicted_classes(outputs[GENRE])}
+        return Evaluation(genre_scores(true[GENRE], predicted[GENRE], classes, seed=seed), true, predicted)
+    true = {name: np.asarray(labels[name]) for name in targets}
+    predicted = {name: np.reshape(outputs[name], -1) for name in targets}
+    return Evaluation(affect_scores(true, predicted, seed=seed), true, predicted)
+
+
+def evaluate(
+    model: TrainedModel,
+    data: str | Path | None = None,
+    *,
+    labels: str | Path | None = None,
+    synced: bool = False,
+    split: str = "test",
+    skip_bad: bool = False,
+    cache_dir: str | Path | None = None,
+    jobs: int = 0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Run a model over labelled clips and report on it.
+
+    An exported model is run through the loader that TF Serving uses.
+
+    Args:
+        model: The model.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        labels: Label table of a folder of files.
+        synced: Whether such a folder's features are beat-synchronous already.
+        split: `test`, `validation`, `train` (as they were for training) or `all`.
+        skip_bad: Leave out files that cannot be read.
+        cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
+        jobs: Processes that extract features; 0 for one a core.
+        seed: Of the confidence intervals.
+        out: Folder for the report and pictures; None writes none.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If the data are missing, or do not fit the model.
+    """
+    console = console or Console(quiet=True)
+    if out is not None and (Path(out) / "report.json").exists():
+        raise ArgumentError("out", out, "there is a report in it; choose another folder")
+    cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
+    examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
+    _check_spec(model, examples)
+    source, left_out = _source(model, examples, split, skip_bad, cache, console)
+    outputs = (
+        predict_export(model.exported, source) if model.exported else predict_source(model.keras, source)
+    )
+    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.targets, seed)
+    report = make_report(
+        evaluation.scores,
+        Circumstances(
+            seed=seed,
+            split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
+            dataset=Dataset(examples.name, examples.synthetic, examples.licence),
+            recipe=model.recipe.to_dict(),
+            training=None,
+            model=str(model.folder or ""),
+        ),
+    )
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        evaluation.save_figures(Path(out))
+        write_report(report, Path(out))
+    return report
+
+
+def _source(
+    model: TrainedModel, examples: Examples, split: str, skip_bad: bool, cache: Path, console: Console
+) -> tuple[Source, tuple[str, ...]]:
+    """What batches of the chosen split are made from, and the paths left out."""
+    recipe = model.recipe
+    examples, _ = mapped(examples, recipe.task)
+    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.targets))
+    if split != "all":
+        parts = split_examples(examples, recipe.split)
+        if split not in parts:
+            raise ArgumentError("split", split, f"{examples.name} has none; choose {', '.join(parts)} or all")
+        examples = parts[split]
+    with progress("processing features", console) as report:
+        cached = cache_examples(examples, recipe.input, cache / "processed", report)
+    if cached.bad and not skip_bad:
+        raise UserError(describe_bad(cached.bad))
+    rows = np.flatnonzero(cached.lengths > 0)
+    source = make_source(examples.take(rows), cached.take(rows), recipe, model.classes, model.targets)
+    return dataclasses.replace(source, frames=model.frames), tuple(bad.path for bad in cached.bad)
+
+
+def _check_spec(model: TrainedModel, examples: Examples) -> None:
+    found = examples.spec.to_dict()
+    for name, value in model.feature_spec.to_dict().items():
+        if found[name] != value:
+            raise UserError(
+                f"{model.folder or model.name}: trained on features of {name} {value}, but {examples.name} "
+                f"has {found[name]}; prepare the data again with the model's"
+            )

@@ -1,0 +1,147 @@
+"""Formats that hold one signature of a model in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_mir.export.formats import Written
+from keras_mir.export.formats.rebuild import for_converting
+from keras_mir.export.signatures import signatures
+from keras_mir.export.verify import Batch, compare, expect, feature_batches, sound_batches
+from keras_mir.models.session import SIGNATURE
+from keras_mir.models.trained_model import TrainedModel
+from pipelines.errors import ArgumentError
+from pipelines.files import write_atomically
+
+Arrays = Mapping[str, np.ndarray]
+
+SOUND = ("waveform", "audio")
+_OTHER_TIMES = (3, 33)  # steps, beside those that a SavedModel is checked with
+
+
+class CannotConvert(Exception):  # noqa: N818, it is an answer rather than an error
+    """A converter or a runtime gave up: it "lacks ..." operations, or "fails (...)" with what it said."""
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """A file format that holds one signature of a model.
+
+    Attributes:
+        label: What people call it.
+        suffix: Of its files.
+        check: Raises what is to be told where an optional package is missing.
+        lacks: Of the types of operations in a graph, those the format is known to lack.
+        convert: From a `tf.function` and the model's description to the content of a file. It raises
+            `CannotConvert`.
+        run: Inputs by name through such a content, one batch after the other, in the format's own
+            runtime, to outputs by name; strings as object arrays of bytes. It raises `CannotConvert`.
+    """
+
+    label: str
+    suffix: str
+    check: Callable[[], None]
+    lacks: Callable[[set[str]], set[str]]
+    convert: Callable[[Any, Mapping[str, Any]], bytes]
+    run: Callable[[bytes, Sequence[Arrays]], list[Arrays]]
+
+    def write(self, model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
+        """Write a signature, once the format's own runtime answers as the Keras model does.
+
+        Args:
+            model: The model.
+            folder: Where to.
+            name: Of the file, without suffix.
+            signature: Which one; empty for the default.
+
+        Raises:
+            ArgumentError: If the signature cannot be had in the format.
+            UserError: If the file does not answer as the model does.
+        """
+        signature = signature or SIGNATURE
+        twin = for_converting(model.keras)
+        sound = model.audio_model(twin) if signature in SOUND else None
+        function = tf.function(
+            (way := signatures(twin, model.classes or None, sound)[signature]).answer,
+            input_signature=way.inputs,
+            autograph=False,
+        )
+        if lacking := self.lacks(operations(function)):
+            raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")
+        path = folder / f"{name}{'' if signature == SIGNATURE else f'.{signature}'}{self.suffix}"
+        try:
+            content = self.convert(function, model.description.to_dict())
+            self._verify(path, content, model, signature)
+        except CannotConvert as error:
+            raise self._refusal(signature, str(error)) from None
+        write_atomically(path, content)
+        takes = {spec.name: spec for spec in function.input_signature}
+        gives = function.get_concrete_function().structured_outputs
+        return Written(path, takes=_listed(takes), gives=_listed(gives))
+
+    def _refusal(self, signature: str, reason: str) -> ArgumentError:
+        remedy = (
+            "convert serving_default, which takes features, or serve the SavedModel"
+            if signature in SOUND
+            else "serve the SavedModel"
+        )
+        return ArgumentError("signature", signature, f"{self.label} {reason}; {remedy}")
+
+    def _verify(self, path: Path, content: bytes, model: TrainedModel, signature: str) -> None:
+        """Compare what the format's own runtime answers with the Keras model, as for a SavedModel."""
+        sound = model.audio_model() if signature in SOUND else None
+        checks = expect(_batches(model, signature), model.keras, sound)
+        for check, outputs in zip(checks, self.run(content, [check.feed for check in checks]), strict=True):
+            compare(path, check, outputs)
+
+
+def operations(function: Any) -> set[str]:
+    """The types of all operations in a `tf.function` and in what it calls."""
+    graph = function.get_concrete_function().graph.as_graph_def()
+    library = graph.library.function
+    inside = {node.op for called in library for node in called.node_def}
+    return (inside | {node.op for node in graph.node}) - {called.signature.name for called in library}
+
+
+def frozen(function: Any) -> Any:
+    """The same function with all that it takes from outside made constants.
+
+    LiteRT's converter would lose what is in variables.
+    """
+    concrete = function.get_concrete_function()
+    constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    names = sorted(concrete.structured_outputs)
+
+    def answer(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, constant(*inputs), strict=True))
+
+    return tf.function(answer, input_signature=function.input_signature, autograph=False)
+
+
+def _batches(model: TrainedModel, signature: str) -> Iterator[Batch]:
+    for batch in sound_batches() if signature in SOUND else feature_batches(model.keras):
+        if batch.signature != signature:
+            continue
+        yield batch
+        if signature in SOUND or model.keras.input["features"].shape[1] is not None:
+            continue
+        # A runtime may take the first shape it sees for the only one.
+        for time in _OTHER_TIMES:
+            features, lengths = batch.feed["features"], batch.feed["lengths"]
+            repeated = features.repeat(2, axis=1)[:, :time]
+            yield replace(batch, feed={"features": repeated, "lengths": lengths.clip(max=time)})
+
+
+def _listed(tensors: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} ({', '.join('any' if size is None else str(size) for size in tensor.shape)}) "
+        f"{tensor.dtype.name}"
+        for name, tensor in tensors.items()
+    )
