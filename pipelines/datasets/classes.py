@@ -10,31 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.datasets.base import GENRE, Examples
+from pipelines.datasets.course import COURSE_CLASSES
 from pipelines.errors import UserError
-
-# Twenty genres to ten classes; None drops the genre.
-COURSE_CLASSES: dict[str, str | None] = {
-    "Blues": "Blues",
-    "Chiptune": "Electronic",
-    "Classical": "Classical",
-    "Electronic": "Electronic",
-    "Folk": "Folk",
-    "Hip-Hop": "Hip-Hop",
-    "Indie-Rock": None,
-    "International": None,
-    "Jazz": "Jazz",
-    "Metal": "Metal",
-    "Old-Time": None,
-    "Pop": "Pop",
-    "Post-Punk": None,
-    "Post-Rock": "Rock",
-    "Psych-Folk": "Folk",
-    "Psych-Rock": "Rock",
-    "Punk": "Metal",
-    "Rock": "Rock",
-    "Soundtrack": None,
-    "Trip-Hop": "Trip-Hop",
-}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
-from pipelines.datasets.course import Task, name_ids, read_info
+from pipelines.datasets.course import Task, read_info
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
+from pipelines.datasets.tables import name_ids
 from pipelines.errors import UserError
 
 FEATURE_SUFFIXES = (".npy", ".npy.gz")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.course import name_ids
 from pipelines.datasets.labelled import LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.tables import name_ids, read_lines
 from pipelines.errors import UserError
 
 LICENCE = "no licence stated, for research"
@@ -125,7 +125,9 @@ def _read_lists(paths: Sequence[Path]) -> dict[str, str]:
     """Names such as `blues.00029` to `train` or `test`."""
     splits: dict[str, str] = {}
     for path, split in zip(paths, _LISTS, strict=True):
-        for number, line in _lines(path):
+        for number, line in read_lines(
+            path, "give GTZAN's lists, with a line such as blues/blues.00029.wav a clip"
+        ):
             file = line.replace("\\", "/").rpartition("/")[2]
             name = file.removesuffix(Path(file).suffix) if file.endswith(_SUFFIXES) else file
             if not _NAME.fullmatch(name):
@@ -138,17 +140,3 @@ def _read_lists(paths: Sequence[Path]) -> dict[str, str]:
                 )
             splits[name] = split
     return splits
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """The lines that are not blank, numbered."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give GTZAN's lists as --split-lists TRAIN VALID TEST")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; give a list with one clip a line") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not lines:
-        raise UserError(f"{path}: the list is empty; it needs lines such as blues/blues.00029.wav")
-    return lines

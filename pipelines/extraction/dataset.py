@@ -18,13 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
+from pipelines.datasets.course import FOLDERS, SUFFIXES, Task
 from pipelines.datasets.labels import FILE, LabelTable
-from pipelines.datasets.splits import stratified_split
+from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
 from pipelines.errors import UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
@@ -148,7 +149,7 @@ def extract_dataset(
                 "versions": _versions(),
                 "test_fraction": None if labels.has_split else test_fraction,
                 "seed": None if labels.has_split else seed,
-                "group_by": None if labels.has_split else _group_column(labels, group_by),
+                "group_by": None if labels.has_split else group_column(labels.table, group_by, labels.path),
             }
             _write_tables(out, good, labels, info)
             _remove_strays(out, {path for clip in clips for path in (*clip.full, *clip.synced)})
@@ -211,29 +212,15 @@ def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str
             raise UserError(
                 f"{labels.path}: has a split column, which decides; leave out grouping by {group_by!r}"
             )
-        if "train" not in splits:
+        if TRAIN not in splits:
             raise UserError(
                 f"{labels.path}: no line has the split train; there would be nothing to learn from"
             )
         return splits
-    column = _group_column(labels, group_by)
-    groups = None
-    if column is not None:
-        # A clip whose artist is not known is a group of its own.
-        groups = [value or f"\0{row}" for row, value in enumerate(labels.table[column].astype(str))]
-    classes = [genre or "(no genre)" for genre in labels.table[GENRE]] if labels.has_genre else None
-    _, held_out = stratified_split(len(labels), fraction, seed, classes=classes, groups=groups)
-    is_test = set(held_out.tolist())
-    return ["test" if row in is_test else "train" for row in range(len(labels))]
-
-
-def _group_column(labels: LabelTable, group_by: str | None) -> str | None:
-    if group_by is None:
-        return "artist" if any(labels.table.get("artist", ())) else None
-    if group_by not in labels.table:
-        there = ", ".join(labels.table.columns)
-        raise UserError(f"{labels.path}: no column {group_by!r} to group by; it has {there}")
-    return group_by
+    group = group_column(labels.table, group_by, labels.path)
+    _, held_out = hold_out(labels.table, fraction, seed, group)
+    is_test = np.isin(np.arange(len(labels)), held_out)
+    return np.where(is_test, TEST, TRAIN).tolist()
 
 
 def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[_Clip]:

@@ -111,7 +111,7 @@ def test_only_clips_of_gtzan_are_taken(genres: Path) -> None:
 def test_mistakes_are_named(genres: Path, tmp_path: Path) -> None:
     good = ("blues/blues.00000.wav", "jazz/jazz.00001.wav", "jazz/jazz.00002.wav")
     for position, line, message in (
-        (0, "\n \n", "train_filtered.txt: the list is empty"),
+        (0, "\n \n", "train_filtered.txt: the file is empty"),
         (1, "jazz/jazz.00099.wav", "'jazz.00099' is in the split lists and not in the folder"),
         (1, "\njazz/jazz.mp3", "valid_filtered.txt: line 2: 'jazz/jazz.mp3' is not as blues/blues.00029.wav"),
         (
