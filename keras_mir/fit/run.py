@@ -221,7 +221,7 @@ def _train_and_report(
             soft_wrap=True,
         )
     _save_model(training, run)
-    judged = data.sources[data.judged_on]
+    judged = data.sources[data.evaluated_on]
     outputs = predict_source(training.model, judged)
     judgement = judge(judged.labels, outputs, data.classes, data.targets, request.seed)
     report = judgement.report(_context(request, data, examples, training, run.model))
@@ -297,7 +297,11 @@ def _context(
 ) -> ReportContext:
     return ReportContext(
         seed=request.seed,
-        split={**data.split, "evaluated": data.judged_on, "left_out": [bad.path for bad in data.bad]},
+        split={
+            **dataclasses.asdict(data.split),
+            "evaluated": data.evaluated_on,
+            "left_out": [bad.path for bad in data.bad],
+        },
         dataset={"name": examples.name, "synthetic": examples.synthetic, "licence": examples.licence},
         recipe=request.recipe.to_dict(),
         training=TrainingSummary(
@@ -326,7 +330,9 @@ def _print_data(data: Data, examples: Examples, recipe: Recipe, console: Console
     )
     for bad in data.bad:
         console.print(f"left out: {bad.path}: {bad.reason}", highlight=False, soft_wrap=True)
-    if data.judged_on == VALIDATION:
+    for note in data.notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+    if data.evaluated_on == VALIDATION:
         console.print(
             "no test examples: the report is on the validation examples, which also choose the epoch"
         )

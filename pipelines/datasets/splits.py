@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.datasets.base import GENRE
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
-SPLITS = TRAIN, TEST = "train", "test"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = TRAIN, TEST  # what a data set itself may say
 COURSE_SEED = 420  # the course shuffles with numpy's global generator, seeded so
 ARTIST = "artist"  # the column that keeps groups together where no other is asked for
 
@@ -28,12 +29,13 @@ def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | 
         name: What messages call the table.
 
     Raises:
-        UserError: If there is no such column.
+        ArgumentError: If there is no such column.
     """
     if asked is None:
         return ARTIST if ARTIST in table and any(group_names(table, ARTIST)) else None
     if asked not in table:
-        raise UserError(f"{name}: no column {asked!r} to group by; it has {', '.join(table.columns)}")
+        problem = f"{name} has no such column; it has {', '.join(table.columns)}"
+        raise ArgumentError("group_by", asked, problem)
     return asked
 
 

@@ -144,7 +144,7 @@ def test_the_command_says_what_is_wrong_in_one_line(genres: Path, capsys: pytest
         (("--split-lists", "a.txt", "b.txt", "c.txt"), "error: a.txt: no such file"),
         (("--targets", "valence"), "error: --targets: GTZAN has genres alone; leave it out"),
         (("--layout", "table"), "its labels are not known; name the table of labels with --labels"),
-        (("--group-by", "artist"), "no column 'artist' to group by"),
+        (("--group-by", "artist"), "has no such column; it has id, file, genre"),
     ):
         assert prepare(genres, *options) == 2
         error = capsys.readouterr().err
