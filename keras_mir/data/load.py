@@ -17,6 +17,7 @@ from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
 from pipelines.errors import ArgumentError, UserError
+from pipelines.input.augment import check_augmentations
 from pipelines.input.build import cache_examples
 from pipelines.input.cache import BadFile, Cached, Progress
 from pipelines.input.service import DataService
@@ -97,6 +98,7 @@ def load_data(
         UserError: If labels do not fit the task, a class is too small to split, or a file
             cannot be read.
     """
+    check_augmentations(recipe.augment)
     examples, mapping = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)

@@ -10,17 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
 from pipelines.datasets.splits import SPLITS
 from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import FeatureSpec
-
-Task = Literal["genre", "affect"]
 
 FOLDERS: dict[tuple[Task, bool], str] = {
     ("genre", False): "fma_genre_spectrograms",
@@ -59,6 +56,19 @@ def is_course_layout(root: Path) -> bool:
     return _is_one_folder(root) or any((root / name).is_dir() for name in FOLDERS.values())
 
 
+def recognises(root: Path, labels: Path | None) -> bool:
+    """As `pipelines.datasets.load.DataSet`."""
+    return is_course_layout(root)
+
+
+def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
+    """As `pipelines.datasets.load.DataSet`."""
+    if labels is not None:
+        raise ArgumentError("labels", labels, f"{root} has its own label files; leave out the table")
+    twin = prefer_synced and (root / FOLDERS[task, True]).is_dir()
+    return load_course(root, task, synced or twin)
+
+
 def load_course(root: Path, task: Task, synced: bool) -> Examples:
     """Read the labelled examples of a data set in the course layout.
 
@@ -79,7 +89,7 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
     else:
         folder, base = root / FOLDERS[task, synced], root
         if not folder.is_dir():
-            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads; check --data")
+            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads")
     parts = [_read_split(folder, split, task) for split in SPLITS]
     train, test = (list(part.columns) for part in parts)
     if len(parts[1]) and train != test:
@@ -225,7 +235,7 @@ def _read_labels(path: Path, task: Task) -> pd.DataFrame:
 def _feature_files(folder: Path) -> dict[str, Path]:
     """Id to file. A clip that is there both zipped and not is an error, not a choice."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; check --data")
+        raise UserError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.name.endswith(SUFFIXES):

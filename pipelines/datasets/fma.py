@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labelled import AudioOptions, LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
 from pipelines.datasets.tables import read_rows
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
 CITATION = (
@@ -36,12 +36,22 @@ _AUDIO_FEATURES = ("echonest", "audio_features")
 _SPLITS = {"training": "train", "validation": "train", "test": "test"}
 
 
-def is_fma(path: Path) -> bool:
-    """Whether a table is FMA's `tracks.csv`, by its two-row header."""
+REFUSES: Mapping[str, str] = {"split_lists": "only GTZAN's split is in lists"}
+
+
+def recognises(audio_dir: Path, table: Path | None) -> bool:
+    """As `pipelines.datasets.audio.AudioDataSet`: by the two-row header of `tracks.csv`."""
     try:
-        return _GENRE in _header(path, len(_GENRE))
+        return table is not None and _GENRE in _header(table, len(_GENRE))
     except UserError:
         return False
+
+
+def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+    """As `pipelines.datasets.audio.AudioDataSet`."""
+    if table is None:
+        raise ArgumentError("labels", None, f"those of {audio_dir} are in FMA's tracks.csv; name it")
+    return load_fma(audio_dir, table, targets=options.targets, subset=options.subset)
 
 
 def load_fma(
@@ -95,6 +105,7 @@ def load_fma(
     table[names] = values.to_numpy()
     table["artist"] = there[_ARTIST].to_list()
     return LabelledAudio(
+        audio_dir,
         LabelTable(table, tuple(names), tracks),
         lacking=f"no label in {tracks} up to subset {chosen}",
         name=f"FMA {chosen}",
@@ -113,7 +124,7 @@ def _subset(audio_dir: Path, subset: str | None) -> str:
         named = audio_dir.resolve().name.removeprefix("fma_")
         return named if named in SUBSETS else SUBSETS[-1]
     if subset not in SUBSETS:
-        raise UserError(f"--subset {subset}: FMA has no such subset; give one of {', '.join(SUBSETS)}")
+        raise ArgumentError("subset", subset, f"FMA has no such subset; give one of {', '.join(SUBSETS)}")
     return subset
 
 
@@ -167,7 +178,7 @@ def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> p
     if values.notna().any(axis=None):
         return values
     if targets is not None:
-        raise UserError(f"{path}: none of the tracks in the folder is in it; leave out --targets")
+        raise UserError(f"{path}: none of the tracks in the folder is in it; ask for no targets")
     return none
 
 

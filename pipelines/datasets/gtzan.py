@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labelled import AudioOptions, LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
 from pipelines.datasets.tables import name_ids, read_lines
 from pipelines.errors import UserError
@@ -29,9 +29,21 @@ _SUFFIXES = (".wav", ".au")
 _LISTS = ("train", "train", "test")  # fit takes its validation clips from train
 
 
-def is_gtzan(audio_dir: Path) -> bool:
-    """Whether a folder has clips such as `blues/blues.00029.wav`."""
-    return any(True for genre in GENRES for _ in _clips(audio_dir / genre))
+REFUSES: Mapping[str, str] = {
+    "subset": "only FMA has subsets",
+    "labels": "GTZAN's genres are the names of its folders",
+    "targets": "GTZAN has genres alone",
+}
+
+
+def recognises(audio_dir: Path, table: Path | None) -> bool:
+    """As `pipelines.datasets.audio.AudioDataSet`: by clips such as `blues/blues.00029.wav`."""
+    return table is None and any(True for genre in GENRES for _ in _clips(audio_dir / genre))
+
+
+def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+    """As `pipelines.datasets.audio.AudioDataSet`."""
+    return load_gtzan(audio_dir, options.split_lists)
 
 
 def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> LabelledAudio:
@@ -61,7 +73,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
         names = list(files)
         notes.append(
             "the split will not be artist-filtered: one artist can be on both sides, which makes results "
-            "look better than they are; give GTZAN's artist-filtered lists with --split-lists"
+            "look better than they are; give GTZAN's artist-filtered lists (split_lists)"
         )
     else:
         splits = _read_lists(split_lists)
@@ -79,6 +91,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
     if splits:
         table[SPLIT] = [splits[name] for name in names]
     return LabelledAudio(
+        audio_dir,
         LabelTable(table, (), audio_dir),
         lacking="no line in the split lists" if splits else "no name as GTZAN's clips have",
         name=f"GTZAN ({'artist-filtered split' if splits else 'not artist-filtered'})",

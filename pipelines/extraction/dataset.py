@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.course import FOLDERS, SUFFIXES, Task
+from pipelines.datasets.base import GENRE, ID, SPLIT, Task
+from pipelines.datasets.course import FOLDERS, SUFFIXES
+from pipelines.datasets.labelled import LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
 from pipelines.extraction.workers import Died, map_in_processes
@@ -43,6 +44,7 @@ DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
 UNFINISHED = "unfinished.json"  # there while a folder has features and no label files yet
 
+_STANDARD = FeatureSpec()
 _SUFFIX = SUFFIXES[0]
 _TASKS: tuple[Task, ...] = ("genre", "affect")
 
@@ -78,19 +80,17 @@ class _Clip:
 
 
 def extract_dataset(
-    audio_dir: Path,
-    labels: LabelTable,
+    audio: LabelledAudio,
     out: Path,
-    spec: FeatureSpec,
     *,
+    spec: FeatureSpec = _STANDARD,
     jobs: int = 1,
     test_fraction: float = 0.2,
     seed: int = 0,
     group_by: str | None = None,
-    licence: str = "",
+    licence: str | None = None,
     name: str | None = None,
     synthetic: bool = False,
-    known_faults: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
@@ -105,9 +105,9 @@ def extract_dataset(
     clips failed or were there before.
 
     Args:
-        audio_dir: Audio files, at any depth.
-        labels: Their labels. A file is looked for relative to `audio_dir`, then to the table's
-            folder, then as `<id>.<extension>` anywhere in `audio_dir`.
+        audio: Audio files and their labels, as `load_labelled_audio` gives them. A file is looked for
+            relative to the audio's folder, then to the table's, then as `<id>.<extension>` anywhere
+            in the audio's.
         out: The data set's folder: new, empty or from an earlier run with the same `spec`.
             Features of clips that the table no longer has are removed from it.
         spec: What to extract.
@@ -115,11 +115,9 @@ def extract_dataset(
         test_fraction: Share of clips in `test`.
         seed: Of the split.
         group_by: Column whose values must not be on both sides; by default `artist`, if there.
-        licence: Terms the data may be used under.
-        name: What reports call the data set; by default the name of `audio_dir`.
+        licence: Terms the data may be used under; by default those its source states.
+        name: What reports call the data set; by default the source's name, or its folder's.
         synthetic: Whether the music was generated rather than recorded.
-        known_faults: Ids of clips known to be damaged, and how; they are tried all the same, since
-            copies differ.
         progress: Called with (clips finished, clips in all).
 
     Raises:
@@ -127,11 +125,12 @@ def extract_dataset(
             holds something else, or the disk is full. Nothing half-written is left.
     """
     if jobs < 1:
-        raise UserError(f"jobs {jobs}: give 1 or more")
+        raise ArgumentError("jobs", jobs, "give 1 or more")
     check_spec(spec)
-    audio, unlabelled = _find_audio(audio_dir, labels)
+    labels, own_name = audio.labels, audio.folder.resolve().name
+    files, unlabelled = _find_audio(audio.folder, labels)
     splits = _choose_splits(labels, test_fraction, seed, group_by)
-    clips = _plan(labels, audio, splits, out)
+    clips = _plan(labels, files, splits, out)
     _check_ours(out, spec)
     try:
         _mark_unfinished(out, spec)
@@ -140,12 +139,12 @@ def extract_dataset(
         good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
         if len(good):
             info = {
-                "name": name or audio_dir.resolve().name,
+                "name": name or audio.name or own_name,
                 "feature_spec": spec.to_dict(),
                 "targets": list(labels.targets),
-                "licence": licence,
+                "licence": audio.terms if licence is None else licence,
                 "synthetic": synthetic,
-                "audio": audio_dir.resolve().name,
+                "audio": own_name,
                 "versions": _versions(),
                 "test_fraction": None if labels.has_split else test_fraction,
                 "seed": None if labels.has_split else seed,
@@ -162,7 +161,7 @@ def extract_dataset(
         ) from None
     finally:
         remove_temporary(_folders(out))
-    faults = known_faults or {}
+    faults = audio.known_faults  # tried all the same, since copies differ
     lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
         done=len(waiting) - len(failed),
