@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from keras_mir.evaluate import figures
-from pipelines.extraction.features import beat_synced, fused_spectrogram, track_beats
-from pipelines.spec import FeatureSpec
+from pipelines.extraction.features import features
 from pipelines.synthetic.render import render_clip
 
 GENRE, SEED = "Rock", 3
@@ -13,16 +12,18 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """One clip of the synthetic corpus, frame by frame and beat by beat."""
-    spec = FeatureSpec()
     clip = render_clip(GENRE, SEED)
-    fused = fused_spectrogram(clip.audio, spec)
-    beats = track_beats(clip.audio, spec)
-    frames = fused.shape[1]
+    made = features(clip.audio, 22050)
     title = f"synthetic {GENRE.lower()}, {clip.tempo:.0f} beats a minute"
-    figures.save(figures.spectrogram(fused, spec, beats=beats, title=title), HERE / "clip.png")
-    synced = beat_synced(clip.audio, beats, spec)
+    picture = figures.spectrogram(made.fused, made.spec, beats=made.beats, title=title)
+    figures.save(picture, HERE / "clip.png")
     picture = figures.spectrogram(
-        synced, spec, beats=beats, synced=True, frames=frames, title="the median between beats"
+        made.beat_fused,
+        made.spec,
+        beats=made.beats,
+        synced=True,
+        frames=made.fused.shape[1],
+        title="the median between beats",
     )
     figures.save(picture, HERE / "clip_by_beat.png")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import FEATURES, Feature, FeatureSpec
 
 
@@ -63,21 +65,43 @@ class AugmentSettings:
         freq_mask: Widest band mask of SpecAugment, in bands; 0 for none.
         time_mask: Longest time mask of SpecAugment, in steps; 0 for none.
         mixup: Parameter of the beta distribution of mixup; 0 for none.
+        augment: Others that are registered, as `name=strength`.
     """
 
     freq_mask: int = 0
     time_mask: int = 0
     mixup: float = 0.0
+    augment: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("freq_mask", "time_mask", "mixup"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
 
-    @property
-    def masks(self) -> bool:
-        """Whether SpecAugment masks anything."""
-        return self.freq_mask > 0 or self.time_mask > 0
+        object.__setattr__(self, "augment", tuple(self.augment))  # a recipe file gives a list
+        numbers_by_name("augment", self.augment)
+
+    def strength(self, name: str) -> float:
+        """Of an augmentation in `augment`; 0 if it is not there."""
+        return numbers_by_name("augment", self.augment).get(name, 0.0)
+
+
+def numbers_by_name(setting: str, texts: Sequence[str]) -> dict[str, float]:
+    """What is written as `name=number`.
+
+    Raises:
+        ArgumentError: If one is not.
+    """
+    numbers = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name or not math.isfinite(numbers[name]):
+            raise ArgumentError(setting, text, "write name=number, such as valence=2")
+    return numbers
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -11,19 +11,16 @@ from rich.console import Console
 from keras_mir.command_line.progress import progress
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Examples
-from pipelines.datasets.course import is_course_layout
-from pipelines.datasets.folder import feature_files
-from pipelines.datasets.load import load_examples
+from pipelines.datasets.load import kind_of, load_examples
 from pipelines.errors import UserError
-from pipelines.spec import FeatureSpec
 
 SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
 CLIPS_PER_GENRE = 48  # of the built-in corpus; 12 s each
 
 
 def find_examples(
-    data: str,
-    labels: str,
+    data: str | Path,
+    labels: str | Path,
     synced: bool,
     recipe: Recipe,
     cache: Path,
@@ -51,7 +48,7 @@ def find_examples(
 
 
 def find_features(
-    data: str, labels: str, cache: Path, jobs: int, console: Console
+    data: str | Path, labels: str | Path, cache: Path, jobs: int, console: Console
 ) -> tuple[Path, Path | None]:
     """The folder of a data set's features, and its label table if that is not in the folder's layout.
 
@@ -59,7 +56,7 @@ def find_features(
     """
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None
-    if table and root.is_dir() and not is_course_layout(root) and not feature_files(root):
+    if table and root.is_dir() and kind_of(root, table) is None:
         return _extracted(root, table, cache, jobs, console), None
     return root, table
 
@@ -78,16 +75,14 @@ def _extracted(
     audio: Path, labels: Path, cache: Path, jobs: int, console: Console, synthetic: bool = False
 ) -> Path:
     """Features of a folder of audio, in a folder of the cache named by what they follow from."""
-    from pipelines.datasets.labels import read_label_table
+    from pipelines.datasets.audio import load_labelled_audio
     from pipelines.extraction.dataset import extract_dataset
 
     out = cache / f"features-{_fingerprint(audio, labels)}"
     with progress("extracting features", console) as report:
         result = extract_dataset(
-            audio,
-            read_label_table(labels),
+            load_labelled_audio(audio, labels),
             out,
-            FeatureSpec(),
             jobs=jobs or os.cpu_count() or 1,
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,

@@ -1,11 +1,10 @@
-"""From a data set and a recipe to what is trained on, chosen by and judged by."""
+"""From a data set and a recipe to what is trained on, chosen by and evaluated on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,37 @@ import pandas as pd
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
-from pipelines.datasets.splits import course_split, stratified_split
-from pipelines.errors import UserError
+from pipelines.datasets.splits import ARTIST, course_split, group_column, group_names, hold_out
+from pipelines.datasets.splits import TEST as TEST
+from pipelines.datasets.splits import TRAIN as TRAIN
+from pipelines.datasets.splits import VALIDATION as VALIDATION
+from pipelines.errors import ArgumentError, UserError
+from pipelines.input.augment import check_augmentations
 from pipelines.input.build import cache_examples
 from pipelines.input.cache import BadFile, Cached, Progress
 from pipelines.input.service import DataService
 from pipelines.source import Source
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """How a data set was split, for reports.
+
+    Attributes:
+        method: `"stratified"` or `"course"`.
+        test_from: `"the data set"`, `"held out"` or `"none"`.
+        group_by: The column whose values are on one side of every split, or `"none"`.
+        seed: Of what was held out.
+        limit: Most examples of each part; 0 for all.
+        sizes: Examples of each part.
+    """
+
+    method: str
+    test_from: str
+    group_by: str
+    seed: int
+    limit: int
+    sizes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -33,8 +55,9 @@ class Data:
         classes: Class names in the order of their index; empty for affect.
         targets: Affect targets; empty for genre.
         class_mapping: Name of the class mapping; empty for affect.
-        split: How the splits were made and how large they are, for reports.
+        split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
+        notes: What the user should know of the split: that artists are not kept together, say.
     """
 
     examples: dict[str, Examples]
@@ -42,8 +65,9 @@ class Data:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     class_mapping: str
-    split: dict[str, object]
+    split: SplitInfo
     bad: tuple[BadFile, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def evaluated_on(self) -> str:
@@ -74,6 +98,7 @@ def load_data(
         UserError: If labels do not fit the task, a class is too small to split, or a file
             cannot be read.
     """
+    check_augmentations(recipe.augment)
     examples, mapping = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)
@@ -103,8 +128,9 @@ def load_data(
         classes=classes,
         targets=targets,
         class_mapping=mapping,
-        split=describe_split(recipe.split, examples, kept),
+        split=_describe(recipe.split, examples, kept),
         bad=cached.bad,
+        notes=_notes(examples, recipe.split),
     )
 
 
@@ -133,12 +159,10 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
         raise UserError(f"{examples.name}: no affect labels; add a numeric column, or choose a genre recipe")
     missing = [name for name in task.targets if name not in examples.targets]
     if missing:
-        raise UserError(
-            f"--targets {missing[0]}: {examples.name} has no such target; "
-            f"it has {', '.join(examples.targets)}"
-        )
+        problem = f"{examples.name} has no such target; it has {', '.join(examples.targets)}"
+        raise ArgumentError("targets", missing[0], problem)
     if len(set(task.targets)) < len(task.targets):
-        raise UserError(f"--targets {','.join(task.targets)}: a target is named twice")
+        raise ArgumentError("targets", ",".join(task.targets), "a target is named twice")
     return task.targets or examples.targets
 
 
@@ -146,15 +170,26 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     """Train, validation and, as a rule, test examples.
 
     The data set's own test examples are kept. Where it has none, a share is held out first; the
-    course's split does not do that, and its validation examples judge as well as choose.
+    course's split does not do that, and its validation examples choose the epoch and are evaluated on.
     """
+    group = _grouping(examples, settings)
+
+    def divided(part: Examples, fraction: float, stream: int) -> tuple[Examples, Examples]:
+        if settings.split == "course":
+            rest, held_out = course_split(len(part), fraction)
+            if not len(rest) or not len(held_out):
+                raise UserError(f"{part.name}: {len(part)} examples are too few to split; add examples")
+        else:
+            rest, held_out = hold_out(part.table, fraction, settings.split_seed + stream, group)
+        return part.take(rest), part.take(held_out)
+
     is_test = (examples.table[SPLIT] == TEST).to_numpy()
     rest, parts = examples.where(~is_test), {}
     if is_test.any():
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course":
-        rest, parts[TEST] = _hold_out(rest, settings.test, settings, 0)
-    parts[TRAIN], parts[VALIDATION] = _hold_out(rest, settings.validation, settings, 1)
+        rest, parts[TEST] = divided(rest, settings.test, 0)
+    parts[TRAIN], parts[VALIDATION] = divided(rest, settings.validation, 1)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 
@@ -170,62 +205,50 @@ def make_source(
     return Source(cached, labels, None, recipe.input, frames, examples.spec)
 
 
-def describe_split(
-    settings: SplitSettings, examples: Examples, parts: dict[str, Examples]
-) -> dict[str, object]:
-    """The split in words and numbers, for reports."""
+def _describe(settings: SplitSettings, examples: Examples, parts: dict[str, Examples]) -> SplitInfo:
     own = bool((examples.table[SPLIT] == TEST).any())
-    group = group_column(examples, settings)
-    return {
-        "method": settings.split,
-        "test_from": "the data set" if own else "held out" if TEST in parts else "none",
-        "group_by": group or "none",
-        "seed": settings.split_seed,
-        "limit": settings.limit,
-        "sizes": {name: len(part) for name, part in parts.items()},
-    }
+    return SplitInfo(
+        method=settings.split,
+        test_from="the data set" if own else "held out" if TEST in parts else "none",
+        group_by=_grouping(examples, settings) or "none",
+        seed=settings.split_seed,
+        limit=settings.limit,
+        sizes={name: len(part) for name, part in parts.items()},
+    )
 
 
-def group_column(examples: Examples, settings: SplitSettings) -> str:
-    """The column that keeps groups together, or `""`.
+def _grouping(examples: Examples, settings: SplitSettings) -> str | None:
+    """The column that keeps groups together.
 
     Raises:
-        UserError: If a column was asked for that the table does not have.
+        UserError: If a column was asked for that there is not, or that the split does not heed.
     """
-    columns = examples.table.columns
-    if settings.group_by == "auto":
-        known = "artist" in columns and _filled(examples.table["artist"]).all()
-        return "artist" if known else ""
-    if settings.group_by == "none":
-        return ""
-    if settings.group_by not in columns:
-        raise UserError(f"--group-by {settings.group_by}: {examples.name} has no such column")
-    return settings.group_by
+    asked = None if settings.group_by == "auto" else settings.group_by
+    if asked == "none":
+        return None
+    if settings.split == "course":
+        if asked is not None:
+            raise ArgumentError("group_by", asked, "the course's split has no groups; choose stratified")
+        return None
+    return group_column(examples.table, asked, examples.name)
+
+
+def _notes(examples: Examples, settings: SplitSettings) -> tuple[str, ...]:
+    column = _grouping(examples, settings)
+    if column is not None:
+        unknown = group_names(examples.table, column).count("")
+        clips = "1 clip has" if unknown == 1 else f"{unknown} clips have"
+        return (f"{clips} no {column}; each is a group of its own in the split",) if unknown else ()
+    if settings.group_by == "auto" and ARTIST in examples.table:
+        why = "the course's split has no groups" if settings.split == "course" else "no clip has one"
+        return (f"clips of one artist may be on both sides of the split: {why}",)
+    return ()
 
 
 def describe_bad(bad: Sequence[BadFile]) -> str:
     """One line on files that cannot be read."""
     more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
-    return f"{bad[0].path}: {bad[0].reason}{more}; --skip-bad trains without them"
-
-
-def _hold_out(
-    examples: Examples, fraction: float, settings: SplitSettings, stream: int
-) -> tuple[Examples, Examples]:
-    if settings.split == "course":
-        rest, held_out = course_split(len(examples), fraction)
-        if not len(rest) or not len(held_out):
-            raise UserError(f"{examples.name}: {len(examples)} examples are too few to split; add examples")
-    else:
-        group = group_column(examples, settings)
-        rest, held_out = stratified_split(
-            len(examples),
-            fraction,
-            settings.split_seed + stream,
-            classes=list(examples.table[GENRE]) if examples.has_genre else None,
-            groups=_groups(examples.table, group) if group else None,
-        )
-    return examples.take(rest), examples.take(held_out)
+    return f"{bad[0].path}: {bad[0].reason}{more}; give skip_bad to go on without them"
 
 
 def _limited(examples: Examples, settings: SplitSettings) -> Examples:
@@ -237,19 +260,6 @@ def _limited(examples: Examples, settings: SplitSettings) -> Examples:
         shuffled = examples.table.iloc[order]
         order = order[np.argsort(shuffled.groupby(GENRE).cumcount().to_numpy(), kind="stable")]
     return examples.take(np.sort(order[: settings.limit]))
-
-
-def _filled(column: pd.Series[Any]) -> pd.Series[bool]:
-    return column.notna() & (column.astype(str) != "")
-
-
-def _groups(table: pd.DataFrame, column: str) -> list[str]:
-    """The group of every row; a row without one is a group of its own."""
-    named = _filled(table[column])
-    return [
-        f"group {value}" if known else f"row {identity}"
-        for value, known, identity in zip(table[column], named, table[ID], strict=True)
-    ]
 
 
 def _with_common_frames(sources: dict[str, Source], recipe: Recipe) -> dict[str, Source]:

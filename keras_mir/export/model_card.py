@@ -248,7 +248,8 @@ def _training(description: Description) -> str:
         return "Not recorded."
     stopped = ", when it no longer got better" if training.stopped_early else ""
     augment = asdict(description.recipe.augment)
-    used = [f"{name} {value:g}" for name, value in augment.items() if value]
+    used = [f"{name} {value:g}" for name, value in augment.items() if value and name != "augment"]
+    used += [text.replace("=", " ") for text in augment["augment"]]
     return (
         f"{_counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
         f"those of epoch {training.best_epoch}. Batches of {settings.batch_size}, Adam with a learning "

@@ -306,7 +306,7 @@ class Run:
             split=Split(
                 evaluated=data.evaluated_on,
                 left_out=tuple(bad.path for bad in data.bad),
-                **dict(data.split),
+                **asdict(data.split),
             ),
             dataset=Dataset(train.name, train.synthetic, train.licence),
             recipe=self.recipe.to_dict(),
@@ -346,6 +346,8 @@ class Run:
         )
         for bad in data.bad:
             self._say(f"left out: {bad.path}: {bad.reason}")
+        for note in data.notes:
+            self._say(f"note: {note}")
         if data.evaluated_on == VALIDATION:
             self._say(
                 "no test examples: the report is on the validation examples, which also choose the epoch"

@@ -21,6 +21,7 @@ from keras_mir.fit.model import compile_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
+from pipelines.input.augment import on_batches
 from pipelines.input.build import evaluation_batches, training_batches
 from pipelines.input.service import DataService
 
@@ -97,7 +98,7 @@ def fit(
     """
     set_up(seed, recipe.train.mixed_precision)
     start = time.perf_counter()
-    soft = recipe.augment.mixup > 0 and bool(data.classes)
+    soft = bool(on_batches(recipe.augment)) and bool(data.classes)
     scope: AbstractContextManager[object] = contextlib.nullcontext()
     if (distribution := strategy(devices)) is not None:
         scope = distribution.scope()

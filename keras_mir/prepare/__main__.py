@@ -48,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
     parser.add_argument(
         "--layout",
-        choices=("auto", "table", "fma", "gtzan"),
         default="auto",
-        help="what AUDIO_DIR and FILE are (default: found out)",
+        metavar="KIND",
+        help="what AUDIO_DIR and FILE are: table, fma or gtzan (default: found out)",
     )
     parser.add_argument(
         "--subset",
@@ -130,17 +130,15 @@ def _prepare(arguments: argparse.Namespace) -> int:
     )
     with progress("extracting features", Console()) as report:
         result = extract_dataset(
-            arguments.audio_dir,
-            labels,
+            source,
             arguments.out,
-            spec,
+            spec=spec,
             jobs=arguments.jobs,
             test_fraction=arguments.test_fraction,
             seed=arguments.seed,
             group_by=arguments.group_by,
-            licence=source.terms if arguments.licence is None else arguments.licence,
-            name=arguments.name or source.name or None,
-            known_faults=source.known_faults,
+            licence=arguments.licence,
+            name=arguments.name,
             progress=report,
         )
     if result.unlabelled:

@@ -104,12 +104,12 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """Which examples are trained on, which choose the epoch, and which judge.
+    """Which examples are trained on, which choose the epoch, and which are evaluated on.
 
     Attributes:
         split: `"stratified"` by class, or the `"course"`'s own shuffle.
         validation: Share of the training examples held out to choose the epoch.
-        test: Share held out to judge, where the data set has no labelled test examples.
+        test: Share held out to evaluate on, where the data set has no labelled test examples.
         group_by: Column whose values stay on one side of every split; `auto` is `artist`
             where there is such a column, `none` splits without groups.
         split_seed: Same seed, same split, whatever `--seed` is.

@@ -16,8 +16,8 @@ from keras_mir.data.load import TEST
 from keras_mir.reproduce.request import ReproduceRequest
 from keras_mir.reproduce.results import Run
 from pipelines.datasets.base import GENRE, PATH, SPLIT, Examples
-from pipelines.datasets.classes import COURSE_CLASSES, ClassMap, load_class_map
-from pipelines.datasets.course import is_course_layout, read_info
+from pipelines.datasets.classes import ClassMap, load_class_map
+from pipelines.datasets.course import COURSE_CLASSES, is_course_layout, read_info
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
 from pipelines.files import write_atomically

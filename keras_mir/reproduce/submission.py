@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.datasets.course import name_ids
+from pipelines.datasets.tables import name_ids
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
 

@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
-from pipelines.datasets.fma import is_fma, load_fma
-from pipelines.datasets.gtzan import is_gtzan, load_gtzan
-from pipelines.datasets.labelled import LabelledAudio
-from pipelines.datasets.labels import read_label_table
-from pipelines.errors import UserError
+from pipelines.datasets import audio_table, fma, gtzan
+from pipelines.datasets.labelled import AudioOptions, LabelledAudio
+from pipelines.errors import ArgumentError
 
-Layout = Literal["auto", "table", "fma", "gtzan"]
+
+class AudioDataSet(Protocol):
+    """A kind of labelled audio: a module here, or any object that has the same.
+
+    Attributes:
+        REFUSES: Of the options it has no use for, why.
+    """
+
+    REFUSES: Mapping[str, str]
+
+    def recognises(self, audio_dir: Path, table: Path | None) -> bool:
+        """Whether a folder, with the label table a user named, is of this kind."""
+
+    def load(self, audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+        """Its labels; see `load_labelled_audio`."""
+
+
+# A new kind is a file, and a line here. The first that recognises a folder loads it.
+AUDIO_DATA_SETS: dict[str, AudioDataSet] = {"fma": fma, "gtzan": gtzan, "table": audio_table}
 
 
 def load_labelled_audio(
     audio_dir: Path,
-    labels: Path | None,
+    table: Path | None,
     *,
-    layout: Layout = "auto",
+    layout: str = "auto",
     targets: Sequence[str] | None = None,
     group_by: str | None = None,
     subset: str | None = None,
     split_lists: Sequence[Path] | None = None,
 ) -> LabelledAudio:
-    """Read the labels of a folder of audio, whichever of the known layouts it has.
+    """Read the labels of a folder of audio, of whichever kind it is.
 
     Args:
         audio_dir: The audio.
-        labels: A label table, or FMA's `tracks.csv`; `None` for GTZAN.
-        layout: `"auto"` tells them apart: FMA by the table's two-row header, GTZAN by its
-            folders, where no table is given.
+        table: A label table, or FMA's `tracks.csv`; `None` for GTZAN.
+        layout: A key of `AUDIO_DATA_SETS`. `"auto"` tells them apart: FMA by the table's two-row
+            header, GTZAN by its folders, where no table is given.
         targets: The affect columns; see `read_label_table` and `load_fma`.
         group_by: The column of a label table that says what belongs together.
         subset: Of FMA; see `load_fma`.
         split_lists: Of GTZAN; see `load_gtzan`.
 
     Raises:
-        UserError: If an option does not go with the layout, or what it names is missing or malformed.
+        UserError: If an option does not go with the kind, or what it names is missing or malformed.
     """
-    if layout == "auto":
-        layout = _recognise(audio_dir, labels, split_lists)
-    _refuse(subset is not None and layout != "fma", "--subset", "only FMA has subsets")
-    _refuse(split_lists is not None and layout != "gtzan", "--split-lists", "only GTZAN's split is in lists")
-    if layout == "gtzan":
-        _refuse(labels is not None, "--labels", "GTZAN's genres are the names of its folders")
-        _refuse(targets is not None, "--targets", "GTZAN has genres alone")
-        return load_gtzan(audio_dir, split_lists)
-    if labels is None:
-        what = "FMA's labels, fma_metadata/tracks.csv," if layout == "fma" else "the table of labels"
-        raise UserError(f"{audio_dir}: its labels are not known; name {what} with --labels")
-    if layout == "fma":
-        return load_fma(audio_dir, labels, targets=targets, subset=subset)
-    table = read_label_table(labels, targets=targets, group_by=group_by)
-    return LabelledAudio(table, lacking=f"no line in {labels}")
-
-
-def _recognise(audio_dir: Path, labels: Path | None, split_lists: Sequence[Path] | None) -> Layout:
-    if labels is not None:
-        return "fma" if is_fma(labels) else "table"
-    return "gtzan" if split_lists is not None or is_gtzan(audio_dir) else "table"
-
-
-def _refuse(wrong: bool, option: str, reason: str) -> None:
-    if wrong:
-        raise UserError(f"{option}: {reason}; leave it out")
+    if layout not in ("auto", *AUDIO_DATA_SETS):
+        raise ArgumentError("layout", layout, f"choose auto, {', '.join(AUDIO_DATA_SETS)}")
+    kind = AUDIO_DATA_SETS.get(layout) or next(
+        kind for kind in AUDIO_DATA_SETS.values() if kind.recognises(audio_dir, table)
+    )
+    options = AudioOptions(targets, group_by, subset, split_lists)
+    for name, reason in kind.REFUSES.items():
+        if (table if name == "labels" else getattr(options, name)) is not None:
+            raise ArgumentError(name, None, f"{reason}; leave it out")
+    return kind.load(audio_dir, table, options)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from pipelines.spec import FeatureSpec
+
+Task = Literal["genre", "affect"]
 
 # Columns with a meaning of their own. Every other column is the user's (an artist, a year ...).
 ID, PATH, BEATS, SPLIT, GENRE = "id", "path", "beats", "split", "genre"

@@ -10,31 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.datasets.base import GENRE, Examples
-from pipelines.errors import UserError
-
-# Twenty genres to ten classes; None drops the genre.
-COURSE_CLASSES: dict[str, str | None] = {
-    "Blues": "Blues",
-    "Chiptune": "Electronic",
-    "Classical": "Classical",
-    "Electronic": "Electronic",
-    "Folk": "Folk",
-    "Hip-Hop": "Hip-Hop",
-    "Indie-Rock": None,
-    "International": None,
-    "Jazz": "Jazz",
-    "Metal": "Metal",
-    "Old-Time": None,
-    "Pop": "Pop",
-    "Post-Punk": None,
-    "Post-Rock": "Rock",
-    "Psych-Folk": "Folk",
-    "Psych-Rock": "Rock",
-    "Punk": "Metal",
-    "Rock": "Rock",
-    "Soundtrack": None,
-    "Trip-Hop": "Trip-Hop",
-}
+from pipelines.datasets.course import COURSE_CLASSES
+from pipelines.errors import ArgumentError, UserError
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,7 @@ class ClassMap:
         if unknown:
             raise UserError(
                 f"{examples.name}: genre {unknown[0]!r} is not in the class mapping {self.name!r}; "
-                f"correct the label file, or use --classes as-is or a mapping file of your own"
+                f"correct the label file, or choose classes as-is or a mapping file of your own"
             )
         kept = examples.where(np.array([self.classes[genre] is not None for genre in genres], bool))
         kept.table[GENRE] = [self.classes[genre] for genre in kept.table[GENRE]]
@@ -95,9 +72,11 @@ def _read_class_map(path: Path) -> ClassMap:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"--classes {path}: no such file; give auto, course, as-is or a TOML file") from None
+        raise ArgumentError(
+            "classes", path, "no such file; give auto, course, as-is or a TOML file"
+        ) from None
     except IsADirectoryError:
-        raise UserError(f"--classes {path}: a folder; give auto, course, as-is or a TOML file") from None
+        raise ArgumentError("classes", path, "a folder; give auto, course, as-is or a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f'{path}: not TOML ({error}); write lines such as "Psych-Rock" = "Rock"') from None
     for genre, name in values.items():
@@ -132,7 +111,7 @@ def class_indices(examples: Examples, names: Sequence[str]) -> np.ndarray:
     if unknown:
         raise UserError(
             f"{examples.name}: class {unknown[0]!r} is not among those trained on ({', '.join(names)}); "
-            f"add training examples, or map or drop it with --classes"
+            f"add training examples, or map or drop it by other classes"
         )
     return np.array([index[name] for name in examples.table[GENRE]], np.int32)
 

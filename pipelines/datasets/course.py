@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
-from pipelines.errors import UserError
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.splits import SPLITS
+from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
+from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import FeatureSpec
-
-Task = Literal["genre", "affect"]
 
 FOLDERS: dict[tuple[Task, bool], str] = {
     ("genre", False): "fma_genre_spectrograms",
@@ -26,13 +25,48 @@ FOLDERS: dict[tuple[Task, bool], str] = {
     ("affect", False): "multitask_dataset",
     ("affect", True): "multitask_dataset_beat",
 }
-SPLITS = ("train", "test")
 SUFFIXES = (".fused.full.npy.gz", ".fused.full.npy")
+# Twenty genres to ten classes; None drops the genre.
+COURSE_CLASSES: dict[str, str | None] = {
+    "Blues": "Blues",
+    "Chiptune": "Electronic",
+    "Classical": "Classical",
+    "Electronic": "Electronic",
+    "Folk": "Folk",
+    "Hip-Hop": "Hip-Hop",
+    "Indie-Rock": None,
+    "International": None,
+    "Jazz": "Jazz",
+    "Metal": "Metal",
+    "Old-Time": None,
+    "Pop": "Pop",
+    "Post-Punk": None,
+    "Post-Rock": "Rock",
+    "Psych-Folk": "Folk",
+    "Psych-Rock": "Rock",
+    "Punk": "Metal",
+    "Rock": "Rock",
+    "Soundtrack": None,
+    "Trip-Hop": "Trip-Hop",
+}
 
 
 def is_course_layout(root: Path) -> bool:
     """Whether `root` is one of the four folders, or holds any of them."""
     return _is_one_folder(root) or any((root / name).is_dir() for name in FOLDERS.values())
+
+
+def recognises(root: Path, labels: Path | None) -> bool:
+    """As `pipelines.datasets.load.DataSet`."""
+    return is_course_layout(root)
+
+
+def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
+    """As `pipelines.datasets.load.DataSet`."""
+    if labels is not None:
+        raise ArgumentError("labels", labels, f"{root} has its own label files; leave out the table")
+    twin = prefer_synced and (root / FOLDERS[task, True]).is_dir()
+    return load_course(root, task, synced or twin)
 
 
 def load_course(root: Path, task: Task, synced: bool) -> Examples:
@@ -55,7 +89,7 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
     else:
         folder, base = root / FOLDERS[task, synced], root
         if not folder.is_dir():
-            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads; check --data")
+            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads")
     parts = [_read_split(folder, split, task) for split in SPLITS]
     train, test = (list(part.columns) for part in parts)
     if len(parts[1]) and train != test:
@@ -127,11 +161,7 @@ def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
     path = base / "examples.csv"
     if not path.is_file():
         return table
-    try:
-        extra = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:  # the parser's errors are
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path}: not as prepare writes it ({reason}); prepare the data again") from None
+    extra = read_table(path, "prepare the data again")
     if ID not in extra.columns or extra[ID].duplicated().any():
         raise UserError(f"{path}: needs a column {ID!r} with every id once; prepare the data again")
     new = [column for column in extra.columns if column not in table.columns]
@@ -170,60 +200,42 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
     return table
 
 
-def name_ids(ids: list[str]) -> str:
-    """The first of several names, and how many more there are."""
-    return f"{ids[0]!r}" + (f" (and {len(ids) - 1} more)" if len(ids) > 1 else "")
-
-
 def _read_labels(path: Path, task: Task) -> pd.DataFrame:
     """The ids, which are the text before the first dot, and the labels of one label file."""
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save the label file again") from None
-    if len(lines) < 2:
-        raise UserError(f"{path}: no labels in it; it needs a header and one line a clip")
     separator = "\t" if task == "genre" else ","
-    rows = [[cell.strip() for cell in line.split(separator)] for line in lines]
-    header, width = rows[0], len(rows[0])
+    rows = list(read_rows(path, "save the label file again", separator, quoted=False))
+    if len(rows) < 2:
+        raise UserError(f"{path}: no labels in it; it needs a header and one line a clip")
+    header, width = rows[0][1], len(rows[0][1])
     if width < 2 or (task == "genre" and width != 2):
         wanted = "Id<TAB>Genre" if task == "genre" else "Id,<target>,..."
-        raise UserError(f"{path}: line 1 is {lines[0]!r}, not a header such as {wanted}")
+        raise UserError(f"{path}: line 1 is {separator.join(header)!r}, not a header such as {wanted}")
     if len(set(header)) < width:
-        raise UserError(f"{path}: line 1 is {lines[0]!r}, with a name in it twice; rename one")
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != width or not all(row):
-            line = lines[number - 1]
-            raise UserError(f"{path}: line {number} ({line!r}) has not {width} values; correct it")
-    ids = [row[0].split(".")[0] for row in rows[1:]]
+        raise UserError(f"{path}: line 1 is {separator.join(header)!r}, with a name in it twice; rename one")
     seen: dict[str, int] = {}
-    for number, identity in enumerate(ids, start=2):
+    for number, row in rows[1:]:
+        if len(row) != width or not all(row):
+            line = separator.join(row).strip()
+            raise UserError(f"{path}: line {number} ({line!r}) has not {width} values; correct it")
+        identity = row[0].split(".")[0]
         if identity in seen:
             raise UserError(f"{path}: id {identity!r} is on lines {seen[identity]} and {number}; delete one")
         seen[identity] = number
+    lines = list(seen.values())
+    table = pd.DataFrame([row for _, row in rows[1:]], index=lines, columns=[ID, *header[1:]])
+    table[ID] = list(seen)
     if task == "genre":
-        return pd.DataFrame({ID: ids, GENRE: [row[1] for row in rows[1:]]})
-    columns = {ID: ids, **{name: _numbers(path, rows, at, name) for at, name in enumerate(header) if at}}
-    return pd.DataFrame(columns)
-
-
-def _numbers(path: Path, rows: list[list[str]], column: int, name: str) -> list[float]:
-    values = []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            value = float(row[column])
-        except ValueError:
-            value = float("nan")
-        if not abs(value) < float("inf"):
-            raise UserError(f"{path}: line {number}, {name}: {row[column]!r} is not a number; correct it")
-        values.append(value)
-    return values
+        table.columns = pd.Index([ID, GENRE])
+    else:
+        for name in header[1:]:
+            table[name] = numbers(path, table[name], "not a number; correct it")
+    return table.reset_index(drop=True)
 
 
 def _feature_files(folder: Path) -> dict[str, Path]:
     """Id to file. A clip that is there both zipped and not is an error, not a choice."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; check --data")
+        raise UserError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.name.endswith(SUFFIXES):

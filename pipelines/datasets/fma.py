@@ -5,17 +5,19 @@ M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA: a dataset for music 
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labelled import AudioOptions, LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
-from pipelines.errors import UserError
+from pipelines.datasets.tables import read_rows
+from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
 CITATION = (
@@ -34,14 +36,22 @@ _AUDIO_FEATURES = ("echonest", "audio_features")
 _SPLITS = {"training": "train", "validation": "train", "test": "test"}
 
 
-def is_fma(path: Path) -> bool:
-    """Whether a table is FMA's `tracks.csv`, by its two-row header."""
-    if not path.is_file():
-        return False
+REFUSES: Mapping[str, str] = {"split_lists": "only GTZAN's split is in lists"}
+
+
+def recognises(audio_dir: Path, table: Path | None) -> bool:
+    """As `pipelines.datasets.audio.AudioDataSet`: by the two-row header of `tracks.csv`."""
     try:
-        return _GENRE in _header(path, len(_GENRE))
+        return table is not None and _GENRE in _header(table, len(_GENRE))
     except UserError:
         return False
+
+
+def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+    """As `pipelines.datasets.audio.AudioDataSet`."""
+    if table is None:
+        raise ArgumentError("labels", None, f"those of {audio_dir} are in FMA's tracks.csv; name it")
+    return load_fma(audio_dir, table, targets=options.targets, subset=options.subset)
 
 
 def load_fma(
@@ -95,6 +105,7 @@ def load_fma(
     table[names] = values.to_numpy()
     table["artist"] = there[_ARTIST].to_list()
     return LabelledAudio(
+        audio_dir,
         LabelTable(table, tuple(names), tracks),
         lacking=f"no label in {tracks} up to subset {chosen}",
         name=f"FMA {chosen}",
@@ -113,7 +124,7 @@ def _subset(audio_dir: Path, subset: str | None) -> str:
         named = audio_dir.resolve().name.removeprefix("fma_")
         return named if named in SUBSETS else SUBSETS[-1]
     if subset not in SUBSETS:
-        raise UserError(f"--subset {subset}: FMA has no such subset; give one of {', '.join(SUBSETS)}")
+        raise ArgumentError("subset", subset, f"FMA has no such subset; give one of {', '.join(SUBSETS)}")
     return subset
 
 
@@ -167,7 +178,7 @@ def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> p
     if values.notna().any(axis=None):
         return values
     if targets is not None:
-        raise UserError(f"{path}: none of the tracks in the folder is in it; leave out --targets")
+        raise UserError(f"{path}: none of the tracks in the folder is in it; ask for no targets")
     return none
 
 
@@ -175,8 +186,8 @@ def _read(path: Path, columns: Sequence[tuple[str, ...]]) -> pd.DataFrame:
     """Some columns of one of FMA's tables, as text, by six-digit id.
 
     Below the header, which has as many rows as a column has names, is a row for the name of the
-    index: `track_id` and nothing else. Asked for such a header, pandas has to read all columns,
-    and those that nobody needs here (biographies) are most of the file.
+    index: `track_id` and nothing else. Columns that nobody needs here (biographies) are most of
+    the file, and are not kept.
     """
     depth = len(columns[0])
     header = _header(path, depth)
@@ -187,38 +198,24 @@ def _read(path: Path, columns: Sequence[tuple[str, ...]]) -> pd.DataFrame:
                 f"take {'tracks' if depth == 2 else 'echonest'}.csv from fma_metadata.zip"
             )
     at = [header.index(column) for column in columns]
-    try:
-        table = pd.read_csv(
-            path,
-            header=None,
-            skiprows=depth,
-            usecols=[0, *at],
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except ValueError as error:  # the parser's errors are, and those of decoding
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path}: cannot be read ({reason}); download fma_metadata.zip again") from None
-    table = table[table[0] != "track_id"]
-    ids = table[0].astype(str).str.zfill(6)
-    wrong = table[0][~ids.str.fullmatch("[0-9]{6}") | ids.duplicated()]
-    if len(wrong):
-        raise UserError(
-            f"{path}: a row begins with {wrong.iloc[0]!r}, which is no track id or was there before; "
-            f"download fma_metadata.zip again"
-        )
-    table.index = pd.Index(ids, name=ID)
-    return pd.DataFrame({column: table[place].str.strip() for column, place in zip(columns, at, strict=True)})
+    table: dict[str, list[str]] = {}
+    for number, row in islice(read_rows(path, "download fma_metadata.zip again"), depth, None):
+        if row[0] == "track_id":
+            continue
+        identity = row[0].zfill(6)
+        if identity in table or not re.fullmatch("[0-9]{6}", identity):
+            raise UserError(
+                f"{path}: a row begins with {row[0]!r}, which is no track id or was there before; "
+                f"download fma_metadata.zip again"
+            )
+        if len(row) != len(header):
+            raise UserError(f"{path}: line {number} is not complete; download fma_metadata.zip again")
+        table[identity] = [row[place] for place in at]
+    texts = list(zip(*table.values(), strict=True)) or [()] * len(columns)
+    return pd.DataFrame(dict(zip(columns, texts, strict=True)), index=pd.Index(list(table), name=ID))
 
 
 def _header(path: Path, depth: int) -> list[tuple[str, ...]]:
     """The names of each column, from the outermost level to the innermost."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; take it from fma_metadata.zip")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row, _ in zip(csv.reader(file), range(depth), strict=False)]
-    except (UnicodeDecodeError, csv.Error):
-        raise UserError(f"{path}: not a CSV file in UTF-8; take it from fma_metadata.zip") from None
+    rows = [row for _, row in islice(read_rows(path, "take it from fma_metadata.zip"), depth)]
     return list(zip(*rows, strict=False))

@@ -6,13 +6,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples
-from pipelines.datasets.course import Task, name_ids, read_info
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.course import read_info
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
-from pipelines.errors import UserError
+from pipelines.datasets.tables import name_ids
+from pipelines.errors import ArgumentError, UserError
 
 FEATURE_SUFFIXES = (".npy", ".npy.gz")
 TABLE_SUFFIXES = (".csv", ".tsv")
+
+
+def recognises(root: Path, labels: Path | None) -> bool:
+    """As `pipelines.datasets.load.DataSet`."""
+    return bool(feature_files(root))
+
+
+def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
+    """As `pipelines.datasets.load.DataSet`."""
+    return load_folder(root, labels, task, synced)
 
 
 def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
@@ -74,10 +85,10 @@ def feature_files(root: Path) -> list[Path]:
 def _only_table(root: Path) -> Path:
     tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
     if not tables:
-        raise UserError(f"{root}: no .csv or .tsv file of labels in it; name one with --labels")
+        raise ArgumentError("labels", None, f"no .csv or .tsv file of labels in {root}; name one")
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
-        raise UserError(f"{root}: {len(tables)} tables ({names}); name the labels with --labels")
+        raise ArgumentError("labels", None, f"{root} has {len(tables)} tables ({names}); name one")
     return tables[0]
 
 

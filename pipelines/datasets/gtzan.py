@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.course import name_ids
-from pipelines.datasets.labelled import LabelledAudio
+from pipelines.datasets.labelled import AudioOptions, LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.tables import name_ids, read_lines
 from pipelines.errors import UserError
 
 LICENCE = "no licence stated, for research"
@@ -29,9 +29,21 @@ _SUFFIXES = (".wav", ".au")
 _LISTS = ("train", "train", "test")  # fit takes its validation clips from train
 
 
-def is_gtzan(audio_dir: Path) -> bool:
-    """Whether a folder has clips such as `blues/blues.00029.wav`."""
-    return any(True for genre in GENRES for _ in _clips(audio_dir / genre))
+REFUSES: Mapping[str, str] = {
+    "subset": "only FMA has subsets",
+    "labels": "GTZAN's genres are the names of its folders",
+    "targets": "GTZAN has genres alone",
+}
+
+
+def recognises(audio_dir: Path, table: Path | None) -> bool:
+    """As `pipelines.datasets.audio.AudioDataSet`: by clips such as `blues/blues.00029.wav`."""
+    return table is None and any(True for genre in GENRES for _ in _clips(audio_dir / genre))
+
+
+def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+    """As `pipelines.datasets.audio.AudioDataSet`."""
+    return load_gtzan(audio_dir, options.split_lists)
 
 
 def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> LabelledAudio:
@@ -61,7 +73,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
         names = list(files)
         notes.append(
             "the split will not be artist-filtered: one artist can be on both sides, which makes results "
-            "look better than they are; give GTZAN's artist-filtered lists with --split-lists"
+            "look better than they are; give GTZAN's artist-filtered lists (split_lists)"
         )
     else:
         splits = _read_lists(split_lists)
@@ -79,6 +91,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
     if splits:
         table[SPLIT] = [splits[name] for name in names]
     return LabelledAudio(
+        audio_dir,
         LabelTable(table, (), audio_dir),
         lacking="no line in the split lists" if splits else "no name as GTZAN's clips have",
         name=f"GTZAN ({'artist-filtered split' if splits else 'not artist-filtered'})",
@@ -125,7 +138,9 @@ def _read_lists(paths: Sequence[Path]) -> dict[str, str]:
     """Names such as `blues.00029` to `train` or `test`."""
     splits: dict[str, str] = {}
     for path, split in zip(paths, _LISTS, strict=True):
-        for number, line in _lines(path):
+        for number, line in read_lines(
+            path, "give GTZAN's lists, with a line such as blues/blues.00029.wav a clip"
+        ):
             file = line.replace("\\", "/").rpartition("/")[2]
             name = file.removesuffix(Path(file).suffix) if file.endswith(_SUFFIXES) else file
             if not _NAME.fullmatch(name):
@@ -138,17 +153,3 @@ def _read_lists(paths: Sequence[Path]) -> dict[str, str]:
                 )
             splits[name] = split
     return splits
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """The lines that are not blank, numbered."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give GTZAN's lists as --split-lists TRAIN VALID TEST")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; give a list with one clip a line") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not lines:
-        raise UserError(f"{path}: the list is empty; it needs lines such as blues/blues.00029.wav")
-    return lines

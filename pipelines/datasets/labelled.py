@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipelines.datasets.labels import LabelTable
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """What a user may say of labelled audio; see `pipelines.datasets.audio.load_labelled_audio`."""
+
+    targets: Sequence[str] | None = None
+    group_by: str | None = None
+    subset: str | None = None
+    split_lists: Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -13,6 +24,7 @@ class LabelledAudio:
     """The labels of a folder of audio, and what is known of the data set.
 
     Attributes:
+        folder: Of the audio files, at any depth.
         labels: One row for every clip to extract; its audio is there.
         lacking: What audio files without a row have not, to complete "3 audio files have ...".
         name: What reports call the data set; `""` for the name of its folder.
@@ -22,6 +34,7 @@ class LabelledAudio:
             extracted is no surprise, and no failure.
     """
 
+    folder: Path
     labels: LabelTable
     lacking: str
     name: str = ""

@@ -1,20 +1,41 @@
-"""One entry to every kind of data set."""
+"""One entry to every kind of data set of features."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from pipelines.datasets.base import Examples
-from pipelines.datasets.course import FOLDERS, Task, is_course_layout, load_course
-from pipelines.datasets.folder import feature_files, load_folder
-from pipelines.errors import UserError
+from pipelines.datasets import course, folder
+from pipelines.datasets.base import Examples, Task
+from pipelines.errors import ArgumentError
 from pipelines.extraction.audio_files import audio_files
+
+
+class DataSet(Protocol):
+    """A kind of data set: a module here, or any object with its two functions."""
+
+    def recognises(self, root: Path, labels: Path | None) -> bool:
+        """Whether a folder, with the label table a user named, is of this kind."""
+
+    def load(
+        self, root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool
+    ) -> Examples:
+        """Its labelled examples; see `load_examples`."""
+
+
+# A new kind is a file, and a line here. The first that recognises a folder loads it.
+DATA_SETS: list[DataSet] = [course, folder]
+
+
+def kind_of(root: Path, labels: Path | None = None) -> DataSet | None:
+    """The kind of data set that a folder is of, or `None` if it has no features."""
+    return next((kind for kind in DATA_SETS if kind.recognises(root, labels)), None)
 
 
 def load_examples(
     data: Path, task: Task, *, labels: Path | None = None, prefer_synced: bool, synced: bool = False
 ) -> Examples:
-    """Read the labelled examples of a data set, whichever of the known layouts it has.
+    """Read the labelled examples of a data set, of whichever kind it is.
 
     Args:
         data: A folder in the course layout (`keras_mir.prepare` writes it), one of that
@@ -27,24 +48,18 @@ def load_examples(
             layout, whether to read the twin in any case.
 
     Raises:
-        UserError: If `data` has none of these layouts, or is malformed.
+        UserError: If `data` is of no kind, or is malformed.
     """
-    if not data.exists():
-        raise UserError(f"{data}: no such folder; check --data")
     if not data.is_dir():
-        raise UserError(f"{data}: a file, not a folder; give the folder of the data set as --data")
-    if is_course_layout(data):
-        if labels is not None:
-            raise UserError(f"--labels {labels}: {data} has its own label files; leave out --labels")
-        twin = prefer_synced and (data / FOLDERS[task, True]).is_dir()
-        return load_course(data, task, synced or twin)
-    if feature_files(data):
-        return load_folder(data, labels, task, synced)
+        problem = "a file, not a folder; give that of the data set" if data.exists() else "no such folder"
+        raise ArgumentError("data", data, problem)
+    kind = kind_of(data, labels)
+    if kind is not None:
+        return kind.load(data, task, labels=labels, prefer_synced=prefer_synced, synced=synced)
     if audio_files(data):
-        table = labels or "LABELS.csv"
-        shorter = "" if labels else "give its label table as --labels, or "
-        raise UserError(
-            f"{data}: audio, but no features yet; {shorter}run "
-            f"`python -m keras_mir.prepare {data} --labels {table} --out DATA` and give DATA as --data"
+        shorter = "" if labels else "give its label table, or "
+        command = f"python -m keras_mir.prepare {data} --labels {labels or 'LABELS.csv'} --out DATA"
+        raise ArgumentError(
+            "data", data, f"audio, but no features yet; {shorter}run `{command}` and give DATA"
         )
-    raise UserError(f"{data}: neither features (.npy, .npy.gz) nor audio in it; check --data")
+    raise ArgumentError("data", data, "neither features (.npy, .npy.gz) nor audio in it")

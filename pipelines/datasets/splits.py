@@ -1,14 +1,71 @@
-"""Seeded splits: stratified by class, kept apart by group, or the course's own."""
+"""Who is tested on: the only home of the split rules.
+
+A data set's own split decides. Otherwise a seeded share is held out, stratified by class; clips of
+one group, as a rule an artist, stay together, and a clip whose group is not known is one of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
-from pipelines.errors import UserError
+from pipelines.datasets.base import GENRE
+from pipelines.errors import ArgumentError, UserError
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = TRAIN, TEST  # what a data set itself may say
 COURSE_SEED = 420  # the course shuffles with numpy's global generator, seeded so
+ARTIST = "artist"  # the column that keeps groups together where no other is asked for
+
+
+def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | None:
+    """The column that keeps groups together.
+
+    Args:
+        table: Examples or labels.
+        asked: The column a user asks for; `None` for `artist`, if any clip has one.
+        name: What messages call the table.
+
+    Raises:
+        ArgumentError: If there is no such column.
+    """
+    if asked is None:
+        return ARTIST if ARTIST in table and any(group_names(table, ARTIST)) else None
+    if asked not in table:
+        problem = f"{name} has no such column; it has {', '.join(table.columns)}"
+        raise ArgumentError("group_by", asked, problem)
+    return asked
+
+
+def group_names(table: pd.DataFrame, column: str) -> list[str]:
+    """The group of every row; `""` where it is not known."""
+    return ["" if pd.isna(value) else str(value).strip() for value in table[column]]
+
+
+def hold_out(
+    table: pd.DataFrame, fraction: float, seed: int, group_by: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out a seeded share of a table, stratified by its genres, if it has any.
+
+    Args:
+        table: Examples or labels.
+        fraction: Share to hold out, in (0, 1).
+        seed: Same seed, same split.
+        group_by: As `group_column` gives it, or `None` to split without groups.
+
+    Returns:
+        Sorted row positions `(rest, held_out)`.
+
+    Raises:
+        UserError: As `stratified_split`.
+    """
+    classes = [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
+    groups = None
+    if group_by is not None:
+        groups = [name or f"\0{row}" for row, name in enumerate(group_names(table, group_by))]
+    return stratified_split(len(table), fraction, seed, classes=classes, groups=groups)
 
 
 def course_split(n: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:

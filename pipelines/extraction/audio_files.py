@@ -16,6 +16,21 @@ from pipelines.errors import UserError
 
 AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".au", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav")
 
+# How files of kinds begin that soundfile does not read and others may: where, and with what. Only these
+# are handed on, for ffmpeg takes anything for music: a text comes out as noise.
+_OTHER_KINDS = (
+    (4, b"ftyp"),  # MP4: m4a, m4b
+    (0, b"\xff\xf1"),  # AAC in ADTS: MPEG-4
+    (0, b"\xff\xf9"),  # MPEG-2
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF: wma
+    (0, b"\x1a\x45\xdf\xa3"),  # Matroska: mka, webm
+    (0, b"caff"),  # CAF, with AAC in it
+    (0, b"FORM"),  # AIFF-C, with a codec in it
+    (0, b"wvpk"),  # WavPack
+    (0, b"MAC "),  # Monkey's Audio
+    (0, b"#!AMR"),
+)
+
 _COMPLETE = 0.9  # headers of cut mp3 files are a little wrong now and then; less than this is truncated
 
 
@@ -38,8 +53,8 @@ def audio_files(folder: Path) -> list[Path]:
 def decode(path: Path) -> Sound:
     """Decode a file.
 
-    soundfile (libsndfile) decodes wav, flac, ogg, mp3, aiff and au; what it cannot read goes to
-    audioread, which finds ffmpeg or the system's decoders (m4a) where there are any.
+    soundfile (libsndfile) decodes wav, flac, ogg, mp3, aiff and au; m4a and other kinds known by how
+    they begin go to audioread, which finds ffmpeg or the system's decoders where there are any.
 
     Raises:
         UserError: If the file is not there, is empty, cannot be decoded or is truncated.
@@ -86,9 +101,15 @@ def _by_any_decoder(path: Path, seconds: float | None) -> Iterator[Sound]:
             yield part
         return
     except soundfile.LibsndfileError:
-        if started:
+        if started or not _is_of_other_kind(path):
             raise
     yield from _by_audioread(path, seconds)
+
+
+def _is_of_other_kind(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.read(16)
+    return any(begin.startswith(mark, at) for at, mark in _OTHER_KINDS)
 
 
 def _name(path: Path) -> str | bytes:

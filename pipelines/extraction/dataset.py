@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +18,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.course import FOLDERS, SPLITS, SUFFIXES, Task
+from pipelines.datasets.base import GENRE, ID, SPLIT, Task
+from pipelines.datasets.course import FOLDERS, SUFFIXES
+from pipelines.datasets.labelled import LabelledAudio
 from pipelines.datasets.labels import FILE, LabelTable
-from pipelines.datasets.splits import stratified_split
-from pipelines.errors import UserError
+from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
+from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
 from pipelines.extraction.workers import Died, map_in_processes
@@ -42,6 +44,7 @@ DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
 UNFINISHED = "unfinished.json"  # there while a folder has features and no label files yet
 
+_STANDARD = FeatureSpec()
 _SUFFIX = SUFFIXES[0]
 _TASKS: tuple[Task, ...] = ("genre", "affect")
 
@@ -77,19 +80,17 @@ class _Clip:
 
 
 def extract_dataset(
-    audio_dir: Path,
-    labels: LabelTable,
+    audio: LabelledAudio,
     out: Path,
-    spec: FeatureSpec,
     *,
+    spec: FeatureSpec = _STANDARD,
     jobs: int = 1,
     test_fraction: float = 0.2,
     seed: int = 0,
     group_by: str | None = None,
-    licence: str = "",
+    licence: str | None = None,
     name: str | None = None,
     synthetic: bool = False,
-    known_faults: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
@@ -104,9 +105,9 @@ def extract_dataset(
     clips failed or were there before.
 
     Args:
-        audio_dir: Audio files, at any depth.
-        labels: Their labels. A file is looked for relative to `audio_dir`, then to the table's
-            folder, then as `<id>.<extension>` anywhere in `audio_dir`.
+        audio: Audio files and their labels, as `load_labelled_audio` gives them. A file is looked for
+            relative to the audio's folder, then to the table's, then as `<id>.<extension>` anywhere
+            in the audio's.
         out: The data set's folder: new, empty or from an earlier run with the same `spec`.
             Features of clips that the table no longer has are removed from it.
         spec: What to extract.
@@ -114,11 +115,9 @@ def extract_dataset(
         test_fraction: Share of clips in `test`.
         seed: Of the split.
         group_by: Column whose values must not be on both sides; by default `artist`, if there.
-        licence: Terms the data may be used under.
-        name: What reports call the data set; by default the name of `audio_dir`.
+        licence: Terms the data may be used under; by default those its source states.
+        name: What reports call the data set; by default the source's name, or its folder's.
         synthetic: Whether the music was generated rather than recorded.
-        known_faults: Ids of clips known to be damaged, and how; they are tried all the same, since
-            copies differ.
         progress: Called with (clips finished, clips in all).
 
     Raises:
@@ -126,11 +125,12 @@ def extract_dataset(
             holds something else, or the disk is full. Nothing half-written is left.
     """
     if jobs < 1:
-        raise UserError(f"jobs {jobs}: give 1 or more")
+        raise ArgumentError("jobs", jobs, "give 1 or more")
     check_spec(spec)
-    audio, unlabelled = _find_audio(audio_dir, labels)
+    labels, own_name = audio.labels, audio.folder.resolve().name
+    files, unlabelled = _find_audio(audio.folder, labels)
     splits = _choose_splits(labels, test_fraction, seed, group_by)
-    clips = _plan(labels, audio, splits, out)
+    clips = _plan(labels, files, splits, out)
     _check_ours(out, spec)
     try:
         _mark_unfinished(out, spec)
@@ -139,16 +139,16 @@ def extract_dataset(
         good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
         if len(good):
             info = {
-                "name": name or audio_dir.resolve().name,
+                "name": name or audio.name or own_name,
                 "feature_spec": spec.to_dict(),
                 "targets": list(labels.targets),
-                "licence": licence,
+                "licence": audio.terms if licence is None else licence,
                 "synthetic": synthetic,
-                "audio": audio_dir.resolve().name,
+                "audio": own_name,
                 "versions": _versions(),
                 "test_fraction": None if labels.has_split else test_fraction,
                 "seed": None if labels.has_split else seed,
-                "group_by": None if labels.has_split else _group_column(labels, group_by),
+                "group_by": None if labels.has_split else group_column(labels.table, group_by, labels.path),
             }
             _write_tables(out, good, labels, info)
             _remove_strays(out, {path for clip in clips for path in (*clip.full, *clip.synced)})
@@ -161,7 +161,7 @@ def extract_dataset(
         ) from None
     finally:
         remove_temporary(_folders(out))
-    faults = known_faults or {}
+    faults = audio.known_faults  # tried all the same, since copies differ
     lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
         done=len(waiting) - len(failed),
@@ -211,29 +211,15 @@ def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str
             raise UserError(
                 f"{labels.path}: has a split column, which decides; leave out grouping by {group_by!r}"
             )
-        if "train" not in splits:
+        if TRAIN not in splits:
             raise UserError(
                 f"{labels.path}: no line has the split train; there would be nothing to learn from"
             )
         return splits
-    column = _group_column(labels, group_by)
-    groups = None
-    if column is not None:
-        # A clip whose artist is not known is a group of its own.
-        groups = [value or f"\0{row}" for row, value in enumerate(labels.table[column].astype(str))]
-    classes = [genre or "(no genre)" for genre in labels.table[GENRE]] if labels.has_genre else None
-    _, held_out = stratified_split(len(labels), fraction, seed, classes=classes, groups=groups)
-    is_test = set(held_out.tolist())
-    return ["test" if row in is_test else "train" for row in range(len(labels))]
-
-
-def _group_column(labels: LabelTable, group_by: str | None) -> str | None:
-    if group_by is None:
-        return "artist" if any(labels.table.get("artist", ())) else None
-    if group_by not in labels.table:
-        there = ", ".join(labels.table.columns)
-        raise UserError(f"{labels.path}: no column {group_by!r} to group by; it has {there}")
-    return group_by
+    group = group_column(labels.table, group_by, labels.path)
+    _, held_out = hold_out(labels.table, fraction, seed, group)
+    is_test = np.isin(np.arange(len(labels)), held_out)
+    return np.where(is_test, TEST, TRAIN).tolist()
 
 
 def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[_Clip]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction import tuning
 from pipelines.extraction.audio_files import decode
 from pipelines.extraction.chroma import BINS_PER_OCTAVE, chroma_cqt
@@ -25,27 +25,74 @@ from pipelines.spec import FeatureSpec
 
 MIN_SECONDS = 0.5  # one beat at 120 BPM; less holds nothing to synchronise to
 SILENCE = 2.0**-16  # half the last bit of 16-bit audio; a clip that never gets above it is silent
+_STANDARD = FeatureSpec()
 MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves ends just below half of it
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What `extract` makes of a clip.
+    """What `features` and `extract` make of a clip.
 
     Attributes:
-        fused: float32 `(n_bands, frames)`: mel in dB, then chroma.
+        fused: float32 `(n_bands, frames)`: mel in dB, the loudest bin exactly 0, then chroma.
         beat_fused: float32 `(n_bands, steps)`: the same between beats; n beats give n + 1 steps.
         beats: int64 `(n,)` beat frames, increasing; empty where none was found, and then
             `beat_fused` has a step every half second.
+        spec: What they were made with.
     """
 
     fused: np.ndarray
     beat_fused: np.ndarray
     beats: np.ndarray
+    spec: FeatureSpec
+
+    @property
+    def times(self) -> np.ndarray:
+        """Of the frames' middles, in seconds, float64 `(frames,)`."""
+        return np.arange(self.fused.shape[1]) / self.spec.frame_rate
+
+    @property
+    def beat_times(self) -> np.ndarray:
+        """Of the beats, in seconds, float64 `(n,)`."""
+        return self.beats / self.spec.frame_rate
+
+
+def features(
+    y: np.ndarray, sr: float, *, beats: np.ndarray | None = None, spec: FeatureSpec = _STANDARD
+) -> Extraction:
+    """The fused spectrogram of sound, its beats, and the spectrogram between them.
+
+    Beats are tracked in the percussive part, which has the drums and lacks sustained notes: the
+    separation is D. Fitzgerald's by median filtering (DAFx 2010), the tracker D. P. W. Ellis's by
+    dynamic programming (Journal of New Music Research 36(1), 2007), both as in librosa.
+
+    Args:
+        y: Samples, floats from -1 to 1, `(n,)` or `(channels, n)`, as `librosa.load` gives them.
+        sr: Their rate, in Hz; they are resampled where `spec` has another.
+        beats: Frames of beats that are known, int `(n,)`, increasing; by default they are tracked.
+        spec: What to make.
+
+    Raises:
+        ArgumentError: If the samples are not such an array, are silent, too short or not numbers.
+        UserError: If `spec` cannot be met.
+    """
+    samples = np.asarray(y)
+    if samples.dtype.kind != "f":
+        problem = f"its samples are {samples.dtype}, not floats from -1 to 1; divide by their largest value"
+        raise ArgumentError("y", None, problem)
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 0 < samples.shape[0] <= samples.shape[1]):
+        raise ArgumentError("y", None, f"its shape is {samples.shape}; give (n,) or (channels, n)")
+    if not 0 < sr < np.inf:
+        raise ArgumentError("sr", sr, "give the rate of the samples, in Hz")
+    check_spec(spec)
+    try:
+        return _features_of(_mono(samples.astype(np.float32), sr, spec), spec, beats)
+    except UserError as error:
+        raise ArgumentError("y", None, str(error)) from None
 
 
 def extract(path: Path, spec: FeatureSpec) -> Extraction:
-    """Load a clip and make its features, computing its spectrogram only once.
+    """The `features` of a file.
 
     Args:
         path: An audio file.
@@ -55,11 +102,11 @@ def extract(path: Path, spec: FeatureSpec) -> Extraction:
         UserError: If the file cannot be decoded, is truncated, silent or too short, or has
             samples that are not numbers.
     """
-    audio = load_audio(path, spec)
+    samples, rate = decode(path)
     try:
-        return _features_of(audio, spec)
-    except librosa.LibrosaError as error:
-        raise UserError(f"{path}: librosa cannot process it ({error}); leave the clip out") from None
+        return _features_of(_mono(samples, rate, spec), spec)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def compile_functions(spec: FeatureSpec) -> None:
@@ -69,13 +116,6 @@ def compile_functions(spec: FeatureSpec) -> None:
     together then, and every process that uses it after them crashes.
     """
     _features_of(np.random.default_rng(0).uniform(-1, 1, 2 * spec.sample_rate).astype(np.float32), spec)
-
-
-def _features_of(audio: np.ndarray, spec: FeatureSpec) -> Extraction:
-    stft = _stft(audio, spec)
-    mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
-    beats = _beats_of_percussive_part(stft, len(audio), spec)
-    return Extraction(_fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec), beats)
 
 
 def check_spec(spec: FeatureSpec) -> None:
@@ -105,83 +145,30 @@ def check_spec(spec: FeatureSpec) -> None:
         )
 
 
-def load_audio(path: Path, spec: FeatureSpec) -> np.ndarray:
-    """Decode a file, as `pipelines.extraction.audio_files.decode` does, to mono at the spec's sample rate.
-
-    Args:
-        path: An audio file.
-        spec: Gives the sample rate.
-
-    Returns:
-        float32 `(samples,)`, at least `MIN_SECONDS` and `n_fft` samples long.
-
-    Raises:
-        UserError: If the file cannot be decoded, is truncated, silent or too short, or has
-            samples that are not numbers.
-    """
-    samples, rate = decode(path)
+def _mono(samples: np.ndarray, rate: float, spec: FeatureSpec) -> np.ndarray:
+    """float32 `(samples,)` at the spec's rate, at least `MIN_SECONDS` and `n_fft` samples long."""
     if not np.isfinite(samples).all():
-        raise UserError(f"{path}: has samples that are NaN or infinite; export the audio again")
-    seconds = samples.shape[1] / rate
+        raise UserError("has samples that are NaN or infinite; export the audio again")
+    seconds = samples.shape[-1] / rate
     shortest = max(MIN_SECONDS, spec.n_fft / spec.sample_rate)
     if seconds < shortest:
-        raise UserError(
-            f"{path}: {seconds:.2f} s is too short; give clips of {shortest:.2f} s or more, best 30 s"
-        )
+        raise UserError(f"{seconds:.2f} s is too short; give clips of {shortest:.2f} s or more, best 30 s")
     audio = librosa.resample(librosa.to_mono(samples), orig_sr=rate, target_sr=spec.sample_rate)
     if np.abs(audio).max() < SILENCE:
-        raise UserError(f"{path}: silent; leave the clip out or replace it")
+        raise UserError("silent; leave the clip out or replace it")
     return np.asarray(audio, np.float32)
 
 
-def fused_spectrogram(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Mel bands in dB, the loudest bin 0, above them the constant-Q chromagram.
-
-    Args:
-        audio: float32 `(samples,)` at `spec.sample_rate`.
-        spec: What to make.
-
-    Returns:
-        float32 `(n_bands, frames)`.
-    """
-    stft = _stft(audio, spec)
-    return _fuse(_mel_power(stft, spec), _chroma(audio, stft, spec), spec)
-
-
-def track_beats(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Beats of the percussive part, which has the drums and lacks sustained notes.
-
-    The separation is D. Fitzgerald's by median filtering (DAFx 2010), the tracker D. P. W. Ellis's
-    by dynamic programming (Journal of New Music Research 36(1), 2007), both as in librosa.
-
-    Args:
-        audio: float32 `(samples,)` at `spec.sample_rate`.
-        spec: Gives the frames.
-
-    Returns:
-        int64 `(n,)` increasing frames; may be empty.
-    """
-    return _beats_of_percussive_part(_stft(audio, spec), len(audio), spec)
-
-
-def beat_synced(audio: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """The median of every band between beats; mel as power, in dB relative to the loudest afterwards.
-
-    Args:
-        audio: float32 `(samples,)` at `spec.sample_rate`.
-        beats: int `(n,)` increasing frames. Where there is none, boundaries come every half
-            second (`spec.half_second`), for one column for a whole clip would be no sequence.
-        spec: What to make.
-
-    Returns:
-        float32 `(n_bands, steps)`; n beats after frame 0 give n + 1 steps.
-    """
-    stft = _stft(audio, spec)
-    return _synced(_mel_power(stft, spec), _chroma(audio, stft, spec), beats, spec)
-
-
-def _stft(audio: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    return librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length)
+def _features_of(audio: np.ndarray, spec: FeatureSpec, beats: np.ndarray | None = None) -> Extraction:
+    """Everything, from a spectrogram that is computed only once."""
+    try:
+        stft = librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length)
+        mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
+        if beats is None:
+            beats = _beats_of_percussive_part(stft, len(audio), spec)
+        return Extraction(_fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec), beats, spec)
+    except librosa.LibrosaError as error:
+        raise UserError(f"librosa cannot process it ({error}); leave the clip out") from None
 
 
 def _mel_power(stft: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -198,12 +185,15 @@ def _chroma(audio: np.ndarray, stft: np.ndarray, spec: FeatureSpec) -> np.ndarra
 
 
 def _fuse(mel_power: np.ndarray, chroma: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    mel = librosa.power_to_db(mel_power, ref=np.max, top_db=spec.top_db)
+    mel = librosa.power_to_db(mel_power, ref=np.max, top_db=None)
+    # Of the loudest bin that is not exactly 0 where an array and a number have logarithms of their own.
+    mel = np.maximum(mel - mel.max(), -spec.top_db)
     return np.concatenate([mel, chroma]).astype(np.float32)
 
 
 def _synced(mel_power: np.ndarray, chroma: np.ndarray, beats: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    if len(beats) == 0:
+    """The median of every band between beats; mel as power, in dB relative to the loudest afterwards."""
+    if len(beats) == 0:  # one column for a whole clip would be no sequence
         beats = np.arange(spec.half_second, mel_power.shape[1], spec.half_second)
     mel = librosa.util.sync(mel_power, beats, aggregate=np.median)
     return _fuse(mel, librosa.util.sync(chroma, beats, aggregate=np.median), spec)

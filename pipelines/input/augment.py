@@ -1,4 +1,4 @@
-"""Augmentation: SpecAugment and mixup, drawn anew in every epoch."""
+"""Augmentation, drawn anew in every epoch: SpecAugment, mixup, and whatever else is registered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.input.steps import Element
+from pipelines.errors import ArgumentError
+from pipelines.input.steps import Element, Step
+from pipelines.settings import AugmentSettings
 
 _BANK = 256  # masks drawn of each kind; an example's pair is one of 65,536
 
@@ -139,3 +142,60 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
     lengths = tf.maximum(batch["lengths"], tf.gather(batch["lengths"], other))
     mixed = {**batch, "features": mix(batch["features"]), "lengths": lengths}
     return mixed, {name: mix(values) for name, values in labels.items()}
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What an augmentation may want to know of the training examples.
+
+    Attributes:
+        floor: The quietest value of every band.
+        frames: Longest example, in steps.
+        seed: Of what is drawn once, before training.
+    """
+
+    floor: tuple[float, ...]
+    frames: int
+    seed: int
+
+
+def _spec_augment(settings: AugmentSettings, clips: Clips) -> Step | None:
+    if not settings.freq_mask and not settings.time_mask:
+        return None
+    return SpecAugment(settings.freq_mask, settings.time_mask, clips.floor, clips.frames, clips.seed)
+
+
+def _mixup(settings: AugmentSettings) -> BatchChange | None:
+    return partial(mixup, alpha=settings.mixup) if settings.mixup else None
+
+
+# A new augmentation is a file, and a line in one of these: by its name, how to make it from the settings,
+# or None where they do not ask for it (`settings.strength(name)` is what `augment` says).
+# Those on clips are steps; what they draw follows from the element's `seed`, with a number of their own
+# folded into it (cropping has 1, SpecAugment 2). Those on batches get labels as shares, classes as one-hot
+# rows, and a seed.
+BatchChange = Callable[[Element, Element, tf.Tensor], tuple[Element, Element]]
+ON_CLIPS: dict[str, Callable[[AugmentSettings, Clips], Step | None]] = {"spec_augment": _spec_augment}
+ON_BATCHES: dict[str, Callable[[AugmentSettings], BatchChange | None]] = {"mixup": _mixup}
+
+
+def on_clips(settings: AugmentSettings, clips: Clips) -> list[Step]:
+    """The steps that change single examples."""
+    return [step for make in ON_CLIPS.values() if (step := make(settings, clips)) is not None]
+
+
+def on_batches(settings: AugmentSettings) -> list[BatchChange]:
+    """What changes whole batches; if anything does, class labels are shares."""
+    return [change for make in ON_BATCHES.values() if (change := make(settings)) is not None]
+
+
+def check_augmentations(settings: AugmentSettings) -> None:
+    """Refuse names that are not registered.
+
+    Raises:
+        ArgumentError: If there is one.
+    """
+    for text in settings.augment:
+        name = text.rpartition("=")[0]
+        if name not in ON_CLIPS.keys() | ON_BATCHES.keys():
+            raise ArgumentError("augment", text, "no augmentation of that name is registered")

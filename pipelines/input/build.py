@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.datasets.base import Examples
-from pipelines.input.augment import SpecAugment, mixup
+from pipelines.input.augment import BatchChange, Clips, on_batches, on_clips
 from pipelines.input.cache import Cached, Progress, fill_cache
 from pipelines.input.loading import BatchLoader, Loader, fill_padding, split
 from pipelines.input.order import Load, read_in_turn
@@ -83,7 +83,7 @@ def evaluation_batches(
     if _small(source) and not service:
         batches = tf.data.Dataset.range(count).batch(batch_size).map(BatchLoader(source), tf.data.AUTOTUNE)
     else:
-        load = Loader(source, _steps(source, random_crop=False, augment=None))
+        load = Loader(source, _steps(source))
         if service:
             # Keras tells by the number whether a data set has ended as it should.
             known = tf.data.experimental.assert_cardinality(count)
@@ -117,7 +117,7 @@ def training_batches(
         seed: Of everything random.
         epochs: Which epochs to give.
         augment: Random changes; `None` for none.
-        n_classes: With mixup, class indices become one-hot rows of this many.
+        n_classes: Where batches are mixed, class indices become one-hot rows of this many.
         service: Whose workers load and change the examples; `None` for this process. The
             batches are the same.
 
@@ -128,13 +128,15 @@ def training_batches(
     count = len(source)
     bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
     random_crop = source.frames is not None and source.settings.crop == "random"
-    a_batch_at_a_time = _small(source) and not (service or random_crop or augment.masks)
+    floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
+    changes, batch_changes = on_clips(augment, Clips(floor, source.longest, seed)), on_batches(augment)
+    a_batch_at_a_time = _small(source) and not (service or random_crop or changes)
     order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
 
     def finished(batches: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
-        if augment.mixup:
-            return _mixed(batches, augment.mixup, order.key(epoch), n_classes)
+        if batch_changes:
+            return _changed(batches, batch_changes, order.key(epoch), n_classes)
         return batches.map(split, tf.data.AUTOTUNE)
 
     if a_batch_at_a_time:
@@ -148,7 +150,7 @@ def training_batches(
 
         dataset = each_epoch.flat_map(epoch_of_rows)
     else:
-        load = Loader(source, _steps(source, random_crop, augment, seed))
+        load = Loader(source, _steps(source, random_crop, changes))
 
         # Examples are numbered through all epochs: one stream, which a service's workers do not have to
         # begin anew, and which tells a worker all it needs to know of an example in one number.
@@ -203,14 +205,11 @@ def _map_here(start: tf.Tensor | int, stop: tf.Tensor | int, load: Load) -> tf.d
     return tf.data.Dataset.range(start, stop).map(load, tf.data.AUTOTUNE)
 
 
-def _steps(source: Source, random_crop: bool, augment: AugmentSettings | None, seed: int = 0) -> list[Step]:
+def _steps(source: Source, random_crop: bool = False, changes: Sequence[Step] = ()) -> list[Step]:
     steps: list[Step] = [ReadCached(source.cached.bands)]
     if source.frames is not None:
         steps.append(Crop(source.frames, random_crop))
-    if augment and augment.masks:
-        floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
-        steps.append(SpecAugment(augment.freq_mask, augment.time_mask, floor, source.longest, seed))
-    steps.append(Length())
+    steps += [*changes, Length()]
     if source.frames is not None:
         steps.append(Pad(source.frames, source.fill))
     return steps
@@ -238,13 +237,18 @@ def _pad(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     return batches.map(pad, tf.data.AUTOTUNE)
 
 
-def _mixed(batches: tf.data.Dataset, alpha: float, key: tf.Tensor, n_classes: int) -> tf.data.Dataset:
-    def mix(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
+def _changed(
+    batches: tf.data.Dataset, changes: Sequence[BatchChange], key: tf.Tensor, n_classes: int
+) -> tf.data.Dataset:
+    def change_all(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
         inputs, labels, *weights = split(batch)
+        labels = _all_soft(labels, n_classes)
         seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
-        return (*mixup(inputs, _all_soft(labels, n_classes), seed, alpha), *weights)
+        for change in changes:
+            inputs, labels = change(inputs, labels, seed)
+        return (inputs, labels, *weights)
 
-    return batches.enumerate().map(mix, tf.data.AUTOTUNE)
+    return batches.enumerate().map(change_all, tf.data.AUTOTUNE)
 
 
 def _all_soft(labels: Element, n_classes: int) -> Element:

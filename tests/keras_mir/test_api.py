@@ -61,7 +61,7 @@ def test_it_is_evaluated_alike_as_a_keras_model_and_as_served(trained, exported,
         report = model.evaluate(course_data, cache_dir=tmp_path)
         np.testing.assert_array_equal(report.confusion_matrix, trained.report.confusion_matrix)
         assert report.accuracy == trained.report.accuracy
-    with pytest.raises(ArgumentError, match="^split nothing: course"):
+    with pytest.raises(ArgumentError, match=r"^split nothing: course"):
         trained.evaluate(course_data, cache_dir=tmp_path, split="nothing")
 
 

@@ -375,7 +375,7 @@ class TestMistakes:
         np.save(folder / "train7.fused.full.npy", np.zeros((7, 9), np.float32))
         line = mistake(fit, tmp_path, capsys, "--data", data, *SMALL_LSTM)
         assert "1 more" in line
-        assert "--skip-bad" in line
+        assert "give skip_bad" in line
         assert not (tmp_path / "run" / "run.json").exists()
         assert run(fit, tmp_path, "--data", data, *SMALL_LSTM, "--skip-bad") == 0
         output = capsys.readouterr().out

@@ -39,7 +39,7 @@ def test_a_missing_model_is_answered_with_what_there_is(root, path, message):
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "two words"])
 def test_names_that_make_no_plain_folder_are_refused(name):
-    with pytest.raises(UserError, match="name .*letters a-z"):
+    with pytest.raises(UserError, match=r"name .*letters a-z"):
         check_name(name)
 
 

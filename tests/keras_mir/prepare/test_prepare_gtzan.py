@@ -11,7 +11,7 @@ import soundfile
 
 from keras_mir.prepare.__main__ import main
 from pipelines.datasets.course import load_course
-from pipelines.datasets.gtzan import is_gtzan, load_gtzan
+from pipelines.datasets.gtzan import load_gtzan, recognises
 from pipelines.errors import UserError
 
 RATE = 22050
@@ -103,15 +103,15 @@ def test_only_clips_of_gtzan_are_taken(genres: Path) -> None:
         (genres / name).parent.mkdir(exist_ok=True)
         (genres / name).touch()
     assert len(load_gtzan(genres).labels) == 4
-    assert is_gtzan(genres)
-    assert not is_gtzan(genres / "polka")
-    assert not is_gtzan(genres / "nowhere")
+    assert recognises(genres, None)
+    assert not recognises(genres / "polka", None)
+    assert not recognises(genres / "nowhere", None)
 
 
 def test_mistakes_are_named(genres: Path, tmp_path: Path) -> None:
     good = ("blues/blues.00000.wav", "jazz/jazz.00001.wav", "jazz/jazz.00002.wav")
     for position, line, message in (
-        (0, "\n \n", "train_filtered.txt: the list is empty"),
+        (0, "\n \n", "train_filtered.txt: the file is empty"),
         (1, "jazz/jazz.00099.wav", "'jazz.00099' is in the split lists and not in the folder"),
         (1, "\njazz/jazz.mp3", "valid_filtered.txt: line 2: 'jazz/jazz.mp3' is not as blues/blues.00029.wav"),
         (
@@ -143,8 +143,8 @@ def test_the_command_says_what_is_wrong_in_one_line(genres: Path, capsys: pytest
     for options, message in (
         (("--split-lists", "a.txt", "b.txt", "c.txt"), "error: a.txt: no such file"),
         (("--targets", "valence"), "error: --targets: GTZAN has genres alone; leave it out"),
-        (("--layout", "table"), "its labels are not known; name the table of labels with --labels"),
-        (("--group-by", "artist"), "no column 'artist' to group by"),
+        (("--layout", "table"), "are not known; name their table"),
+        (("--group-by", "artist"), "has no such column; it has id, file, genre"),
     ):
         assert prepare(genres, *options) == 2
         error = capsys.readouterr().err

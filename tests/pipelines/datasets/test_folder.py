@@ -147,13 +147,13 @@ def test_two_files_of_one_id_need_the_file_column(folder, save_features, make_fu
 
 
 def test_the_table_is_the_only_one_or_named(folder):
-    assert "no .csv or .tsv file of labels in it; name one with --labels" in refusal(
+    assert f"labels: no .csv or .tsv file of labels in {folder}; name one" in refusal(
         lambda: load_folder(folder, None, "genre")
     )
     second = write(folder, GENRES, "second.csv")
     assert len(load_folder(folder, None, "genre")) == 3
     write(folder, "id\tgenre\n", "first.tsv")
-    assert "2 tables (first.tsv, second.csv); name the labels with --labels" in refusal(
+    assert "has 2 tables (first.tsv, second.csv); name one" in refusal(
         lambda: load_folder(folder, None, "genre")
     )
     assert len(load_folder(folder, second, "genre")) == 3
@@ -183,10 +183,10 @@ def test_one_entry_says_what_is_wrong(course_data, tmp_path):
     def reason(data: Path, labels: Path | None = None) -> str:
         return refusal(lambda: load_examples(data, "genre", labels=labels, prefer_synced=False))
 
-    assert "no such folder; check --data" in reason(tmp_path / "missing")
+    assert ": no such folder" in reason(tmp_path / "missing")
     table = write(tmp_path, GENRES)
     assert "a file, not a folder" in reason(table)
-    assert "has its own label files; leave out --labels" in reason(course_data, table)
+    assert "has its own label files; leave out the table" in reason(course_data, table)
     (tmp_path / "empty").mkdir()
     assert "neither features (.npy, .npy.gz) nor audio in it" in reason(tmp_path / "empty")
     (tmp_path / "audio" / "deep").mkdir(parents=True)

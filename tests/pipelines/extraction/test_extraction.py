@@ -15,7 +15,9 @@ import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from pipelines.datasets.audio import load_labelled_audio
 from pipelines.datasets.course import load_course
+from pipelines.datasets.labelled import LabelledAudio
 from pipelines.datasets.labels import read_label_table
 from pipelines.errors import UserError
 from pipelines.extraction import features
@@ -55,7 +57,8 @@ def audio(tmp_path: Path) -> Path:
 def prepare(audio: Path, spec: FeatureSpec = SPEC, **options: object) -> ExtractionResult:
     labels = read_label_table(audio.parent / "labels.csv")
     options = {"test_fraction": 0.5, **options}
-    return extract_dataset(audio, labels, audio.parent / "data", spec, **options)  # type: ignore[arg-type]
+    source = LabelledAudio(audio, labels, lacking="")
+    return extract_dataset(source, audio.parent / "data", spec=spec, **options)  # type: ignore[arg-type]
 
 
 def relabel(audio: Path, text: str) -> None:
@@ -233,10 +236,10 @@ def test_a_full_disk_stops_in_one_line_and_leaves_nothing_half_written(
 
 def test_mistakes_are_found_before_any_work(audio: Path) -> None:
     with pytest.raises(UserError, match="nowhere: no such folder"):
-        extract_dataset(Path("nowhere"), read_label_table(audio.parent / "labels.csv"), audio / "data", SPEC)
+        extract_dataset(load_labelled_audio(Path("nowhere"), audio.parent / "labels.csv"), audio / "data")
     with pytest.raises(UserError, match="jobs 0"):
         prepare(audio, jobs=0)
-    with pytest.raises(UserError, match="no column 'band' to group by"):
+    with pytest.raises(UserError, match=r"group_by band: .*labels\.csv has no such column"):
         prepare(audio, group_by="band")
     with pytest.raises(UserError, match="sample rate 100"):
         prepare(audio, FeatureSpec(sample_rate=100))

@@ -13,15 +13,8 @@ import soundfile
 from librosa.beat import beat_track
 from librosa.effects import hpss
 
-from pipelines.errors import UserError
-from pipelines.extraction.features import (
-    beat_synced,
-    check_spec,
-    extract,
-    fused_spectrogram,
-    load_audio,
-    track_beats,
-)
+from pipelines.errors import ArgumentError, UserError
+from pipelines.extraction.features import check_spec, extract, features
 from pipelines.spec import FeatureSpec
 
 RATE = 22050
@@ -49,18 +42,26 @@ def assert_same_features(made: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(made[128:], expected[128:], atol=1e-4)
 
 
+def decibels(power: np.ndarray) -> np.ndarray:
+    """librosa's, from the loudest bin, which before numpy 2 is a rounding step from 0 as often as not."""
+    levels = librosa.power_to_db(power, ref=np.max, top_db=80)
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        levels = np.maximum(levels - levels.max(), -80)
+    return levels
+
+
 def test_extraction_is_the_reference_recipe(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.wav", drums_and_chord())
 
     audio, rate = librosa.load(path)
     mel = librosa.feature.melspectrogram(y=audio, sr=rate, n_fft=2048, hop_length=512, n_mels=128, power=2.0)
     chroma = librosa.feature.chroma_cqt(y=audio, sr=rate, hop_length=512)
-    fused = np.vstack([librosa.power_to_db(mel, ref=np.max, top_db=80), chroma])
+    fused = np.vstack([decibels(mel), chroma])
     _, percussive = hpss(audio)
     _, beats = beat_track(y=percussive, sr=rate)
     synced_mel = librosa.util.sync(mel, beats, aggregate=np.median)
     synced_chroma = librosa.util.sync(chroma, beats, aggregate=np.median)
-    beat_fused = np.vstack([librosa.power_to_db(synced_mel, ref=np.max, top_db=80), synced_chroma])
+    beat_fused = np.vstack([decibels(synced_mel), synced_chroma])
 
     made = extract(path, SPEC)
     assert len(beats) > 3
@@ -70,25 +71,28 @@ def test_extraction_is_the_reference_recipe(tmp_path: Path) -> None:
     np.testing.assert_array_equal(made.beats, beats)
     assert_same_features(made.beat_fused, beat_fused)
 
-    # The parts, one at a time, give the same.
-    np.testing.assert_array_equal(fused_spectrogram(audio, SPEC), made.fused)
-    np.testing.assert_array_equal(track_beats(audio, SPEC), made.beats)
-    np.testing.assert_array_equal(beat_synced(audio, made.beats, SPEC), made.beat_fused)
+    # Samples give what their file gives, and beats that are known what tracked ones give.
+    for same in (features(audio, rate), features(audio, rate, beats=made.beats)):
+        np.testing.assert_array_equal(same.fused, made.fused)
+        np.testing.assert_array_equal(same.beats, made.beats)
+        np.testing.assert_array_equal(same.beat_fused, made.beat_fused)
+    np.testing.assert_allclose(made.times, librosa.times_like(mel, sr=rate, hop_length=512))
+    np.testing.assert_allclose(made.beat_times, librosa.frames_to_time(beats, sr=rate, hop_length=512))
 
 
 def test_beats_are_those_that_are_played() -> None:
-    times = track_beats(drums_and_chord(8.0), SPEC) / SPEC.frame_rate
+    times = features(drums_and_chord(8.0), RATE).beat_times
     assert len(times) >= 12
     assert np.abs(times - 0.5 * np.round(times / 0.5)).max() < 0.07  # the usual tolerance of a hit, in s
 
 
 def test_levels_and_lengths() -> None:
     audio = drums_and_chord()
-    fused = fused_spectrogram(audio, SPEC)
+    made = features(audio, RATE, beats=np.array([20, 40, 60]))
+    fused, synced = made.fused, made.beat_fused
     assert fused.shape == (140, 1 + len(audio) // 512)
-    assert fused[:128].max() == pytest.approx(0.0, abs=1e-5)  # a float32 step, in some numpy versions
+    assert fused[:128].max() == 0.0
     assert fused[:128].min() >= -80.0
-    synced = beat_synced(audio, np.array([20, 40, 60]), SPEC)
     assert synced.shape == (140, 4)
     assert synced[:128].max() == 0.0
 
@@ -97,8 +101,9 @@ def test_without_beats_there_is_a_step_every_half_second() -> None:
     audio = drums_and_chord()
     step = 22  # round(0.5 s * 22050 / 512)
     frames = 1 + len(audio) // 512
-    expected = beat_synced(audio, np.arange(step, frames, step), SPEC)
-    np.testing.assert_array_equal(beat_synced(audio, np.array([], int), SPEC), expected)
+    expected = features(audio, RATE, beats=np.arange(step, frames, step)).beat_fused
+    none = features(audio, RATE, beats=np.array([], int))
+    np.testing.assert_array_equal(none.beat_fused, expected)
 
 
 def test_a_steady_level_has_no_beats_and_still_a_sequence(tmp_path: Path) -> None:
@@ -118,12 +123,12 @@ def test_other_rates_and_stereo_come_out_as_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", ["ogg", "flac", "mp3"])
 def test_a_truncated_file_is_refused(tmp_path: Path, extension: str) -> None:
     whole = write(tmp_path / f"whole.{extension}", drums_and_chord(3.0))
-    assert len(load_audio(whole, SPEC)) == pytest.approx(3 * RATE, abs=0.1 * RATE)
+    assert extract(whole, SPEC).times[-1] == pytest.approx(3, abs=0.1)
     cut = tmp_path / f"cut.{extension}"
     content = whole.read_bytes()
     cut.write_bytes(content[: len(content) * 6 // 10])
     with pytest.raises(UserError, match=r"cut\.\w+: (truncated|cannot be decoded; it is damaged)"):
-        load_audio(cut, SPEC)
+        extract(cut, SPEC)
 
 
 def with_nan(audio: np.ndarray) -> np.ndarray:
@@ -144,8 +149,35 @@ def test_audio_without_music_is_refused(tmp_path: Path, audio: np.ndarray, messa
     path = tmp_path / "clip.wav"
     soundfile.write(path, audio, RATE, subtype="FLOAT")
     with pytest.raises(UserError, match=message) as error:
-        load_audio(path, SPEC)
+        extract(path, SPEC)
     assert str(error.value).startswith(str(path))
+
+    if audio.size:
+        with pytest.raises(ArgumentError, match=f"^y: .*{message}"):
+            features(audio, RATE)
+
+
+def test_arrays_come_as_librosa_gives_them() -> None:
+    """Any rate, mono or channels first, to the features of the samples at the spec's rate."""
+    audio = drums_and_chord(2.0)
+    twice = librosa.resample(audio, orig_sr=RATE, target_sr=2 * RATE)
+    expected = features(librosa.resample(twice, orig_sr=2 * RATE, target_sr=RATE), RATE)
+    for same in (twice, np.stack([twice, twice]), twice.astype(np.float64)):
+        np.testing.assert_array_equal(features(same, 2 * RATE).fused, expected.fused)
+
+
+@pytest.mark.parametrize(
+    ("y", "sr", "message"),
+    [
+        (np.ones(RATE, np.int16), RATE, r"y: its samples are int16, not floats from -1 to 1; divide"),
+        (np.ones((RATE, 2)), RATE, r"y: its shape is \(22050, 2\); give \(n,\) or \(channels, n\)"),
+        (np.float32(1), RATE, r"y: its shape is \(\); give"),
+        (np.ones(RATE), 0, r"sr 0: give the rate of the samples, in Hz"),
+    ],
+)
+def test_other_arrays_are_refused(y: np.ndarray, sr: float, message: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        features(y, sr)
 
 
 @pytest.mark.parametrize(
@@ -159,12 +191,12 @@ def test_audio_without_music_is_refused(tmp_path: Path, audio: np.ndarray, messa
 def test_what_is_no_audio_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        load_audio(tmp_path / name, SPEC)
+        extract(tmp_path / name, SPEC)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        load_audio(tmp_path / "clip.wav", SPEC)
+        extract(tmp_path / "clip.wav", SPEC)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_mir.layers import STFT, BeatSync, BeatTracker, Decibels, LogMel, MelPower, Percussive
 from keras_mir.layers.audio._running_median import running_median
-from pipelines.extraction import features
+from pipelines.extraction.features import features
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
 
@@ -79,7 +79,7 @@ def test_beats_are_the_reference_recipes(analyse):
         render_clip(genre, 5, seconds).audio for genre, seconds in (("Rock", 8), ("Jazz", 5), ("Pop", 9))
     ]
     found = analyse(*clips)
-    expected = [features.track_beats(clip, SPEC) for clip in clips]
+    expected = [features(clip, 22050).beats for clip in clips]
     np.testing.assert_array_equal(found["beat_counts"], [len(beats) for beats in expected])
     assert found["beats"].shape == (3, max(len(beats) for beats in expected))
     for row, beats in zip(found["beats"], expected, strict=True):
@@ -142,7 +142,7 @@ def test_beat_sync_is_the_reference_recipes():
         render_clip("Pop", 1, 4.0).audio,
         render_clip("Jazz", 1, 3.0).audio,
     ]
-    beats = [features.track_beats(clips[0], SPEC), np.array([0, 50, 90]), np.array([], int)]
+    beats = [features(clips[0], 22050).beats, np.array([0, 50, 90]), np.array([], int)]
     batch, lengths = padded(clips)
     frames = 1 + lengths // 512
     power = MelPower()(STFT()([batch, lengths]))
@@ -152,7 +152,7 @@ def test_beat_sync_is_the_reference_recipes():
         row[: len(each)] = each
     synced = BeatSync()([unlimited, frames, found])
     for row, (clip, each) in enumerate(zip(clips, beats, strict=True)):
-        expected = features.beat_synced(clip, each, SPEC)[: SPEC.n_mels].T
+        expected = features(clip, 22050, beats=each).beat_fused[: SPEC.n_mels].T
         steps = len(expected)
         assert synced["lengths"][row] == steps
         np.testing.assert_allclose(synced["features"][row, :steps], expected, atol=1e-3)

@@ -1,0 +1,86 @@
+"""Splits as `fit` makes them: groups stay together, and what is not kept together is said."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_mir.data.load import SplitInfo, load_data, split_examples
+from keras_mir.recipes.named import named_recipe
+from keras_mir.recipes.recipe import SplitSettings
+from pipelines.datasets.base import Examples
+from pipelines.errors import ArgumentError
+
+CLIPS = 24
+RECIPE = named_recipe("lstm-mel")
+
+
+@pytest.fixture
+def by_artists(make_examples) -> Examples:
+    """Four clips each of six artists, two genres."""
+    examples = make_examples([20] * CLIPS)
+    examples.table["artist"] = [f"artist {row // 4}" for row in range(CLIPS)]
+    examples.table["genre"] = [("Rock", "Folk")[row // 4 % 2] for row in range(CLIPS)]
+    return examples
+
+
+def sides_of(examples: Examples, **settings: object) -> dict[str, set[str]]:
+    """The parts in which clips of each artist are."""
+    sides: dict[str, set[str]] = {}
+    for name, part in split_examples(examples, SplitSettings(**settings)).items():
+        for artist in part.table["artist"]:
+            sides.setdefault(artist, set()).add(name)
+    return sides
+
+
+def test_one_clip_without_an_artist_does_not_turn_grouping_off(by_artists, tmp_path):
+    known = by_artists.table["artist"].copy()
+    for unknown in ("", np.nan, None):
+        by_artists.table["artist"] = known.astype(object).where(np.arange(CLIPS) != 5, unknown)
+        named = by_artists.table["artist"].isin(known)
+        for seed in range(5):
+            sides = sides_of(by_artists.where(named.to_numpy()), split_seed=seed)
+            assert {len(parts) for parts in sides.values()} == {1}
+            sides = sides_of(by_artists, split_seed=seed)
+            assert {len(parts) for artist, parts in sides.items() if artist in set(known)} == {1}
+    data = load_data(by_artists, RECIPE, tmp_path)
+    assert data.split.group_by == "artist"
+    assert data.notes == ("1 clip has no artist; each is a group of its own in the split",)
+
+
+def test_what_is_not_kept_together_is_said(by_artists, tmp_path):
+    def loaded(examples: Examples, **settings: object) -> tuple[str, tuple[str, ...]]:
+        data = load_data(examples, RECIPE.with_settings(settings), tmp_path)
+        return data.split.group_by, data.notes
+
+    said = "clips of one artist may be on both sides of the split: "
+    assert loaded(by_artists) == ("artist", ())
+    assert loaded(by_artists, group_by="none") == ("none", ())
+    assert loaded(by_artists, split="course") == ("none", (f"{said}the course's split has no groups",))
+    by_artists.table["artist"] = ""
+    assert loaded(by_artists) == ("none", (f"{said}no clip has one",))
+    del by_artists.table["artist"]
+    assert loaded(by_artists) == ("none", ())
+
+
+def test_a_column_that_cannot_group_is_refused(by_artists):
+    with pytest.raises(ArgumentError, match="group_by artist: the course's split has no groups"):
+        split_examples(by_artists, SplitSettings(split="course", group_by="artist"))
+    with pytest.raises(ArgumentError, match="group_by band: noise has no such column; it has id, path"):
+        split_examples(by_artists, SplitSettings(group_by="band"))
+
+
+def test_the_split_is_described(by_artists, tmp_path):
+    data = load_data(by_artists, RECIPE.with_settings({"limit": 6}), tmp_path)
+    assert isinstance(data.split, SplitInfo)
+    assert dataclasses.asdict(data.split) == {
+        "method": "stratified",
+        "test_from": "held out",
+        "group_by": "artist",
+        "seed": 0,
+        "limit": 6,
+        "sizes": {"train": 6, "validation": 6, "test": 6},
+    }
+    assert data.evaluated_on == "test"
