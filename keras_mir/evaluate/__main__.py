@@ -6,38 +6,31 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.run import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _evaluate(arguments))
+    return run(parser(), _evaluate, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.evaluate",
-        description="Judge an exported model on labelled clips, through the loader that TF Serving uses.",
-        allow_abbrev=False,
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "evaluate",
+        description="Evaluate an exported model on labelled clips, through the loader that TF Serving uses.",
     )
     parser.add_argument(
         "model", type=Path, help="saved_models/NAME (its newest version), or saved_models/NAME/VERSION"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="as for fit; default: the synthetic corpus")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
-    parser.add_argument(
-        "--synced", action="store_true", help="the folder's features are beat-synchronous already"
-    )
+    add_data_options(parser)
+    add_features_options(parser)
     parser.add_argument(
         "--split",
         choices=("test", "validation", "train", "all"),
         default="test",
         help="which examples; train and validation as they were for training (default: %(default)s)",
     )
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
-    parser.add_argument("--cache-dir", type=Path, default=None, metavar="DIR", help="default: runs/.cache")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes that extract features")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="report and pictures (default: runs/evaluate-NAME-TIME)"
@@ -48,7 +41,6 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    cli.import_tensorflow()
     from keras_mir.evaluate.exported import EvaluateRequest, evaluate_export
 
     request = EvaluateRequest(

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.run import run
 from pipelines.errors import UserError
 
 _FORMATS = ("savedmodel", "litert", "onnx")
@@ -14,15 +15,13 @@ _FORMATS = ("savedmodel", "litert", "onnx")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _export(arguments))
+    return run(parser(), _export, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.export",
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "export",
         description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "model",
@@ -36,13 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what a LiteRT or ONNX file answers to (default: serving_default)",
     )
     parser.add_argument("--name", default="", help="name of what is written (default: the model's)")
-    parser.add_argument(
-        "--models",
-        type=Path,
-        default=Path("saved_models"),
-        metavar="DIR",
-        help="folder of exported models (default: %(default)s)",
-    )
+    add_models_option(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -61,7 +54,6 @@ def _export(arguments: argparse.Namespace) -> int:
     out = arguments.out
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: a file, not a folder; choose another name")
-    cli.import_tensorflow()
     from keras_mir.export.export import ExportRequest, export
 
     request = ExportRequest(

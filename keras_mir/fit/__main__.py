@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import REPORT_RECIPES
@@ -17,17 +18,15 @@ from pipelines.input.dispatcher import workers_of
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _fit(arguments))
+    return run(parser(), _fit, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.fit",
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "fit",
         usage="%(prog)s [RECIPE] [--data DIR] [--SETTING VALUE ...]",
         description="Train a model, evaluate it on held-out clips and export it for TF Serving. "
         "Without --data it trains on synthetic music that it generates itself.",
-        allow_abbrev=False,
     )
     parser.add_argument("recipe", nargs="?", help=f"a named recipe (default: {DEFAULT}); --list shows them")
     parser.add_argument("--list", action="store_true", help="show the named recipes and stop")
@@ -35,20 +34,8 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe", dest="recipe_file", type=Path, metavar="FILE", help="a recipe of your own (TOML)"
     )
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data", type=Path, metavar="DIR", help="prepared data, a folder of features, or of audio"
-    )
-    data.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
-    data.add_argument(
-        "--synced", action="store_true", help="the folder's features are beat-synchronous already"
-    )
-    data.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
-    data.add_argument(
-        "--cache-dir", type=Path, metavar="DIR", help="processed features (default: runs/.cache)"
-    )
-    data.add_argument(
-        "--jobs", type=int, metavar="N", help="processes that extract features (default: all cores)"
-    )
+    add_data_options(data)
+    add_features_options(data)
     data.add_argument(
         "--data-service",
         default="",
@@ -84,7 +71,6 @@ def _fit(arguments: argparse.Namespace) -> int:
         print_recipes(OUR_RECIPES, REPORT_RECIPES, console)
         return 0
     _check(arguments)
-    cli.import_tensorflow()
     from keras_mir.fit.run import FitRequest, resume_fit, run_fit
 
     if arguments.resume:
@@ -96,7 +82,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         synced=arguments.synced,
         skip_bad=arguments.skip_bad,
         cache_dir=_text(arguments.cache_dir),
-        jobs=arguments.jobs or 0,
+        jobs=arguments.jobs,
         data_service=arguments.data_service,
         out=_text(arguments.out),
         export_dir=str(arguments.export_dir),

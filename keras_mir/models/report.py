@@ -61,8 +61,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from keras_mir import __version__
 from keras_mir.evaluate.metrics import ClassificationMetrics, RegressionMetrics
-from keras_mir.version import __version__
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
 

@@ -12,9 +12,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
+from keras_mir.command_line.quiet import quiet
 from keras_mir.export.formats.format import Arrays, CannotConvert, Format
 from keras_mir.export.formats.frozen import frozen
-from keras_mir.export.formats.quiet import quiet
 
 DESCRIPTION = "keras_mir.json"
 

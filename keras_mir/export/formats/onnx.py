@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_mir.command_line.quiet import quiet
 from keras_mir.export.formats.format import Arrays, CannotConvert, Format
 from keras_mir.export.formats.frozen import frozen
-from keras_mir.export.formats.quiet import quiet
 from pipelines.errors import UserError
 
 DESCRIPTION = "keras_mir"

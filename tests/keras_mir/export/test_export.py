@@ -288,7 +288,7 @@ def test_mistakes(export, exported, tmp_path, monkeypatch):
 def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_path):
     root, _ = exported("cnn")
     script = (
-        "import sys; from keras_mir.export import main\n"
+        "import sys; from keras_mir.export.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "assert not {'tensorflow', 'keras', 'rich'} & sys.modules.keys()\n"
