@@ -82,7 +82,7 @@ def test_mistakes_end_with_status_2_and_one_line(audio: Path, capsys: pytest.Cap
 
 def test_starting_up_imports_nothing_heavy() -> None:
     code = (
-        "import sys, keras_mir.prepare as p\n"
+        "import sys, keras_mir.prepare.__main__ as p\n"
         "try: p.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print([m for m in ('tensorflow', 'librosa', 'pandas', 'numba') if m in sys.modules])"
