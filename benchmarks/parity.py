@@ -71,9 +71,6 @@ def _model(inputs: Inputs, recipe: str) -> Path:
 
 def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
     """Clips, largest and median difference, and on how many clips genre and beats are the same."""
-    from keras_mir.command_line import run as cli
-
-    cli.import_tensorflow()
     from keras_mir.data.load import TEST, load_data
     from keras_mir.evaluate.predictions import predict_export
     from keras_mir.predict.predictor import Predictor

@@ -98,9 +98,6 @@ def _extract_one(path: Path) -> None:
 
 
 def _input(inputs: Inputs) -> Points:
-    from keras_mir.command_line import run as cli
-
-    cli.import_tensorflow()
     return _seconds_a_clip(
         {(workers, clips): _epochs(inputs, clips, workers) for workers in WORKERS for clips in CLIPS}
     )

@@ -13,7 +13,9 @@ What is used is imported when it is used first: importing the package imports no
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from keras_mir.command_line.name_clash import refuse_name_clash
+from keras_mir.command_line.quiet import import_tensorflow_quietly
+from keras_mir.command_line.version import __version__
 
 # Where each public name is.
 _PUBLIC = {
@@ -26,17 +28,17 @@ _PUBLIC = {
     "Recipe": "keras_mir.recipes.recipe",
 }
 _PACKAGES = ("layers", "recipes")
-_WITH_TENSORFLOW = ("train", "load", "TrainedModel", "Predictor", "layers")
 
 __all__ = ["FeatureSpec", "Predictor", "Recipe", "TrainedModel", "__version__", "features", "layers"]
 __all__ += ["load", "recipes", "train"]
+
+refuse_name_clash()
+import_tensorflow_quietly()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC and name not in _PACKAGES:
         raise AttributeError(f"module 'keras_mir' has no attribute {name!r}")
-    if name in _WITH_TENSORFLOW:
-        import_module("keras_mir.command_line.run").import_tensorflow()
     if name in _PACKAGES:
         return import_module(f"keras_mir.{name}")
     return getattr(import_module(_PUBLIC[name]), name)

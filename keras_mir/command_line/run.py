@@ -1,12 +1,13 @@
-"""What every command line of the package shares: errors in one line, quiet TensorFlow."""
+"""How every command runs: its arguments, its body, and a user's mistake in one line."""
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
+import select
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipelines.errors import ArgumentError, UserError
 
@@ -22,33 +23,45 @@ _PLACES = {
 }
 
 
-def run(command: Callable[[], int]) -> int:
-    """Run a command's body and turn what a user may cause into one line and an exit status.
+def run(
+    parser: argparse.ArgumentParser,
+    body: Callable[[argparse.Namespace], int],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse a command's arguments and run its body; what a user may cause becomes one line.
 
     Args:
-        command: Returns the exit status: 0, or 1 when some inputs failed.
+        parser: Of its arguments.
+        body: Takes the arguments and returns the exit status: 0, or 1 when some inputs failed.
+        argv: What the user typed; by default the process's arguments.
 
     Returns:
-        The exit status; 2 for a user's mistake, 130 after Ctrl-C.
+        The exit status; 1 too where nobody reads the output any more, 2 for a user's mistake, 130 after
+        Ctrl-C.
     """
+    arguments = parser.parse_args(argv)
     try:
-        return command()
+        status = body(arguments)
+        sys.stdout.flush()
     except ArgumentError as error:
-        print(f"error: {error.in_words('--' + error.argument.replace('_', '-'))}", file=sys.stderr)
-        return 2
+        return _refuse(error.in_words(_spelling(parser, error.argument)))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except BrokenPipeError:
+        if not _has_lost_its_reader(descriptor=1):
+            raise
+        # Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
         if not is_about_a_place(error):
             raise
         where = error.filename or "the output folder"
-        remedy = _PLACES[error.errno or 0]
-        print(f"error: {where}: {(error.strerror or '').lower()}; {remedy}", file=sys.stderr)
-        return 2
+        return _refuse(f"{where}: {(error.strerror or '').lower()}; {_PLACES[error.errno or 0]}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    return status
 
 
 def is_about_a_place(error: OSError) -> bool:
@@ -56,30 +69,24 @@ def is_about_a_place(error: OSError) -> bool:
     return error.errno is not None and error.errno in _PLACES
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow with its start-up messages kept off the screen.
+def _refuse(problem: str) -> int:
+    print(f"error: {problem}", file=sys.stderr)
+    return 2
 
-    TensorFlow's C++ side writes to file descriptor 2 before Python can filter anything, so
-    the descriptor is pointed at a temporary file during the import; should the import fail,
-    what was written is shown.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters comes as an exception
-    if "tensorflow" in sys.modules:
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as hidden:
-        screen = os.dup(2)
-        os.dup2(hidden.fileno(), 2)
-        try:
-            import tensorflow as tf
 
-            tf.get_logger().setLevel("ERROR")
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            hidden.seek(0)
-            os.write(screen, hidden.read())
-            raise
-        finally:
-            os.dup2(screen, 2)
-            os.close(screen)
+def _spelling(parser: argparse.ArgumentParser, argument: str) -> str:
+    """How the command line calls an argument: `--group-by` for `group_by`."""
+    option = f"--{argument.replace('_', '-')}"
+    for action in parser._actions:
+        if option in action.option_strings:
+            return option
+        if action.dest == argument:
+            return str(action.option_strings[-1] if action.option_strings else action.metavar or argument)
+    return argument
+
+
+def _has_lost_its_reader(descriptor: int) -> bool:
+    """Whether what reads from a pipe, `head` for one, has enough."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))

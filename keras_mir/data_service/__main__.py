@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import command_parser, count, port
+from keras_mir.command_line.run import run
 from pipelines.errors import UserError
 from pipelines.input.dispatcher import address_of, workers_of
 
+_WORK = "from keras_mir.data_service.__main__ import work; work()"
 _START_SECONDS = 60.0  # for workers to join
 _LOOK_SECONDS = 0.5  # between looks at them
 _HEARTBEAT_MS = 1000
@@ -26,28 +28,26 @@ _FORGET_MS = 5000  # what nobody reads any more, such as the validation examples
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _join(arguments) if arguments.join else _serve(arguments))
+    return run(parser(), lambda given: _join(given) if given.join else _serve(given), argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.data_service",
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "data_service",
         description="Start a tf.data service: a dispatcher, and workers that load and change examples for "
         "fit --data-service. It runs until Ctrl-C. Whoever reaches its ports can use it, and through it "
         "read this machine's files: keep them inside a network that you trust.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--workers",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="processes here (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=5050,
         metavar="N",
         help="0 for any free one (default: %(default)s)",
@@ -66,7 +66,6 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace) -> int:
     if _taken(arguments.port):
         raise UserError(f"--port {arguments.port}: taken; choose another one, or 0 for any that is free")
-    cli.import_tensorflow()
     import tensorflow as tf
 
     service = tf.data.experimental.service
@@ -139,7 +138,8 @@ class _Worker:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from keras_mir.data_service import work; work()", *self._arguments],
+            # -P: this process may have been started beside another package called pipelines.
+            [sys.executable, "-P", "-c", _WORK, *self._arguments],
             stdin=subprocess.PIPE,  # it ends when this process does, however that ends
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
@@ -161,7 +161,6 @@ class _Worker:
 def work() -> None:
     """A worker's life, in its process: serve until standard input ends."""
     dispatcher, host, port = sys.argv[1:]
-    cli.import_tensorflow()
     import tensorflow as tf
 
     service = tf.data.experimental.service
@@ -212,18 +211,6 @@ def _own_address(target: str) -> str:
     host, _, port = address_of(target, "--join").rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port))) as connection:
         return str(connection.getsockname()[0])
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 1000:
-        raise argparse.ArgumentTypeError(f"{text}: give a number from 1 to 999")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text}: give a number from 0 to 65535")
-    return int(text)
 
 
 if __name__ == "__main__":

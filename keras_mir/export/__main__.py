@@ -6,22 +6,22 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.run import run
 from keras_mir.export.formats import FORMATS
 from pipelines.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    arguments = parser().parse_args(argv)
-    return cli.run(lambda: _export(arguments))
+    return run(parser(), _export, argv)
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.export",
+    """The options of `export`."""
+    parser = command_parser(
+        "export",
         description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "model",
@@ -36,13 +36,7 @@ def parser() -> argparse.ArgumentParser:
         help="what a LiteRT or ONNX file answers to (default: serving_default)",
     )
     parser.add_argument("--name", default="", help="name of what is written (default: the model's)")
-    parser.add_argument(
-        "--models",
-        type=Path,
-        default=Path("saved_models"),
-        metavar="DIR",
-        help="folder of exported models (default: %(default)s)",
-    )
+    add_models_option(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -58,7 +52,6 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    cli.import_tensorflow()
     from keras_mir.export.export import export
     from keras_mir.models.trained_model import load
 

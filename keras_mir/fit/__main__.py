@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import REPORT_RECIPES
@@ -29,18 +30,16 @@ _OF_RUN = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 1 if an overfit check failed, 2 for a user's mistake."""
-    arguments = parser().parse_args(argv)
-    return cli.run(lambda: _fit(arguments))
+    return run(parser(), _fit, argv)
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of `fit`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.fit",
+    parser = command_parser(
+        "fit",
         usage="%(prog)s [RECIPE] [--data DIR] [--SETTING VALUE ...]",
         description="Train a model, evaluate it on held-out clips and export it for TF Serving. "
         "Without --data it trains on synthetic music that it generates itself.",
-        allow_abbrev=False,
     )
     parser.add_argument("recipe", nargs="?", help=f"a named recipe (default: {DEFAULT}); --list shows them")
     parser.add_argument("--list", action="store_true", help="show the named recipes and stop")
@@ -48,24 +47,8 @@ def parser() -> argparse.ArgumentParser:
         "--recipe", dest="recipe_file", type=Path, metavar="FILE", help="a recipe of your own (TOML)"
     )
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data", type=Path, metavar="DIR", help="prepared data, a folder of features, or of audio"
-    )
-    data.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
-    data.add_argument(
-        "--synced", action="store_true", help="the folder's features are beat-synchronous already"
-    )
-    data.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
-    data.add_argument(
-        "--cache-dir", type=Path, metavar="DIR", help="processed features (default: runs/.cache)"
-    )
-    data.add_argument(
-        "--jobs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that extract (default: all cores)",
-    )
+    add_data_options(data)
+    add_features_options(data)
     data.add_argument(
         "--data-service",
         default="",
@@ -73,18 +56,18 @@ def parser() -> argparse.ArgumentParser:
         help="load examples in the workers of a tf.data service (python -m keras_mir.data_service); the "
         "numbers are the same",
     )
-    run = parser.add_argument_group("run")
-    run.add_argument(
+    folder = parser.add_argument_group("run")
+    folder.add_argument(
         "--out", type=Path, metavar="RUN_DIR", help="folder of the run (default: runs/RECIPE-TIME)"
     )
-    run.add_argument(
+    folder.add_argument(
         "--export-dir", type=Path, default=Path("saved_models"), metavar="DIR", help="default: %(default)s"
     )
-    run.add_argument("--name", help="name of the exported model (default: the recipe's)")
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    run.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue a run that was stopped")
-    run.add_argument("--no-export", dest="export", action="store_false", help="write no SavedModel")
-    run.add_argument(
+    folder.add_argument("--name", help="name of the exported model (default: the recipe's)")
+    folder.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    folder.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue a run that was stopped")
+    folder.add_argument("--no-export", dest="export", action="store_false", help="write no SavedModel")
+    folder.add_argument(
         "--devices",
         type=lambda text: tuple(filter(None, text.split(","))),
         default=(),
@@ -105,29 +88,28 @@ def _fit(arguments: argparse.Namespace) -> int:
         print_recipes(OUR_RECIPES, REPORT_RECIPES, console)
         return 0
     _check(arguments)
-    cli.import_tensorflow()
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
     if arguments.resume:
-        run = Run.continued(arguments.resume, arguments.data_service, console)
-        model = run.resume()
+        job = Run.continued(arguments.resume, arguments.data_service, console)
+        model = job.resume()
     else:
         options = {name: getattr(arguments, name) for name in _OF_RUN}
-        run = Run(_recipe(arguments), arguments.data, **options, console=console)
-        if run.recipe.train.overfit_batches:
-            return _check_overfit(run, console)
-        model = run.train()
+        job = Run(_recipe(arguments), arguments.data, **options, console=console)
+        if job.recipe.train.overfit_batches:
+            return _check_overfit(job, console)
+        model = job.train()
     print_report(model.report, console)
-    places = {"report": run.folder.report, "logs": run.folder.logs}
-    if run.options.export:
+    places = {"report": job.folder.report, "logs": job.folder.logs}
+    if job.options.export:
         places["export"] = Path(model.report.model)
     _print_places(places, console)
     return 0
 
 
-def _check_overfit(run: Run, console: Console) -> int:
-    check = run.check_overfit()
+def _check_overfit(job: Run, console: Console) -> int:
+    check = job.check_overfit()
     batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
     console.print(
         f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "
@@ -135,7 +117,7 @@ def _check_overfit(run: Run, console: Console) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    _print_places({"curve": run.folder.curves, "logs": run.folder.logs}, console)
+    _print_places({"curve": job.folder.curves, "logs": job.folder.logs}, console)
     return 0 if check.passed else 1
 
 

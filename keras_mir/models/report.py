@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_mir import __version__
+from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, read_json, write_json
 from pipelines.errors import UserError
 

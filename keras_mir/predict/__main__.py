@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.run import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,16 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if all songs were answered, 1 if some failed, 2 for a user's mistake, 130 after Ctrl-C.
     """
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _predict(arguments))
+    return run(parser(), _predict, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.predict",
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "predict",
         description="Ask an exported model about songs of any format this machine decodes.",
         epilog="Answers go to standard output; what fails is told on standard error, and the others go on.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "songs",
@@ -45,13 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         help="name, NAME/VERSION or folder of an exported model (default: the only one)",
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--models",
-        type=Path,
-        default=Path("saved_models"),
-        metavar="DIR",
-        help="folder of exported models (default: %(default)s)",
-    )
+    add_models_option(place)
     place.add_argument(
         "--server",
         default="",
@@ -89,12 +80,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         curve=arguments.curve,
         plot=arguments.plot,
     )
-    try:
-        return predict_songs(request)
-    except BrokenPipeError:
-        # Whoever read, `head` for one, has enough; Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return predict_songs(request)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from keras_mir.client import ServingClient
-from keras_mir.command_line.run import import_tensorflow
 from keras_mir.models.folders import SAVED_MODEL, latest_version, read_description
 from keras_mir.predict.ask import Ask, ask_model, ask_server
 from pipelines.errors import UserError
@@ -46,12 +45,8 @@ def choose_exported(model: str, root: Path) -> Chosen:
     version = _find(model, root)
     spec = FeatureSpec.from_dict(read_description(version).get("feature_spec", {}))
 
-    def load() -> AbstractContextManager[Ask]:
-        import_tensorflow()
-        return ask_model(version)
-
     folder = version.resolve()
-    return Chosen(f"{folder.parent.name}/{folder.name}", spec, load)
+    return Chosen(f"{folder.parent.name}/{folder.name}", spec, partial(ask_model, version))
 
 
 def _find(model: str, root: Path) -> Path:
@@ -90,7 +85,6 @@ def choose_served(model: str, server: str) -> Chosen:
     if server.startswith("grpc://"):
         protocol, server = "grpc", server.removeprefix("grpc://")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what matters comes as an exception
-        import_tensorflow()
     with ServingClient(server, name, int(number) if number else None, protocol=protocol) as client:
         version = client.metadata().version
     # That version to the end, or a new one would answer for half of a song.

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import command_parser, names
+from keras_mir.command_line.run import run
 from pipelines.spec import FeatureSpec
 
 
@@ -22,18 +23,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if all clips were extracted, 1 if some failed, 2 for a user's mistake.
     """
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _prepare(arguments))
+    return run(parser(), _prepare, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     spec = FeatureSpec()
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.prepare",
+    parser = command_parser(
+        "prepare",
         description="Extract fused spectrograms (mel and chroma), beats and the beat-synchronous twin of "
         "every labelled clip, in the layout that `python -m keras_mir.fit --data` reads. After an "
         "interruption, run it again: clips that are done are skipped.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "audio_dir", type=Path, metavar="AUDIO_DIR", help="folder of audio files, at any depth"
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of GTZAN: the files of its artist-filtered split",
     )
     parser.add_argument(
-        "--targets", type=_names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
+        "--targets", type=names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
@@ -97,13 +96,6 @@ def _parser() -> argparse.ArgumentParser:
             option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
         )
     return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one column")
-    return names
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

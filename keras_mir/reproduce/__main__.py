@@ -6,24 +6,23 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.options import command_parser
+from keras_mir.command_line.run import run
 from pipelines.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 1 if an experiment failed, 2 for a user's mistake."""
-    arguments = _parser().parse_args(argv)
-    return cli.run(lambda: _reproduce(arguments))
+    return run(parser(), _reproduce, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_mir.reproduce",
+def parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "reproduce",
         usage="%(prog)s --out REPORT [--data DATA] [--only 5c,7b] [--quick]",
         description="Run every experiment of the published report, with its own settings and with our "
         "variants of them, and write one page: REPORT/index.html. Without --data it runs on synthetic music "
         "that it generates itself. After an interruption, run it again: what is done is not done twice.",
-        allow_abbrev=False,
     )
     parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder of the page")
     data = parser.add_argument_group("data")
@@ -89,7 +88,6 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         skip_bad=arguments.skip_bad,
         jobs=arguments.jobs,
     )
-    cli.import_tensorflow()
     from keras_mir.reproduce.runner import reproduce
 
     return reproduce(request, Console())

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_mir.command_line import run as cli
+from keras_mir.command_line.run import is_about_a_place
 from pipelines.errors import UserError
 
 
@@ -28,7 +28,7 @@ def attempt(work: Callable[[], object], log: Path) -> str:
     except UserError as error:
         return str(error)
     except Exception as error:  # whatever it is, the other experiments are not to blame
-        if isinstance(error, OSError) and cli.is_about_a_place(error):
+        if isinstance(error, OSError) and is_about_a_place(error):
             raise
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:

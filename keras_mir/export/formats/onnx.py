@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_mir.command_line.quiet import quiet
 from keras_mir.export.formats.one_file import Arrays, CannotConvert, OneFile, frozen
-from keras_mir.export.formats.quiet import quiet
 from pipelines.errors import ArgumentError
 
 DESCRIPTION = "keras_mir"

@@ -214,8 +214,6 @@ def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_pat
     export = """
         import sys
         from pathlib import Path
-        from keras_mir.command_line.run import import_tensorflow
-        import_tensorflow()
         from keras_mir.models.build import build_model
         from keras_mir.recipes.model_settings import ModelSettings
         from keras_mir.export.savedmodel import export_savedmodel

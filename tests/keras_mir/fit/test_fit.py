@@ -303,7 +303,7 @@ def test_list_shows_every_recipe(capsys):
 @pytest.mark.parametrize("module", ["fit", "evaluate", "prepare"])
 def test_help_needs_no_tensorflow(module):
     script = (
-        f"import sys, keras_mir.{module} as command\n"
+        f"import sys, keras_mir.{module}.__main__ as command\n"
         "try:\n    command.main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'tensorflow', 'keras', 'librosa', 'sklearn', 'matplotlib', 'pandas'}\n"
         "print(*sorted(heavy & set(sys.modules)))"

@@ -170,7 +170,7 @@ def test_several_models_are_named(predict, songs, hearing_models, tmp_path):
 
 def test_help_and_mistakes_import_no_tensorflow(songs):
     script = (
-        "import sys; from keras_mir.predict import main\n"
+        "import sys; from keras_mir.predict.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         f"assert main([{str(songs)!r}, '--models', '/nowhere']) == 2\n"

@@ -90,6 +90,6 @@ def test_a_command_asks_fit_for_the_very_same_recipe(name, quick):
     for one in planned(name, quick=quick):
         python, m, module, *words = shlex.split(one.command)
         assert (python, m, module) == ("python", "-m", "keras_mir.fit")
-        arguments = fit._parser().parse_args(words)
+        arguments = fit.parser().parse_args(words)
         assert fit._recipe(arguments) == one.recipe
         assert (arguments.seed, str(arguments.data), arguments.no_export) == (one.seed, "data", True)

@@ -451,7 +451,7 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(root, sent, exit_sta
 
 def test_help_is_there_without_tensorflow():
     code = (
-        "import sys; from keras_mir import serve\n"
+        "import sys; from keras_mir.serve import __main__ as serve\n"
         "try: serve.main(['--help'])\n"
         "except SystemExit: print('tensorflow' in sys.modules, 'starlette' in sys.modules)"
     )

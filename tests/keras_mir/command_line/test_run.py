@@ -1,0 +1,111 @@
+"""The runner of all commands: exit status, and mistakes in one line and the option's spelling."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_mir.command_line.run import run
+from keras_mir.recipes.flags import add_setting_flags
+from pipelines.errors import ArgumentError, UserError
+
+
+@pytest.fixture
+def parser():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("songs", nargs="*", metavar="SONG_OR_FOLDER")
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("-l", "--split-lists")
+    parser.add_argument("--recipe", dest="recipe_file")
+    add_setting_flags(parser)
+    return parser
+
+
+def raising(error):
+    def body(arguments):
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_body_gets_the_arguments_and_gives_the_status(parser, status):
+    def body(arguments):
+        assert (arguments.songs, arguments.split_lists) == (["a.wav"], "mine")
+        return status
+
+    assert run(parser, body, ["a.wav", "--split-lists", "mine"]) == status
+
+
+@pytest.mark.parametrize(
+    ("argument", "spelling"),
+    [
+        ("split_lists", "--split-lists"),
+        ("group_by", "--group-by"),
+        ("recipe_file", "--recipe"),
+        ("learning_rate", "--learning-rate"),
+        ("mixed_precision", "--mixed-precision"),
+        ("songs", "SONG_OR_FOLDER"),
+        ("model", "model"),
+        ("nothing_of_ours", "nothing_of_ours"),
+    ],
+)
+def test_an_argument_is_called_by_its_option(parser, capsys, argument, spelling):
+    assert run(parser, raising(ArgumentError(argument, "x", "there is none")), []) == 2
+    assert capsys.readouterr().err == f"error: {spelling} x: there is none\n"
+    assert run(parser, raising(ArgumentError(argument, None, "give one")), []) == 2
+    assert capsys.readouterr().err == f"error: {spelling}: give one\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UserError("a.wav: damaged; leave it out"), 2, "error: a.wav: damaged; leave it out\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/full/x"),
+            2,
+            "error: /full/x: no space left on device; free some space or choose another folder\n",
+        ),
+        (KeyboardInterrupt(), 130, "stopped\n"),
+    ],
+)
+def test_what_a_user_may_cause_is_one_line(parser, capsys, error, status, said):
+    assert run(parser, raising(error), []) == status
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "broken"), BrokenPipeError()])
+def test_what_is_not_the_users_keeps_its_traceback(parser, error):
+    with pytest.raises(type(error)):
+        run(parser, raising(error), [])
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_who_has_read_enough_ends_it_quietly(lines):
+    code = (
+        "import argparse, sys; from keras_mir.command_line.run import run\n"
+        f"def body(_):\n    sys.stdin.readline()\n    for n in range({lines}): print(n)\n    return 0\n"
+        "sys.exit(run(argparse.ArgumentParser(), body, []))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write(b"now\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
