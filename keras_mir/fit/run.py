@@ -33,7 +33,7 @@ from keras_mir.fit.describe import describe
 from keras_mir.fit.model import load_backbone
 from keras_mir.fit.overfit import overfit
 from keras_mir.fit.training import Training, train
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.report import ReportContext, TrainingSummary, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
@@ -251,8 +251,13 @@ def _export(request: FitRequest, data: Data, training: Training, description: di
         description=description,
         classes=data.classes or None,
         rebuild=lambda: for_serving(training.model),
-        hears=lambda model: AudioAnswers(
-            model, data.classes or None, request.recipe.input, train.frames, train.spec
+        hears=lambda model: AudioModel(
+            model,
+            data.classes or None,
+            request.recipe.input,
+            train.frames,
+            train.spec,
+            note_for(description["dataset"]),
         ),
         card=lambda signatures: model_card(request.name, description, signatures),
     )

@@ -11,7 +11,7 @@ import keras
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
 from keras_mir.export.savedmodel import latest_version, load_keras, read_description
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
@@ -37,11 +37,12 @@ class TrainedModel:
         """Genre names in index order, or None for an affect model."""
         return self.description["classes"] or None
 
-    def hears(self, model: keras.Model) -> AudioAnswers:
+    def hears(self, model: keras.Model) -> AudioModel:
         """What answers to sound with a model like this one."""
         recipe = Recipe.from_dict(self.description["recipe"], source=self.name)
         spec = FeatureSpec.from_dict(self.description["feature_spec"])
-        return AudioAnswers(model, self.classes, recipe.input, self.description["frames"], spec)
+        note = note_for(self.description.get("dataset", {}))
+        return AudioModel(model, self.classes, recipe.input, self.description["frames"], spec, note)
 
 
 def find_trained(place: str, root: Path) -> TrainedModel:

@@ -10,7 +10,7 @@ const WINDOW_SECONDS = 30; // what a model answers for
 const MOST_WINDOWS = 10; // asked about at once: 70 MB of JSON, and servers have limits
 const LONGEST_MINUTES = 60; // an hour takes more than a gigabyte once it is decoded
 const RECORDING_SECONDS = 120;
-const SILENCE = 2 ** -16; // what never gets above it has nothing to judge
+const SILENCE = 2 ** -16; // what never gets above it has nothing to analyse
 
 const FFT_SECONDS = 2048 / 22050; // about, as it is a power of two
 const BANDS = 128;

@@ -20,13 +20,13 @@ PNG = b"\x89PNG"
 
 
 @pytest.fixture
-def predict(monkeypatch, capsys, hearing_models, ask_tiny):
+def predict(monkeypatch, capsys, audio_models, ask_tiny):
     """Runs the command on the model `tiny`, which is loaded once for all; exit status, output, errors."""
     monkeypatch.setattr("keras_mir.predict.choose.ask_model", lambda _: nullcontext(ask_tiny))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        status = main(["--models", str(hearing_models), *map(str, arguments)])
+        status = main(["--models", str(audio_models), *map(str, arguments)])
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -157,9 +157,9 @@ def test_mistakes_are_one_line(predict, songs, tmp_path, arguments, reason):
     assert reason in err
 
 
-def test_several_models_are_named(predict, songs, hearing_models, tmp_path):
+def test_several_models_are_named(predict, songs, audio_models, tmp_path):
     for name in ("one", "two"):
-        shutil.copytree(hearing_models / "tiny", tmp_path / name)
+        shutil.copytree(audio_models / "tiny", tmp_path / name)
     status, _, err = predict(songs, "--models", tmp_path)
     assert status == 2
     assert err == f"error: {tmp_path}: has one, two; choose one with --model\n"

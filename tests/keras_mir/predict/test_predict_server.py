@@ -28,14 +28,14 @@ def predict(monkeypatch, capsys, ask_tiny):
     return run
 
 
-def test_same_output_as_on_this_machine(predict, serving, hearing_models, songs, tmp_path):
+def test_same_output_as_on_this_machine(predict, serving, audio_models, songs, tmp_path):
     pytest.importorskip("tensorflow_serving")
     music = tmp_path / "music"
     shutil.copytree(songs, music)
     (music / "aa.mp3").write_text("no music")
     forms = (("--json", "--curve"), ("--csv",), ())
-    here = {form: predict(music, "--models", hearing_models, *form) for form in forms}
-    with serving(hearing_models) as running:
+    here = {form: predict(music, "--models", audio_models, *form) for form in forms}
+    with serving(audio_models) as running:
         for server in (running.server.rest_address, f"grpc://{running.server.grpc_address}"):
             for form in forms:
                 there = predict(music, "--server", server, "--model", "tiny", *form)
@@ -59,8 +59,8 @@ def test_models_that_are_not_served(predict, serving, put_version, songs, tmp_pa
             assert reason in err
 
 
-def test_a_request_too_large_fails_alone(predict, serving, hearing_models, songs):
-    with serving(hearing_models, request_bytes=800_000) as running:
+def test_a_request_too_large_fails_alone(predict, serving, audio_models, songs):
+    with serving(audio_models, request_bytes=800_000) as running:
         status, out, err = predict(songs, "--server", running.server.rest_address, "--model", "tiny", "--csv")
     assert status == 1
     assert [line.split(",")[0] for line in out.splitlines()[1:]] == [
@@ -82,7 +82,7 @@ def test_nobody_there(predict, songs):
     assert "not an address" in predict(songs, "--server", "somewhere", "--model", "tiny")[2]
 
 
-def test_a_server_that_goes_leaves_the_answers_it_gave(predict, ask_tiny, hearing_models, songs, monkeypatch):
+def test_a_server_that_goes_leaves_the_answers_it_gave(predict, ask_tiny, audio_models, songs, monkeypatch):
     requests = []
 
     def ask(files):
@@ -93,7 +93,7 @@ def test_a_server_that_goes_leaves_the_answers_it_gave(predict, ask_tiny, hearin
 
     monkeypatch.setattr("keras_mir.predict.choose.ask_model", lambda _: nullcontext(ask))
     monkeypatch.setattr("keras_mir.predict.predict_songs.Predictor", partial(Predictor, batch_seconds=1))
-    status, out, err = predict(songs, "--models", hearing_models, "--csv")
+    status, out, err = predict(songs, "--models", audio_models, "--csv")
     assert status == 2
     assert [line.split(",")[0] for line in out.splitlines()[1:]] == [str(songs / "a.flac")]
     assert err == "error: there: it is gone; see its log\n"

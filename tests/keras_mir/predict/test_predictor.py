@@ -37,7 +37,7 @@ class Listener:
             levels[row, :count] = [np.abs(piece).max() for piece in pieces]
         silent = levels.max(axis=1) == 0
         return {
-            "error": np.where(silent, "silent: there is nothing to judge", ""),
+            "error": np.where(silent, "silent: there is nothing to analyse", ""),
             "windows": np.where(silent, 0, counts),
             "window_starts": starts,
             "level": levels.mean(axis=1),
@@ -82,8 +82,8 @@ def test_array_file_and_folder_agree(predictor, songs):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_folder_of_a_model_is_loaded(hearing_models, songs, predictor):
-    with Predictor(hearing_models / "tiny") as loaded:
+def test_a_folder_of_a_model_is_loaded(audio_models, songs, predictor):
+    with Predictor(audio_models / "tiny") as loaded:
         assert same(loaded.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
 
 
@@ -135,7 +135,7 @@ def test_silent_stretches_of_a_song_have_no_say():
     assert answer.affect["level"] == pytest.approx(0.5)
     assert answer.duration == 240
     assert [window.end for window in answer.windows] == [30, 60, 210, 240]
-    with pytest.raises(UserError, match=r"^samples: silent: there is nothing to judge; leave it out$"):
+    with pytest.raises(UserError, match=r"^samples: silent: there is nothing to analyse; leave it out$"):
         predictor.predict_array(minutes(0, 0, 0), RATE)
 
 
@@ -171,8 +171,8 @@ def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
         f"{tmp_path}/a-nan.wav: has samples that are NaN or infinite; export the audio again",
         "",
         f"{tmp_path}/c-empty.wav: without a single sample; leave it out",
-        f"{tmp_path}/d-short.wav: shorter than 0.5 s: there is too little to judge; leave it out",
-        f"{tmp_path}/e-silent.wav: silent: there is nothing to judge; leave it out",
+        f"{tmp_path}/d-short.wav: shorter than 0.5 s: there is too little to analyse; leave it out",
+        f"{tmp_path}/e-silent.wav: silent: there is nothing to analyse; leave it out",
         reasons[5],
         "",
         f"{tmp_path}/missing.wav: no such file or directory; check the file",

@@ -23,7 +23,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from keras_mir.export.savedmodel import export_savedmodel
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.build import build_model
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
@@ -51,7 +51,7 @@ def export(
         spec=spec,
         feature="mel",
     )
-    answers = (lambda built: AudioAnswers(built, classes, settings, None, spec)) if hears else None
+    answers = (lambda built: AudioModel(built, classes, settings, None, spec)) if hears else None
     export_savedmodel(model, root, name, description={}, classes=classes, hears=answers)
 
 
@@ -303,7 +303,7 @@ def test_what_the_model_refuses_is_said_in_its_place(visit, tmp_path):
     visit.choose(write_wav(tmp_path / "silence.wav", np.zeros(3 * RATE)))
     problems = visit.page.get_by_role("alert")
     expect(problems).to_have_text(
-        ["affect: silent: there is nothing to judge", "genre: silent: there is nothing to judge"],
+        ["affect: silent: there is nothing to analyse", "genre: silent: there is nothing to analyse"],
         timeout=ANSWERED,
     )
 
