@@ -20,15 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if all songs were answered, 1 if some failed, 2 for a user's mistake, 130 after Ctrl-C.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     return cli.run(lambda: _predict(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line's arguments, named as those of `predict_songs`."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_mir.predict",
-        description="Ask an exported model about songs of any format this machine decodes.",
-        epilog="Answers go to standard output; what fails is told on standard error, and the others go on.",
+        description="Predict genre or affect of songs, of any format this machine decodes, with an exported "
+        "model.",
+        epilog="Answers go to standard output. A song that fails is named on standard error, and the others "
+        "go on.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -56,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         "--server",
         default="",
         metavar="HOST:PORT",
-        help="ask the model that TF Serving, or keras_mir.serve, has under that name, over REST, or over "
-        "gRPC with grpc://HOST:PORT",
+        help="predict with the model that TF Serving, or keras_mir.serve, has under that name, over REST, or "
+        "over gRPC with grpc://HOST:PORT",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -71,26 +74,16 @@ def _parser() -> argparse.ArgumentParser:
         help="leave out songs whose file is in --out, by this model: go on where a run stopped",
     )
     parser.add_argument("--curve", action="store_true", help="add the values of every window of a song")
+    parser.set_defaults(form="table")
     parser.add_argument("--plot", action="store_true", help="put a picture of every song into --out")
     return parser
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from keras_mir.predict.predict_songs import PredictRequest, predict_songs
+    from keras_mir.predict.songs import predict_songs
 
-    request = PredictRequest(
-        songs=tuple(arguments.songs),
-        model=arguments.model,
-        models=arguments.models,
-        server=arguments.server,
-        form=arguments.form or "table",
-        out=arguments.out,
-        skip_existing=arguments.skip_existing,
-        curve=arguments.curve,
-        plot=arguments.plot,
-    )
     try:
-        return predict_songs(request)
+        return predict_songs(**vars(arguments))
     except BrokenPipeError:
         # Whoever read, `head` for one, has enough; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -86,12 +86,12 @@ def audio_models(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ask_tiny(audio_models):
+def answer_tiny(audio_models):
     """The model `tiny`, loaded."""
-    from keras_mir.predict.ask import ask_model
+    from keras_mir.predict.models import open_exported
 
-    with ask_model(audio_models / "tiny" / "1") as ask:
-        yield ask
+    with open_exported(audio_models / "tiny" / "1") as answer_wav:
+        yield answer_wav
 
 
 @pytest.fixture(scope="session")

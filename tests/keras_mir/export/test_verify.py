@@ -85,6 +85,7 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_mo
             audio_models / "tiny" / "1", [("audio", {"audio": files}), ("embedding", features)]
         )
     assert [bool(error) for error in served[0]["error"]] == [True, True, False, False, False]
+    assert list(served[0]["note"]) == [b""] * 5  # trained on nothing, so not on generated music
     assert served[1]["embedding"].shape == (1, 16)
 
 

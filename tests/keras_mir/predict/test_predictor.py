@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.client.status import Code
-from keras_mir.predict.predictor import Failure, Predictor
+from keras_mir.models.prediction import Failure
+from keras_mir.predict.predictor import Predictor
 from pipelines.errors import UserError
 from pipelines.extraction.audio_files import decode
 
@@ -56,8 +58,8 @@ def minutes(*levels: float) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def predictor(ask_tiny):
-    return Predictor(ask_tiny)
+def predictor(answer_tiny):
+    return Predictor(answer_tiny)
 
 
 def same(one, other) -> bool:
@@ -87,14 +89,35 @@ def test_a_folder_of_a_model_is_loaded(audio_models, songs, predictor):
         assert same(loaded.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
 
 
-def test_a_long_song_has_the_answers_of_its_windows(predictor, ask_tiny):
+def test_a_trained_model_needs_no_export(answer_tiny, songs, predictor):
+    class Trained:
+        def audio_model(self):
+            return SimpleNamespace(answer_wav=answer_tiny)
+
+    assert same(Predictor(Trained()).predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
+
+
+def test_what_the_model_says_of_itself_is_in_the_prediction(predictor, songs):
+    listener = Listener()
+
+    def noted(files):
+        return {**listener(files), "note": np.full(len(files), "not for you")}
+
+    assert Predictor(noted).predict_array(minutes(0, 0.5), RATE).note == "not for you"
+    assert (
+        Predictor(listener).predict_array(minutes(0.5), RATE).note == ""
+    )  # exported before there were notes
+    assert predictor.predict_file(songs / "a.flac").note == ""
+
+
+def test_a_long_song_has_the_answers_of_its_windows(predictor, answer_tiny):
     random = np.random.default_rng(0)
     song = (random.normal(size=75 * 8000) * np.linspace(0.01, 0.3, 75 * 8000)).astype(np.float32)
     song = song.reshape(75, 8000) * (1 + 3 * (np.arange(8000) % 4000 < 400))  # 120 BPM
     song = song.reshape(-1)
     whole = predictor.predict_array(song, 8000)
     assert [round(window.start, 1) for window in whole.windows] == [0, 22.5, 45]
-    cut = Predictor(ask_tiny, longest_seconds=60).predict_array(song, 8000)
+    cut = Predictor(answer_tiny, longest_seconds=60).predict_array(song, 8000)
     # What is left after the first window is 45 s, in two.
     assert [round(window.start, 1) for window in cut.windows] == [0, 30, 45]
     assert cut.windows[-1].end == pytest.approx(75)
@@ -222,7 +245,7 @@ def test_a_server_that_is_gone_ends_it(tmp_path):
 
 
 def test_models_of_others_are_refused():
-    with pytest.raises(UserError, match=r"without error, window_starts, windows; ask a model exported by"):
+    with pytest.raises(UserError, match=r"without error, window_starts, windows; take one exported by"):
         Predictor(lambda files: {"genre": np.array(["Jazz"])}).predict_array(minutes(0.5), RATE)
 
 
