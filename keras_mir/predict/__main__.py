@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--json", dest="form", action="store_const", const="json", help="print a JSON object a line"
     )
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV with a header")
+    parser.set_defaults(form="table")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a JSON file a song there")
     parser.add_argument(
         "--skip-existing",
@@ -74,7 +75,6 @@ def parser() -> argparse.ArgumentParser:
         help="leave out songs whose file is in --out, by this model: go on where a run stopped",
     )
     parser.add_argument("--curve", action="store_true", help="add the values of every window of a song")
-    parser.set_defaults(form="table")
     parser.add_argument("--plot", action="store_true", help="put a picture of every song into --out")
     return parser
 

@@ -16,22 +16,20 @@ from keras_mir.models.prediction import Prediction
 from pipelines.extraction.audio_files import decode_parts
 from pipelines.spec import FeatureSpec
 
+_COLUMNS = 1500  # about the most of a picture
 _FRAMES_AT_ONCE = 1024
 _FLOOR = 1e-10  # of the power, as in librosa
 _MOST_CLASSES = 12  # shown, the likeliest
 _LINES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
-def mel_overview(
-    path: Path, duration: float, spec: FeatureSpec, columns: int = 1500
-) -> tuple[np.ndarray, np.ndarray]:
+def mel_overview(path: Path, duration: float, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
     """Decode a song a little at a time and average the power of neighbouring frames.
 
     Args:
         path: An audio file.
         duration: Its length in seconds.
         spec: What the spectrogram is made with.
-        columns: About the most there may be.
 
     Returns:
         float32 `(n_mels, columns)` in dB below the loudest, and where columns begin and end, in
@@ -40,7 +38,7 @@ def mel_overview(
     Raises:
         UserError: If the file cannot be decoded.
     """
-    per_column = max(1, math.ceil(duration * spec.frame_rate / columns))
+    per_column = max(1, math.ceil(duration * spec.frame_rate / _COLUMNS))
     frames = math.ceil(_FRAMES_AT_ONCE / per_column) * per_column  # so that a part is whole columns
     pooled = []
     for samples, rate in decode_parts(path, frames / spec.frame_rate):

@@ -43,7 +43,7 @@ class Trained(Protocol):
     """A trained model that has not been exported."""
 
     def audio_model(self) -> AudioModel:
-        """What answers to sound with it."""
+        """The model, as it answers to sound."""
 
 
 class Predictor:
@@ -262,8 +262,8 @@ def _cut(samples: np.ndarray, rate: int) -> Iterator[Sound]:
     if not 0 < rate < 2**31:
         raise ArgumentError("rate", rate, "give it in Hz, such as 44100")
     step = round(WINDOW_SECONDS * rate)
-    for start in range(0, max(channels.shape[1], 1), step):
-        yield Sound(channels[:, start : start + step], rate)
+    starts = range(0, max(channels.shape[1], 1), step)
+    return (Sound(channels[:, start : start + step], rate) for start in starts)
 
 
 def _parts_of_all(songs: Iterable[_Song], longest_seconds: float) -> Iterator[_Part | _End]:
@@ -311,7 +311,7 @@ def _batches(items: Iterable[_Part | _End], seconds: float) -> Iterator[list[_Pa
 
 
 def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Answer:
-    """One clip's share of a batch's outputs."""
+    """A part's share of a batch's outputs."""
     if missing := {"error", "windows", "window_starts"} - outputs.keys():
         raise UserError(
             f"the model's answer is without {', '.join(sorted(missing))}; take one exported by keras_mir"

@@ -13,7 +13,7 @@ from keras_mir.client import ServingError
 from keras_mir.client.status import Code
 from keras_mir.models.prediction import Failure
 from keras_mir.predict.predictor import Predictor
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import decode
 
 RATE = 1000  # Hz; the least that is allowed, so that minutes are small
@@ -214,7 +214,7 @@ def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
         (np.ones(1000, np.int16), RATE, "dtype int16: give floats"),
         (np.ones((1000, 2)), RATE, "more channels than samples"),
         (np.ones((1, 1, 1000)), RATE, "shape"),
-        (np.ones(1000), 0, "rate 0: give it in Hz"),
+        (np.ones(1000), 0, "^rate 0: give it in Hz"),
         (np.array([np.inf, -np.inf] * 500).reshape(2, 500), RATE, "NaN or infinite"),
         (np.zeros(0), RATE, "without a single sample"),
     ],
@@ -250,5 +250,5 @@ def test_models_of_others_are_refused():
 
 
 def test_windows_are_not_cut():
-    with pytest.raises(UserError, match=r"longest_seconds 50: give 60 or more"):
+    with pytest.raises(ArgumentError, match=r"^longest_seconds 50: give 60 or more$"):
         Predictor(Listener(), longest_seconds=50)
