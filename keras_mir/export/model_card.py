@@ -34,6 +34,7 @@ _TENSORS = {
     "classes": (("batch", "classes"), "the names of the classes, in the order of the probabilities"),
     "embedding": (("batch", "size"), "what the model makes of a clip before it decides"),
     "error": (("batch",), "why there is no answer; empty where there is one"),
+    "note": (("batch",), "what to know of the model, with every answer; empty if there is nothing"),
     "windows": (("batch",), "how many windows a clip was cut into"),
     "window_starts": (("batch", "windows"), "where they start, in seconds"),
     "window_probabilities": (("batch", "windows", "classes"), "of each class in each window"),

@@ -21,7 +21,7 @@ from keras_mir.export.model_card import MODEL_CARD, model_card
 from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import verify
 from keras_mir.export.warmup import write_warmup
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.folders import (
     DESCRIPTION,
     KERAS_MODEL,
@@ -71,7 +71,7 @@ def export_savedmodel(
     description: dict[str, Any],
     classes: Sequence[str] | None,
     rebuild: Callable[[], keras.Model] | None = None,
-    audio_model: Callable[[keras.Model], AudioAnswers] | None = None,
+    audio_model: Callable[[keras.Model], AudioModel] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Path:
     """Write `root/name/<version>/`, checked and at once.
@@ -85,7 +85,7 @@ def export_savedmodel(
     name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
-    files; see `AudioAnswers` for what they give. `assets.extra` holds requests of each, which TF Serving
+    files; see `AudioModel` for what they give. `assets.extra` holds requests of each, which TF Serving
     runs before it serves the model.
 
     Args:
@@ -149,7 +149,7 @@ def _write(
     folder: Path,
     name: str,
     classes: Sequence[str] | None,
-    answers: AudioAnswers | None,
+    answers: AudioModel | None,
 ) -> None:
     archive = keras.export.ExportArchive()
     archive.track(model)

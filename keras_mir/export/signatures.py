@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE
 
 
@@ -26,7 +26,7 @@ class Signature:
 
 
 def signatures(
-    model: keras.Model, classes: Sequence[str] | None, answers: AudioAnswers | None
+    model: keras.Model, classes: Sequence[str] | None, answers: AudioModel | None
 ) -> dict[str, Signature]:
     """All signatures of a model by name, `serving_default` first.
 

@@ -15,7 +15,7 @@ import soundfile
 import tensorflow as tf
 
 from keras_mir.export.fresh_process import FreshProcess
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE
 from pipelines.errors import UserError
 from pipelines.synthetic.render import render_clip
@@ -54,7 +54,7 @@ class Check(Batch):
     tolerance: float
 
 
-def verify(path: Path, model: keras.Model, process: FreshProcess, answers: AudioAnswers | None) -> None:
+def verify(path: Path, model: keras.Model, process: FreshProcess, answers: AudioModel | None) -> None:
     """Compare an exported model, in a process without this package, with the Keras model it came from.
 
     Features are noise over the range of dB values and silence, clips of different lengths in one batch
@@ -130,7 +130,7 @@ def sound_batches() -> Iterator[Batch]:
     yield Batch("audio", {"audio": np.array(list(files.values()), object)}, tuple(files))
 
 
-def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioAnswers | None) -> list[Check]:
+def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioModel | None) -> list[Check]:
     """What the Keras model in Python answers to `batches`; `answers` where they are of sound."""
     outputs = {**model.output, "embedding": model.get_layer("embedding").output}
     both = keras.Model(model.input, outputs)

@@ -1,16 +1,18 @@
-"""A trained model that is asked with sound."""
+"""A trained model that answers to sound."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd, Resample
-from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, RESERVED, SILENCE
+from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE
+from keras_mir.models.report import Dataset
 from keras_mir.models.windows import Windows, by_clip, cut
-from pipelines.errors import UserError
+from keras_mir.recipes.outputs import check_targets
 from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
 from pipelines.settings import InputSettings
 from pipelines.source import padding_values
@@ -22,15 +24,26 @@ _NO_BEAT = -1.0  # fills up beat times
 Outputs = dict[str, tf.Tensor]
 
 
-class AudioAnswers(tf.Module):
-    """Turns sound into answers: resampling, windows, features, model, and the mean over windows.
+def note_for(dataset: Dataset) -> str:
+    """What to say with every answer of a model trained on a data set; empty for recorded music.
+
+    Args:
+        dataset: Which.
+    """
+    said = "trained on generated music: what it says of recorded music means nothing"
+    return said if dataset.synthetic else ""
+
+
+class AudioModel(tf.Module):
+    """Sound in, answers out: resampling, windows, features, model, and the mean over windows.
 
     Args:
         model: A model of `keras_mir.models`.
         classes: Genre names in index order, or None for an affect model.
         settings: The input settings of its recipe.
-        frames: Steps the model reads, or None for any number.
+        frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
+        note: What to say with every answer; see `note_for`.
 
     Raises:
         UserError: If an affect target has the name of another output.
@@ -43,14 +56,12 @@ class AudioAnswers(tf.Module):
         settings: InputSettings,
         frames: int | None,
         spec: FeatureSpec,
+        note: str = "",
     ) -> None:
         super().__init__()
-        for name in model.output:
-            if name in RESERVED or name.startswith("window_"):
-                raise UserError(
-                    f"target {name!r}: a served model has another output of that name; rename the column"
-                )
+        check_targets(() if classes is not None else model.output)
         self.model = model
+        self._note = note
         self._classes = list(classes) if classes is not None else None
         self._frames = frames
         self._fill = padding_values(settings, spec)
@@ -71,6 +82,10 @@ class AudioAnswers(tf.Module):
             autograph=False,
         )
 
+        self._answer_wav = tf.function(
+            self.from_wav, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
+
     def from_waveform(self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> Outputs:
         """Answer for sound of one channel.
 
@@ -81,13 +96,14 @@ class AudioAnswers(tf.Module):
 
         Returns:
             Outputs by name, the first axis the batch. All have `error`, a string that is empty
-            where there is an answer; `windows`, the number of windows, and `window_starts`
-            `(batch, most windows)` in seconds. A genre model has `genre`, `classes` and
-            `probabilities` `(batch, n_classes)`, the mean over windows, and `window_probabilities`
-            `(batch, most windows, n_classes)`; an affect model each target `(batch,)` and
-            `window_<target>`. A beat-synchronous model has `tempo` in beats per minute,
-            `beat_times` `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where
-            there is no answer numbers are 0, and what lies past a clip's windows is 0.
+            where there is an answer; `note`, what to know of the model, or an empty string;
+            `windows`, the number of windows, and `window_starts` `(batch, most windows)` in seconds.
+            A genre model has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
+            over windows, and `window_probabilities` `(batch, most windows, n_classes)`; an affect
+            model each target `(batch,)` and `window_<target>`. A beat-synchronous model has `tempo`
+            in beats per minute, `beat_times` `(batch, most beats)` in seconds, then -1, and
+            `beat_counts`. Where there is no answer numbers are 0, and what lies past a clip's
+            windows is 0.
         """
         lengths = tf.minimum(lengths, tf.shape(waveform)[1])
         return self._answer(waveform, lengths, rate, tf.zeros_like(lengths, tf.string))
@@ -119,6 +135,22 @@ class AudioAnswers(tf.Module):
         )
         return self._answer(waveform.to_tensor(), lengths, rate, problem)
 
+    def answer_wav(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Answer for WAV files as the exported model does.
+
+        Args:
+            files: The bytes of each.
+
+        Returns:
+            As `from_waveform`, in arrays; strings as str.
+        """
+        outputs = self._answer_wav(tf.constant(list(files), tf.string))
+        arrays = {name: value.numpy() for name, value in outputs.items()}
+        return {
+            name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
+            for name, value in arrays.items()
+        }
+
     def _answer_mono(
         self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, problem: tf.Tensor
     ) -> Outputs:
@@ -133,6 +165,7 @@ class AudioAnswers(tf.Module):
         answers = self._answer_windows(samples, windows)
         outputs = {
             "error": problem,
+            "note": tf.fill(tf.shape(problem), self._note),
             "windows": tf.where(good, windows.counts, 0),
             "window_starts": by_clip(self._seconds(windows.start), windows).to_tensor(),
         }
@@ -217,10 +250,10 @@ def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Te
     # The last that holds is what is said, so the more basic ones come last.
     problem = tf.zeros_like(lengths, tf.string)
     for holds, message in (
-        (loudest < SILENCE, "silent: there is nothing to judge"),
+        (loudest < SILENCE, "silent: there is nothing to analyse"),
         (tf.logical_not(finite), "samples that are NaN or infinite"),
         (seconds > MAX_SECONDS, f"longer than {MAX_SECONDS / 60:.0f} minutes: send it in parts"),
-        (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to judge"),
+        (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to analyse"),
         (tf.logical_not(known), f"a sample rate outside {MIN_RATE} to {MAX_RATE} Hz"),
     ):
         problem = tf.where(holds, message, problem)

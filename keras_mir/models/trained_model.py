@@ -18,7 +18,7 @@ from keras import Model
 from keras.models import load_model
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
 from keras_mir.models.json_file import from_json, plain, read_json
 from keras_mir.models.report import Dataset, Report, report_from_dict, report_to_dict
@@ -187,14 +187,19 @@ class TrainedModel:
         file = RunFolder(self.folder).history
         return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
 
-    def audio_model(self, model: Model | None = None) -> AudioAnswers:
+    def audio_model(self, model: Model | None = None) -> AudioModel:
         """What answers to sound: resampling, features, and the model in one.
 
         Args:
             model: A twin of this model to put in its place, such as one built anew for export.
         """
-        return AudioAnswers(
-            model or self.keras, self.classes or None, self.recipe.input, self.frames, self.feature_spec
+        return AudioModel(
+            model or self.keras,
+            self.classes or None,
+            self.recipe.input,
+            self.frames,
+            self.feature_spec,
+            note_for(self.description.dataset),
         )
 
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:

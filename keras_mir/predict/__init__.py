@@ -1,1 +1,1 @@
-"""What a model says of songs."""
+"""Genre and affect of songs, predicted by a trained model."""

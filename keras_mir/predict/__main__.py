@@ -23,10 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line's arguments, named as those of `predict_songs`."""
     parser = command_parser(
         "predict",
-        description="Ask an exported model about songs of any format this machine decodes.",
-        epilog="Answers go to standard output; what fails is told on standard error, and the others go on.",
+        description="Predict genre or affect of songs, of any format this machine decodes, with an exported "
+        "model.",
+        epilog="Answers go to standard output. A song that fails is named on standard error, and the others "
+        "go on.",
     )
     parser.add_argument(
         "songs",
@@ -47,14 +50,15 @@ def parser() -> argparse.ArgumentParser:
         "--server",
         default="",
         metavar="HOST:PORT",
-        help="ask the model that TF Serving, or keras_mir.serve, has under that name, over REST, or over "
-        "gRPC with grpc://HOST:PORT",
+        help="predict with the model that TF Serving, or keras_mir.serve, has under that name, over REST, or "
+        "over gRPC with grpc://HOST:PORT",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--json", dest="form", action="store_const", const="json", help="print a JSON object a line"
     )
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV with a header")
+    parser.set_defaults(form="table")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a JSON file a song there")
     parser.add_argument(
         "--skip-existing",
@@ -67,20 +71,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from keras_mir.predict.predict_songs import PredictRequest, predict_songs
+    from keras_mir.predict.songs import predict_songs
 
-    request = PredictRequest(
-        songs=tuple(arguments.songs),
-        model=arguments.model,
-        models=arguments.models,
-        server=arguments.server,
-        form=arguments.form or "table",
-        out=arguments.out,
-        skip_existing=arguments.skip_existing,
-        curve=arguments.curve,
-        plot=arguments.plot,
-    )
-    return predict_songs(request)
+    return predict_songs(**vars(arguments))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Songs in, answers out: a model asked from Python.
+"""Songs in, predictions out.
 
     with Predictor("saved_models/lstm-beat-mel") as predictor:
         print(predictor.predict_file("song.mp3").genre)
@@ -8,42 +8,53 @@ Songs are decoded here, whatever they are, and go to the model's signature `audi
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
+import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import SILENCE, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
-from keras_mir.predict.ask import Ask, ask_model, to_wav
-from keras_mir.predict.songs import find_songs
-from pipelines.errors import UserError
-from pipelines.extraction.audio_files import Sound, decode_parts
+from keras_mir.predict.models import AnswerWav, open_exported
+from pipelines.errors import ArgumentError, UserError
+from pipelines.extraction.audio_files import AUDIO_SUFFIXES, Sound, audio_files, decode_parts
 
-__all__ = ["Ask", "Failure", "Prediction", "Predictor", "Window"]
+if TYPE_CHECKING:
+    from keras_mir.models.audio_model import AudioModel
 
 Progress = Callable[[int, int], None]
 
-LONGEST_SECONDS = 300.0  # asked about at once: 77 MB of JSON at 48 kHz, and servers have limits
-BATCH_SECONDS = 120.0  # of audio, each clip counted as the longest, which is what a model makes of it
+LONGEST_SECONDS = 300.0  # sent at once: 77 MB of JSON at 48 kHz, and servers have limits
+BATCH_SECONDS = 120.0  # of audio, each song counted as the longest, which is what a model makes of it
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
 
 
+@runtime_checkable
+class Trained(Protocol):
+    """A trained model that has not been exported."""
+
+    def audio_model(self) -> AudioModel:
+        """The model, as it answers to sound."""
+
+
 class Predictor:
-    """A model, asked about songs of any length, rate and number of channels.
+    """Predicts songs of any length, rate and number of channels.
 
     Args:
         model: `saved_models/NAME` (its newest version) or `saved_models/NAME/VERSION`, which is loaded;
-            or what `ask_server` gives.
-        longest_seconds: The longest piece to ask about at once, at least two windows. Longer songs are
-            cut where a window ends, and the answers joined.
-        batch_seconds: About how much audio to ask about at once where songs are shorter.
+            a trained model; or what answers WAV files, as `open_served` gives it.
+        longest_seconds: The longest piece to send to the model at once, at least two windows. Longer
+            songs are cut where a window ends, and the answers joined.
+        batch_seconds: About how much audio to send at once where songs are shorter.
 
     Raises:
         UserError: If there is no such model, or it is damaged.
@@ -51,20 +62,22 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Ask,
+        model: str | Path | Trained | AnswerWav,
         *,
         longest_seconds: float = LONGEST_SECONDS,
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         if longest_seconds < 2 * WINDOW_SECONDS:
-            raise UserError(f"longest_seconds {longest_seconds}: give {2 * WINDOW_SECONDS:.0f} or more")
+            raise ArgumentError("longest_seconds", longest_seconds, f"give {2 * WINDOW_SECONDS:.0f} or more")
         self._longest_seconds = longest_seconds
         self._batch_seconds = batch_seconds
         self._stack = ExitStack()
         if isinstance(model, str | Path):
-            self._ask: Ask = self._stack.enter_context(ask_model(latest_version(Path(model))))
+            self._answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
+        elif isinstance(model, Trained):
+            self._answer_wav = model.audio_model().answer_wav
         else:
-            self._ask = model
+            self._answer_wav = model
 
     def __enter__(self) -> Predictor:
         return self
@@ -77,22 +90,22 @@ class Predictor:
         self._stack.close()
 
     def predict_array(self, samples: np.ndarray, rate: int) -> Prediction:
-        """Answer for samples.
+        """Predict samples.
 
         Args:
             samples: float `(n,)` or `(channels, n)`, from -1 to 1.
             rate: In Hz.
 
         Raises:
-            UserError: If the samples cannot be judged; the message says why.
+            UserError: If there is no answer for the samples; the message says why.
         """
         return self._only_one(None, _cut(samples, rate))
 
     def predict_file(self, path: str | Path) -> Prediction:
-        """Answer for a file of any kind that this machine decodes.
+        """Predict a file of any kind that this machine decodes.
 
         Raises:
-            UserError: If the file cannot be decoded or judged; the message says why.
+            UserError: If the file cannot be decoded, or has no answer; the message says why.
         """
         path = Path(path)
         return self._only_one(path, decode_parts(path, WINDOW_SECONDS))
@@ -100,7 +113,7 @@ class Predictor:
     def predict_files(
         self, paths: Iterable[str | Path], progress: Progress | None = None
     ) -> Iterator[Prediction | Failure]:
-        """Answer for files, several at once, going on after one that cannot be judged.
+        """Predict files, several at once, going on after one without an answer.
 
         Args:
             paths: The files.
@@ -122,7 +135,7 @@ class Predictor:
     def predict_folder(
         self, folder: str | Path, progress: Progress | None = None
     ) -> Iterator[Prediction | Failure]:
-        """Answer for the audio files in a folder, at any depth, as `predict_files` does.
+        """Predict the audio files in a folder, at any depth, as `predict_files` does.
 
         Raises:
             UserError: If there are none.
@@ -150,7 +163,7 @@ class Predictor:
         if not parts:
             return []
         try:
-            outputs = self._ask([to_wav(part.samples, part.rate) for part in parts])
+            outputs = self._answer_wav([_wav(part) for part in parts])
         except ServingError as error:
             if not error.about_the_request:
                 raise
@@ -160,9 +173,27 @@ class Predictor:
         return [_answer_of(part, outputs, row) for row, part in enumerate(parts)]
 
 
+def find_songs(given: Sequence[Path]) -> list[Path]:
+    """Files, and the audio files in folders at any depth, each once, in order.
+
+    Raises:
+        UserError: If something is not there, or a folder has no audio files.
+    """
+    songs: dict[Path, Path] = {}
+    for path in given:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder; give audio files, or folders of them")
+        found = audio_files(path) if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"{path}: no audio file in it ({', '.join(AUDIO_SUFFIXES)}); give another folder")
+        for song in found:
+            songs.setdefault(song.resolve(), song)
+    return list(songs.values())
+
+
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a song that is asked about at once: mono float32 `(n,)`, from `start` seconds on."""
+    """A piece of a song that is sent at once: mono float32 `(n,)`, from `start` seconds on."""
 
     samples: np.ndarray
     rate: int
@@ -174,7 +205,7 @@ class _Part:
 
     @property
     def cost(self) -> float:
-        """Its seconds, as far as what it takes goes."""
+        """Its seconds, more of them at a high rate."""
         return (self.end - self.start) * _cost_of_second(self.rate)
 
 
@@ -198,6 +229,7 @@ class _Answer:
         windows: At least one if there is an answer.
         tempo: In beats per minute, or 0.
         beats: Their times.
+        note: What the model says of itself.
     """
 
     end: float
@@ -207,6 +239,7 @@ class _Answer:
     windows: tuple[Window, ...] = ()
     tempo: float = 0.0
     beats: tuple[float, ...] = ()
+    note: str = ""
 
 
 _Song = tuple[Path | None, Iterator[Sound]]
@@ -220,17 +253,17 @@ def _cut(samples: np.ndarray, rate: int) -> Iterator[Sound]:
     """Samples a window at a time."""
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or samples.dtype.kind != "f":
-        raise UserError(
-            f"samples of shape {samples.shape} and dtype {samples.dtype}: give floats (n,) or (channels, n)"
-        )
+        given = f"of shape {samples.shape} and dtype {samples.dtype}"
+        raise ArgumentError("samples", given, "give floats (n,) or (channels, n)")
     channels = np.atleast_2d(samples)
     if len(channels) > max(channels.shape[1], 1):
-        raise UserError(f"samples of shape {samples.shape}: more channels than samples; give (channels, n)")
+        given = f"of shape {samples.shape}"
+        raise ArgumentError("samples", given, "more channels than samples; give (channels, n)")
     if not 0 < rate < 2**31:
-        raise UserError(f"rate {rate}: give it in Hz, such as 44100")
+        raise ArgumentError("rate", rate, "give it in Hz, such as 44100")
     step = round(WINDOW_SECONDS * rate)
-    for start in range(0, max(channels.shape[1], 1), step):
-        yield Sound(channels[:, start : start + step], rate)
+    starts = range(0, max(channels.shape[1], 1), step)
+    return (Sound(channels[:, start : start + step], rate) for start in starts)
 
 
 def _parts_of_all(songs: Iterable[_Song], longest_seconds: float) -> Iterator[_Part | _End]:
@@ -246,7 +279,7 @@ def _parts_of_all(songs: Iterable[_Song], longest_seconds: float) -> Iterator[_P
 def _parts(path: Path | None, blocks: Iterable[Sound], longest_seconds: float) -> Iterator[_Part]:
     """Blocks of a window each, mono and joined to as few parts as need be.
 
-    The last block of a long song may be too short to be judged alone, so a full one stays with it.
+    The last block of a long song may be too short for an answer alone, so a full one stays with it.
     """
     start, rate, waiting = 0.0, 0, list[np.ndarray]()
     for samples, rate in blocks:
@@ -278,10 +311,10 @@ def _batches(items: Iterable[_Part | _End], seconds: float) -> Iterator[list[_Pa
 
 
 def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Answer:
-    """One clip's share of a batch's outputs."""
+    """A part's share of a batch's outputs."""
     if missing := {"error", "windows", "window_starts"} - outputs.keys():
         raise UserError(
-            f"the model's answer is without {', '.join(sorted(missing))}; ask a model exported by keras_mir"
+            f"the model's answer is without {', '.join(sorted(missing))}; take one exported by keras_mir"
         )
     if error := str(outputs["error"][row]):
         silent = float(np.abs(part.samples).max()) < SILENCE
@@ -308,20 +341,21 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         ),
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
+        note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
     )
 
 
 def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
     """A song's answer from those of its parts."""
-    # Silent parts of a song that is not silent have nothing to say.
-    heard = [answer for answer in answers if not answer.silent] or answers
+    # Silent parts of a song that is not silent do not count.
+    sounding = [answer for answer in answers if not answer.silent] or answers
     name = _name(song.path)
-    if reason := song.error or next((f"{name}: {a.error}" for a in heard if a.error), ""):
+    if reason := song.error or next((f"{name}: {a.error}" for a in sounding if a.error), ""):
         return Failure(name, reason)
-    windows = [window for answer in heard for window in answer.windows]
+    windows = [window for answer in sounding for window in answer.windows]
     means = {name: fmean(window.values[name] for window in windows) for name in windows[0].values}
-    is_genre = heard[0].is_genre
-    with_beat = [answer for answer in heard if answer.tempo > 0]
+    is_genre = sounding[0].is_genre
+    with_beat = [answer for answer in sounding if answer.tempo > 0]
     tempo = None
     if with_beat:
         tempo = fmean((a.tempo for a in with_beat), weights=[len(a.windows) for a in with_beat])
@@ -332,9 +366,17 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
         probabilities=means if is_genre else {},
         affect={} if is_genre else means,
         tempo=tempo,
-        beat_times=tuple(beat for answer in heard for beat in answer.beats),
+        beat_times=tuple(beat for answer in sounding for beat in answer.beats),
         windows=tuple(windows),
+        note=sounding[0].note,
     )
+
+
+def _wav(part: _Part) -> bytes:
+    """A WAV file of 32-bit floats: the very same numbers."""
+    file = io.BytesIO()
+    soundfile.write(file, part.samples, part.rate, format="WAV", subtype="FLOAT")
+    return file.getvalue()
 
 
 def _name(path: Path | None) -> Path:

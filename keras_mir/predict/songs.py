@@ -1,31 +1,109 @@
-"""The songs a user means, and what the files with their answers are called."""
+"""Many songs, from what a user names to what is printed and written."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.errors import UserError
-from pipelines.extraction.audio_files import AUDIO_SUFFIXES, audio_files
+from rich.console import Console
+
+from keras_mir.command_line.progress import progress
+from keras_mir.models.prediction import Prediction
+from keras_mir.predict.models import ChosenModel, choose_exported, choose_served
+from keras_mir.predict.output import Form, print_predictions, to_json
+from keras_mir.predict.predictor import Predictor, find_songs
+from pipelines.errors import ArgumentError, UserError
+from pipelines.files import write_atomically
 
 
-def find_songs(given: Sequence[Path]) -> list[Path]:
-    """Files, and the audio files in folders at any depth, each once, in order.
+def predict_songs(
+    songs: Sequence[Path],
+    *,
+    model: str = "",
+    models: Path = Path("saved_models"),
+    server: str = "",
+    form: Form = "table",
+    out: Path | None = None,
+    skip_existing: bool = False,
+    curve: bool = False,
+    plot: bool = False,
+) -> int:
+    """Predict all songs; print, and write, an answer as soon as it is there.
+
+    Args:
+        songs: Audio files, and folders of them.
+        model: Name or folder of an exported model; empty for the only one.
+        models: The export root.
+        server: Where the model is served; empty if it is on this machine.
+        form: What to print.
+        out: Folder for a JSON file a song; None for none.
+        skip_existing: Leave out songs whose files are in `out`, by the same model.
+        curve: Include the windows of every song.
+        plot: Put a picture of every song into `out`.
+
+    Returns:
+        0 if all songs were answered, 1 if some failed.
 
     Raises:
-        UserError: If something is not there, or a folder has no audio files.
+        UserError: If something is missing, arguments do not go together, or a server is gone.
     """
-    songs: dict[Path, Path] = {}
-    for path in given:
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder; give audio files, or folders of them")
-        found = audio_files(path) if path.is_dir() else [path]
-        if not found:
-            raise UserError(f"{path}: no audio file in it ({', '.join(AUDIO_SUFFIXES)}); give another folder")
-        for song in found:
-            songs.setdefault(song.resolve(), song)
-    return list(songs.values())
+    for argument, wanted in (("skip_existing", skip_existing), ("plot", plot)):
+        if wanted and out is None:
+            raise ArgumentError(argument, None, "needs a folder with results; name one with out")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ArgumentError("out", out, "a file; give a folder")
+    found = find_songs(songs)
+    chosen = choose_served(model, server) if server else choose_exported(model, models)
+    results = _Results(out, chosen, curve, plot) if out is not None else None
+    waiting = [song for song in found if not (skip_existing and results and results.has(song))]
+    counts = Counter({"answered": 0, "failed": 0, "already there": len(found) - len(waiting)})
+    errors = Console(stderr=True, highlight=False)
+    with closing(_answers(waiting, chosen, results, form, counts, errors)) as answers:
+        print_predictions(answers, form, sys.stdout, chosen.name, curve)
+    errors.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    return 1 if counts["failed"] else 0
+
+
+@dataclass(frozen=True)
+class _Results:
+    """The files of each song in a folder; the attributes are `predict_songs`'s arguments."""
+
+    out: Path
+    model: ChosenModel
+    curve: bool
+    plot: bool
+
+    def has(self, song: Path) -> bool:
+        """Whether what is there is all that is asked for, by the same model."""
+        if self.plot and not self._file(song, "png").is_file():
+            return False
+        try:
+            before = json.loads(self._file(song, "json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        same = isinstance(before, dict) and before.get("model") == self.model.name
+        return same and ("windows" in before or not self.curve)
+
+    def write(self, song: Path, prediction: Prediction) -> None:
+        """Write a song's files, JSON last: where it is, the others are."""
+        if self.plot:
+            from keras_mir.evaluate.figures import save
+            from keras_mir.predict.figure import mel_overview, prediction_figure
+
+            spec = self.model.spec
+            mel, edges = mel_overview(song, prediction.duration, spec)
+            save(prediction_figure(prediction, mel, edges, spec), self._file(song, "png"))
+        text = to_json(prediction, self.model.name, self.curve)
+        write_atomically(self._file(song, "json"), f"{text}\n".encode())
+
+    def _file(self, song: Path, kind: str) -> Path:
+        return self.out / f"{result_name(song)}.{kind}"
 
 
 def result_name(song: Path) -> str:
@@ -35,3 +113,37 @@ def result_name(song: Path) -> str:
     """
     place = hashlib.sha256(str(song.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     return f"{song.name}-{place[:10]}"
+
+
+def _answers(
+    songs: Sequence[Path],
+    model: ChosenModel,
+    results: _Results | None,
+    form: Form,
+    counts: Counter[str],
+    errors: Console,
+) -> Generator[Prediction, None, None]:
+    """The answers, which are written before they are given; for a song without one, a line on `errors`."""
+    if not songs:
+        return
+    with model.open() as answer_wav, Predictor(answer_wav) as predictor, _bar(form, errors) as report:
+        for song, outcome in zip(songs, predictor.predict_files(songs, report), strict=True):
+            try:
+                if not isinstance(outcome, Prediction):
+                    raise UserError(outcome.reason)
+                if results is not None:
+                    results.write(song, outcome)
+            except UserError as error:
+                errors.print(f"error: {error}", markup=False, soft_wrap=True)
+                counts["failed"] += 1
+                continue
+            if outcome.note and form != "table" and not counts["answered"]:
+                errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
+            counts["answered"] += 1
+            yield outcome
+
+
+def _bar(form: Form, errors: Console) -> AbstractContextManager[Callable[[int, int], None] | None]:
+    if form != "table" and sys.stdout.isatty():
+        return nullcontext()  # lines come where the bar would be, and show how far it is
+    return progress("predicting", errors)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pipelines.errors import UserError
 
 GENRE = "genre"
 # Outputs that an exported model has besides its targets; the windows of a target called starts would be
 # window_starts.
-RESERVED = (GENRE, "error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts")
+RESERVED = (
+    *(GENRE, "classes", "probabilities", "embedding"),
+    *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts"),
+)
 
 
 def check_outputs(classes: Sequence[str] | None, targets: Sequence[str]) -> None:
     """Refuse outputs that no model can have.
-
-    Keras names a loss and a TensorFlow scope after each output, which limits a target's
-    name to letters a-z, digits, `_`, `.` and `-`.
 
     Args:
         classes: Genre names in index order, or None for an affect model.
@@ -35,6 +35,18 @@ def check_outputs(classes: Sequence[str] | None, targets: Sequence[str]) -> None
                 raise UserError(f"{kind} {name!r} is given twice; name each {kind} once")
     if classes is not None and len(classes) < 2:
         raise UserError(f"{len(classes)} genre class is too few to tell apart; give examples of two or more")
+    check_targets(targets)
+
+
+def check_targets(targets: Iterable[str]) -> None:
+    """Refuse names that an affect target cannot have.
+
+    Keras names a loss and a TensorFlow scope after each output, which limits a target's
+    name to letters a-z, digits, `_`, `.` and `-`.
+
+    Raises:
+        UserError: Naming the first.
+    """
     for target in targets:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
             raise UserError(

@@ -51,12 +51,12 @@ def course_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hearing_models(tmp_path_factory) -> Path:
+def audio_models(tmp_path_factory) -> Path:
     """An export root with one small model, `tiny`, that answers to sound; to be read and not changed."""
     import keras
 
     from keras_mir.export.savedmodel import export_savedmodel
-    from keras_mir.models.audio_model import AudioAnswers
+    from keras_mir.models.audio_model import AudioModel
     from keras_mir.models.build import build_model
     from keras_mir.recipes.model_settings import ModelSettings
     from pipelines.settings import InputSettings
@@ -73,25 +73,25 @@ def hearing_models(tmp_path_factory) -> Path:
         spec=spec,
         feature="mel",
     )
-    root = tmp_path_factory.mktemp("hearing")
+    root = tmp_path_factory.mktemp("audio")
     export_savedmodel(
         model,
         root,
         "tiny",
         description={"feature_spec": spec.to_dict()},
         classes=GENRES,
-        audio_model=lambda served: AudioAnswers(served, GENRES, settings, None, spec),
+        audio_model=lambda served: AudioModel(served, GENRES, settings, None, spec),
     )
     return root
 
 
 @pytest.fixture(scope="session")
-def ask_tiny(hearing_models):
+def answer_tiny(audio_models):
     """The model `tiny`, loaded."""
-    from keras_mir.predict.ask import ask_model
+    from keras_mir.predict.models import open_exported
 
-    with ask_model(hearing_models / "tiny" / "1") as ask:
-        yield ask
+    with open_exported(audio_models / "tiny" / "1") as answer_wav:
+        yield answer_wav
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ const WINDOW_SECONDS = 30; // what a model answers for
 const MOST_WINDOWS = 10; // asked about at once: 70 MB of JSON, and servers have limits
 const LONGEST_MINUTES = 60; // an hour takes more than a gigabyte once it is decoded
 const RECORDING_SECONDS = 120;
-const SILENCE = 2 ** -16; // what never gets above it has nothing to judge
+const SILENCE = 2 ** -16; // what never gets above it has nothing to analyse
 
 const FFT_SECONDS = 2048 / 22050; // about, as it is a power of two
 const BANDS = 128;
@@ -196,18 +196,18 @@ function read(outputs, from, to) {
     values: genre ? outputs.window_probabilities[i] : names.map((name) => outputs[`window_${name}`][i]),
   }));
   const beats = (outputs.beat_times ?? []).slice(0, outputs.beat_counts).map((time) => from + time);
-  return { genre, names, windows, beats, tempo: outputs.tempo ?? 0 };
+  return { genre, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
 /** The answer for a song from those for its parts. */
 function join(answers) {
   const windows = answers.flatMap((answer) => answer.windows);
-  const { genre, names } = answers[0];
+  const { genre, names, note } = answers[0];
   const values = names.map((_, i) => mean(windows.map((window) => window.values[i])));
   const withBeat = answers.filter(({ tempo }) => tempo > 0);
   const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
   const beats = answers.flatMap((answer) => answer.beats);
-  return { genre, names, values, windows, beats, tempo: tempos.length ? mean(tempos) : 0 };
+  return { genre, names, values, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
 }
 
 function showProgress() {
@@ -593,7 +593,7 @@ function showFailure(card, message) {
 }
 
 function showAnswer(card, answer, seconds) {
-  const { genre, names, values, windows } = answer;
+  const { genre, names, values, windows, note } = answer;
   const format = genre ? percent : (value) => value.toFixed(2);
   const order = names.map((_, i) => i);
   if (genre) order.sort((one, other) => values[other] - values[one]);
@@ -607,6 +607,7 @@ function showAnswer(card, answer, seconds) {
     const [low, high] = [scale.low, scale.high].map((end) => +end.toFixed(2));
     card.querySelector(".scale").textContent = `Bars from ${low} to ${high}.`;
   }
+  card.querySelector(".note").textContent = note;
   const place = (value) => (value - scale.low) / (scale.high - scale.low);
   card.querySelector(".bars").replaceChildren(...order.map((i, rank) => {
     const row = element("li", "", genre && rank > 0 ? "" : "first");

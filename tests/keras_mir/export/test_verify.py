@@ -19,7 +19,7 @@ from keras_mir.export.verify import (
     sounds,
     wav_files,
 )
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.folders import KERAS_MODEL
 from keras_mir.models.trained_model import load_keras
 from pipelines.errors import UserError
@@ -75,7 +75,7 @@ def test_the_clips_are_of_many_kinds_and_one_file_is_damaged():
     assert len(files["damaged"]) < len(files["noise"])
 
 
-def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(hearing_models):
+def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_models):
     tree = ast.parse(Path(run_alone.__file__).read_text(encoding="utf-8"))
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     assert imported <= {"numpy", "tensorflow"} | sys.stdlib_module_names
@@ -83,21 +83,22 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(hearing_
     features = {"features": np.zeros((1, 3, 40), np.float32), "lengths": np.array([3], np.int32)}
     with fresh_process() as process:
         served = process.ask(
-            hearing_models / "tiny" / "1", [("audio", {"audio": files}), ("embedding", features)]
+            audio_models / "tiny" / "1", [("audio", {"audio": files}), ("embedding", features)]
         )
     assert [bool(error) for error in served[0]["error"]] == [True, True, False, False, False]
+    assert list(served[0]["note"]) == [b""] * 5  # trained on nothing, so not on generated music
     assert served[1]["embedding"].shape == (1, 16)
 
 
-def test_another_model_and_another_sample_rate_than_what_was_written_are_refused(hearing_models):
-    path = hearing_models / "tiny" / "1"
+def test_another_model_and_another_sample_rate_than_what_was_written_are_refused(audio_models):
+    path = audio_models / "tiny" / "1"
     model, spec = load_keras(path / KERAS_MODEL), FeatureSpec(n_mels=40)
     batches = [*feature_batches(model), *sound_batches()]
     with fresh_process() as process:
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])
 
     def verify_against(spec):
-        hears = AudioAnswers(model, GENRES, InputSettings("mel", sync="beat"), None, spec)
+        hears = AudioModel(model, GENRES, InputSettings("mel", sync="beat"), None, spec)
         for check, outputs in zip(expect(batches, model, hears), served, strict=True):
             compare(path, check, outputs)
 

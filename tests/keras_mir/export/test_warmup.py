@@ -21,8 +21,8 @@ def requests(folder):
         yield log.predict_log.request
 
 
-def test_every_signature_is_asked_for_one_and_eight_and_answers(hearing_models):
-    folder = hearing_models / "tiny" / "1"
+def test_every_signature_is_asked_for_one_and_eight_and_answers(audio_models):
+    folder = audio_models / "tiny" / "1"
     asked = []
     with serve(folder) as model:
         for request in requests(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.client.status import Code
-from keras_mir.predict.predictor import Failure, Predictor
-from pipelines.errors import UserError
+from keras_mir.models.prediction import Failure
+from keras_mir.predict.predictor import Predictor
+from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import decode
 
 RATE = 1000  # Hz; the least that is allowed, so that minutes are small
@@ -37,7 +39,7 @@ class Listener:
             levels[row, :count] = [np.abs(piece).max() for piece in pieces]
         silent = levels.max(axis=1) == 0
         return {
-            "error": np.where(silent, "silent: there is nothing to judge", ""),
+            "error": np.where(silent, "silent: there is nothing to analyse", ""),
             "windows": np.where(silent, 0, counts),
             "window_starts": starts,
             "level": levels.mean(axis=1),
@@ -56,8 +58,8 @@ def minutes(*levels: float) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def predictor(ask_tiny):
-    return Predictor(ask_tiny)
+def predictor(answer_tiny):
+    return Predictor(answer_tiny)
 
 
 def same(one, other) -> bool:
@@ -82,19 +84,40 @@ def test_array_file_and_folder_agree(predictor, songs):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_folder_of_a_model_is_loaded(hearing_models, songs, predictor):
-    with Predictor(hearing_models / "tiny") as loaded:
+def test_a_folder_of_a_model_is_loaded(audio_models, songs, predictor):
+    with Predictor(audio_models / "tiny") as loaded:
         assert same(loaded.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
 
 
-def test_a_long_song_has_the_answers_of_its_windows(predictor, ask_tiny):
+def test_a_trained_model_needs_no_export(answer_tiny, songs, predictor):
+    class Trained:
+        def audio_model(self):
+            return SimpleNamespace(answer_wav=answer_tiny)
+
+    assert same(Predictor(Trained()).predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
+
+
+def test_what_the_model_says_of_itself_is_in_the_prediction(predictor, songs):
+    listener = Listener()
+
+    def noted(files):
+        return {**listener(files), "note": np.full(len(files), "not for you")}
+
+    assert Predictor(noted).predict_array(minutes(0, 0.5), RATE).note == "not for you"
+    assert (
+        Predictor(listener).predict_array(minutes(0.5), RATE).note == ""
+    )  # exported before there were notes
+    assert predictor.predict_file(songs / "a.flac").note == ""
+
+
+def test_a_long_song_has_the_answers_of_its_windows(predictor, answer_tiny):
     random = np.random.default_rng(0)
     song = (random.normal(size=75 * 8000) * np.linspace(0.01, 0.3, 75 * 8000)).astype(np.float32)
     song = song.reshape(75, 8000) * (1 + 3 * (np.arange(8000) % 4000 < 400))  # 120 BPM
     song = song.reshape(-1)
     whole = predictor.predict_array(song, 8000)
     assert [round(window.start, 1) for window in whole.windows] == [0, 22.5, 45]
-    cut = Predictor(ask_tiny, longest_seconds=60).predict_array(song, 8000)
+    cut = Predictor(answer_tiny, longest_seconds=60).predict_array(song, 8000)
     # What is left after the first window is 45 s, in two.
     assert [round(window.start, 1) for window in cut.windows] == [0, 30, 45]
     assert cut.windows[-1].end == pytest.approx(75)
@@ -135,7 +158,7 @@ def test_silent_stretches_of_a_song_have_no_say():
     assert answer.affect["level"] == pytest.approx(0.5)
     assert answer.duration == 240
     assert [window.end for window in answer.windows] == [30, 60, 210, 240]
-    with pytest.raises(UserError, match=r"^samples: silent: there is nothing to judge; leave it out$"):
+    with pytest.raises(UserError, match=r"^samples: silent: there is nothing to analyse; leave it out$"):
         predictor.predict_array(minutes(0, 0, 0), RATE)
 
 
@@ -171,8 +194,8 @@ def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
         f"{tmp_path}/a-nan.wav: has samples that are NaN or infinite; export the audio again",
         "",
         f"{tmp_path}/c-empty.wav: without a single sample; leave it out",
-        f"{tmp_path}/d-short.wav: shorter than 0.5 s: there is too little to judge; leave it out",
-        f"{tmp_path}/e-silent.wav: silent: there is nothing to judge; leave it out",
+        f"{tmp_path}/d-short.wav: shorter than 0.5 s: there is too little to analyse; leave it out",
+        f"{tmp_path}/e-silent.wav: silent: there is nothing to analyse; leave it out",
         reasons[5],
         "",
         f"{tmp_path}/missing.wav: no such file or directory; check the file",
@@ -191,7 +214,7 @@ def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
         (np.ones(1000, np.int16), RATE, "dtype int16: give floats"),
         (np.ones((1000, 2)), RATE, "more channels than samples"),
         (np.ones((1, 1, 1000)), RATE, "shape"),
-        (np.ones(1000), 0, "rate 0: give it in Hz"),
+        (np.ones(1000), 0, "^rate 0: give it in Hz"),
         (np.array([np.inf, -np.inf] * 500).reshape(2, 500), RATE, "NaN or infinite"),
         (np.zeros(0), RATE, "without a single sample"),
     ],
@@ -222,10 +245,10 @@ def test_a_server_that_is_gone_ends_it(tmp_path):
 
 
 def test_models_of_others_are_refused():
-    with pytest.raises(UserError, match=r"without error, window_starts, windows; ask a model exported by"):
+    with pytest.raises(UserError, match=r"without error, window_starts, windows; take one exported by"):
         Predictor(lambda files: {"genre": np.array(["Jazz"])}).predict_array(minutes(0.5), RATE)
 
 
 def test_windows_are_not_cut():
-    with pytest.raises(UserError, match=r"longest_seconds 50: give 60 or more"):
+    with pytest.raises(ArgumentError, match=r"^longest_seconds 50: give 60 or more$"):
         Predictor(Listener(), longest_seconds=50)

@@ -23,8 +23,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from keras_mir.export.savedmodel import export_savedmodel
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
+from keras_mir.models.report import Dataset
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.settings import InputSettings
@@ -37,8 +38,16 @@ TARGETS = ("calmness", "power")
 ANSWERED = 60_000  # milliseconds; the first answer of a model takes longest
 
 
+NOTE = note_for(Dataset("", synthetic=True, licence=""))
+
+
 def export(
-    root: Path, name: str, classes: tuple[str, ...] | None, targets: tuple[str, ...], hears: bool
+    root: Path,
+    name: str,
+    classes: tuple[str, ...] | None,
+    targets: tuple[str, ...] = (),
+    sound: bool = True,
+    note: str = "",
 ) -> None:
     spec, settings = FeatureSpec(), InputSettings("mel", sync="beat")
     keras.utils.set_random_seed(1)
@@ -51,17 +60,17 @@ def export(
         spec=spec,
         feature="mel",
     )
-    answers = (lambda built: AudioAnswers(built, classes, settings, None, spec)) if hears else None
+    answers = (lambda built: AudioModel(built, classes, settings, None, spec, note)) if sound else None
     export_savedmodel(model, root, name, description={}, classes=classes, audio_model=answers)
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
-    """A genre model, an affect model, and one that takes features alone."""
+    """A genre model, an affect model trained on generated music, and one that takes features alone."""
     root = tmp_path_factory.mktemp("models")
-    export(root, "genre", CLASSES, (), hears=True)
-    export(root, "affect", None, TARGETS, hears=True)
-    export(root, "features", CLASSES, (), hears=False)
+    export(root, "genre", CLASSES)
+    export(root, "affect", None, TARGETS, note=NOTE)
+    export(root, "features", CLASSES, sound=False)
     return root
 
 
@@ -133,6 +142,8 @@ def visit(browser, url) -> Iterator[Visit]:
     """The page as it is first seen; afterwards, that it asked nobody else and complained of nothing."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone"])
     visit = Visit(context.new_page())
+    # From now on, or a key pressed at once would open a chooser before it is listened for.
+    visit.page.on("filechooser", lambda _: None)
     visit.page.on("console", lambda message: visit.complaints.append(message.text))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("request", lambda request: visit.requests.append(request.url))
@@ -190,6 +201,12 @@ def test_a_song_is_answered_as_predict_answers_it(visit, models, song):
     assert [width / 100 for width in widths] == pytest.approx(list(shares.values()), abs=0.001)
 
 
+def test_a_model_of_generated_music_says_so_beside_its_answer(visit, song):
+    visit.choose(song)
+    expect(visit.answer("affect").locator(".note")).to_have_text(NOTE)
+    expect(visit.answer("genre").locator(".note")).to_be_hidden()
+
+
 def test_the_spectrogram_shows_a_tone_at_its_pitch(visit, tmp_path):
     seconds = np.arange(4 * RATE) / RATE
     visit.choose(write_wav(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 2000 * seconds)))
@@ -210,6 +227,8 @@ def test_everything_can_be_done_with_the_keyboard(visit, song):
     page = visit.page
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose a file")).to_be_focused()
+    with page.expect_file_chooser():
+        page.keyboard.press("Space")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(song)
@@ -303,7 +322,7 @@ def test_what_the_model_refuses_is_said_in_its_place(visit, tmp_path):
     visit.choose(write_wav(tmp_path / "silence.wav", np.zeros(3 * RATE)))
     problems = visit.page.get_by_role("alert")
     expect(problems).to_have_text(
-        ["affect: silent: there is nothing to judge", "genre: silent: there is nothing to judge"],
+        ["affect: silent: there is nothing to analyse", "genre: silent: there is nothing to analyse"],
         timeout=ANSWERED,
     )
 

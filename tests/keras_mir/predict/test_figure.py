@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from keras_mir.models.prediction import Prediction, Window
-from keras_mir.predict.prediction_figure import prediction_figure
+from keras_mir.predict.figure import mel_overview, prediction_figure
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()
@@ -50,3 +51,19 @@ def test_affect_over_time():
     assert [text.get_text() for text in panels[1].get_legend().get_texts()] == ["calm 0.25", "joy 0.50"]
     assert list(panels[1].patches[0].get_data().values) == [0, 0.25, 0.5]
     assert list(panels[1].patches[0].get_data().edges) == [0, 25, 50, 80]
+
+
+def test_the_picture_of_a_long_song_is_no_wider(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_mir.predict.figure._COLUMNS", 100)
+    time = np.arange(90 * 8000) / 8000
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * time) * (time >= 45)
+    soundfile.write(tmp_path / "song.flac", tone, 8000)
+    mel, edges = mel_overview(tmp_path / "song.flac", 90.0, SPEC)
+    assert mel.shape[0] == 128
+    assert 90 <= mel.shape[1] <= 101
+    assert edges[0] == 0
+    assert edges[-1] == pytest.approx(90, abs=1)
+    assert mel.max() == 0
+    loud = mel.max(axis=0) > -40
+    assert edges[:-1][loud].min() == pytest.approx(45, abs=1)
+    assert loud[np.searchsorted(edges, 46) :].all()

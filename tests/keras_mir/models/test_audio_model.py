@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from keras_mir.models.audio_model import AudioAnswers
+from keras_mir.models.audio_model import AudioModel, note_for
+from keras_mir.models.report import Dataset
 from keras_mir.models.build import build_model
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
@@ -43,7 +44,7 @@ def clip():
 def beat_answers():
     settings = InputSettings("mel", sync="beat")
     model = model_for(settings)
-    return AudioAnswers(model, CLASSES, settings, None, SPEC)
+    return AudioModel(model, CLASSES, settings, None, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
             features[:frames], [(0, max(0, frames - len(features))), (0, 0)], constant_values=fill
         )
     expected = model({"features": features[None], "lengths": np.array([length])})["genre"].numpy()
-    outputs = AudioAnswers(model, CLASSES, settings, frames, SPEC).from_wav(
+    outputs = AudioModel(model, CLASSES, settings, frames, SPEC).from_wav(
         tf.constant([(tmp_path / "clip.wav").read_bytes()])
     )
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=2e-4)
@@ -148,7 +149,7 @@ def test_one_bad_clip_says_what_is_wrong_and_leaves_the_others_alone(clip, ask_w
         (np.ones(1000 * 1201), 1000, "longer than 20 minutes"),
     ],
 )
-def test_what_cannot_be_judged_says_why(ask, waveform, rate, reason):
+def test_what_cannot_be_answered_says_why(ask, waveform, rate, reason):
     outputs = ask(waveform, rate=rate)
     assert reason in outputs["error"][0].decode()
     assert all(np.isfinite(value).all() for value in outputs.values() if value.dtype.kind == "f")
@@ -177,12 +178,31 @@ def test_long_audio_is_the_mean_of_its_windows_and_has_one_run_of_beats(clip, as
     assert beats[-1] > 68
 
 
+def test_a_model_of_generated_music_says_so_with_every_answer(clip):
+    settings = InputSettings("mel")
+    note = note_for(Dataset("synthetic", synthetic=True, licence=""))
+    assert note == "trained on generated music: what it says of recorded music means nothing"
+    made = AudioModel(model_for(settings), CLASSES, settings, None, SPEC, note)
+    assert made.answer_wav([wav(clip), b"junk"])["note"].tolist() == [note, note]
+    assert note_for(Dataset("mine", synthetic=False, licence="")) == ""
+
+
+def test_files_are_answered_from_python_as_the_graph_answers(beat_answers, ask_wav, clip):
+    files = [wav(clip), b"junk", wav(clip, 11025)]
+    answers, outputs = beat_answers.answer_wav(files), ask_wav(*files)
+    assert answers.keys() == outputs.keys()
+    assert answers["classes"].tolist() == [list(CLASSES)] * 3
+    assert answers["note"].tolist() == [""] * 3
+    assert answers["genre"].tolist() == [genre.decode() for genre in outputs["genre"]]
+    np.testing.assert_array_equal(answers["probabilities"], outputs["probabilities"])
+
+
 def test_affect_models_answer_by_the_names_of_their_targets(clip):
     settings = InputSettings("mel")
     model = model_for(settings, classes=None, targets=("valence", "energy"))
-    answers = AudioAnswers(model, None, settings, None, SPEC)
+    answers = AudioModel(model, None, settings, None, SPEC)
     outputs = answers.from_waveform(clip[None], tf.constant([len(clip)]), tf.constant([22050]))
-    assert set(outputs) == {"error", "windows", "window_starts", "valence", "energy"} | {
+    assert set(outputs) == {"error", "note", "windows", "window_starts", "valence", "energy"} | {
         "window_valence",
         "window_energy",
     }
@@ -190,9 +210,9 @@ def test_affect_models_answer_by_the_names_of_their_targets(clip):
     assert outputs["window_energy"].shape == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["tempo", "starts", "window_valence"])
+@pytest.mark.parametrize("name", ["tempo", "starts", "window_valence", "note", "probabilities"])
 def test_a_target_may_not_hide_another_output(name):
     settings = InputSettings("mel")
     model = model_for(settings, classes=None, targets=("valence", name))
     with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
-        AudioAnswers(model, None, settings, None, SPEC)
+        AudioModel(model, None, settings, None, SPEC)

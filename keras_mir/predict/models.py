@@ -1,0 +1,130 @@
+"""Which model answers: one exported on this machine, or one that a server has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from keras_mir.client import ServingClient
+from keras_mir.models.folders import SAVED_MODEL, find_version, latest_version, read_description
+from pipelines.errors import ArgumentError
+from pipelines.spec import FeatureSpec
+
+# Answers WAV files: the outputs of the signature `audio` by name, each `(batch, ...)`, strings as str.
+AnswerWav = Callable[[Sequence[bytes]], Mapping[str, np.ndarray]]
+
+# A file is a fourth of what JSON makes of its samples, and needs nothing to fill it up to the longest.
+_SIGNATURE = "audio"
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model that is there.
+
+    Attributes:
+        name: NAME/VERSION.
+        spec: What its features are made with, as far as it says so.
+        open: Makes it ready to answer.
+    """
+
+    name: str
+    spec: FeatureSpec
+    open: Callable[[], AbstractContextManager[AnswerWav]]
+
+
+def choose_exported(model: str, models: Path) -> ChosenModel:
+    """Find an exported model by its name or its folder, or the only one there is.
+
+    Args:
+        model: `NAME` or `NAME/VERSION` in `models`, a model's folder, or empty.
+        models: The export root, `saved_models`.
+
+    Raises:
+        UserError: If there is none, or `model` is empty and there are several; the message lists them.
+    """
+    version = _find(model, models)
+    spec = FeatureSpec.from_dict(read_description(version).get("feature_spec", {}))
+    folder = version.resolve()
+    return ChosenModel(f"{folder.parent.name}/{folder.name}", spec, partial(open_exported, version))
+
+
+def _find(model: str, models: Path) -> Path:
+    if model:
+        return find_version(model, models)
+    names = sorted({file.parent.parent.name for file in models.glob(f"*/*/{SAVED_MODEL}")})
+    names = [name for name in names if not name.startswith(".")]  # half exported
+    if not names:
+        problem = "no exported model in it; train one with `python -m keras_mir.fit`, or give another folder"
+        raise ArgumentError("models", models, problem)
+    if len(names) > 1:
+        raise ArgumentError("model", None, f"{models} has {', '.join(names)}; choose one")
+    return latest_version(models / names[0])
+
+
+def choose_served(model: str, server: str) -> ChosenModel:
+    """Find a model that a server has.
+
+    Args:
+        model: `NAME`, meaning the version it prefers, or `NAME/VERSION`.
+        server: `HOST:PORT` or an http(s) URL for REST, `grpc://HOST:PORT` for gRPC.
+
+    Raises:
+        UserError: If the model is not named.
+        ServingError: If the server does not answer, or has no such model.
+    """
+    name, _, number = model.partition("/")
+    if not name or not (number.isdecimal() or "/" not in model):
+        problem = f"give the name that {server} serves it under, or NAME/VERSION"
+        raise ArgumentError("model", model or None, problem)
+    protocol: Literal["rest", "grpc"] = "rest"
+    if server.startswith("grpc://"):
+        protocol, server = "grpc", server.removeprefix("grpc://")
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what matters comes as an exception
+    with ServingClient(server, name, int(number) if number else None, protocol=protocol) as client:
+        version = client.metadata().version
+    # That version to the end, or a new one would answer for half of a song.
+    return ChosenModel(
+        f"{name}/{version}", FeatureSpec(), partial(open_served, server, name, version, protocol=protocol)
+    )
+
+
+@contextmanager
+def open_exported(version: Path) -> Iterator[AnswerWav]:
+    """Load an exported model, run as TF Serving would run it.
+
+    Args:
+        version: The folder that holds `saved_model.pb`.
+
+    Raises:
+        UserError: If there is no such model, or it is damaged.
+    """
+    from keras_mir.models.session import serve
+
+    with serve(version) as model:
+        yield lambda files: model.run(_SIGNATURE, {_SIGNATURE: np.array(files, object)})
+
+
+@contextmanager
+def open_served(
+    server: str, model: str, version: int | None = None, *, protocol: Literal["rest", "grpc"] = "rest"
+) -> Iterator[AnswerWav]:
+    """Connect to a model that is served elsewhere; over REST this needs no TensorFlow.
+
+    Args:
+        server: `HOST:PORT` or an http(s) URL.
+        model: The name it is served under.
+        version: Without one, the version the server prefers.
+        protocol: As `ServingClient` takes it.
+
+    Raises:
+        ServingError: When it is to answer, if the server does not, or has no such model.
+    """
+    with ServingClient(server, model, version, signature=_SIGNATURE, protocol=protocol) as client:
+        yield lambda files: client.predict({_SIGNATURE: files})

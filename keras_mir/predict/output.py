@@ -1,0 +1,123 @@
+"""Predictions as programs and people read them: JSON, CSV and a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keras_mir.models.prediction import Prediction, clock, path_text, rounded
+
+Form = Literal["table", "json", "csv"]
+
+
+def print_predictions(
+    predictions: Iterable[Prediction], form: Form, stream: TextIO, model: str, curve: bool
+) -> None:
+    """Print predictions as they come; a table at the end, so that columns are as wide as what is in them.
+
+    Args:
+        predictions: They may end in an error; what came before it is printed.
+        form: One JSON object a line, CSV with a header, or a table.
+        stream: Where to.
+        model: Name and version of the model that answers.
+        curve: Print the windows of every song too: in JSON as a list, otherwise in a line each.
+    """
+    if form == "json":
+        for prediction in predictions:
+            print(to_json(prediction, model, curve), file=stream, flush=True)
+    elif form == "csv":
+        writer = None
+        for prediction in predictions:
+            rows = prediction.rows(windows=curve)
+            if writer is None:
+                writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+            writer.writerows(rows)
+            stream.flush()
+    else:
+        kept: list[Prediction] = []
+        try:
+            kept.extend(predictions)
+        finally:
+            if kept:
+                _print_table(kept, Console(file=stream), curve)
+
+
+def to_json(prediction: Prediction, model: str, curve: bool) -> str:
+    """A prediction as a JSON object in one line.
+
+    It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, or
+    `affect`, then `tempo` (null if there is none), `beat_times`, and with a curve `windows`: each
+    `start`, `end` and `values`. Times are in seconds.
+    """
+    made: dict[str, Any] = {"path": path_text(prediction.path), "model": model}
+    if prediction.note:
+        made["note"] = prediction.note
+    made["duration"] = round(prediction.duration, 3)
+    if prediction.genre:
+        made |= {"genre": prediction.genre, "probabilities": rounded(prediction.probabilities)}
+    else:
+        made["affect"] = rounded(prediction.affect)
+    made["tempo"] = None if prediction.tempo is None else round(prediction.tempo, 2)
+    made["beat_times"] = [round(time, 3) for time in prediction.beat_times]
+    if curve:
+        made["windows"] = [
+            {"start": round(w.start, 3), "end": round(w.end, 3), "values": rounded(w.values)}
+            for w in prediction.windows
+        ]
+    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+
+
+def _print_table(predictions: Sequence[Prediction], console: Console, curve: bool) -> None:
+    folder = _common_folder(predictions)
+    title = Text(path_text(folder)) if folder else None
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("song", overflow="fold")
+    rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve)]
+    for heading in rows[0][1]:
+        justify: Literal["left", "right"] = "left" if heading in ("genre", "next") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    for prediction, row in rows:
+        path = prediction.path
+        name = path_text(path.relative_to(folder) if folder and path else path)
+        table.add_row(Text(name), *map(Text, row.values()))
+    console.print(table)
+    if note := predictions[0].note:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+
+
+def _common_folder(predictions: Sequence[Prediction]) -> Path | None:
+    """The folder that all songs are in, unless that is where one is anyway."""
+    folders = [prediction.path.parent for prediction in predictions if prediction.path]
+    if len({folder.is_absolute() for folder in folders}) != 1:
+        return None
+    common = Path(os.path.commonpath(folders))
+    return None if common in (Path(), Path("/")) else common
+
+
+def _table_rows(prediction: Prediction, curve: bool) -> Iterator[dict[str, str]]:
+    if curve:
+        for window in prediction.windows:
+            times = {"from": clock(window.start), "to": clock(window.end)}
+            yield times | _cells(prediction, window.values)
+        return
+    tempo = "none" if prediction.tempo is None else f"{prediction.tempo:.0f}"
+    yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.values) | {"BPM": tempo}
+
+
+def _cells(prediction: Prediction, values: Mapping[str, float]) -> dict[str, str]:
+    if not prediction.genre:
+        return {target: f"{value:.3f}" for target, value in values.items()}
+    ranked = sorted(values, key=values.__getitem__, reverse=True)[:2]
+    return {
+        heading: f"{values[name]:4.0%} {name}"
+        for heading, name in zip(("genre", "next"), ranked, strict=False)
+    }

@@ -1,0 +1,86 @@
+"""What is printed, whole."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keras_mir.models.prediction import Prediction, Window
+from keras_mir.predict.output import print_predictions
+
+SHARES = {"Blues": 0.05, "Jazz": 0.8, "Metal": 0.15}
+SONGS = [
+    Prediction(
+        path=Path("music/a.mp3"),
+        duration=61.0,
+        genre="Jazz",
+        probabilities=SHARES,
+        affect={},
+        tempo=120.4,
+        beat_times=(1.0, 1.5),
+        windows=(Window(0.0, 30.5, SHARES), Window(30.5, 61.0, SHARES)),
+        note="trained on generated music",
+    ),
+    Prediction(
+        path=Path("music/deep/b.mp3"),
+        duration=4.0,
+        genre="Metal",
+        probabilities={"Blues": 0.3, "Jazz": 0.3, "Metal": 0.4},
+        affect={},
+        tempo=None,
+        beat_times=(),
+        windows=(Window(0.0, 4.0, {"Blues": 0.3, "Jazz": 0.3, "Metal": 0.4}),),
+        note="trained on generated music",
+    ),
+]
+
+TABLE = """\
+music
+┏━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━┓
+┃ song       ┃ length ┃ genre      ┃ next       ┃  BPM ┃
+┡━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━┩
+│ a.mp3      │   1:01 │  80% Jazz  │  15% Metal │  120 │
+│ deep/b.mp3 │   0:04 │  40% Metal │  30% Blues │ none │
+└────────────┴────────┴────────────┴────────────┴──────┘
+note: trained on generated music
+"""
+CURVE = """\
+path,start,end,genre,probability_Blues,probability_Jazz,probability_Metal
+music/a.mp3,0.0,30.5,Jazz,0.05,0.8,0.15
+music/a.mp3,30.5,61.0,Jazz,0.05,0.8,0.15
+music/deep/b.mp3,0.0,4.0,Metal,0.3,0.3,0.4
+"""
+CSV = """\
+path,duration,genre,probability_Blues,probability_Jazz,probability_Metal,tempo,beats
+music/a.mp3,61.0,Jazz,0.05,0.8,0.15,120.4,2
+music/deep/b.mp3,4.0,Metal,0.3,0.3,0.4,,0
+"""
+JSON = """\
+{"path": "music/a.mp3", "model": "m/1", "note": "trained on generated music", "duration": 61.0, \
+"genre": "Jazz", "probabilities": {"Blues": 0.05, "Jazz": 0.8, "Metal": 0.15}, "tempo": 120.4, \
+"beat_times": [1.0, 1.5]}
+{"path": "music/deep/b.mp3", "model": "m/1", "note": "trained on generated music", "duration": 4.0, \
+"genre": "Metal", "probabilities": {"Blues": 0.3, "Jazz": 0.3, "Metal": 0.4}, "tempo": null, \
+"beat_times": []}
+"""
+
+
+def printed(form, curve=False, songs=SONGS):
+    stream = io.StringIO()
+    print_predictions(iter(songs), form, stream, "m/1", curve)
+    return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("form", "curve", "expected"),
+    [("table", False, TABLE), ("csv", False, CSV), ("csv", True, CURVE), ("json", False, JSON)],
+)
+def test_the_whole_of_it(form, curve, expected):
+    assert printed(form, curve) == expected
+
+
+def test_most_models_have_no_note():
+    songs = [replace(song, note="") for song in SONGS]
+    assert printed("table", songs=songs) == TABLE.removesuffix("note: trained on generated music\n")
+    assert '"note"' not in printed("json", songs=songs)
