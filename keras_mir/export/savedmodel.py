@@ -29,7 +29,7 @@ from keras_mir.models.folders import (
     read_description,
     versions,
 )
-from keras_mir.models.session import quiet, session_predict
+from keras_mir.models.session import quiet
 from pipelines.errors import UserError
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "latest_version",
     "load_keras",
     "read_description",
-    "session_predict",
 ]
 
 

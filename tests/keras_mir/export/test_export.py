@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from keras_mir.export import export as command
 from keras_mir.export.__main__ import main
-from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description, session_predict
+from keras_mir.export.savedmodel import export_savedmodel, load_keras, read_description
 from keras_mir.models.build import build_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.model_settings import ModelSettings
@@ -232,7 +232,7 @@ def make_run(folder, policy="float32"):
     return model
 
 
-def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch):
+def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")
     # Its description needs no report here, which the page about a model is written from.

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir.evaluate import __main__ as evaluate
-from keras_mir.export.savedmodel import read_description, session_predict
+from keras_mir.export.savedmodel import read_description
 from keras_mir.fit import __main__ as fit
 
 REPOSITORY = Path(__file__).parents[3]
@@ -99,7 +99,7 @@ def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
     assert any(node.op == "Softmax" for node in events.Graph("graph").node)
 
 
-def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path):
+def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path, session_predict):
     """The session loader in a fresh process, started where neither keras_mir nor pipelines can be found."""
     version = fitted / "saved_models" / "lstm-beat-mel" / "1"
     script = (
@@ -188,7 +188,7 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
 
 
-def test_multitask_learns_the_named_targets(course_data, tmp_path):
+def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predict):
     recipe = ("multitask-cnn-beat-mel", "--feature", "fused", "--targets", "power,calmness")
     flags = ("--data", course_data, *SMALL_CNN, "--loss-weights", "power=2")
     assert run(fit, tmp_path, *recipe, *flags, export=True) == 0

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from keras_mir.client import ServingError
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 from keras_mir.predict.__main__ import main
 from keras_mir.predict.predictor import Predictor
 

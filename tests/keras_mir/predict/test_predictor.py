@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from keras_mir.client import ServingError
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 from keras_mir.predict.predictor import Failure, Predictor
 from pipelines.errors import UserError
 from pipelines.extraction.audio_files import decode
