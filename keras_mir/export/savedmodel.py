@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
-from keras_mir.export.fresh_process import fresh_process
+from keras_mir.export.fresh_process import FreshProcess
 from keras_mir.export.graph import check_graph, read_signatures
 from keras_mir.export.model_card import MODEL_CARD
 from keras_mir.export.signatures import signatures
@@ -107,7 +107,7 @@ def export_savedmodel(
         ) from None
     try:
         # Started first: it imports TensorFlow while the model is written.
-        with fresh_process() as process:
+        with FreshProcess() as process:
             answers = hears(served) if hears else None
             _write(served, temporary, name, classes, answers)
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)

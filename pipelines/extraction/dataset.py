@@ -28,7 +28,7 @@ from pipelines.datasets.splits import stratified_split
 from pipelines.errors import UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
-from pipelines.extraction.workers import Died, map_in_processes
+from pipelines.extraction.workers import map_in_processes
 from pipelines.files import (
     gzip_npy_bytes,
     link_or_copy,
@@ -36,6 +36,7 @@ from pipelines.files import (
     remove_temporary,
     write_atomically,
 )
+from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
 
 DATASET = "dataset.json"

@@ -95,7 +95,7 @@ def test_joining_nobody_is_refused(capsys):
 def test_help_needs_no_tensorflow():
     script = (
         "import sys\n"
-        "from keras_mir.data_service import main\n"
+        "from keras_mir.data_service.__main__ import main\n"
         "try:\n    main(['--help'])\n"
         "except SystemExit:\n    pass\n"
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'grpc')))\n"
