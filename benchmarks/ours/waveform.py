@@ -15,21 +15,21 @@ class Asking:
     """A loaded model and a clip's samples."""
 
     def __init__(self, inputs: Inputs) -> None:
-        from keras_mir.models.session import serve
+        from keras_mir.models.session import ServedModel
 
         audio = load(inputs.clips(1)[0])[: 30 * SAMPLE_RATE]
         sizes = {"lengths": np.array([len(audio)]), "rate": np.array([SAMPLE_RATE])}
         self._feed = {"waveform": audio[np.newaxis], **sizes}
         self._stack = ExitStack()
-        self._model = self._stack.enter_context(serve(inputs.model()))
+        self._model = self._stack.enter_context(ServedModel(inputs.model()))
 
     def run(self) -> None:
         """Ask once."""
-        self._model.run("waveform", self._feed)
+        self._model.predict(self._feed, "waveform")
 
     def result(self) -> Results:
         """Class probabilities."""
-        return {"probabilities": self._model.run("waveform", self._feed)["probabilities"][0]}
+        return {"probabilities": self._model.predict(self._feed, "waveform")["probabilities"][0]}
 
 
 def prepare(inputs: Inputs) -> Asking:

@@ -3,12 +3,12 @@
     with ServingClient("localhost:8501", "genres") as client:
         answers = client.predict({"features": features, "lengths": lengths})
 
-REST needs NumPy alone; gRPC needs `tensorflow-serving-api`, and with it TensorFlow.
+REST needs NumPy and urllib3; gRPC needs `tensorflow-serving-api`, and with it TensorFlow.
 """
 
+from keras_mir.client.client import FileAnswer, ServingClient
+from keras_mir.client.codec import ModelMetadata, Signature, TensorInfo, VersionStatus
 from keras_mir.client.errors import ServingError
-from keras_mir.client.metadata import ModelMetadata, Signature, TensorInfo, VersionStatus
-from keras_mir.client.serving_client import FileAnswer, ServingClient
 
 __all__ = [
     "FileAnswer",

@@ -1,12 +1,58 @@
-"""What a client raises when a server does not answer as asked."""
+"""What went wrong with a request, in the codes that gRPC, TensorFlow and TF Serving's REST API share."""
 
 from __future__ import annotations
 
-from keras_mir.client.status import Code
+import enum
+from http import HTTPStatus
+
 from pipelines.errors import UserError
 
 _LONGEST = 500  # characters of a server's own message
 
+
+class Code(enum.IntEnum):
+    """The canonical status codes: numbers and names are those of gRPC and `tf.errors`."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+# What TF Serving and proxies before it answer with. Where several mean the same, TF Serving's is the last.
+_CODES: dict[int, Code] = {
+    HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,
+    HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: Code.PERMISSION_DENIED,
+    HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT: Code.DEADLINE_EXCEEDED,
+    HTTPStatus.CONFLICT: Code.ABORTED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Code.RESOURCE_EXHAUSTED,
+    HTTPStatus.TOO_MANY_REQUESTS: Code.RESOURCE_EXHAUSTED,
+    HTTPStatus.NOT_IMPLEMENTED: Code.UNIMPLEMENTED,
+    HTTPStatus.BAD_GATEWAY: Code.UNAVAILABLE,
+    HTTPStatus.SERVICE_UNAVAILABLE: Code.UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT: Code.DEADLINE_EXCEEDED,
+}
+_STATUSES: dict[int, int] = {
+    **{code: status for status, code in _CODES.items()},
+    Code.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    Code.OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
+    Code.ALREADY_EXISTS: HTTPStatus.CONFLICT,
+}
 _ABOUT_THE_REQUEST = (
     Code.INVALID_ARGUMENT,
     Code.OUT_OF_RANGE,
@@ -14,6 +60,16 @@ _ABOUT_THE_REQUEST = (
     Code.DEADLINE_EXCEEDED,
     Code.INTERNAL,
 )
+
+
+def code_of(status: int) -> Code:
+    """The code of an HTTP status: other 4xx than those known are the request's fault, others the server's."""
+    return _CODES.get(status, Code.INVALID_ARGUMENT if 400 <= status < 500 else Code.INTERNAL)
+
+
+def http_status(code: int) -> int:
+    """The HTTP status of a code; 500 for those that are nobody's request's fault."""
+    return _STATUSES.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class ServingError(UserError):
@@ -27,6 +83,7 @@ class ServingError(UserError):
             INVALID_ARGUMENT for inputs it refuses, RESOURCE_EXHAUSTED for a request too large, and
             UNKNOWN for an answer that is not TF Serving's.
         retryable: Whether the same request may be answered if it is sent again.
+        retry_after: Seconds the server asks to be left alone for, before that.
     """
 
     def __init__(
@@ -37,12 +94,14 @@ class ServingError(UserError):
         *,
         code: Code,
         retryable: bool = False,
+        retry_after: float = 0.0,
         attempts: int = 1,
     ) -> None:
         tried = f" ({attempts} attempts)" if attempts > 1 else ""
         super().__init__(f"{where}: {problem}{tried}; {remedy}")
         self.code = code
         self.retryable = retryable
+        self.retry_after = retry_after
         self._parts = (where, problem, remedy)
 
     @property

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import grpc
-import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -18,12 +16,17 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_mir.client.address import Address
-from keras_mir.client.errors import ServingError, one_line
-from keras_mir.client.metadata import ModelMetadata, Signature, TensorInfo, VersionStatus
-from keras_mir.client.retry import Retry
-from keras_mir.client.status import Code
-from keras_mir.client.tensors import Arrays, to_text
+from keras_mir.client.codec import (
+    Arrays,
+    ModelMetadata,
+    Signature,
+    VersionStatus,
+    parse_signature,
+    signature_json,
+    to_text,
+)
+from keras_mir.client.errors import Code, ServingError, one_line
+from keras_mir.client.transport import Address, Retry
 
 # RESOURCE_EXHAUSTED is not among them: over gRPC it is a message too large, too.
 _MAY_PASS = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
@@ -41,8 +44,9 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     # Or a channel that failed to connect would refuse our retries unsent for a second and more.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Its name notwithstanding, how long a connection may take: a far or busy server needs more than 100 ms.
+    ("grpc.min_reconnect_backoff_ms", 5000),
 )
 
 
@@ -89,7 +93,7 @@ class GrpcTransport:
             name=answer.model_spec.name,
             version=answer.model_spec.version.value,
             signatures={
-                name: Signature(_tensors(entry.inputs), _tensors(entry.outputs))
+                name: parse_signature(signature_json(entry))
                 for name, entry in signatures.signature_def.items()
             },
         )
@@ -101,7 +105,7 @@ class GrpcTransport:
         for key, array in inputs.items():
             request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
         answer = self._ask(self._predictions.Predict, request)
-        return {key: _from_proto(key, answer.outputs[key]) for key in sorted(answer.outputs)}
+        return {key: to_text(tf.make_ndarray(answer.outputs[key]), key) for key in sorted(answer.outputs)}
 
     def close(self) -> None:
         """Close its connection; requests that run are cancelled."""
@@ -128,17 +132,3 @@ class GrpcTransport:
                 code=code,
                 retryable=code in _MAY_PASS,
             ) from error
-
-
-def _tensors(entries: Mapping[str, Any]) -> dict[str, TensorInfo]:
-    return {name: _tensor(entry.dtype, entry.tensor_shape) for name, entry in entries.items()}
-
-
-def _tensor(dtype: int, shape: Any) -> TensorInfo:
-    sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
-    return TensorInfo.of(types_pb2.DataType.Name(dtype), sizes)
-
-
-def _from_proto(name: str, proto: Any) -> np.ndarray:
-    array = tf.make_ndarray(proto)
-    return to_text(array, name) if array.dtype == object else array

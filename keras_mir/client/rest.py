@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
-import numpy as np
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, ProtocolError, SSLError
 
-from keras_mir.client.address import Address
-from keras_mir.client.connections import Connections
-from keras_mir.client.errors import ServingError, one_line
-from keras_mir.client.metadata import STRING, ModelMetadata, Signature, TensorInfo, VersionStatus
-from keras_mir.client.retry import Retry
-from keras_mir.client.status import Code
-from keras_mir.client.tensors import Arrays, to_text
+from keras_mir.client.codec import (
+    Arrays,
+    CodecError,
+    ModelMetadata,
+    Signature,
+    VersionStatus,
+    parse_answer,
+    parse_metadata,
+    parse_status,
+    write_request,
+)
+from keras_mir.client.errors import Code, ServingError, code_of, one_line
+from keras_mir.client.transport import Address, Retry
 
-# What TF Serving and proxies before it answer with; other 4xx are the request's fault, others the server's.
-_CODES: dict[int, Code] = {
-    HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
-    HTTPStatus.FORBIDDEN: Code.PERMISSION_DENIED,
-    HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
-    HTTPStatus.REQUEST_TIMEOUT: Code.DEADLINE_EXCEEDED,
-    HTTPStatus.CONFLICT: Code.ABORTED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Code.RESOURCE_EXHAUSTED,
-    HTTPStatus.TOO_MANY_REQUESTS: Code.RESOURCE_EXHAUSTED,
-    HTTPStatus.NOT_IMPLEMENTED: Code.UNIMPLEMENTED,
-    HTTPStatus.BAD_GATEWAY: Code.UNAVAILABLE,
-    HTTPStatus.SERVICE_UNAVAILABLE: Code.UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT: Code.DEADLINE_EXCEEDED,
-}
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 5.0  # a host that is up answers sooner; one that is not is tried again
+_CHUNK = 2**16
+_MOST_CONNECTIONS = 64  # that are kept open
+
 _MAY_PASS = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
@@ -54,15 +53,11 @@ _REMEDIES = {
 }
 
 
-# Of JSON's values, by the kind of dtype they are for.
-_TYPES: dict[str, set[type]] = {"f": {int, float}, "i": {int}, "u": {int}, "b": {bool}}
-
-
 class RestTransport:
     """Requests about one model; threads may share it.
 
     Args:
-        address: Of the server.
+        address: Of the server; certificates are checked if it is encrypted.
         model: Its name.
         version: Without one, the version the server prefers.
         retry: How to go about failures.
@@ -73,109 +68,115 @@ class RestTransport:
         self.where = f"{scheme}://{address.host_and_port}{address.path}, model {model!r}"
         self._path = f"{address.path}/v1/models/{quote(model, safe='')}"
         self._path += "" if version is None else f"/versions/{version}"
-        self._connections = Connections(address)
+        pool = _EncryptedPool if address.encrypted else _Pool
+        self._pool = pool(address.host, address.port, maxsize=_MOST_CONNECTIONS)
         self._retry = retry
 
     def status(self) -> list[VersionStatus]:
         """How the model's versions are."""
-        answer = self._ask("GET", self._path)
-        try:
-            return [
-                VersionStatus(int(entry["version"]), entry["state"], entry["status"]["error_message"])
-                for entry in answer["model_version_status"]
-            ]
-        except (KeyError, TypeError, ValueError):
-            self._not_serving("has no status of versions")
+        return self._parsed(parse_status, self._ask("GET", self._path))
 
     def metadata(self) -> ModelMetadata:
         """What its signatures take and give."""
-        answer = self._ask("GET", self._path + "/metadata")
-        try:
-            return ModelMetadata(
-                name=answer["model_spec"]["name"],
-                version=int(answer["model_spec"]["version"]),
-                signatures={
-                    name: Signature(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
-                    for name, entry in answer["metadata"]["signature_def"]["signature_def"].items()
-                },
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            self._not_serving("has no signatures")
+        return self._parsed(parse_metadata, self._ask("GET", self._path + "/metadata"))
 
     def predict(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
         """Run a signature on one batch."""
-        columns = {key: to_json(array) for key, array in inputs.items()}
-        body = json.dumps({"signature_name": name, "inputs": columns}).encode("utf-8")
-        outputs = self._ask("POST", self._path + ":predict", body).get("outputs")
-        # A single output comes without its name.
-        if len(signature.outputs) == 1:
-            outputs = {next(iter(signature.outputs)): outputs}
-        if not isinstance(outputs, dict) or outputs.keys() != signature.outputs.keys():
-            self._not_serving(f"does not have the outputs {', '.join(sorted(signature.outputs))}")
-        try:
-            return {key: from_json(outputs[key], info, key) for key, info in signature.outputs.items()}
-        except ValueError as error:
-            self._not_serving(str(error))
+        answer = self._ask("POST", self._path + ":predict", write_request(name, inputs))
+        return self._parsed(partial(parse_answer, signature=signature), answer)
 
     def close(self) -> None:
         """Close its connections."""
-        self._connections.close()
+        self._pool.close()
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         return self._retry.call(partial(self._attempt, method, path, body))
 
     def _attempt(self, method: str, path: str, body: bytes | None, seconds: float) -> dict[str, Any]:
         try:
-            status, content = self._connections.request(method, path, body, seconds)
-        except TimeoutError:
-            raise ServingError(
-                self.where,
-                f"no answer within {self._retry.timeout:g} s",
-                "give a longer timeout, or send less at a time",
-                code=Code.DEADLINE_EXCEEDED,
-            ) from None
-        except (OSError, http.client.HTTPException) as error:
+            response, content = self._exchange(method, path, body, time.monotonic() + seconds)
+        except (HTTPError, TimeoutError) as error:
             raise self._broken(error) from error
         answer = _object(content)
-        if status != HTTPStatus.OK:
-            raise self._refused(status, content if answer is None else answer.get("error", content))
+        if response.status != HTTPStatus.OK:
+            raise self._refused(response, content if answer is None else answer.get("error", content))
         if answer is None:
             self._not_serving("is not a JSON object")
         return answer
 
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, deadline: float
+    ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        """Send a request, anew where a connection that rested turns out to be closed."""
+        while True:
+            opened = self._pool.num_connections
+            try:
+                response = self._pool.urlopen(
+                    method,
+                    path,
+                    body,
+                    headers={} if body is None else {"Content-Type": "application/json"},
+                    retries=False,
+                    redirect=False,
+                    timeout=urllib3.Timeout(total=_left(deadline)),
+                    preload_content=False,
+                )
+                return response, _content(response, deadline)
+            except ProtocolError as error:
+                rested = self._pool.num_connections == opened
+                if not rested or not isinstance(_reason(error), ConnectionError):
+                    raise
+
     def _broken(self, error: Exception) -> ServingError:
         unreachable = "check the address, and that the server runs"
-        may_pass = True
-        if isinstance(error, (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead)):
+        code, reason = Code.UNAVAILABLE, _reason(error)
+        if isinstance(reason, TimeoutError) and not isinstance(error, ConnectTimeoutError):
+            code = Code.DEADLINE_EXCEEDED
+            problem = f"no answer within {self._retry.timeout:g} s"
+            remedy = "give a longer timeout, or send less at a time"
+        elif isinstance(reason, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
             problem, remedy = "the connection broke off before the answer was there", "see the server's log"
-        elif isinstance(error, http.client.HTTPException):
+        elif isinstance(reason, http.client.HTTPException):
+            code = Code.UNKNOWN
             problem, remedy = "what answers is not HTTP", "give the REST port, 8501 for most servers"
-            may_pass = False
-        elif isinstance(error, ssl.SSLError):
-            problem, remedy = (
-                f"no encrypted connection: {one_line(str(error))}",
-                "check its certificate, or give http://",
-            )
-            may_pass = False
-        elif isinstance(error, socket.gaierror):
+        elif isinstance(reason, ssl.SSLError):
+            code = Code.UNKNOWN
+            problem = f"no encrypted connection: {one_line(str(reason))}"
+            remedy = "check its certificate, or give http://"
+        elif isinstance(reason, socket.gaierror):
             problem, remedy = "the host's name is not known", unreachable
         else:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            problem, remedy = f"cannot be reached: {one_line(reason.lower())}", unreachable
-        code = Code.UNAVAILABLE if may_pass else Code.UNKNOWN
-        return ServingError(self.where, problem, remedy, code=code, retryable=may_pass)
+            said = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+            problem, remedy = f"cannot be reached: {one_line(said.lower())}", unreachable
+        return ServingError(self.where, problem, remedy, code=code, retryable=code is Code.UNAVAILABLE)
 
-    def _refused(self, status: int, said: Any) -> ServingError:
+    def _refused(self, response: urllib3.BaseHTTPResponse, said: Any) -> ServingError:
+        status = response.status
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        by_default = Code.INVALID_ARGUMENT if 400 <= status < 500 else Code.INTERNAL
-        code = _CODES.get(status, by_default)
+        code = code_of(status)
         remedy = _REMEDIES.get(code, "see the server's log")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             remedy = "try again later"
         elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             remedy = "send less at a time, with a smaller batch_size"
-        problem = f"answered {status}, {one_line(text)}" if text.strip() else f"answered {status}"
-        return ServingError(self.where, problem, remedy, code=code, retryable=status in _MAY_PASS)
+        try:
+            retry_after = urllib3.Retry().get_retry_after(response) or 0.0
+        except InvalidHeader:
+            retry_after = 0.0
+        return ServingError(
+            self.where,
+            f"answered {status}, {one_line(text)}" if text.strip() else f"answered {status}",
+            remedy,
+            code=code,
+            retryable=status in _MAY_PASS,
+            retry_after=retry_after,
+        )
+
+    def _parsed(self, parse: Callable[[dict[str, Any]], T], answer: dict[str, Any]) -> T:
+        try:
+            return parse(answer)
+        except CodecError as error:
+            self._not_serving(str(error))
 
     def _not_serving(self, wrong: str) -> NoReturn:
         raise ServingError(
@@ -186,6 +187,71 @@ class RestTransport:
         )
 
 
+class _Connection(HTTPConnection):
+    """Gives up soon where nobody is there; what follows has all the time that is left."""
+
+    def connect(self) -> None:
+        self.socket = _connect(self, super().connect)
+
+
+class _EncryptedConnection(HTTPSConnection):
+    def connect(self) -> None:
+        self.socket = _connect(self, super().connect)
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _EncryptedPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _EncryptedConnection
+
+
+def _connect(connection: HTTPConnection, connect: Callable[[], None]) -> socket.socket:
+    left = connection.timeout
+    connection.timeout = _CONNECT_SECONDS if left is None else min(left, _CONNECT_SECONDS)
+    try:
+        connect()
+    except (ConnectTimeoutError, TimeoutError) as error:  # the one before, the other in TLS's handshake
+        if not isinstance(_reason(error), TimeoutError):
+            raise
+        raise ConnectTimeoutError(f"no connection within {connection.timeout:.1f} s") from None
+    connection.timeout = left
+    # Kept, because a response that ends the connection takes the socket along.
+    sock: socket.socket = connection.sock
+    sock.settimeout(left)
+    return sock
+
+
+def _content(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    chunks = []
+    # A chunk at a time, or a server that sends a byte now and then would never run out of time.
+    while chunk := response.read1(_CHUNK):
+        chunks.append(chunk)
+        connection = response.connection  # None once all is read, and the next request may have it
+        if isinstance(connection, _Connection | _EncryptedConnection):
+            try:
+                connection.socket.settimeout(_left(deadline))
+            except TimeoutError:
+                response.close()
+                raise
+    return b"".join(chunks)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _reason(error: Exception) -> BaseException:
+    """What Python raised, under what urllib3 made of it."""
+    if isinstance(error, ProtocolError | SSLError) and isinstance(error.args[-1], Exception):
+        return error.args[-1]
+    return error.__cause__ or error
+
+
 def _object(content: bytes) -> dict[str, Any] | None:
     # TF Serving passes text on without a look whether it is UTF-8.
     try:
@@ -193,66 +259,3 @@ def _object(content: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def _tensors(entries: Mapping[str, Any]) -> dict[str, TensorInfo]:
-    return {name: _tensor(entry["dtype"], entry["tensor_shape"]) for name, entry in entries.items()}
-
-
-def _tensor(dtype: str, shape: Mapping[str, Any]) -> TensorInfo:
-    sizes = None if shape["unknown_rank"] else tuple(int(dim["size"]) for dim in shape["dim"])
-    return TensorInfo.of(dtype, sizes)
-
-
-def to_json(array: np.ndarray) -> Any:
-    """An input as nested lists of numbers, or of bytes in base64."""
-    if array.dtype != object:
-        return array.tolist()
-    encoded = np.empty(array.size, dtype=object)
-    encoded[:] = [{"b64": base64.b64encode(item).decode("ascii")} for item in array.flat]
-    return encoded.reshape(array.shape).tolist()
-
-
-def from_json(value: Any, info: TensorInfo, name: str) -> np.ndarray:
-    """An output's nested lists as an array of its dtype.
-
-    Args:
-        value: What JSON holds.
-        info: What the signature says of the output.
-        name: Of the output; it tells binary strings from text.
-
-    Raises:
-        ValueError: If it holds anything else, or lists of different lengths.
-    """
-    items = np.array(value, dtype=object)
-    if items.size == 0 and info.shape is not None:
-        # [] may stand for (0, 3) as well.
-        items = items.reshape(items.shape + tuple(size or 0 for size in info.shape[items.ndim :]))
-    if info.dtype == STRING:
-        contents = np.empty(items.size, dtype=object)
-        contents[:] = [_to_bytes(item, name) for item in items.flat]
-        return to_text(contents.reshape(items.shape), name)
-    try:
-        dtype = np.dtype(info.dtype)
-        # Exact types: NumPy would make numbers of text, and whole ones of fractions.
-        if not set(map(type, items.flat)) <= _TYPES[dtype.kind]:
-            raise TypeError
-        # NumPy 1 wraps numbers that are too large.
-        if dtype.kind in "iu" and items.size and not _all_fit(items, np.iinfo(dtype)):
-            raise TypeError
-        return items.astype(dtype)
-    except TypeError:
-        raise ValueError(f"has an output {name!r} that is not {info.dtype}") from None
-
-
-def _all_fit(items: np.ndarray, limits: np.iinfo) -> bool:
-    return bool(limits.min <= min(items.flat) and max(items.flat) <= limits.max)
-
-
-def _to_bytes(item: Any, name: str) -> bytes:
-    if isinstance(item, str):
-        return item.encode("utf-8", "replace")
-    if isinstance(item, dict) and isinstance(item.get("b64"), str):
-        with suppress(ValueError):
-            return base64.b64decode(item["b64"], validate=True)
-    raise ValueError(f"has an output {name!r} that is not text or base64")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mir.models.session import serve
+from keras_mir.models.session import ServedModel
 from pipelines.input.build import evaluation_batches
 from pipelines.source import Source
 
@@ -41,9 +41,9 @@ def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
         As `predict_source`.
     """
     batches: list[dict[str, np.ndarray]] = []
-    with serve(version) as model:
+    with ServedModel(version) as model:
         for inputs, *_ in evaluation_batches(source, BATCH_SIZE):
-            outputs = model.predict(inputs["features"].numpy(), inputs["lengths"].numpy())
+            outputs = model.predict({name: inputs[name].numpy() for name in ("features", "lengths")})
             batches.append(
                 {"genre" if name == "probabilities" else name: outputs[name] for name in _numbers(outputs)}
             )

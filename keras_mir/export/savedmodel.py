@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from keras_mir.export.formats import Written
 from keras_mir.export.formats.rebuild import for_serving
-from keras_mir.export.fresh_process import fresh_process
+from keras_mir.export.fresh_process import FreshProcess
 from keras_mir.export.graph import check_graph, read_signatures
 from keras_mir.export.model_card import MODEL_CARD, model_card
 from keras_mir.export.signatures import signatures
@@ -127,7 +127,7 @@ def export_savedmodel(
         ) from None
     try:
         # Started first: it imports TensorFlow while the model is written.
-        with fresh_process() as process:
+        with FreshProcess() as process:
             answers = audio_model(served) if audio_model else None
             _write(served, temporary, name, classes, answers)
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)

@@ -8,11 +8,11 @@ object graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -23,122 +23,209 @@ from pipelines.errors import UserError
 SIGNATURE = "serving_default"
 
 
-@dataclass(frozen=True)
+class ModelError(UserError):
+    """A model cannot be loaded, or does not answer as it was asked to; one line.
+
+    Attributes:
+        code: The kind of failure, in the numbers of `tf.errors`, which are those of gRPC.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ServedModel:
-    """An exported model's signatures, loaded; made by `serve`."""
+    """A SavedModel in a session; any number of threads may run it at once.
 
-    path: Path
-    session: Any
-    signatures: Mapping[str, Any]
+    Args:
+        path: The folder that holds `saved_model.pb`.
 
-    def predict(self, features: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the default signature on one batch.
+    Attributes:
+        path: That folder.
+        signatures: `SignatureDef` protos by name, as the model has them.
 
-        Args:
-            features: `(batch, time, bands)`, read as float32, with batch at least 1.
-            lengths: `(batch,)`, read as int32, in frames.
+    Raises:
+        ModelError: If there is no such model, or it is damaged.
+    """
 
-        Returns:
-            The outputs by name, each `(batch, ...)`; strings as str.
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (Path(path) / SAVED_MODEL).is_file():
+            raise ModelError(
+                tf.errors.NOT_FOUND,
+                f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version",
+            )
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph, config=_config())
+        try:
+            # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
+            with quiet(), graph.as_default():
+                loaded = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], str(path))
+        # What the importer raises follows from what a damaged graph holds.
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+            self._session.close()
+            code = error.error_code if isinstance(error, tf.errors.OpError) else tf.errors.UNKNOWN
+            raise ModelError(code, f"{path}: cannot be loaded: {_reason(error)}; export it again") from error
+        self.signatures: Mapping[str, Any] = dict(loaded.signature_def)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the model's memory back; nobody may be running it."""
+        self._session.close()
+
+    def signature(self, name: str = "") -> Any:
+        """The `SignatureDef` of that name; without a name, `serving_default`.
 
         Raises:
-            UserError: If the features do not fit the model.
+            ModelError: FAILED_PRECONDITION if the model has none of that name.
         """
-        expected = self.signatures[SIGNATURE].inputs["features"].tensor_shape
-        _check_shape(self.path, features, tf.TensorShape(expected))
-        return self.run(SIGNATURE, {"features": features, "lengths": lengths})
+        name = name or SIGNATURE
+        if name not in self.signatures:
+            there = ", ".join(sorted(other for other in self.signatures if not other.startswith("__")))
+            raise ModelError(
+                tf.errors.FAILED_PRECONDITION, f'Serving signature key "{name}" not found; there is {there}.'
+            )
+        return self.signatures[name]
 
-    def run(self, signature: str, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run any signature on one batch.
+    def predict(
+        self, inputs: Mapping[str, np.ndarray | Sequence[Any]], signature: str = ""
+    ) -> dict[str, np.ndarray]:
+        """Run a signature on one batch, as `ServingClient.predict` does.
 
         Args:
-            signature: Its name.
-            feed: All its inputs by name, read as the dtypes it takes.
+            inputs: By name, each `(batch, ...)`, read as the dtypes the signature takes.
+            signature: Its name; without, `serving_default`.
 
         Returns:
             The outputs by name; strings as str.
 
         Raises:
-            UserError: If the model has no such signature.
+            ModelError: As `run` does, naming the model's folder.
         """
-        if signature not in self.signatures:
-            raise UserError(f"{self.path}: has no signature {signature!r}; export the model again")
-        inputs, outputs = self.signatures[signature].inputs, self.signatures[signature].outputs
-        arrays = {
-            inputs[name].name: np.asarray(value, tf.as_dtype(inputs[name].dtype).as_numpy_dtype)
-            for name, value in feed.items()
-        }
-        answer = self.session.run({name: tensor.name for name, tensor in outputs.items()}, arrays)
+        try:
+            expected = self.signature(signature).inputs
+            arrays = {
+                name: np.asarray(value, _dtype(expected[name]) if name in expected else None)
+                for name, value in inputs.items()
+            }
+            outputs = self.run(signature, arrays)
+        except ModelError as error:
+            raise ModelError(error.code, f"{self.path}: {error}") from error
         return {
             name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
-            for name, value in answer.items()
+            for name, value in outputs.items()
         }
 
+    def run(
+        self,
+        signature: str,
+        inputs: Mapping[str, np.ndarray],
+        *,
+        outputs: Sequence[str] = (),
+        seconds: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run a signature on exactly what it takes.
 
-@contextmanager
-def serve(path: Path) -> Iterator[ServedModel]:
-    """Load an exported model into a session.
+        Args:
+            signature: Its name; empty for `serving_default`.
+            inputs: An array for each named input, of its dtype; strings as an object array of bytes.
+            outputs: Names of the outputs wanted; all of them without.
+            seconds: When to give up.
 
-    Args:
-        path: The folder that holds `saved_model.pb`.
+        Returns:
+            The outputs by name; strings as object arrays of bytes.
 
-    Raises:
-        UserError: If there is no such model, or it is damaged.
-    """
-    if not (Path(path) / SAVED_MODEL).is_file():
-        raise UserError(f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version")
-    graph = tf.Graph()
-    # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
-    with quiet(), closing(new_session(graph)) as session:
+        Raises:
+            ModelError: FAILED_PRECONDITION if there is no such signature, INVALID_ARGUMENT if names,
+                dtypes or shapes do not fit or the batch is empty, DEADLINE_EXCEEDED if it took too
+                long, and otherwise what the graph raised.
+        """
+        takes, gives = self.signature(signature).inputs, self.signature(signature).outputs
+        _check_names(inputs, takes)
+        for name, value in inputs.items():
+            _check_input(name, value, takes[name])
+        for name in outputs:
+            if name not in gives:
+                there = ", ".join(sorted(gives))
+                raise _invalid(f"output tensor alias not found in signature: {name}; there is {there}")
+        fetches = {name: gives[name].name for name in outputs or gives}
+        feed = {takes[name].name: value for name, value in inputs.items()}
+        milliseconds = 0 if seconds is None else int(seconds * 1000)  # 0 is for ever
+        if seconds is not None and milliseconds <= 0:
+            raise ModelError(tf.errors.DEADLINE_EXCEEDED, "the time limit passed before the model ran")
         try:
-            with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
-        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"{path}: cannot be loaded, export it again ({str(error).splitlines()[0]})"
-            ) from error
-        yield ServedModel(Path(path), session, meta_graph.signature_def)
+            options = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
+            results = self._session.run(fetches, feed, options=options)
+        except tf.errors.DeadlineExceededError as error:
+            raise ModelError(error.error_code, "the model did not answer within the time limit") from error
+        except tf.errors.OpError as error:
+            raise ModelError(error.error_code, _reason(error)) from error
+        return {name: _as_array(value) for name, value in results.items()}
 
 
-def new_session(graph: tf.Graph) -> tf.compat.v1.Session:
-    """A session that optimises a graph once: twice, as is usual, costs seconds and gains none."""
+def _config() -> tf.compat.v1.ConfigProto:
+    """Of a session that optimises a graph once: twice, as is usual, costs seconds and gains none."""
     config = tf.compat.v1.ConfigProto()
     rewriting = config.graph_options.rewrite_options
     rewriting.meta_optimizer_iterations = type(rewriting).ONE
-    return tf.compat.v1.Session(graph=graph, config=config)
+    return config
 
 
-def session_predict(
-    path: Path, features: np.ndarray, lengths: np.ndarray, *, batch_size: int = 32
-) -> dict[str, np.ndarray]:
-    """Run an exported model's default signature on arrays, in a session.
-
-    Args:
-        path: The folder that holds `saved_model.pb`.
-        features: `(n, time, bands)`, read as float32, with n at least 1.
-        lengths: `(n,)`, read as int32, in frames.
-        batch_size: Examples at a time.
-
-    Returns:
-        The signature's outputs by name, each `(n, ...)`; strings as str.
-
-    Raises:
-        UserError: If there is no such model, it is damaged, or the features do not fit it.
-    """
-    with serve(path) as model:
-        starts = range(0, max(len(features), 1), batch_size)
-        batches = [
-            model.predict(features[at : at + batch_size], lengths[at : at + batch_size]) for at in starts
-        ]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+def _invalid(message: str) -> ModelError:
+    return ModelError(tf.errors.INVALID_ARGUMENT, message)
 
 
-def _check_shape(path: Path, features: np.ndarray, expected: tf.TensorShape) -> None:
-    if len(features) == 0 or not expected.is_compatible_with(features.shape):
-        wanted = ", ".join("any" if size is None else str(size) for size in expected.as_list()[1:])
-        raise UserError(
-            f"{path}: features of shape {features.shape} do not fit; the model takes (n, {wanted})"
-        )
+def _check_names(inputs: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
+    missing, unknown = sorted(set(expected) - set(inputs)), sorted(set(inputs) - set(expected))
+    if missing or unknown:
+        wrong = [f"missing {', '.join(missing)}"] * bool(missing)
+        wrong += [f"unknown {', '.join(unknown)}"] * bool(unknown)
+        takes = ", ".join(sorted(expected))
+        raise _invalid(f"inputs do not match the signature: {'; '.join(wrong)}; it takes {takes}")
+
+
+def _check_input(name: str, value: np.ndarray, expected: Any) -> None:
+    if value.dtype != _dtype(expected):
+        sent = "string" if value.dtype == object else value.dtype.name
+        takes = tf.as_dtype(expected.dtype).name
+        raise _invalid(f"input {name!r} is {sent}, but the model takes {takes}")
+    shape = tf.TensorShape(expected.tensor_shape)
+    if not shape.is_compatible_with(value.shape):
+        sent, takes = _shape_text(value.shape), _shape_text(shape.as_list())
+        raise _invalid(f"input {name!r} has shape {sent}, but the model takes {takes}")
+    if value.ndim and len(value) == 0:
+        raise _invalid(f"input {name!r} has nothing in its batch")
+
+
+def _dtype(tensor: Any) -> Any:
+    """A tensor's dtype in NumPy, which has none of its own for strings of any length."""
+    return tf.as_dtype(tensor.dtype).as_numpy_dtype
+
+
+def _shape_text(shape: Sequence[int | None]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
+
+
+def _as_array(value: Any) -> np.ndarray:
+    # A session gives a scalar string as bytes, which NumPy would strip of trailing zeros.
+    return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
+
+
+# Around the one line that says what is wrong, TensorFlow says where in the graph.
+_FRAME = re.compile(r"^$|^Graph execution error:$|^\d+ root error|^Detected at|^\[\[")
+
+
+def _reason(error: Exception) -> str:
+    text = (error.message or "") if isinstance(error, tf.errors.OpError) else str(error)
+    lines = (line.strip() for line in text.splitlines())
+    reason = next((line for line in lines if not _FRAME.search(line)), type(error).__name__)
+    return re.sub(r"^\(\d+\) [A-Z_]+: ", "", reason)[:500]
 
 
 @contextmanager

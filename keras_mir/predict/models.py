@@ -105,10 +105,10 @@ def open_exported(version: Path) -> Iterator[AnswerWav]:
     Raises:
         UserError: If there is no such model, or it is damaged.
     """
-    from keras_mir.models.session import serve
+    from keras_mir.models.session import ServedModel
 
-    with serve(version) as model:
-        yield lambda files: model.run(_SIGNATURE, {_SIGNATURE: np.array(files, object)})
+    with ServedModel(version) as model:
+        yield lambda files: model.predict({_SIGNATURE: files}, _SIGNATURE)
 
 
 @contextmanager

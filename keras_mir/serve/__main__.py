@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
+import os
 from collections.abc import Sequence
 
 from keras_mir.command_line.options import add_models_option, command_parser, port, positive
 from keras_mir.command_line.run import run
 from pipelines.errors import UserError
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command's options."""
     parser = command_parser(
         "serve",
         description="A stand-in for TF Serving on a laptop: the newest version of every model in a folder, "
@@ -65,20 +70,35 @@ def _serve(arguments: argparse.Namespace) -> int:
     for module in ("starlette", "uvicorn"):
         if importlib.util.find_spec(module) is None:
             raise UserError(f"{module} is not installed; install it with: pip install 'keras-mir[serve]'")
-    from keras_mir.serve.local_server import ServerSettings, serve
+    # What matters comes as an exception; read when gRPC is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from keras_mir.serve.local_server import local_server
     from keras_mir.serve.workers import Limits
 
-    limits = Limits(request_bytes=int(arguments.max_request_mb * 2**20), seconds=arguments.timeout)
-    return serve(
-        ServerSettings(
-            models=arguments.models,
-            host=arguments.host,
-            port=arguments.port,
-            grpc_port=arguments.grpc_port,
-            poll_seconds=arguments.poll,
-            limits=limits,
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    logger = logging.getLogger("keras_mir.serve")
+    logger.setLevel(logging.INFO)
+    with local_server(
+        arguments.models,
+        host=arguments.host,
+        port=arguments.port,
+        grpc_port=arguments.grpc_port,
+        poll_seconds=arguments.poll,
+        limits=Limits(request_bytes=int(arguments.max_request_mb * 2**20), seconds=arguments.timeout),
+    ) as server:
+        if server.grpc_address is None:
+            logger.info("no gRPC: tensorflow-serving-api is not installed (pip install 'keras-mir[grpc]')")
+        if arguments.host not in _LOOPBACK:
+            logger.warning(
+                "--host %s: other machines can reach this, and nobody is asked who they are", arguments.host
+            )
+        logger.info(
+            "%s; a stand-in for TF Serving, with a page to try it at http://%s/; Ctrl-C stops it",
+            server.describe(),
+            server.rest_address,
         )
-    )
+        server.run()
+    return 0
 
 
 if __name__ == "__main__":

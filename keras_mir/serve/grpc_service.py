@@ -24,9 +24,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_mir.client.status import Code, StatusError
+from keras_mir.client.errors import Code
+from keras_mir.models.session import SIGNATURE, ModelError
 from keras_mir.serve.registry import Registry
-from keras_mir.serve.servable import DEFAULT_SIGNATURE
 from keras_mir.serve.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -102,20 +102,20 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
-            raise StatusError(
+            raise ModelError(
                 Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
             ) from None
 
     def _metadata(self, request: Any) -> Any:
         if list(request.metadata_field) != ["signature_def"]:
-            raise StatusError(
+            raise ModelError(
                 Code.INVALID_ARGUMENT, "metadata_field must be 'signature_def', the only one there is"
             )
         name, version = _model(request)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        with self._registry.use(name, version) as (number, servable):
-            for key, signature in servable.signatures.items():
+        with self._registry.use(name, version) as (number, model):
+            for key, signature in model.signatures.items():
                 signatures.signature_def[key].CopyFrom(signature)
         response.model_spec.name = name
         response.model_spec.version.value = number
@@ -146,9 +146,9 @@ def _answer(method: str, request: Any, context: grpc.ServicerContext, work: Call
         answer = work()
         code = Code.OK
         return answer
-    except StatusError as error:
-        code = error.code
-        context.abort(_STATUS[error.code], error.message)
+    except ModelError as error:
+        code = Code(error.code)
+        context.abort(_STATUS[code], str(error))
         raise  # not reached: abort raises
     finally:
         milliseconds = (time.monotonic() - started) * 1000
@@ -157,12 +157,15 @@ def _answer(method: str, request: Any, context: grpc.ServicerContext, work: Call
 
 
 def _predict(registry: Registry, request: Any, most_bytes: int, deadline: float) -> Any:
-    with registry.use(*_model(request)) as (number, servable):
-        signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        servable.signature(signature_name)
+    with registry.use(*_model(request)) as (number, model):
+        signature_name = request.model_spec.signature_name or SIGNATURE
+        model.signature(signature_name)
         inputs = {name: _to_array(name, proto, most_bytes) for name, proto in request.inputs.items()}
-        outputs = servable.run(
-            signature_name, inputs, outputs=list(dict.fromkeys(request.output_filter)), deadline=deadline
+        outputs = model.run(
+            signature_name,
+            inputs,
+            outputs=list(dict.fromkeys(request.output_filter)),
+            seconds=deadline - time.monotonic(),
         )
     response = predict_pb2.PredictResponse()
     response.model_spec.name = request.model_spec.name
@@ -176,9 +179,9 @@ def _predict(registry: Registry, request: Any, most_bytes: int, deadline: float)
 def _model(request: Any) -> tuple[str, int | None]:
     spec = request.model_spec
     if not spec.name:
-        raise StatusError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+        raise ModelError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
     if spec.version_label:
-        raise StatusError(
+        raise ModelError(
             Code.INVALID_ARGUMENT,
             f"Unrecognized servable version label: {spec.version_label}; give a version",
         )
@@ -192,15 +195,15 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         dtype = tf.as_dtype(proto.dtype)
         width = 1 if dtype == tf.string else dtype.size
     except TypeError:
-        raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
+        raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
     if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) * width > most_bytes:
-        raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
+        raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
     if dtype.is_integer and proto.int_val and not _all_fit(proto.int_val, dtype):
-        raise StatusError(Code.INVALID_ARGUMENT, f"input {name!r} has a number that {dtype.name} cannot hold")
+        raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a number that {dtype.name} cannot hold")
     try:
         return np.asarray(tf.make_ndarray(proto))
     except (KeyError, TypeError, ValueError) as error:
-        raise StatusError(
+        raise ModelError(
             Code.INVALID_ARGUMENT, f"input {name!r}: tensor parsing error ({str(error)[:200]})"
         ) from None
 

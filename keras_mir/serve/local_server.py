@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import errno
 import importlib.util
-import logging
 import math
-import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +19,10 @@ from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, State
 from keras_mir.serve.rest import rest_app
 from keras_mir.serve.workers import Limits, Workers
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """What a local server serves, and where.
-
-    Attributes:
-        models: Root of the models, in TF Serving's layout.
-        host: Address to listen on.
-        port: For REST; 0 for any that is free.
-        grpc_port: For gRPC; 0 for any that is free.
-        poll_seconds: Pause between looks for new versions.
-        limits: On requests.
-    """
-
-    models: Path
-    host: str = "127.0.0.1"
-    port: int = 8501
-    grpc_port: int = 8500
-    poll_seconds: float = 2.0
-    limits: Limits = field(default_factory=Limits)
+_LIMITS = Limits()
+_TAKEN = "cannot be had on {}, another program may use it; choose another"
 
 
 class LocalServer:
@@ -59,19 +36,19 @@ class LocalServer:
 
     def __init__(
         self,
-        settings: ServerSettings,
         registry: Registry,
         workers: Workers,
+        host: str,
         listener: socket.socket,
-        grpc: Any,
+        grpc: tuple[Any, int] | None,
     ) -> None:
         self.registry = registry
-        self.rest_address = _address(settings.host, listener.getsockname()[1])
-        self.grpc_address = grpc.address if grpc is not None else None
+        self.rest_address = _address(host, listener.getsockname()[1])
+        self.grpc_address = None if grpc is None else _address(host, grpc[1])
         self._listener = listener
-        self._grpc = grpc
+        self._grpc = None if grpc is None else grpc[0]
         # Requests that run are given their time, and a little to be answered.
-        self._grace = settings.limits.seconds + 1
+        self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
             rest_app(registry, workers, page_routes()),
             log_config=None,
@@ -108,7 +85,7 @@ class LocalServer:
         self._web.should_exit = True
 
     def _stop_grpc(self) -> threading.Event | None:
-        return None if self._grpc is None else self._grpc.server.stop(self._grace)
+        return None if self._grpc is None else self._grpc.stop(self._grace)
 
     def describe(self) -> str:
         """One line: what is served, and where."""
@@ -135,47 +112,59 @@ class _Web(uvicorn.Server):
 
 
 @contextmanager
-def local_server(settings: ServerSettings) -> Iterator[LocalServer]:
+def local_server(
+    models: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    grpc_port: int = 8500,
+    poll_seconds: float = 2.0,
+    limits: Limits = _LIMITS,
+) -> Iterator[LocalServer]:
     """Bind the ports and load the models; afterwards give everything back.
 
     Args:
-        settings: What to serve, and where.
+        models: Root of the models, in TF Serving's layout.
+        host: Address to listen on.
+        port: For REST; 0 for any that is free.
+        grpc_port: For gRPC; 0 for any that is free.
+        poll_seconds: Pause between looks for new versions.
+        limits: On requests.
 
     Yields:
         A server to `run`.
 
     Raises:
-        UserError: If the folder is not one of models, or a port cannot be had.
+        ArgumentError: If the folder is not one of models, or a port cannot be had.
     """
-    registry = Registry(settings.models)
-    with closing(_listen(settings.host, settings.port)) as listener:
-        workers = Workers(settings.limits)
-        grpc = _Grpc(settings, registry, workers) if _has_grpc() else None
+    with (
+        closing(Registry(models)) as registry,
+        closing(_listen(host, port)) as listener,
+        closing(Workers(limits)) as workers,
+    ):
+        grpc = _bind_grpc(registry, workers, host, grpc_port) if _has_grpc() else None
         try:
             registry.poll()
-            registry.start(settings.poll_seconds)
+            registry.start(poll_seconds)
             if grpc is not None:
-                grpc.server.start()
-            yield LocalServer(settings, registry, workers, listener, grpc)
+                grpc[0].start()
+            yield LocalServer(registry, workers, host, listener, grpc)
         finally:
             if grpc is not None:
-                grpc.server.stop(0).wait()
-            workers.close()
-            registry.close()
+                grpc[0].stop(0).wait()
 
 
-class _Grpc:
-    def __init__(self, settings: ServerSettings, registry: Registry, workers: Workers) -> None:
-        from keras_mir.serve.grpc_service import grpc_server
+def _bind_grpc(registry: Registry, workers: Workers, host: str, wanted: int) -> tuple[Any, int]:
+    from keras_mir.serve.grpc_service import grpc_server
 
-        self.server = grpc_server(registry, workers)
-        try:
-            port = self.server.add_insecure_port(_address(settings.host, settings.grpc_port))
-        except RuntimeError:
-            port = 0
-        if port == 0:
-            raise _port_error("--grpc-port", settings.host, settings.grpc_port)
-        self.address = _address(settings.host, port)
+    server = grpc_server(registry, workers)
+    try:
+        port = server.add_insecure_port(_address(host, wanted))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise ArgumentError("grpc_port", wanted, _TAKEN.format(host))
+    return server, port
 
 
 def _has_grpc() -> bool:
@@ -188,44 +177,9 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _port_error("--port", host, port) from None
-        raise UserError(f"--host {host}, --port {port}: {error.strerror}; choose others") from None
-
-
-def _port_error(option: str, host: str, port: int) -> UserError:
-    return UserError(f"{option} {port}: cannot be had on {host}, another program may use it; choose another")
+            raise ArgumentError("port", port, _TAKEN.format(host)) from None
+        raise ArgumentError("host", host, f"{error.strerror} at port {port}; choose others") from None
 
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def serve(settings: ServerSettings) -> int:
-    """Serve until stopped, with a log on standard error.
-
-    Returns:
-        The exit status: 0, after SIGTERM.
-
-    Raises:
-        KeyboardInterrupt: After Ctrl-C.
-        UserError: As `local_server`.
-    """
-    # What matters comes as an exception; read when gRPC is imported.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
-    logger = logging.getLogger("keras_mir.serving")
-    logger.setLevel(logging.INFO)
-    with local_server(settings) as server:
-        if server.grpc_address is None:
-            logger.info("no gRPC: tensorflow-serving-api is not installed (pip install 'keras-mir[grpc]')")
-        if settings.host not in _LOOPBACK:
-            logger.warning(
-                "--host %s: other machines can reach this, and nobody is asked who they are", settings.host
-            )
-        logger.info(
-            "%s; a stand-in for TF Serving, with a page to try it at http://%s/; Ctrl-C stops it",
-            server.describe(),
-            server.rest_address,
-        )
-        server.run()
-    return 0

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_mir.client.status import Code, StatusError
+from keras_mir.client.errors import Code
 from keras_mir.models.folders import SAVED_MODEL
-from keras_mir.serve.servable import Servable
-from pipelines.errors import UserError
+from keras_mir.models.session import ModelError, ServedModel
+from pipelines.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class _Version:
     state: State = State.LOADING
     code: Code = Code.OK
     message: str = ""
-    servable: Servable | None = None
+    model: ServedModel | None = None
     users: int = 0
     stamp: _Stamp = frozenset()
 
@@ -67,17 +67,16 @@ class Registry:
         root: The folder of the models.
 
     Raises:
-        UserError: If there is no such folder, or it is a model's own.
+        ArgumentError: If there is no such folder, or it is a model's own.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise UserError(f"--models {root}: no such folder; export a model with keras_mir.fit")
+            raise ArgumentError("models", root, "no such folder; export a model with keras_mir.fit")
         if _versions(self.root):
-            raise UserError(
-                f"--models {root}: is one model's folder; give the folder above it, {self.root.parent}"
-            )
+            above = self.root.parent
+            raise ArgumentError("models", root, f"is one model's folder; give the folder above it, {above}")
         self._models: dict[str, dict[int, _Version]] = {}
         self._lock = threading.Lock()
         self._polling = threading.Lock()
@@ -123,7 +122,7 @@ class Registry:
                 self._update(name, {})
 
     @contextmanager
-    def use(self, name: str, version: int | None = None) -> Iterator[tuple[int, Servable]]:
+    def use(self, name: str, version: int | None = None) -> Iterator[tuple[int, ServedModel]]:
         """Hold a served version for the length of a request.
 
         Args:
@@ -134,13 +133,13 @@ class Registry:
             The version's number, and the loaded model.
 
         Raises:
-            StatusError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
+            ModelError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
         """
         with self._lock:
-            number, entry, servable = self._find(name, version)
+            number, entry, model = self._find(name, version)
             entry.users += 1
         try:
-            yield number, servable
+            yield number, model
         finally:
             with self._lock:
                 entry.users -= 1
@@ -155,34 +154,34 @@ class Registry:
         """What is known of a model's versions, the highest first.
 
         Raises:
-            StatusError: NOT_FOUND if nothing is.
+            ModelError: NOT_FOUND if nothing is.
         """
         with self._lock:
             versions = self._models.get(name, {})
             if version is not None and version not in versions:
-                raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
+                raise ModelError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
             if not versions:
-                raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
+                raise ModelError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
             return [
                 VersionStatus(number, entry.state, entry.code, entry.message)
                 for number, entry in sorted(versions.items(), reverse=True)
                 if version in (None, number)
             ]
 
-    def _find(self, name: str, version: int | None) -> tuple[int, _Version, Servable]:
+    def _find(self, name: str, version: int | None) -> tuple[int, _Version, ServedModel]:
         versions = self._models.get(name, {})
         wanted = {number: versions[number] for number in sorted(versions) if version in (None, number)}
         for number, entry in reversed(wanted.items()):
-            if entry.state is State.AVAILABLE and entry.servable is not None:
-                return number, entry, entry.servable
+            if entry.state is State.AVAILABLE and entry.model is not None:
+                return number, entry, entry.model
         request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         if any(entry.state is State.LOADING for entry in wanted.values()):
-            raise StatusError(Code.UNAVAILABLE, f"{request} is being loaded; try again")
+            raise ModelError(Code.UNAVAILABLE, f"{request} is being loaded; try again")
         reason = f"Servable not found for request: {request}"
         for entry in reversed(wanted.values()):
             if entry.message:
-                raise StatusError(Code.NOT_FOUND, f"{reason} ({entry.message})")
-        raise StatusError(Code.NOT_FOUND, reason)
+                raise ModelError(Code.NOT_FOUND, f"{reason} ({entry.message})")
+        raise ModelError(Code.NOT_FOUND, reason)
 
     def _complain(self, text: str) -> None:
         # Once, not at every poll.
@@ -218,14 +217,14 @@ class Registry:
             versions[number] = entry
         started = time.monotonic()
         try:
-            servable = Servable.load(folder)
-        except StatusError as error:
+            model = ServedModel(folder)
+        except ModelError as error:
             with self._lock:
-                entry.state, entry.code, entry.message = State.END, error.code, error.message
-            logger.warning("%s/%d: not served: %s", name, number, error.message)
+                entry.state, entry.code, entry.message = State.END, Code(error.code), str(error)
+            logger.warning("%s/%d: not served: %s", name, number, error)
             return False
         with self._lock:
-            entry.state, entry.servable = State.AVAILABLE, servable
+            entry.state, entry.model = State.AVAILABLE, model
         logger.info("%s/%d: loaded in %.1f s", name, number, time.monotonic() - started)
         return True
 
@@ -233,9 +232,9 @@ class Registry:
         with self._lock:
             if entry.state is not State.UNLOADING or entry.users:
                 return
-            entry.state, servable, entry.servable = State.END, entry.servable, None
-        if servable is not None:
-            servable.close()
+            entry.state, model, entry.model = State.END, entry.model, None
+        if model is not None:
+            model.close()
             logger.info("%s/%d: dropped", name, number)
 
 

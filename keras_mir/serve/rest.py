@@ -21,8 +21,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keras_mir.client.status import Code, StatusError, http_status
-from keras_mir.serve.json_tensors import ROWS, parse_request, request_tensors, response_json, signature_json
+from keras_mir.client.codec import (
+    CodecError,
+    PredictRequest,
+    parse_signature,
+    signature_json,
+    write_answer,
+)
+from keras_mir.client.errors import Code, http_status
+from keras_mir.models.session import ModelError
 from keras_mir.serve.registry import Registry, VersionStatus
 from keras_mir.serve.workers import Workers
 
@@ -57,7 +64,7 @@ def rest_app(registry: Registry, workers: Workers, routes: Sequence[BaseRoute] =
             *routes,
         ],
         exception_handlers=dict.fromkeys(
-            (StatusError, HTTPException, ClientDisconnect, Exception), _answer_error
+            (ModelError, CodecError, HTTPException, ClientDisconnect, Exception), _answer_error
         ),
     )
     app.router.redirect_slashes = False
@@ -90,7 +97,7 @@ class _Api:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     text = await future
             except TimeoutError:
-                raise StatusError(
+                raise ModelError(
                     Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
                 ) from None
         return Response(text, media_type="application/json")
@@ -100,8 +107,8 @@ class _Api:
 
     async def metadata(self, request: Request) -> Response:
         name, version = _model(request)
-        with self._registry.use(name, version) as (number, servable):
-            signatures = {key: signature_json(value) for key, value in sorted(servable.signatures.items())}
+        with self._registry.use(name, version) as (number, model):
+            signatures = {key: signature_json(value) for key, value in sorted(model.signatures.items())}
         return JSONResponse(
             {
                 "model_spec": {"name": name, "signature_name": "", "version": str(number)},
@@ -117,12 +124,12 @@ class _Api:
 
 
 def _predict(registry: Registry, name: str, version: int | None, body: bytearray, deadline: float) -> str:
-    with registry.use(name, version) as (_, servable):
-        request = parse_request(body)
-        signature = request["signature_name"]
-        inputs = request_tensors(request, servable.signature(signature))
-        outputs = servable.run(signature, inputs, deadline=deadline)
-        return response_json(outputs, rows=ROWS in request)
+    with registry.use(name, version) as (_, model):
+        request = PredictRequest.parse(body)
+        signature = parse_signature(signature_json(model.signature(request.signature_name)))
+        inputs = request.arrays(signature)
+        outputs = model.run(request.signature_name, inputs, seconds=deadline - time.monotonic())
+        return write_answer(outputs, rows=request.rows)
 
 
 def _model(request: Request) -> tuple[str, int | None]:
@@ -179,8 +186,10 @@ class _TooLarge(JSONResponse):
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, StatusError):
-        return JSONResponse({"error": error.message}, http_status(error.code))
+    if isinstance(error, ModelError):
+        return JSONResponse({"error": str(error)}, http_status(error.code))
+    if isinstance(error, CodecError):
+        return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
     if isinstance(error, HTTPException):
         not_found = error.status_code == HTTPStatus.NOT_FOUND
         text = f"Malformed request: {request.method} {request.url.path}" if not_found else error.detail

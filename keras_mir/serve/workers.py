@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from keras_mir.client.status import Code, StatusError
+from keras_mir.client.errors import Code
+from keras_mir.models.session import ModelError
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ class Limits:
     Attributes:
         request_bytes: The largest request.
         seconds: The longest a request may take, from its arrival to its answer.
-        requests: How many may be in the house at once, arriving, waiting and running.
+        requests: How many may be taken on at once, arriving, waiting and running.
         threads: How many run at once; TensorFlow spreads each over the cores.
     """
 
@@ -44,10 +45,10 @@ class Workers:
         """Hold one of the places for a request, from before it is read.
 
         Raises:
-            StatusError: UNAVAILABLE if all are taken.
+            ModelError: UNAVAILABLE if all are taken.
         """
         if not self._places.acquire(blocking=False):
-            raise StatusError(
+            raise ModelError(
                 Code.UNAVAILABLE, f"{self.limits.requests} requests are being answered; try again"
             )
         try:

@@ -30,7 +30,7 @@ from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_ou
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
-from pipelines.extraction.workers import Died, map_in_processes
+from pipelines.extraction.workers import map_in_processes
 from pipelines.files import (
     gzip_npy_bytes,
     link_or_copy,
@@ -38,6 +38,7 @@ from pipelines.files import (
     remove_temporary,
     write_atomically,
 )
+from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
 
 DATASET = "dataset.json"

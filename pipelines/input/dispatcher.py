@@ -7,32 +7,33 @@ import socket
 from collections.abc import Iterator
 from typing import Literal
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError
 
 _SECONDS = 5.0  # to wait for an answer
 
 
-def workers_of(target: str, option: str = "--data-service") -> list[str]:
+def workers_of(target: str, argument: str = "data_service") -> list[str]:
     """The addresses of a dispatcher's workers, those that have died too.
 
     Args:
         target: `grpc://host:port` of the dispatcher.
-        option: Where the user gave it, for messages.
+        argument: What the user gave it as, for messages.
 
     Raises:
-        UserError: If the address is malformed, or no dispatcher answers there.
+        ArgumentError: If the address is malformed, or no dispatcher answers there.
     """
     import grpc
 
     # From TensorFlow's dispatcher.proto, which has no Python of its own.
-    with grpc.insecure_channel(address_of(target, option)) as channel:
+    with grpc.insecure_channel(address_of(target, argument)) as channel:
         ask = channel.unary_unary("/tensorflow.data.DispatcherService/GetWorkers")
         try:
             answer = bytes(ask(b"", timeout=_SECONDS))
         except grpc.RpcError:
-            raise UserError(
-                f"{option} {target}: no tf.data service answers there; "
-                f"start one with python -m keras_mir.data_service"
+            raise ArgumentError(
+                argument,
+                target,
+                "no tf.data service answers there; start one with python -m keras_mir.data_service",
             ) from None
     # message GetWorkersResponse { repeated WorkerInfo workers = 1; }
     # message WorkerInfo { string address = 1; }
@@ -64,13 +65,13 @@ def worker_state(address: str) -> Literal["answers", "gone", "mute"]:
     return "answers"
 
 
-def address_of(target: str, option: str) -> str:
+def address_of(target: str, argument: str) -> str:
     """`host:port` of `grpc://host:port`.
 
     Raises:
-        UserError: If it is not of that form.
+        ArgumentError: If it is not of that form.
     """
     found = re.fullmatch(r"grpc://([^/\s:]+:\d+|\[[^/\s]+\]:\d+)/?", target)
     if not found:
-        raise UserError(f"{option} {target}: give the address as grpc://HOST:PORT")
+        raise ArgumentError(argument, target, "give the address as grpc://HOST:PORT")
     return found[1]

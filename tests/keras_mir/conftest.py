@@ -159,6 +159,26 @@ def _save(scale: float, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def session_predict() -> Callable[..., dict[str, np.ndarray]]:
+    """Run an exported model's default signature on clips, so many at a time, as TF Serving would."""
+    from keras_mir.models.session import ServedModel
+
+    def predict(
+        path: Path, features: np.ndarray, lengths: np.ndarray, batch_size: int = 32
+    ) -> dict[str, np.ndarray]:
+        with ServedModel(path) as model:
+            batches = [
+                model.predict(
+                    {"features": features[at : at + batch_size], "lengths": lengths[at : at + batch_size]}
+                )
+                for at in range(0, max(len(features), 1), batch_size)
+            ]
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+    return predict
+
+
+@pytest.fixture(scope="session")
 def put_version(tmp_path_factory: pytest.TempPathFactory) -> PutVersion:
     """Put the toy into `root/name/version`, at once, as the export does.
 
@@ -201,15 +221,13 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
     """A server of a folder on free ports, running in a thread."""
     pytest.importorskip("uvicorn")
     pytest.importorskip("starlette")
-    from keras_mir.serve.local_server import ServerSettings, local_server
+    from keras_mir.serve.local_server import local_server
     from keras_mir.serve.workers import Limits
 
     @contextmanager
     def serve(root: Path, poll_seconds: float = 0.05, **limits: Any) -> Iterator[Client]:
-        settings = ServerSettings(
-            root, port=0, grpc_port=0, poll_seconds=poll_seconds, limits=Limits(**{"seconds": 20.0, **limits})
-        )
-        with local_server(settings) as server:
+        taken_on = Limits(**{"seconds": 20.0, **limits})
+        with local_server(root, port=0, grpc_port=0, poll_seconds=poll_seconds, limits=taken_on) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
             try:

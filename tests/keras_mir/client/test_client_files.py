@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from keras_mir.client import ServingClient, ServingError
-from keras_mir.client import serving_client as module
-from keras_mir.client.metadata import ModelMetadata, Signature, TensorInfo
-from keras_mir.client.status import Code
+from keras_mir.client import client as module
+from keras_mir.client.codec import ModelMetadata, Signature, TensorInfo
+from keras_mir.client.errors import Code
 
 
 class FakeTransport:

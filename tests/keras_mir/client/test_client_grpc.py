@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 )
 
 from keras_mir.client import ServingClient, ServingError, TensorInfo
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 from pipelines.errors import UserError
 
 

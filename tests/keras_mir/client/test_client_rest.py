@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_mir.client import ServingClient, ServingError
-from keras_mir.client.address import parse_address
-from keras_mir.client.metadata import TensorInfo
-from keras_mir.client.status import Code
+from keras_mir.client import ServingClient, ServingError, rest
+from keras_mir.client.codec import Signature, TensorInfo
+from keras_mir.client.errors import Code
+from keras_mir.client.transport import Retry, parse_address
 from pipelines.errors import UserError
 
 
@@ -130,9 +130,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.reply(*order)
 
-    def reply(self, status: int, body: Any) -> None:
+    def reply(self, status: int, body: Any, retry_after: str = "") -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
+        if retry_after:
+            self.send_header("retry-after", retry_after)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -250,6 +252,19 @@ def test_it_asks_again_while_the_server_is_busy(server, client, pauses, caplog):
     assert "queue is full" in caplog.text
 
 
+def test_it_asks_again_when_the_server_says(server, client, pauses):
+    date = "Fri, 31 Dec 1999 23:59:59 GMT"  # is over
+    server.orders = [(503, {}, "7"), (429, {}, "8"), (503, {}, date), (503, {}, "soon")]
+    predict_fails(client)
+    assert pauses[:2] == [7, 8]
+    assert 0.4 <= pauses[2] <= 0.8
+    assert len(server.requests) == 4
+    server.orders = [(503, {"error": "down for the night"}, "3600")]
+    error = predict_fails(client)  # it has 20 s
+    assert "answered 503, down for the night; try again later" in str(error)
+    assert len(pauses) == 3
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_it_gives_up_after_the_retries(server, client, status):
     server.orders = [(status, b"<html>proxy</html>")] * 4
@@ -300,6 +315,31 @@ def test_a_server_that_does_not_answer(server, pauses, order):
         assert "no answer within 0.3 s; give a longer timeout" in str(error)
         assert client.predict(INPUTS)["count"].tolist() == [1, 3, 0, 2]
     assert len(server.requests) == 2
+
+
+def test_sending_may_take_longer_than_connecting(monkeypatch):
+    monkeypatch.setattr(rest, "_CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        address = parse_address(f"127.0.0.1:{listener.getsockname()[1]}")
+
+        def read_late() -> int:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as file:
+                threading.Event().wait(0.5)
+                lengths = [
+                    int(line.split()[1]) for line in iter(file.readline, b"\r\n") if b"-Length" in line
+                ]
+                got = len(file.read(lengths[0]))
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"outputs": 1}')
+                return got
+
+        got = threads.submit(read_late)
+        transport = rest.RestTransport(address, "toy", None, Retry(retries=0))
+        info = TensorInfo("float32", None)
+        outputs = transport.predict("s", Signature({"x": info}, {"y": info}), {"x": np.zeros(4_000_000)})
+        assert outputs["y"] == 1
+        assert got.result() > 16_000_000
+        transport.close()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 import pytest
 
-from keras_mir.client.errors import ServingError
-from keras_mir.client.retry import Retry
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code, ServingError
+from keras_mir.client.transport import Retry
 
 
 class Clock:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_mir.client import ServingClient, ServingError, TensorInfo
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,6 @@ from keras_mir.models.folders import KERAS_MODEL, read_description
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import Circumstances, Dataset, Split, TrainingSummary, make_report
 from keras_mir.models.run_folder import RunFolder, RunOptions
-from keras_mir.models.session import session_predict
 from keras_mir.models.trained_model import Description, load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.named import named_recipe
@@ -253,7 +252,7 @@ def make_run(folder, policy="float32"):
     return model
 
 
-def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch):
+def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")
     monkeypatch.setattr(savedmodel, "model_card", lambda name, *_: f"# {name}\n")

@@ -15,7 +15,6 @@ import tensorflow as tf
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
-from keras_mir.models.session import session_predict
 from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
@@ -79,7 +78,7 @@ def exported(export_genre):
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_genre_model(kind, export_genre):
+def test_genre_model(kind, export_genre, session_predict):
     model, path = export_genre(kind)
     assert path.parts[-3:] == ("models", f"genre-{kind}", "1")
     assert read_description(path) == {"classes": list(CLASSES), "spec": SPEC.to_dict()}
@@ -93,7 +92,7 @@ def test_genre_model(kind, export_genre):
     assert served["genre"].tolist() == [CLASSES[index] for index in expected.argmax(axis=1)]
 
 
-def test_affect_model(tmp_path):
+def test_affect_model(tmp_path, session_predict):
     model = build("cnn-any-length", None, TARGETS)
     path = export_savedmodel(model, tmp_path, "affect", description={}, classes=None)
     features, lengths = clips(3)
@@ -150,7 +149,7 @@ def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_half_precision_model_can_be_served_in_float32(tmp_path):
+def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predict):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model = build("cnn-any-length")
@@ -174,21 +173,21 @@ def test_the_keras_model_inside_answers_the_same_and_carries_no_optimizer(export
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 12, 140), r"shape \(2, 12, 140\) do not fit; the model takes \(n, any, 12\)"),
-        ((0, 12, 12), "do not fit"),
+        ((2, 12, 140), r"'features' has shape \(2, 12, 140\), but the model takes \(any, any, 12\)"),
+        ((0, 12, 12), "'features' has nothing in its batch"),
     ],
 )
-def test_features_that_do_not_fit_are_refused(exported, shape, message):
+def test_features_that_do_not_fit_are_refused(exported, shape, message, session_predict):
     _, path = exported
     with pytest.raises(UserError, match=message):
         session_predict(path, np.zeros(shape, np.float32), np.ones(shape[0], np.int32))
 
 
-def test_a_damaged_export_is_named(exported, tmp_path):
+def test_a_damaged_export_is_named(exported, tmp_path, session_predict):
     path = tmp_path / "1"
     shutil.copytree(exported[1], path)
     next((path / "variables").glob("*.index")).unlink()
-    with pytest.raises(UserError, match="cannot be loaded, export it again") as error:
+    with pytest.raises(UserError, match=r"1: cannot be loaded: .*; export it again") as error:
         session_predict(path, *clips(1))
     assert "\n" not in str(error.value)
     (path / "assets.extra" / "model.keras").write_bytes(b"not a zip")

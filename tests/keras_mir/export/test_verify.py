@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_mir.export import run_alone
-from keras_mir.export.fresh_process import fresh_process
+from keras_mir.export.fresh_process import FreshProcess
 from keras_mir.export.verify import (
     Check,
     compare,
@@ -81,7 +81,7 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_mo
     assert imported <= {"numpy", "tensorflow"} | sys.stdlib_module_names
     files = np.array(list(wav_files(sounds()).values()), object)
     features = {"features": np.zeros((1, 3, 40), np.float32), "lengths": np.array([3], np.int32)}
-    with fresh_process() as process:
+    with FreshProcess() as process:
         served = process.ask(
             audio_models / "tiny" / "1", [("audio", {"audio": files}), ("embedding", features)]
         )
@@ -94,7 +94,7 @@ def test_another_model_and_another_sample_rate_than_what_was_written_are_refused
     path = audio_models / "tiny" / "1"
     model, spec = load_keras(path / KERAS_MODEL), FeatureSpec(n_mels=40)
     batches = [*feature_batches(model), *sound_batches()]
-    with fresh_process() as process:
+    with FreshProcess() as process:
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])
 
     def verify_against(spec):
@@ -113,7 +113,7 @@ def test_another_model_and_another_sample_rate_than_what_was_written_are_refused
 
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
     with (
-        fresh_process() as process,
+        FreshProcess() as process,
         pytest.raises(UserError, match=r"1: .* process of its own \(.*") as error,
     ):
         process.ask(tmp_path / "1", [])

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_mir.export.warmup import WARMUP, write_warmup
 from keras_mir.models.build import build_model
-from keras_mir.models.session import serve
+from keras_mir.models.session import ServedModel
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.spec import FeatureSpec
 
@@ -24,7 +24,7 @@ def requests(folder):
 def test_every_signature_is_asked_for_one_and_eight_and_answers(audio_models):
     folder = audio_models / "tiny" / "1"
     asked = []
-    with serve(folder) as model:
+    with ServedModel(folder) as model:
         for request in requests(folder):
             signature = request.model_spec.signature_name
             feed = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}

@@ -16,7 +16,6 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from keras_mir.evaluate import __main__ as evaluate
 from keras_mir.fit import __main__ as fit
 from keras_mir.models.folders import read_description
-from keras_mir.models.session import session_predict
 from pipelines.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -101,7 +100,7 @@ def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
     assert any(node.op == "Softmax" for node in events.Graph("graph").node)
 
 
-def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path):
+def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path, session_predict):
     """The session loader in a fresh process, started where neither keras_mir nor pipelines can be found."""
     version = fitted / "saved_models" / "lstm-beat-mel" / "1"
     script = (
@@ -220,7 +219,7 @@ def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     assert "the run is finished" in capsys.readouterr().err
 
 
-def test_multitask_learns_the_named_targets(course_data, tmp_path):
+def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predict):
     recipe = ("multitask-cnn-beat-mel", "--feature", "fused", "--targets", "power,calmness")
     flags = ("--data", course_data, *SMALL_CNN, "--loss-weights", "power=2")
     assert run(fit, tmp_path, *recipe, *flags, export=True) == 0

@@ -9,8 +9,8 @@ import soundfile
 import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel, note_for
-from keras_mir.models.report import Dataset
 from keras_mir.models.build import build_model
+from keras_mir.models.report import Dataset
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.extraction.features import extract

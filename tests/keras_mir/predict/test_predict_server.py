@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.client import ServingError
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 from keras_mir.predict.__main__ import main
 from keras_mir.predict.predictor import Predictor
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from keras_mir.client import ServingError
-from keras_mir.client.status import Code
+from keras_mir.client.errors import Code
 from keras_mir.models.prediction import Failure
 from keras_mir.predict.predictor import Predictor
 from pipelines.errors import ArgumentError, UserError

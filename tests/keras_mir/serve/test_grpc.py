@@ -24,9 +24,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from keras_mir.models.session import ServedModel
 from keras_mir.serve import local_server as local_server_module
-from keras_mir.serve.local_server import ServerSettings, local_server
-from keras_mir.serve.servable import Servable
+from keras_mir.serve.local_server import local_server
 from pipelines.errors import UserError
 
 X = np.array([[1, 2.5, -3], [0, 0, 0]], np.float32)
@@ -259,14 +259,14 @@ def test_requests_at_once_on_both_protocols(serving, root):
 
 def test_requests_that_run_are_answered_before_the_end(serving, root, monkeypatch):
     running, go_on = threading.Event(), threading.Event()
-    run = Servable.run
+    run = ServedModel.run
 
     def wait_and_run(self, *args, **kwargs):
         running.set()
         assert go_on.wait(20)
         return run(self, *args, **kwargs)
 
-    monkeypatch.setattr(Servable, "run", wait_and_run)
+    monkeypatch.setattr(ServedModel, "run", wait_and_run)
     with ThreadPoolExecutor(1) as pool:
         with serving(root) as client:
             stubs = Stubs(client.server)
@@ -281,8 +281,10 @@ def test_requests_that_run_are_answered_before_the_end(serving, root, monkeypatc
 def test_a_port_that_is_taken_is_named(serving, root):
     with serving(root) as client:
         port = int(client.server.grpc_address.split(":")[1])
-        settings = ServerSettings(root, port=0, grpc_port=port)
-        with pytest.raises(UserError, match=f"--grpc-port {port}: cannot be had"), local_server(settings):
+        with (
+            pytest.raises(UserError, match=f"^grpc_port {port}: cannot be had"),
+            local_server(root, port=0, grpc_port=port),
+        ):
             pass
 
 

@@ -9,20 +9,21 @@ import time
 import numpy as np
 import pytest
 
-from keras_mir.client.status import Code, StatusError
+from keras_mir.client.errors import Code
+from keras_mir.models.session import ModelError, ServedModel
 from keras_mir.serve.registry import Registry, State
 from pipelines.errors import UserError
 
 
 def scaled(registry, version=None, name="toy"):
     """What the toy makes of 1: 10 for odd versions, 20 for even ones."""
-    with registry.use(name, version) as (_, servable):
-        return run(servable)
+    with registry.use(name, version) as (_, model):
+        return run(model)
 
 
-def run(servable):
+def run(model):
     inputs = {"x": np.ones(1, np.float32)}
-    return servable.run("scalars", inputs, deadline=time.monotonic() + 20)["y"].tolist()[0]
+    return model.run("scalars", inputs, seconds=20)["y"].tolist()[0]
 
 
 def states(registry, name="toy"):
@@ -51,7 +52,7 @@ def test_the_highest_version_is_served_alone(put_version, open_registry, tmp_pat
     assert registry.names() == ["other", "toy"]
     assert scaled(registry) == scaled(registry, 10) == 20.0
     assert states(registry) == [(10, State.AVAILABLE)]
-    with pytest.raises(StatusError, match=r"Specific\(toy, 3\)") as error:
+    with pytest.raises(ModelError, match=r"Specific\(toy, 3\)") as error:
         scaled(registry, 3)
     assert error.value.code is Code.NOT_FOUND
 
@@ -81,7 +82,7 @@ def test_versions_and_models_that_go_are_dropped(put_version, open_registry, tmp
     shutil.rmtree(tmp_path / "toy")
     registry.poll()
     for version in (None, 1):
-        with pytest.raises(StatusError, match="Servable not found") as error:
+        with pytest.raises(ModelError, match="Servable not found") as error:
             scaled(registry, version)
         assert error.value.code is Code.NOT_FOUND
     registry.poll()
@@ -130,7 +131,7 @@ def test_a_broken_version_is_an_error_and_the_old_one_goes_on(damage, put_versio
     assert "Graph execution error" not in problem.message
     assert "\n" not in problem.message
     assert scaled(registry) == 10.0
-    with pytest.raises(StatusError, match="cannot be loaded") as error:
+    with pytest.raises(ModelError, match="cannot be loaded") as error:
         scaled(registry, 2)
     assert error.value.code is Code.NOT_FOUND
 
@@ -147,29 +148,27 @@ def test_a_broken_version_is_not_read_again_at_every_poll(put_version, open_regi
     for _ in range(3):
         registry.poll()
     assert len([record for record in caplog.records if "not served" in record.message]) == 1
-    with pytest.raises(StatusError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="cannot be loaded"):
         scaled(registry)
 
 
 def test_a_model_that_is_being_loaded_is_unavailable(put_version, open_registry, tmp_path, monkeypatch):
-    from keras_mir.serve.servable import Servable
-
     put_version(tmp_path)
     loading, go_on = threading.Event(), threading.Event()
-    load = Servable.load
+    load = ServedModel.__init__
 
-    def slowly(path):
+    def slowly(self, path):
         loading.set()
         assert go_on.wait(20)
-        return load(path)
+        load(self, path)
 
-    monkeypatch.setattr(Servable, "load", slowly)
+    monkeypatch.setattr(ServedModel, "__init__", slowly)
     registry = Registry(tmp_path)
     thread = threading.Thread(target=registry.poll)
     thread.start()
     try:
         assert loading.wait(20)
-        with pytest.raises(StatusError) as error:
+        with pytest.raises(ModelError) as error:
             scaled(registry)
         assert error.value.code is Code.UNAVAILABLE
         assert states(registry) == [(1, State.LOADING)]
@@ -188,9 +187,9 @@ def test_two_versions_switch_while_many_threads_ask(put_version, open_registry, 
     def ask():
         while not done.is_set():
             try:
-                with registry.use("toy") as (number, servable):
-                    answers.append((number, run(servable)))
-            except (StatusError, RuntimeError) as error:
+                with registry.use("toy") as (number, model):
+                    answers.append((number, run(model)))
+            except (ModelError, RuntimeError) as error:
                 failures.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -224,7 +223,7 @@ def test_polling_in_the_background_finds_a_new_version(put_version, tmp_path):
             time.sleep(0.01)
     finally:
         registry.close()
-    with pytest.raises(StatusError, match="Servable not found"):
+    with pytest.raises(ModelError, match="Servable not found"):
         scaled(registry)
 
 

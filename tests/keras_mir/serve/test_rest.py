@@ -24,9 +24,9 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from keras_mir.serve.local_server import ServerSettings, local_server
+from keras_mir.models.session import ServedModel
+from keras_mir.serve.local_server import local_server
 from keras_mir.serve.registry import Registry
-from keras_mir.serve.servable import Servable
 from pipelines.errors import UserError
 
 ROWS = [{"x": [1, 2.5, -3], "tag": "blues"}, {"x": [0, 0, 0], "tag": "Ρεμπέτικο"}]
@@ -289,14 +289,14 @@ def test_a_request_that_takes_too_long_is_given_up(serving, root):
 
 def test_more_requests_than_places_are_told_to_try_again(serving, root, monkeypatch):
     running, go_on = threading.Semaphore(0), threading.Event()
-    run = Servable.run
+    run = ServedModel.run
 
     def wait_and_run(self, *args, **kwargs):
         running.release()
         assert go_on.wait(20)
         return run(self, *args, **kwargs)
 
-    monkeypatch.setattr(Servable, "run", wait_and_run)
+    monkeypatch.setattr(ServedModel, "run", wait_and_run)
     with serving(root, requests=2, threads=2) as client, ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(client.predict, {"instances": ROWS}) for _ in range(2)]
         for _ in answers:
@@ -356,7 +356,7 @@ def test_a_bug_is_an_internal_error_and_the_server_goes_on(client, monkeypatch):
 
 
 def test_each_request_leaves_one_line(serving, root, caplog):
-    caplog.set_level("INFO", "keras_mir.serving")
+    caplog.set_level("INFO", "keras_mir.serve")
     with serving(root) as client:
         client.ask("GET", "/v1/models/%0Atoy?x=1")
     (line,) = [record.getMessage() for record in caplog.records if record.name.endswith("rest")]
@@ -366,10 +366,9 @@ def test_each_request_leaves_one_line(serving, root, caplog):
 def test_a_port_that_is_taken_is_named(root):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        settings = ServerSettings(root, port=port, grpc_port=0)
         with (
-            pytest.raises(UserError, match=f"--port {port}: cannot be had on 127.0.0.1"),
-            local_server(settings),
+            pytest.raises(UserError, match=f"^port {port}: cannot be had on 127.0.0.1"),
+            local_server(root, port=port, grpc_port=0),
         ):
             pass
 

@@ -8,14 +8,15 @@ import signal
 import subprocess
 from contextlib import closing
 
-from pipelines.extraction.workers import Died, map_in_processes
+from pipelines.extraction.workers import map_in_processes
+from pipelines.processes import Died
 
 
 def children() -> str:
     """The live children of this process, one line each."""
     listing = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True, check=True).stdout
     return "\n".join(
-        line for line in listing.splitlines() if line.split()[0] == str(os.getpid()) and "workers" in line
+        line for line in listing.splitlines() if line.split()[0] == str(os.getpid()) and "processes" in line
     )
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_mir.export.graph import check_graph
 from keras_mir.layers import MaskedBatchNormalization, NormReluPool, ZeroPastLength
 from keras_mir.layers.network import _norm_relu_pool
-from keras_mir.models.session import serve
+from keras_mir.models.session import ServedModel
 
 SETTINGS = {"momentum": 0.8, "epsilon": 1e-5}
 LENGTHS = np.array([21, 9, 1], np.int32)
@@ -177,7 +177,7 @@ def test_a_trained_model_is_exported_without_xla(way, rng, tmp_path):
     path = tmp_path / "model" / "1"
     model.export(path, verbose=False)
     check_graph(path)
-    with serve(path) as served:
+    with ServedModel(path) as served:
         (answer,) = served.run("serving_default", inputs).values()
     np.testing.assert_allclose(answer, model.predict(inputs, verbose=0), rtol=1e-5)
 

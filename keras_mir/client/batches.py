@@ -7,13 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_mir.client.metadata import STRING, Signature, TensorInfo
+from keras_mir.client.codec import STRING, Arrays, Signature, TensorInfo
 from pipelines.errors import UserError
-
-Arrays = dict[str, np.ndarray]
-
-# An output whose name ends so is binary; other strings are text.
-BINARY = "_bytes"
 
 _FILL: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "U": "", "O": b""}
 
@@ -150,14 +145,3 @@ def _widened(part: np.ndarray, widths: tuple[int, ...]) -> np.ndarray:
     wide = np.full((len(part), *widths), _FILL[part.dtype.kind], dtype=part.dtype)
     wide[tuple(slice(size) for size in part.shape)] = part
     return wide
-
-
-def to_text(array: np.ndarray, name: str) -> np.ndarray:
-    """An output's strings `(...)`, objects of bytes, as text; those of a binary output as they are.
-
-    Bytes that are not UTF-8 become replacement characters.
-    """
-    if name.endswith(BINARY):
-        return array
-    texts = [item.decode("utf-8", "replace") for item in array.flat]
-    return np.array(texts, dtype=str).reshape(array.shape)

@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from keras_mir.client.address import Address, parse_address
-from keras_mir.client.errors import ServingError
-from keras_mir.client.metadata import ModelMetadata, Signature, VersionStatus
+from keras_mir.client.batches import join, split, to_arrays
+from keras_mir.client.codec import ModelMetadata, Signature, VersionStatus
+from keras_mir.client.errors import Code, ServingError
 from keras_mir.client.rest import RestTransport
-from keras_mir.client.retry import Retry
-from keras_mir.client.status import Code
-from keras_mir.client.tensors import join, split, to_arrays
+from keras_mir.client.transport import Address, Retry, Transport, parse_address
 from pipelines.errors import UserError
 
 # The signature that takes WAV files, its input, and the output that says what is wrong with each.
@@ -27,26 +25,6 @@ AUDIO_INPUT = "audio"
 AUDIO_ERROR = "error"
 
 _BATCH_BYTES = 32 * 2**20  # of files in one request; a third more in base64, and servers have limits
-
-
-class Transport(Protocol):
-    """How one protocol asks about one model.
-
-    Attributes:
-        where: The server and the model, for messages.
-    """
-
-    where: str
-
-    def status(self) -> list[VersionStatus]: ...
-
-    def metadata(self) -> ModelMetadata: ...
-
-    def predict(
-        self, name: str, signature: Signature, inputs: dict[str, np.ndarray]
-    ) -> dict[str, np.ndarray]: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +58,8 @@ class ServingClient:
         protocol: "rest", or "grpc", which sends arrays in a fraction of the bytes and needs the
             extra `grpc`.
         timeout: Seconds a request may take, with all its attempts and the pauses between them.
-        retries: How often a request is sent again, after .1 to .2 s at first, then twice as long.
+        retries: How often a request is sent again, after .1 to .2 s at first, then twice as long, or
+            after as long as the server asks for.
         batch_size: The most examples in one request.
         sleep: Pauses between attempts.
 
@@ -171,7 +150,7 @@ class ServingClient:
     def predict_files(self, paths: Iterable[str | Path]) -> Iterator[FileAnswer]:
         """Send WAV files to the signature `audio`, several in a request.
 
-        A file that cannot be read or judged gets its error, and the others go on. When a request of
+        A file that cannot be read or answered gets its error, and the others go on. When a request of
         several files is refused or takes too long, each is sent alone.
 
         Args:
