@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -10,7 +11,8 @@ import keras
 from keras_mir.data.load import TRAIN, Data
 from keras_mir.models.build import build_model
 from keras_mir.models.heads import compile_arguments
-from keras_mir.models.trained_model import load
+from keras_mir.models.run_folder import RunFolder
+from keras_mir.models.trained_model import load, load_keras
 from keras_mir.models.transfer import with_frozen_backbone
 from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe
@@ -91,8 +93,9 @@ def load_backbone(place: str) -> keras.Model:
     """
     if not place:
         raise ArgumentError("backbone", None, "give the run, or the exported model, whose layers to build on")
+    file = RunFolder(Path(place)).model
     try:
-        return load(place).keras
+        return load_keras(file) if file.is_file() else load(place).keras
     except UserError as error:
         raise ArgumentError("backbone", None, f"{error}; or give the folder of a finished run") from None
 

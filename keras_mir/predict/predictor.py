@@ -89,6 +89,27 @@ class Predictor:
         """Let go of a model that was loaded."""
         self._stack.close()
 
+    def predict(
+        self, song: str | Path | np.ndarray, rate: int | None = None
+    ) -> Prediction | list[Prediction | Failure]:
+        """Predict whatever is given: a file, a folder, or samples.
+
+        Args:
+            song: A file or a folder, or samples as `predict_array` takes them.
+            rate: Of samples, in Hz.
+
+        Returns:
+            A list for a folder.
+
+        Raises:
+            UserError: If there is no answer; the message says why.
+        """
+        if isinstance(song, str | Path):
+            return list(self.predict_folder(song)) if Path(song).is_dir() else self.predict_file(song)
+        if rate is None:
+            raise ArgumentError("rate", rate, "give that of the samples, in Hz")
+        return self.predict_array(np.asarray(song), rate)
+
     def predict_array(self, samples: np.ndarray, rate: int) -> Prediction:
         """Predict samples.
 
