@@ -183,7 +183,7 @@ def deaf_port() -> Iterator[int]:
 
 def test_a_service_that_does_not_answer_is_refused_soon(deaf_port):
     start = time.monotonic()
-    with pytest.raises(UserError, match=f"--data-service grpc://127.0.0.1:{deaf_port}: no tf.data service"):
+    with pytest.raises(UserError, match=f"^data_service grpc://127.0.0.1:{deaf_port}: no tf.data service"):
         connect(f"grpc://127.0.0.1:{deaf_port}")
     assert time.monotonic() - start < 60
 
