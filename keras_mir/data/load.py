@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
@@ -17,7 +18,6 @@ from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
 from pipelines.errors import ArgumentError, UserError
-from pipelines.input.augment import check_augmentations
 from pipelines.input.build import cache_examples
 from pipelines.input.cache import BadFile, Cached, Progress
 from pipelines.input.service import DataService
@@ -98,12 +98,12 @@ def load_data(
         UserError: If labels do not fit the task, a class is too small to split, or a file
             cannot be read.
     """
-    check_augmentations(recipe.augment)
     examples, mapping = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
     classes = class_names(known) if recipe.task.task == "genre" else ()
+    check_outputs(classes or None, targets)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
     cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
     if cached.bad and not skip_bad:

@@ -14,9 +14,10 @@ from keras_mir.models.heads import compile_arguments
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load, load_keras
 from keras_mir.models.transfer import with_frozen_backbone
-from keras_mir.recipes.outputs import check_outputs
+from keras_mir.recipes.outputs import check_targets
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError, UserError
+from pipelines.input.augment import check_augmentations
 from pipelines.input.cache import band_statistics
 from pipelines.source import Source
 
@@ -79,8 +80,9 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         UserError: If there is such a thing.
     """
-    if recipe.task.targets:
-        check_outputs(None, recipe.task.targets)
+    check_augmentations(recipe.augment)
+    recipe.task.loss_weights_by_target()
+    check_targets(recipe.task.targets)
     if recipe.task.transfer:
         load_backbone(recipe.task.backbone)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,41 +10,8 @@ import keras
 
 from keras_mir.layers import ResumableDropout
 from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.outputs import GENRE, check_outputs
 from pipelines.errors import UserError
-
-GENRE = "genre"
-
-
-def check_outputs(classes: Sequence[str] | None, targets: Sequence[str]) -> None:
-    """Refuse outputs that no model can have.
-
-    Keras names a loss and a TensorFlow scope after each output, which limits a target's
-    name to letters a-z, digits, `_`, `.` and `-`.
-
-    Args:
-        classes: Genre names in index order, or None for an affect model.
-        targets: Affect targets, or empty for a genre model.
-
-    Raises:
-        UserError: If there are both or neither, fewer than two classes, a repeated name,
-            or a target whose name cannot be an output's.
-    """
-    if (classes is None) == (not targets):
-        raise UserError("model outputs: give either genre classes or affect targets")
-    for kind, names in (("class", classes or ()), ("target", targets)):
-        for name in names:
-            if list(names).count(name) > 1:
-                raise UserError(f"{kind} {name!r} is given twice; name each {kind} once")
-    if classes is not None and len(classes) < 2:
-        raise UserError(f"{len(classes)} genre class is too few to tell apart; give examples of two or more")
-    for target in targets:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", target):
-            raise UserError(
-                f"target {target!r}: an output's name may hold letters a-z, digits, '_', '.' and '-' only; "
-                f"rename the column"
-            )
-        if target == GENRE:
-            raise UserError(f"target {target!r}: that name is the genre model's; rename the column")
 
 
 def add_heads(
