@@ -14,6 +14,8 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
+from keras_mir.recipes.architectures import ARCHITECTURES
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
 from pipelines.spec import FeatureSpec
 
@@ -82,13 +84,8 @@ def model_card(name: str, description: Mapping[str, Any], signatures: Mapping[st
 
 
 def _what_it_is(description: Mapping[str, Any]) -> Iterator[str]:
-    settings, recipe = description["recipe"]["model"], description["recipe"]["name"]
-    if settings["kind"] == "lstm":
-        layers = _counted(settings["layers"], "layer")
-        model = f"A bidirectional LSTM, {layers} of {settings['units']} units in each direction,"
-    else:
-        blocks = _counted(len(settings["filters"]), "convolution block")
-        model = f"A CNN, {blocks} of {', '.join(map(str, settings['filters']))} channels,"
+    settings, recipe = ModelSettings(**description["recipe"]["model"]), description["recipe"]["name"]
+    model = ARCHITECTURES[settings.kind].sentence(settings)
     transferred = (
         " on the frozen layers of another model" if description["recipe"]["task"]["transfer"] else ""
     )
