@@ -17,6 +17,7 @@ from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
 from keras_mir.models.report import Report
 from keras_mir.models.trained_model import Description
+from keras_mir.recipes.architectures import ARCHITECTURES
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
@@ -86,12 +87,7 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
 
 def _what_it_is(description: Description) -> Iterator[str]:
     settings, recipe = description.recipe.model, description.recipe.name
-    if settings.kind == "lstm":
-        layers = _counted(settings.layers, "layer")
-        model = f"A bidirectional LSTM, {layers} of {settings.units} units in each direction,"
-    else:
-        blocks = _counted(len(settings.filters), "convolution block")
-        model = f"A CNN, {blocks} of {', '.join(map(str, settings.filters))} channels,"
+    model = ARCHITECTURES[settings.kind].sentence(settings)
     transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""
     does = "names the genre of music" if description.classes else "rates the affect of music"
     yield (

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from keras_mir.layers import BandScaling
-from keras_mir.models.cnn import cnn
-from keras_mir.models.cnn_any_length import cnn_any_length
 from keras_mir.models.heads import add_heads
-from keras_mir.models.lstm import lstm
+from keras_mir.recipes.architectures import ARCHITECTURES
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import Feature, FeatureSpec
@@ -63,15 +61,12 @@ def build_model(
         raise UserError(
             f"features have {bands} bands, but {feature} has {spec.width(feature)} in the feature spec"
         )
+    architecture = ARCHITECTURES[settings.kind]
+    architecture.check(settings, "batch" if time is None else time, bands)
     features = keras.Input((time, bands), dtype="float32", name="features")
     lengths = keras.Input((), dtype="int32", name="lengths")
     x = _normalised(features, settings, spec, feature, band_mean, band_variance)
-    if settings.kind == "lstm":
-        embedding = lstm(x, lengths, settings, use_cudnn)
-    elif settings.kind == "cnn":
-        embedding = cnn(x, lengths, settings)
-    else:
-        embedding = cnn_any_length(x, lengths, settings)
+    embedding = pkgutil.resolve_name(architecture.embedding)(x, lengths, settings, use_cudnn=use_cudnn)
     outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
     return keras.Model(
         {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
@@ -86,20 +81,16 @@ def _normalised(
     band_mean: Sequence[float] | np.ndarray | None,
     band_variance: Sequence[float] | np.ndarray | None,
 ) -> Any:
-    # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
-    if settings.normalise == "range" and feature != "chroma":
-        return BandScaling(spec.n_mels, spec.top_db, dtype="float32", name="band_scaling")(features)
-    if settings.normalise == "bands":
-        if band_mean is None or band_variance is None:
-            raise UserError(
-                "model setting normalise = 'bands' needs the training data's band means and variances"
-            )
-        mean = np.asarray(band_mean, np.float32)
-        smallest = np.repeat(
-            [SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma]
+    if settings.normalise == "none":
+        return features
+    if band_mean is None or band_variance is None:
+        raise UserError(
+            "model setting normalise = 'bands' needs the training data's band means and variances"
         )
-        variance = np.maximum(band_variance, smallest[spec.bands(feature)] ** 2).astype(np.float32)
-        return keras.layers.Normalization(
-            mean=mean, variance=variance, dtype="float32", name="band_statistics"
-        )(features)
-    return features
+    # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
+    mean = np.asarray(band_mean, np.float32)
+    smallest = np.repeat([SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma])
+    variance = np.maximum(band_variance, smallest[spec.bands(feature)] ** 2).astype(np.float32)
+    return keras.layers.Normalization(mean=mean, variance=variance, dtype="float32", name="band_statistics")(
+        features
+    )

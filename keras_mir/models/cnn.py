@@ -1,19 +1,18 @@
-"""2-D convolutions over time and bands, for one fixed length of input."""
+"""2-D convolutions over time and bands, for one fixed length of input or for any."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from keras_mir.layers import NormReluPool, PooledLengths, ZeroPastLength
+from keras_mir.layers import NormReluPool, PadTime, PooledLengths, TimePooling, ZeroPastLength
 from keras_mir.models.heads import l2_penalty
 from keras_mir.recipes.model_settings import ModelSettings
-from pipelines.errors import UserError
 
 
-def cnn(features: Any, lengths: Any, settings: ModelSettings) -> Any:
+def cnn(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]) -> Any:
     """The report's network: blocks of convolution, batch norm, ReLU and pooling, flattened.
 
     The report has one more ReLU after the last block; what comes out of that block is not
@@ -23,40 +22,37 @@ def cnn(features: Any, lengths: Any, settings: ModelSettings) -> Any:
         features: `(batch, time, bands)` symbolic tensor with a fixed time.
         lengths: `(batch,)` int32 symbolic tensor, in frames.
         settings: Its `filters`, `pools`, `l2` and `masks` count here.
+        use_cudnn: Of no account: nothing here needs it.
 
     Returns:
         `(batch, size)`: at 1293 frames of 128 bands and the default settings, size 10,240.
-
-    Raises:
-        UserError: If there are fewer frames or bands than the pools need, or time is open.
     """
-    _, time, bands = features.shape
-    if time is None:
-        raise UserError(
-            "model kind 'cnn' needs a fixed number of frames; fix the length or use cnn-any-length"
-        )
-    check_pools(settings, time=time, bands=bands)
-    x, _ = conv_blocks(features, lengths, settings)
+    x, _ = _conv_blocks(features, lengths, settings)
     return keras.layers.Flatten(name="embedding")(x)
 
 
-def check_pools(settings: ModelSettings, *, bands: int, time: int | None = None) -> None:
-    """Refuse an input that pooling would leave nothing of.
+def cnn_any_length(
+    features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]
+) -> Any:
+    """The blocks of `cnn`, then mean and maximum over time instead of flattening.
 
-    Raises:
-        UserError: If `time` or `bands` is below the product of the pools.
+    With `settings.masks`, a clip gives the same answer however far its batch is padded.
+
+    Args:
+        features: `(batch, time, bands)` symbolic tensor; time may be open.
+        lengths: As for `cnn`.
+        settings: As for `cnn`.
+        use_cudnn: As for `cnn`.
+
+    Returns:
+        `(batch, 2 * pooled bands * channels)`.
     """
-    least = math.prod(settings.pools)
-    pools = ",".join(map(str, settings.pools))
-    for size, name in ((time, "frames"), (bands, "bands")):
-        if size is not None and size < least:
-            raise UserError(
-                f"model kind {settings.kind!r}: {size} {name} are too few for pools {pools}; "
-                f"give at least {least}, or smaller pools"
-            )
+    features = PadTime(math.prod(settings.pools), name="pad_time")(features)
+    x, lengths = _conv_blocks(features, lengths, settings)
+    return TimePooling(name="embedding")([x, lengths] if settings.masks else x)
 
 
-def conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[Any, Any]:
+def _conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[Any, Any]:
     """Blocks of Conv2D 3 x 3 stride 1 "same", batch norm, ReLU and max pooling.
 
     With `settings.masks`, frames past a clip's end stay zero after every block and are left

@@ -9,9 +9,7 @@ from keras_mir.models.heads import l2_penalty
 from keras_mir.recipes.model_settings import ModelSettings
 
 
-def lstm(
-    features: Any, lengths: Any, settings: ModelSettings, use_cudnn: Literal["auto", False] = "auto"
-) -> Any:
+def lstm(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]) -> Any:
     """Read a clip in both directions and keep where each ends.
 
     Dropout is between layers, as in PyTorch's `nn.LSTM(dropout=...)`, not inside the

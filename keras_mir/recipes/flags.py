@@ -8,7 +8,7 @@ import re
 import typing
 from typing import Any, Literal
 
-from keras_mir.recipes.recipe import all_settings, part_types
+from keras_mir.recipes.recipe import Setting, all_settings, part_types
 
 _PREFIX = "setting_"  # keeps settings apart from a command's own options
 
@@ -21,7 +21,7 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         texts = attribute_texts(kind)
         for name, setting in settings.items():
             if setting.part == part:
-                _add(group, name, setting.type, texts.get(name, ""))
+                _add(group, name, setting, texts.get(name, ""))
 
 
 def changed_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -37,14 +37,15 @@ def attribute_texts(kind: type) -> dict[str, str]:
     return {name: re.sub(r"\s+", " ", text.replace("`", "")) for name, text in entries}
 
 
-def _add(group: Any, name: str, kind: Any, text: str) -> None:
+def _add(group: Any, name: str, setting: Setting, text: str) -> None:
+    kind = setting.type
     flag = f"--{name.replace('_', '-')}"
     text = text.replace("%", "%%")
     common: dict[str, Any] = {"dest": _PREFIX + name, "help": text, "default": None}
     if kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
-    elif typing.get_origin(kind) is Literal:
-        group.add_argument(flag, choices=typing.get_args(kind), **common)
+    elif choices := setting.choices or (typing.get_origin(kind) is Literal and typing.get_args(kind)):
+        group.add_argument(flag, choices=choices, **common)
     elif typing.get_origin(kind) is tuple:
         group.add_argument(flag, metavar="A,B,...", **common)
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from keras_mir.recipes.architectures import ARCHITECTURES
 from pipelines.errors import UserError
 
-Kind = Literal["lstm", "cnn", "cnn-any-length"]
-Normalise = Literal["none", "range", "bands"]
+Normalise = Literal["bands", "none"]
 Head = Literal["auto", "linear", "sigmoid"]
 
 
@@ -26,14 +26,14 @@ class ModelSettings:
         dropout: Fraction dropped between LSTM layers and before each dense layer.
         l2: Strength of the L2 penalty on kernels, 0 for none. The published report uses
             one without stating its strength.
-        normalise: Features as they are (`none`, the report's way), mel scaled from dB to
-            0..1 (`range`), or each band to mean 0 and variance 1 (`bands`).
+        normalise: Each band to mean 0 and variance 1 over the training frames (`bands`), or
+            features as they are (`none`, the report's way).
         head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
             `sigmoid` where all training values are from 0 to 1, else `linear`.
         masks: Leave padded frames out. False reads them as music, the report's way.
     """
 
-    kind: Kind = "lstm"
+    kind: str = field(default="lstm", metadata={"choices": ARCHITECTURES})
     units: int = 64
     layers: int = 2
     filters: tuple[int, ...] = (32, 64, 128, 256)
@@ -41,7 +41,7 @@ class ModelSettings:
     hidden: int = 0
     dropout: float = 0.5
     l2: float = 1e-4
-    normalise: Normalise = "range"
+    normalise: Normalise = "bands"
     head: Head = "auto"
     masks: bool = True
 
@@ -49,10 +49,9 @@ class ModelSettings:
         # A recipe file gives lists.
         object.__setattr__(self, "filters", tuple(self.filters))
         object.__setattr__(self, "pools", tuple(self.pools))
-        for name, choices in (("kind", Kind), ("normalise", Normalise), ("head", Head)):
-            _check(
-                getattr(self, name) in get_args(choices), self, name, f"choose {_listed(get_args(choices))}"
-            )
+        choices = {"kind": tuple(ARCHITECTURES), "normalise": get_args(Normalise), "head": get_args(Head)}
+        for name, among in choices.items():
+            _check(getattr(self, name) in among, self, name, f"choose {_listed(among)}")
         _check(self.units >= 1, self, "units", "give 1 or more")
         _check(self.layers >= 1, self, "layers", "give 1 or more")
         _check(

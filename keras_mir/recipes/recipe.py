@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from keras_mir.recipes.architectures import ARCHITECTURES
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import ArgumentError, UserError
 from pipelines.settings import AugmentSettings, InputSettings
@@ -148,6 +149,10 @@ class Recipe:
     train: TrainSettings = field(default_factory=TrainSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
 
+    def __post_init__(self) -> None:
+        if not self.task.transfer:  # what is transferred is of the backbone's architecture
+            ARCHITECTURES[self.model.kind].check(self.model, self.input.frames, None)
+
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
         """A copy with some settings changed.
 
@@ -216,11 +221,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a setting belongs and what it may be."""
+    """Where a setting belongs and what it may be; some texts are one of `choices`."""
 
     part: str
     type: Any
     default: Any
+    choices: tuple[str, ...] = ()
 
 
 def part_types() -> dict[str, type]:
@@ -237,7 +243,7 @@ def all_settings() -> dict[str, Setting]:
     for part, kind in part_types().items():
         hints = typing.get_type_hints(kind)
         for f in dataclasses.fields(kind):
-            settings[f.name] = Setting(part, hints[f.name], f.default)
+            settings[f.name] = Setting(part, hints[f.name], f.default, tuple(f.metadata.get("choices", ())))
     return settings
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
+from keras_mir.recipes.architectures import ARCHITECTURES
 from keras_mir.recipes.named import DIGITS
 from keras_mir.recipes.recipe import Recipe
 
@@ -55,7 +56,7 @@ def _table(title: str, recipes: Iterable[Recipe]) -> Table:
         )
         table.add_row(
             recipe.name,
-            _model(recipe),
+            ARCHITECTURES[model.kind].summary(model),
             _input(recipe),
             *map(_short, numbers),
         )
@@ -64,13 +65,6 @@ def _table(title: str, recipes: Iterable[Recipe]) -> Table:
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _model(recipe: Recipe) -> str:
-    model = recipe.model
-    if model.kind == "lstm":
-        return f"BiLSTM {model.layers}x{model.units}"
-    return "CNN, pooled" if model.kind == "cnn-any-length" else "CNN"
 
 
 def _input(recipe: Recipe) -> str:

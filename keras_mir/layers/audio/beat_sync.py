@@ -1,18 +1,19 @@
 """One step a beat."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.audio._audio import each_clip, pad_to, valid_lengths
+from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
+from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.ops.beat_sync import beat_sync
 from pipelines.ops.beats import fixed_step_beats
 from pipelines.spec import FeatureSpec
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class BeatSync(keras.layers.Layer):
+class BeatSync(AudioLayer):
     """The median of every band between beats, as `librosa.util.sync` takes it.
 
     Mel is taken as power, and is in dB below its loudest step afterwards. Where a clip has no
@@ -21,7 +22,8 @@ class BeatSync(keras.layers.Layer):
     Call arguments:
         inputs: A list of features `(batch, time, bands)` float32, mel in dB first, then chroma;
             lengths `(batch,)` int32, in frames, below 1 counting as 1; and beats `(batch, most)`
-            int32, increasing frames, where -1 and what is past the length is none.
+            int32, increasing frames, where -1 and what is past the length is none. Lengths may be
+            left out: every clip is then as long as the batch.
 
     Returns:
         A dictionary of `features` `(batch, steps, bands)` float32 under any precision policy,
@@ -35,6 +37,12 @@ class BeatSync(keras.layers.Layer):
         top_db: Range of the mel bands in dB.
     """
 
+    takes: ClassVar[dict[str, Axes]] = {
+        "features": ("batch", "time", "bands"),
+        "lengths": A_CLIP,
+        "beats": ("batch", "most"),
+    }
+
     def __init__(
         self,
         sample_rate: int = 22050,
@@ -43,16 +51,14 @@ class BeatSync(keras.layers.Layer):
         top_db: float = 80.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # power leaves the range of half precision
+        super().__init__(**kwargs)
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.top_db = top_db
-        self.supports_masking = True
 
-    def call(self, inputs: list[Any]) -> dict[str, Any]:
-        features, lengths, beats = inputs
-        lengths = valid_lengths(lengths, tf.shape(features)[1])
+    def call(self, inputs: Any) -> dict[str, Any]:
+        features, lengths, beats = self.tensors(inputs)
         spec = FeatureSpec(
             sample_rate=self.sample_rate,
             hop_length=self.hop_length,
@@ -79,27 +85,5 @@ class BeatSync(keras.layers.Layer):
         synced = synced[:, : tf.maximum(tf.reduce_max(steps), 0)]
         return {"features": synced, "lengths": steps}
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> dict[str, None]:
-        return {"features": None, "lengths": None}
-
-    def compute_output_spec(self, inputs: list[Any]) -> dict[str, Any]:
-        shapes = self.compute_output_shape([x.shape for x in inputs])
-        return {
-            "features": keras.KerasTensor(shapes["features"], dtype="float32"),
-            "lengths": keras.KerasTensor(shapes["lengths"], dtype="int32"),
-        }
-
-    def compute_output_shape(
-        self, input_shape: list[tuple[int | None, ...]]
-    ) -> dict[str, tuple[int | None, ...]]:
-        batch, _, bands = input_shape[0]
+    def _shapes(self, batch: Size, _: Size, bands: Size) -> dict[str, Shape]:
         return {"features": (batch, None, bands), "lengths": (batch,)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "sample_rate": self.sample_rate,
-            "hop_length": self.hop_length,
-            "n_mels": self.n_mels,
-            "top_db": self.top_db,
-        }

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.audio._audio import each_clip, pad_to, valid_lengths
-from keras_mir.layers.audio._mel import decibels, mel_bands
-from keras_mir.layers.audio._stft import stft
+from keras_mir.layers.audio.base import AudioLayer, each_clip, frames_of, pad_to
+from keras_mir.layers.audio.decibels import power_to_db
+from keras_mir.layers.audio.mel_power import mel_bands
+from keras_mir.layers.audio.stft import stft
+from keras_mir.layers.base import Shape, Size
 from pipelines.ops.beats import track_beats
 from pipelines.ops.tempo import tempo
 from pipelines.spec import FeatureSpec
@@ -16,7 +18,7 @@ N_FFT, N_MELS, TOP_DB = 2048, 128, 80.0  # of librosa's onset strength, whatever
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class BeatTracker(keras.layers.Layer):
+class BeatTracker(AudioLayer):
     """Onset envelope, tempo and beats, the in-graph twin of `librosa.beat.beat_track(y=...)`.
 
     The tracker is that of D. P. W. Ellis, "Beat tracking by dynamic programming" (Journal of New
@@ -24,9 +26,9 @@ class BeatTracker(keras.layers.Layer):
     beats that the features of a training set were made with.
 
     Call arguments:
-        inputs: A list of audio `(batch, samples)` float32 at `sample_rate` and lengths
-            `(batch,)` int32, in samples. Audio past a clip's length is ignored. A length below
-            1 counts as 1.
+        inputs: Audio `(batch, samples)` float32 at `sample_rate`, or a list of it and lengths
+            `(batch,)` int32, in samples; without these every clip is as long as the batch. Audio
+            past a clip's length is ignored. A length below 1 counts as 1.
 
     Returns:
         A dictionary, under any precision policy:
@@ -43,14 +45,12 @@ class BeatTracker(keras.layers.Layer):
     """
 
     def __init__(self, sample_rate: int = 22050, hop_length: int = 512, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision is too coarse for audio
+        super().__init__(**kwargs)
         self.sample_rate = sample_rate
         self.hop_length = hop_length
-        self.supports_masking = True
 
-    def call(self, inputs: list[Any]) -> dict[str, Any]:
-        audio, lengths = inputs
-        lengths = valid_lengths(lengths, tf.shape(audio)[1])
+    def call(self, inputs: Any) -> dict[str, Any]:
+        audio, lengths = self.tensors(inputs)
         frames = 1 + tf.shape(audio)[1] // self.hop_length
         spec = FeatureSpec(
             sample_rate=self.sample_rate, n_fft=N_FFT, hop_length=self.hop_length, n_mels=N_MELS
@@ -81,34 +81,19 @@ class BeatTracker(keras.layers.Layer):
         most = tf.maximum(tf.reduce_max(tracked["beat_counts"]), 0)
         return {**tracked, "beats": tracked["beats"][:, :most]}
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> dict[str, None]:
-        return dict.fromkeys(("onset_envelope", "tempo", "beats", "beat_counts"))
-
-    def compute_output_spec(self, inputs: list[Any]) -> dict[str, Any]:
-        dtypes = {"onset_envelope": "float32", "tempo": "float32", "beats": "int32", "beat_counts": "int32"}
-        shapes = self.compute_output_shape([x.shape for x in inputs])
-        return {name: keras.KerasTensor(shapes[name], dtype=dtype) for name, dtype in dtypes.items()}
-
-    def compute_output_shape(
-        self, input_shape: list[tuple[int | None, ...]]
-    ) -> dict[str, tuple[int | None, ...]]:
-        batch, samples = input_shape[0]
-        frames = None if samples is None else 1 + samples // self.hop_length
+    def _shapes(self, batch: Size, samples: Size) -> dict[str, Shape]:
         return {
-            "onset_envelope": (batch, frames),
+            "onset_envelope": (batch, frames_of(samples, self.hop_length)),
             "tempo": (batch,),
             "beats": (batch, None),
             "beat_counts": (batch,),
         }
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sample_rate": self.sample_rate, "hop_length": self.hop_length}
-
 
 def _onset_envelope(audio: Any, spec: FeatureSpec) -> Any:
     """Equals `librosa.onset.onset_strength(y=audio, aggregate=np.median)`, `(frames,)` float32."""
     power = tf.abs(stft(audio, spec.n_fft, spec.hop_length)) ** 2  # (frames, bins)
-    mel = decibels(mel_bands(power, spec.sample_rate, spec.n_fft, spec.n_mels))
+    mel = power_to_db(mel_bands(power, spec.sample_rate, spec.n_fft, spec.n_mels))
     mel = tf.maximum(mel, tf.reduce_max(mel) - TOP_DB)
     rise = tf.sort(tf.nn.relu(mel[1:] - mel[:-1]), axis=-1)  # (frames - 1, n_mels)
     median = 0.5 * (rise[:, spec.n_mels // 2 - 1] + rise[:, spec.n_mels // 2])

@@ -7,10 +7,12 @@ import tensorflow as tf
 
 from keras_mir.layers.audio._cqt import BINS_PER_OCTAVE, folded_cqt
 from keras_mir.layers.audio._tuning import estimate_tuning
+from keras_mir.layers.audio.base import AudioLayer, frames_of, zero_past
+from keras_mir.layers.base import Shape, Size
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class ChromaCQT(keras.layers.Layer):
+class ChromaCQT(AudioLayer):
     """Constant-Q chromagram, the in-graph twin of `librosa.feature.chroma_cqt`.
 
     The tuning of each clip is estimated first and shifts its filters. Three bins a semitone
@@ -18,17 +20,15 @@ class ChromaCQT(keras.layers.Layer):
     is 1. A silent frame is 0. On music the two differ by less than 0.0001 on average, unless the
     votes for two tunings come out even and rounding decides.
 
-    It computes in float32 whatever the precision policy, and only its output is cast. It runs
-    on TensorFlow alone, of which it uses stock ops, so that it can be served.
-
     Call arguments:
-        inputs: A list of audio `(batch, samples)` float32 at `sample_rate` and lengths
-            `(batch,)` int32, in samples. Audio past a clip's length is ignored. A length below
-            1 counts as 1.
+        inputs: Audio `(batch, samples)` float32 at `sample_rate`, or a list of it and lengths
+            `(batch,)` int32, in samples; without these every clip is as long as the batch. Audio
+            past a clip's length is ignored. A length below 1 counts as 1.
 
     Returns:
-        `(batch, 1 + samples // hop_length, n_chroma)` in [0, 1], C first. A clip fills its
-        first `1 + length // hop_length` frames; those after them are 0.
+        `(batch, 1 + samples // hop_length, n_chroma)` float32 under any precision policy, in
+        [0, 1], C first. A clip fills its first `1 + length // hop_length` frames; those after
+        them are 0.
 
     Args:
         sample_rate: In Hz, at least 8400: the highest filter ends just below half of that.
@@ -42,7 +42,7 @@ class ChromaCQT(keras.layers.Layer):
     def __init__(
         self, sample_rate: int = 22050, hop_length: int = 512, n_chroma: int = 12, **kwargs: Any
     ) -> None:
-        super().__init__(autocast=False, **kwargs)  # half precision is too coarse for audio
+        super().__init__(**kwargs)
         if sample_rate < 8400:
             raise ValueError(f"sample_rate {sample_rate}: seven octaves of chroma need 8400 Hz or more")
         if hop_length < 1:
@@ -52,21 +52,15 @@ class ChromaCQT(keras.layers.Layer):
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_chroma = n_chroma
-        self.supports_masking = True
 
-    def call(self, inputs: list[Any]) -> Any:
-        audio, lengths = inputs
-        lengths = tf.maximum(tf.cast(lengths, tf.int32), 1)
-        audio = tf.cast(audio, tf.float32)
-        audio = tf.where(tf.sequence_mask(lengths, tf.shape(audio)[1]), audio, 0.0)
-
+    def call(self, inputs: Any) -> Any:
+        audio, lengths = self.tensors(inputs)
+        audio = zero_past(audio, lengths)
         tuning = estimate_tuning(audio, lengths, self.sample_rate, BINS_PER_OCTAVE)
         octave = folded_cqt(audio, lengths, tuning, self.sample_rate, self.hop_length)
         chroma = tf.matmul(octave, self._classes())  # (batch, frames, n_chroma)
         loudest = tf.reduce_max(chroma, axis=-1, keepdims=True)
-        chroma = tf.math.divide_no_nan(chroma, loudest)
-        in_clip = tf.sequence_mask(1 + lengths // self.hop_length, tf.shape(chroma)[1])
-        return tf.cast(tf.where(in_clip[..., tf.newaxis], chroma, 0.0), self.compute_dtype)
+        return zero_past(tf.math.divide_no_nan(chroma, loudest), 1 + lengths // self.hop_length)
 
     def _classes(self) -> Any:
         """Which class a bin belongs to, `(BINS_PER_OCTAVE, n_chroma)`: a class is centred on its bins."""
@@ -74,17 +68,5 @@ class ChromaCQT(keras.layers.Layer):
         nearest = (tf.range(BINS_PER_OCTAVE) + merged // 2) // merged % self.n_chroma
         return tf.one_hot(nearest, self.n_chroma)
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> None:
-        return None
-
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        batch, samples = input_shape[0]
-        return (batch, None if samples is None else 1 + samples // self.hop_length, self.n_chroma)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "sample_rate": self.sample_rate,
-            "hop_length": self.hop_length,
-            "n_chroma": self.n_chroma,
-        }
+    def _shapes(self, batch: Size, samples: Size) -> Shape:
+        return (batch, frames_of(samples, self.hop_length), self.n_chroma)

@@ -1,13 +1,16 @@
 """Channels to one."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
+from keras_mir.layers.audio.base import AudioLayer
+from keras_mir.layers.base import Axes, Shape, Size
+
 
 @keras.saving.register_keras_serializable("keras_mir")
-class DownMix(keras.layers.Layer):
+class DownMix(AudioLayer):
     """The mean of all channels, as `librosa.to_mono` takes it.
 
     Call arguments:
@@ -17,15 +20,11 @@ class DownMix(keras.layers.Layer):
         `(batch, samples)` float32 under any precision policy.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision is too coarse for audio
-        self.supports_masking = True
+    takes: ClassVar[dict[str, Axes]] = {"audio": ("batch", "samples", "channels")}
 
     def call(self, inputs: Any) -> Any:
-        return ops.mean(inputs, axis=-1)
+        (audio,) = self.tensors(inputs)
+        return ops.mean(audio, axis=-1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        return None
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return tuple(input_shape[:2])
+    def _shapes(self, batch: Size, samples: Size, _: Size) -> Shape:
+        return (batch, samples)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mir.layers.audio.base import AudioLayer, frames_of
 from keras_mir.layers.audio.beat_sync import BeatSync
 from keras_mir.layers.audio.beat_tracker import BeatTracker
 from keras_mir.layers.audio.chroma import ChromaCQT
@@ -12,6 +13,7 @@ from keras_mir.layers.audio.decibels import Decibels
 from keras_mir.layers.audio.mel_power import MelPower
 from keras_mir.layers.audio.percussive import Percussive
 from keras_mir.layers.audio.stft import STFT
+from keras_mir.layers.base import Shape, Size
 from pipelines.spec import FEATURES, FeatureSpec
 
 # Where a beat is synchronised, the floor comes after the median: the loudest median is quieter than
@@ -20,16 +22,16 @@ _NO_FLOOR = 1000.0  # dB
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class FrontEnd(keras.layers.Layer):
+class FrontEnd(AudioLayer):
     """The features that `keras_mir.prepare` extracts, in the graph.
 
     Mel, chroma or both, frame by frame or one column a beat, as the reference recipe makes them
     with librosa: beats are tracked in the percussive part.
 
     Call arguments:
-        inputs: A list of audio `(batch, samples)` float32 at `sample_rate` and lengths
-            `(batch,)` int32, in samples. Audio past a clip's length is ignored. A length below
-            1 counts as 1.
+        inputs: Audio `(batch, samples)` float32 at `sample_rate`, or a list of it and lengths
+            `(batch,)` int32, in samples; without these every clip is as long as the batch. Audio
+            past a clip's length is ignored. A length below 1 counts as 1.
 
     Returns:
         A dictionary, under any precision policy: `features` `(batch, time, bands)` float32, mel
@@ -49,7 +51,7 @@ class FrontEnd(keras.layers.Layer):
     def __init__(
         self, feature: str = "mel", sync: str = "none", spec: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision is too coarse for audio
+        super().__init__(**kwargs)
         if feature not in FEATURES or sync not in ("none", "beat"):
             raise ValueError(
                 f"feature {feature!r}, sync {sync!r}: give mel, chroma or fused, and none or beat"
@@ -62,18 +64,13 @@ class FrontEnd(keras.layers.Layer):
         self.stft = STFT(made.n_fft, made.hop_length)
         self.mel_power = MelPower(made.sample_rate, made.n_fft, made.n_mels)
         self.decibels = Decibels(_NO_FLOOR if sync == "beat" else made.top_db)
-        self.chroma = ChromaCQT(made.sample_rate, made.hop_length, made.n_chroma, dtype="float32")
+        self.chroma = ChromaCQT(made.sample_rate, made.hop_length, made.n_chroma)
         self.percussive = Percussive(made.n_fft, made.hop_length)
         self.beat_tracker = BeatTracker(made.sample_rate, made.hop_length)
         self.beat_sync = BeatSync(made.sample_rate, made.hop_length, made.n_mels, made.top_db)
-        self.supports_masking = True
 
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        pass  # the parts have no weights
-
-    def call(self, inputs: list[Any]) -> dict[str, Any]:
-        audio, lengths = inputs
-        lengths = tf.maximum(tf.cast(lengths, tf.int32), 1)
+    def call(self, inputs: Any) -> dict[str, Any]:
+        audio, lengths = self.tensors(inputs)
         frames = 1 + lengths // self._made.hop_length
         if self.sync == "none" and self.feature == "chroma":
             return {"features": self.chroma([audio, lengths]), "lengths": frames}
@@ -90,33 +87,11 @@ class FrontEnd(keras.layers.Layer):
             synced["features"] = synced["features"][..., self._made.n_mels :]
         return {**synced, **{name: tracked[name] for name in ("tempo", "beats", "beat_counts")}}
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> dict[str, None]:
-        return dict.fromkeys(self._names())
-
-    def compute_output_spec(self, inputs: list[Any]) -> dict[str, Any]:
-        dtypes = {"features": "float32", "tempo": "float32"}
-        shapes = self.compute_output_shape([x.shape for x in inputs])
-        return {
-            name: keras.KerasTensor(shapes[name], dtype=dtypes.get(name, "int32")) for name in self._names()
-        }
-
-    def compute_output_shape(
-        self, input_shape: list[tuple[int | None, ...]]
-    ) -> dict[str, tuple[int | None, ...]]:
-        batch, samples = input_shape[0]
-        time = None if self.sync == "beat" or samples is None else 1 + samples // self._made.hop_length
-        shapes: dict[str, tuple[int | None, ...]] = {
+    def _shapes(self, batch: Size, samples: Size) -> dict[str, Shape]:
+        time = None if self.sync == "beat" else frames_of(samples, self._made.hop_length)
+        shapes: dict[str, Shape] = {
             "features": (batch, time, self._made.width(self.feature)),
             "lengths": (batch,),
-            "tempo": (batch,),
-            "beats": (batch, None),
-            "beat_counts": (batch,),
         }
-        return {name: shapes[name] for name in self._names()}
-
-    def _names(self) -> tuple[str, ...]:
-        beats = ("tempo", "beats", "beat_counts") if self.sync == "beat" else ()
-        return ("features", "lengths", *beats)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "feature": self.feature, "sync": self.sync, "spec": self.spec}
+        beats: dict[str, Shape] = {"tempo": (batch,), "beats": (batch, None), "beat_counts": (batch,)}
+        return shapes | beats if self.sync == "beat" else shapes

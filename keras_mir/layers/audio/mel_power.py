@@ -1,15 +1,16 @@
 """A spectrum to mel bands."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.audio._mel import mel_bands
+from keras_mir.layers.audio.base import AudioLayer
+from keras_mir.layers.base import Axes, Shape, Size
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class MelPower(keras.layers.Layer):
+class MelPower(AudioLayer):
     """Mel spectrogram, the in-graph twin of `librosa.feature.melspectrogram` with power 2.
 
     The bands are M. Slaney's ("Auditory Toolbox", Technical Report 1998-010, Interval Research),
@@ -27,27 +28,35 @@ class MelPower(keras.layers.Layer):
         n_mels: Number of bands.
     """
 
+    takes: ClassVar[dict[str, Axes]] = {"spectrum": ("batch", "frames", "bins", "parts")}
+
     def __init__(self, sample_rate: int = 22050, n_fft: int = 2048, n_mels: int = 128, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # power leaves the range of half precision
+        super().__init__(**kwargs)
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.n_mels = n_mels
-        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        power = tf.reduce_sum(inputs**2, axis=-1)  # (batch, frames, bins)
+        (spectrum,) = self.tensors(inputs)
+        power = tf.reduce_sum(spectrum**2, axis=-1)  # (batch, frames, bins)
         return mel_bands(power, self.sample_rate, self.n_fft, self.n_mels)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        return None
+    def _shapes(self, batch: Size, frames: Size, *_: Size) -> Shape:
+        return (batch, frames, self.n_mels)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*input_shape[:2], self.n_mels)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "sample_rate": self.sample_rate,
-            "n_fft": self.n_fft,
-            "n_mels": self.n_mels,
-        }
+def mel_bands(power: Any, sample_rate: int, n_fft: int, n_mels: int) -> Any:
+    """Equals `librosa.feature.melspectrogram(S=power)`, transposed.
+
+    Args:
+        power: `(..., 1 + n_fft // 2)` float32.
+        sample_rate: In Hz.
+        n_fft: Length of the spectrum's window in samples.
+        n_mels: Number of bands.
+
+    Returns:
+        `(..., n_mels)` float32.
+    """
+    from librosa.filters import mel  # seconds of import, so not before it is needed
+
+    return tf.matmul(power, tf.constant(mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels).T))

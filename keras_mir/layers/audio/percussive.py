@@ -1,20 +1,21 @@
 """The drums in a recording."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.layers.audio._audio import each_clip, pad_to, valid_lengths
 from keras_mir.layers.audio._running_median import running_median
-from keras_mir.layers.audio._stft import inverse_stft
+from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
+from keras_mir.layers.audio.stft import inverse_stft
+from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 
 KERNEL = 31  # frames, and bins, of the two median filters
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class Percussive(keras.layers.Layer):
+class Percussive(AudioLayer):
     """The percussive part of each clip, as `librosa.effects.percussive` finds it.
 
     A median along time leaves sustained notes and takes away strokes, one along frequency does
@@ -22,8 +23,9 @@ class Percussive(keras.layers.Layer):
     Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx 2010).
 
     Call arguments:
-        inputs: A list of a spectrum `(batch, frames, 1 + n_fft // 2, 2)` float32, as `STFT`
-            gives it, and lengths `(batch,)` int32, in samples.
+        inputs: A spectrum `(batch, frames, 1 + n_fft // 2, 2)` float32, as `STFT` gives it, or a
+            list of it and lengths `(batch,)` int32, in samples; without these every clip is as
+            long as so many frames can be. A length below 1 counts as 1.
 
     Returns:
         Audio `(batch, frames * hop_length - 1)` float32 under any precision policy, 0 past the end
@@ -34,17 +36,20 @@ class Percussive(keras.layers.Layer):
         hop_length: Samples from frame to frame of the spectrum.
     """
 
+    takes: ClassVar[dict[str, Axes]] = {
+        "spectrum": ("batch", "frames", "bins", "parts"),
+        "lengths": A_CLIP,
+    }
+
     def __init__(self, n_fft: int = 2048, hop_length: int = 512, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision is too coarse for audio
+        super().__init__(**kwargs)
         self.n_fft = n_fft
         self.hop_length = hop_length
-        self.supports_masking = True
 
-    def call(self, inputs: list[Any]) -> Any:
-        spectrum, lengths = inputs
+    def call(self, inputs: Any) -> Any:
+        spectrum, lengths = self.tensors(inputs)
+        samples = self._longest(spectrum)
         spectrum = tf.bitcast(spectrum, tf.complex64)  # (batch, frames, bins)
-        samples = tf.shape(spectrum)[1] * self.hop_length - 1  # the most that have so many frames
-        lengths = valid_lengths(lengths, samples)
 
         def separate(clip: Any, length: Any) -> Any:
             clip = clip[: 1 + length // self.hop_length]  # its own frames: medians mirror at the last
@@ -52,15 +57,11 @@ class Percussive(keras.layers.Layer):
 
         return each_clip(separate, (spectrum, lengths), tf.TensorSpec([None], tf.float32))
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> None:
-        return None
+    def _longest(self, x: Any) -> Any:
+        return tf.shape(x)[1] * self.hop_length - 1  # the most samples that have so many frames
 
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        batch, frames = input_shape[0][:2]
+    def _shapes(self, batch: Size, frames: Size, *_: Size) -> Shape:
         return (batch, None if frames is None else frames * self.hop_length - 1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_fft": self.n_fft, "hop_length": self.hop_length}
 
 
 def _mask(spectrum: Any) -> Any:

@@ -1,17 +1,18 @@
 """Audio of any sample rate to one."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.audio._audio import each_clip, pad_to, valid_lengths
 from keras_mir.layers.audio._sinc import resample, resampled_length
+from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
+from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class Resample(keras.layers.Layer):
+class Resample(AudioLayer):
     """Bring clips to the sample rate a model was trained at, each from its own.
 
     Levels are kept up to 0.913 of the lower Nyquist frequency, and all that is above that
@@ -23,8 +24,9 @@ class Resample(keras.layers.Layer):
 
     Call arguments:
         inputs: A list of audio `(batch, samples)` float32, lengths `(batch,)` int32, in
-            samples, and sample rates in Hz, int32, `(batch,)` or one for all. Audio past a
-            clip's length is ignored. A length below 1 counts as 1.
+            samples, and sample rates in Hz, int32, `(batch,)` or one for all; or of audio and
+            rates, where every clip is as long as the batch. Audio past a clip's length is ignored.
+            A length below 1 counts as 1.
 
     Returns:
         A list of audio `(batch, new samples)` float32 under any precision policy, 0 past the
@@ -38,17 +40,16 @@ class Resample(keras.layers.Layer):
         tf.errors.InvalidArgumentError: If a clip's rate is not, when called.
     """
 
+    takes: ClassVar[dict[str, Axes]] = {"audio": ("batch", "samples"), "lengths": A_CLIP, "rates": A_CLIP}
+
     def __init__(self, sample_rate: int = 22050, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})  # half precision is too coarse for audio
+        super().__init__(**kwargs)
         if not MIN_RATE <= sample_rate <= MAX_RATE:
             raise ValueError(f"sample_rate {sample_rate}: give {MIN_RATE} to {MAX_RATE} Hz")
         self.sample_rate = sample_rate
-        self.supports_masking = True
 
-    def call(self, inputs: list[Any]) -> list[Any]:
-        audio, lengths, rates = inputs
-        lengths = valid_lengths(lengths, tf.shape(audio)[1])
-        rates = tf.broadcast_to(tf.cast(rates, tf.int32), tf.shape(lengths))
+    def call(self, inputs: Any) -> list[Any]:
+        audio, lengths, rates = self.tensors(inputs)
         in_range = tf.logical_and(rates >= MIN_RATE, rates <= MAX_RATE)
         message = f"sample rates are {MIN_RATE} to {MAX_RATE} Hz, got"
         with tf.control_dependencies([tf.Assert(tf.reduce_all(in_range), [message, rates])]):
@@ -61,16 +62,11 @@ class Resample(keras.layers.Layer):
         spec = tf.TensorSpec([None], tf.float32)
         return [each_clip(convert, (audio, lengths, rates), spec), new_lengths]
 
-    def compute_mask(self, inputs: list[Any], previous_mask: Any = None) -> list[None]:
-        return [None, None]
+    def compute_output_spec(self, inputs: Any) -> list[Any]:
+        shapes = self.compute_output_shape([x.shape for x in self.named(inputs).values()])
+        return [
+            keras.KerasTensor(shape, dtype) for shape, dtype in zip(shapes, ("float32", "int32"), strict=True)
+        ]
 
-    def compute_output_spec(self, inputs: list[Any]) -> list[Any]:
-        audio, lengths = self.compute_output_shape([x.shape for x in inputs])
-        return [keras.KerasTensor(audio, dtype="float32"), keras.KerasTensor(lengths, dtype="int32")]
-
-    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> list[tuple[int | None, ...]]:
-        batch, _ = input_shape[0]
+    def _shapes(self, batch: Size, _: Size) -> list[Shape]:
         return [(batch, None), (batch,)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sample_rate": self.sample_rate}

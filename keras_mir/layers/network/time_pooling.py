@@ -1,18 +1,19 @@
 """A clip of any length to one vector."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_mir.layers.network._frames import frames_within
+from keras_mir.layers.base import A_CLIP, Axes, BaseLayer, Shape, Size
+from keras_mir.layers.network.masks import frames_within
 
 _LOWEST = float(np.finfo(np.float32).min)
 
 
 @keras.saving.register_keras_serializable("keras_mir")
-class TimePooling(keras.layers.Layer):
+class TimePooling(BaseLayer):
     """Mean and maximum over the valid frames of each clip.
 
     Call arguments:
@@ -24,12 +25,14 @@ class TimePooling(keras.layers.Layer):
         `(batch, 2 * bands * channels)`: the means, then the maxima.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
+    takes: ClassVar[dict[str, Axes]] = {
+        "features": ("batch", "time", "bands", "channels"),
+        "lengths": A_CLIP,
+    }
 
     def call(self, inputs: Any) -> Any:
-        x, lengths = inputs if isinstance(inputs, list | tuple) else (inputs, None)
+        given = self.named(inputs)
+        x, lengths = given["features"], given.get("lengths")
         _, time, bands, channels = ops.shape(x)
         x = ops.reshape(x, (-1, time, bands * channels))  # (batch, time, bands * channels)
         total = ops.cast(x, "float32")  # a sum over a clip can leave the range of float16
@@ -43,10 +46,5 @@ class TimePooling(keras.layers.Layer):
             peak = ops.max(ops.where(valid, total, _LOWEST), axis=1)
         return ops.concatenate([ops.cast(mean, x.dtype), ops.cast(peak, x.dtype)], axis=-1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        return None
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        shape = input_shape[0] if isinstance(input_shape[0], list | tuple) else input_shape
-        batch, _, bands, channels = shape
+    def _shapes(self, batch: Size, _: Size, bands: int, channels: int) -> Shape:
         return (batch, 2 * bands * channels)

@@ -39,6 +39,8 @@ def build(kind, classes=CLASSES, targets=(), use_cudnn="auto", **changes):
         targets=targets,
         spec=SPEC,
         feature="mel",
+        band_mean=np.full(12, -80.0),
+        band_variance=np.full(12, 80.0**2),
         use_cudnn=use_cudnn,
     )
 
@@ -218,7 +220,7 @@ def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_pat
         from keras_mir.export.savedmodel import export_savedmodel
         from pipelines.spec import FeatureSpec
         model = build_model(
-            ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,)),
+            ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,), normalise="none"),
             bands=4, time=None, classes=["a", "b"], targets=(), spec=FeatureSpec(n_mels=4), feature="mel",
         )
         export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, classes=["a", "b"])

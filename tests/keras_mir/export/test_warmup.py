@@ -40,7 +40,7 @@ def test_every_signature_is_asked_for_one_and_eight_and_answers(audio_models):
 
 def test_long_features_take_no_room(tmp_path):
     model = build_model(
-        ModelSettings(kind="cnn", filters=(2,), pools=(4,)),
+        ModelSettings(kind="cnn", filters=(2,), pools=(4,), normalise="none"),
         bands=128,
         time=1293,
         classes=None,

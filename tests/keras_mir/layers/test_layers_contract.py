@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from typing import Any
 
 import keras
@@ -28,7 +29,6 @@ FRONT_END_SPEC = FeatureSpec(sample_rate=16000, n_fft=512, hop_length=256, n_mel
 
 # One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
 CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
-    "BandScaling": ({"n_mels": 4, "top_db": 80.0}, FEATURES, True),
     "BeatSync": ({"n_mels": 4, "top_db": 40.0}, [FEATURES, LENGTHS, BEATS], False),
     "BeatTracker": ({"sample_rate": 16000, "hop_length": 256}, [AUDIO, SAMPLES], False),
     "BidirectionalLSTM": ({"units": 3, "return_sequences": True, "use_cudnn": "auto"}, FEATURES, True),
@@ -37,13 +37,12 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "DownMix": ({}, STEREO, False),
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "FrontEnd": ({"feature": "fused", "sync": "beat", "spec": FRONT_END_SPEC}, [AUDIO, SAMPLES], False),
-    "LengthMask": ({"zero_padding": True}, [FEATURES, LENGTHS], True),
+    "LengthMask": ({}, [FEATURES, LENGTHS], True),
     "LogMel": (
         {"sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 16, "top_db": 60.0},
         [AUDIO, SAMPLES],
         False,
     ),
-    "MaskedBatchNormalization": ({"momentum": 0.8}, [IMAGE, LENGTHS], False),
     "MelPower": ({"sample_rate": 16000, "n_fft": 64, "n_mels": 4}, SPECTRUM, False),
     "NormReluPool": ({"pool": 2, "momentum": 0.8, "epsilon": 1e-5}, [IMAGE, LENGTHS], False),
     "PadTime": ({"multiple": 4}, FEATURES, False),
@@ -65,6 +64,7 @@ DTYPES: dict[str, Any] = {
         "beats": "int32",
         "beat_counts": "int32",
     },
+    "ChromaCQT": "float32",
     "Decibels": "float32",
     "DownMix": "float32",
     "FrameMask": "bool",
@@ -84,12 +84,29 @@ DTYPES: dict[str, Any] = {
 }
 
 
+# Where inputs are a list, lengths may be left out of it, but for these.
+OVER_LENGTHS = ("FrameMask", "LengthMask", "ZeroPastLength")
+
+
+def without_lengths(inputs: list[Any]) -> Any:
+    """The other way to call a layer."""
+    return [inputs[0], *inputs[2:]] if len(inputs) > 2 else inputs[0]
+
+
+FORMS: dict[str, tuple[str, Any]] = {name: (name, inputs) for name, (_, inputs, _) in CASES.items()}
+FORMS |= {
+    f"{name} without lengths": (name, without_lengths(inputs))
+    for name, (_, inputs, _) in CASES.items()
+    if isinstance(inputs, list) and name not in OVER_LENGTHS
+}
+
+
 def test_every_layer_has_a_case_and_is_public():
     defined = set()
-    for module in pkgutil.iter_modules(keras_mir.layers.__path__, "keras_mir.layers."):
+    for module in pkgutil.walk_packages(keras_mir.layers.__path__, "keras_mir.layers."):
         for name, value in vars(importlib.import_module(module.name)).items():
             own = isinstance(value, type) and value.__module__ == module.name
-            if own and issubclass(value, keras.layers.Layer):
+            if own and keras.saving.get_registered_name(value) == f"keras_mir>{name}":
                 defined.add(name)
     assert defined == set(CASES) == set(keras_mir.layers.__all__)
 
@@ -98,13 +115,20 @@ def make(layer: str, **more: Any) -> keras.layers.Layer:
     return getattr(keras_mir.layers, layer)(**CASES[layer][0], **more)
 
 
+def symbols(inputs: Any, batch_size: int | None = None, time_is_open: bool = True) -> Any:
+    """Symbolic inputs like these arrays."""
+
+    def symbol(x: np.ndarray) -> Any:
+        time = (None,) if time_is_open else x.shape[1:2]
+        return keras.Input((*time, *x.shape[2:])[: x.ndim - 1], batch_size=batch_size, dtype=str(x.dtype))
+
+    return [symbol(x) for x in inputs] if isinstance(inputs, list) else symbol(inputs)
+
+
 def model_of(layer: keras.layers.Layer, inputs: Any) -> keras.Model:
     """A model of the layer alone, with its time axis open."""
-    symbolic = [
-        keras.Input((None, *x.shape[2:]) if x.ndim > 1 else (), dtype=str(x.dtype))
-        for x in (inputs if isinstance(inputs, list) else [inputs])
-    ]
-    return keras.Model(symbolic, layer(symbolic if isinstance(inputs, list) else symbolic[0]))
+    symbolic = symbols(inputs)
+    return keras.Model(symbolic, layer(symbolic))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -119,10 +143,10 @@ def test_config_round_trip(name):
     assert restored.get_config() == config
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_precision_policy_and_static_shape(name, policy):
-    _, inputs, _ = CASES[name]
+def test_precision_policy_and_static_shape(form, policy):
+    name, inputs = FORMS[form]
     layer = make(name, dtype=policy)
     outputs = layer(inputs)
     computed = {"float32": "float32", "mixed_float16": "float16"}[policy]
@@ -131,16 +155,20 @@ def test_precision_policy_and_static_shape(name, policy):
     assert all(np.isfinite(np.asarray(x, np.float32)).all() for x in keras.tree.flatten(outputs))
     shapes = [x.shape for x in inputs] if isinstance(inputs, list) else inputs.shape
     sizes = keras.tree.flatten(keras.tree.map_structure(lambda x: tuple(x.shape), outputs))
-    promised = keras.tree.flatten(layer.compute_output_shape(shapes))
-    assert [size for size, known in zip(sizes, promised, strict=True) if known is not None] == [
-        known for known in promised if known is not None
+    promised = layer.compute_output_shape(shapes)
+    known = keras.tree.flatten(promised)
+    assert [size for size, one in zip(sizes, known, strict=True) if one is not None] == [
+        one for one in known if one is not None
     ]
     assert all(weight.dtype == "float32" for weight in layer.weights)
+    symbolic = make(name, dtype=policy)(symbols(inputs, batch_size=3, time_is_open=False))
+    assert keras.tree.map_structure(lambda x: x.dtype, symbolic) == dtypes
+    assert keras.tree.map_structure(lambda x: x.shape, symbolic) == promised
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_answers_do_not_change_with_precision(name):
-    _, inputs, _ = CASES[name]
+@pytest.mark.parametrize("form", FORMS)
+def test_answers_do_not_change_with_precision(form):
+    name, inputs = FORMS[form]
     answers = []
     for policy in ("float32", "mixed_float16"):
         keras.utils.set_random_seed(0)  # the same weights
@@ -149,14 +177,18 @@ def test_answers_do_not_change_with_precision(name):
         np.testing.assert_allclose(np.asarray(answer).astype(np.float32), expected, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_mask_propagation(name):
+@pytest.mark.parametrize("form", FORMS)
+def test_mask_propagation(form):
     # A layer that supports no mask would warn here, and a warning is an error.
-    _, inputs, passes = CASES[name]
+    name, inputs = FORMS[form]
+    _, complete, passes = CASES[name]
     first = tf.constant(inputs[0] if isinstance(inputs, list) else inputs)
     if first.shape.rank > 1:
         first = keras_mir.layers.LengthMask()([first, LENGTHS])
-    outputs = make(name)([first, LENGTHS, *inputs[2:]] if isinstance(inputs, list) else first)
+    others = list(inputs[1:]) if isinstance(inputs, list) else []
+    if inputs is complete and others:
+        others[0] = LENGTHS
+    outputs = make(name)([first, *others] if others else first)
     masks = [getattr(x, "_keras_mask", None) for x in keras.tree.flatten(outputs)]
     if passes:
         (mask,) = masks
@@ -166,9 +198,9 @@ def test_mask_propagation(name):
         assert masks == [None] * len(masks)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_saved_and_exported_model_answers_the_same(name, tmp_path):
-    _, inputs, _ = CASES[name]
+@pytest.mark.parametrize("form", FORMS)
+def test_saved_and_exported_model_answers_the_same(form, tmp_path):
+    name, inputs = FORMS[form]
     model = model_of(make(name), inputs)
     expected = model.predict(inputs, verbose=0)
     model.save(tmp_path / "model.keras")
@@ -178,7 +210,94 @@ def test_saved_and_exported_model_answers_the_same(name, tmp_path):
     keras.tree.map_structure(np.testing.assert_array_equal, again.predict(inputs, verbose=0), expected)
 
     model.export(tmp_path / "export", verbose=False)
-    arrays = inputs if isinstance(inputs, list) else [inputs]
     exported = tf.saved_model.load(tmp_path / "export")
-    answers = exported.serve([tf.constant(x) for x in arrays])
+    answers = exported.serve(keras.tree.map_structure(tf.constant, inputs))
     keras.tree.map_structure(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), answers, expected)
+
+
+def same(answers: Any, expected: Any) -> None:
+    keras.tree.map_structure(np.testing.assert_array_equal, answers, expected)
+
+
+LENGTHS_OPTIONAL = [name for name in CASES if f"{name} without lengths" in FORMS]
+
+
+@pytest.mark.parametrize("name", LENGTHS_OPTIONAL)
+def test_without_lengths_every_clip_is_as_long_as_the_batch(name):
+    _, (first, _, *others), _ = CASES[name]
+    layer = make(name)
+    longest = 10 * 16 - 1 if name == "Percussive" else first.shape[1]  # samples that have 10 frames
+    answers = layer(without_lengths([first, None, *others]))
+    full = layer([first, np.full(3, longest), *others])
+    keras.tree.map_structure(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6), answers, full)
+    same(layer([first, None, *others]), answers)
+
+
+@pytest.mark.parametrize("name", LENGTHS_OPTIONAL)
+def test_arrays_of_other_types_are_taken(name):
+    # As numpy and librosa give them: float64 sound, integers of any type.
+    _, inputs, _ = CASES[name]
+    layer = make(name)
+    arrays = [x.astype("float64") if x.dtype == np.float32 else x for x in inputs]
+    arrays[1] = inputs[1].astype("uint16")
+    if name == "BeatSync":
+        arrays[2] = inputs[2].astype("int64")
+    same(layer(tuple(arrays)), layer(inputs))
+
+
+@pytest.mark.parametrize("name", [*LENGTHS_OPTIONAL, "DownMix", "MelPower", "PadTime"])
+def test_a_missing_batch_axis_is_said(name):
+    _, inputs, _ = CASES[name]
+    first = inputs[0] if isinstance(inputs, list) else inputs
+    layer = make(name)
+    others = inputs[2:] if isinstance(inputs, list) else []
+    if name == "PadTime":  # has no fixed number of axes
+        first = first[0]
+    for wrong in (first[0], keras.Input(batch_shape=first[0].shape)):
+        with pytest.raises(ValueError, match=rf"{name} takes .*; got .*; put a batch axis first, x\[None\]"):
+            layer([wrong, *others] if others else wrong)
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "message"),
+    [
+        (
+            keras_mir.layers.FrontEnd(),
+            [AUDIO, SAMPLES, SAMPLES],
+            "FrontEnd takes audio (batch, samples), or [audio, lengths (batch)]; got 3 inputs",
+        ),
+        (keras_mir.layers.LogMel(), STEREO, "got audio of shape (3, 4000, 2)"),
+        (keras_mir.layers.LogMel(), [SAMPLES, AUDIO], "got audio of shape (3,)"),
+        (
+            keras_mir.layers.Resample(),
+            AUDIO,
+            "Resample takes [audio (batch, samples), rates (batch)], or [audio, lengths (batch), rates]; "
+            "got 1 input",
+        ),
+        (
+            keras_mir.layers.ZeroPastLength(),
+            FEATURES,
+            "ZeroPastLength takes [features (batch, time, ...), lengths (batch)]; got 1 input",
+        ),
+        (keras_mir.layers.NormReluPool(2), FEATURES, "got features of shape (3, 10, 6)"),
+    ],
+)
+def test_what_a_layer_takes_is_said(layer, inputs, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        layer(inputs)
+    with pytest.raises(ValueError, match=rf"{type(layer).__name__} takes .*; got"):
+        layer(symbols(inputs))
+
+
+def test_layers_stand_in_a_sequential_model():
+    model = keras.Sequential(
+        [
+            keras.Input((None,)),
+            make("LogMel"),
+            keras_mir.layers.BidirectionalLSTM(4),
+            keras.layers.Dense(2),
+        ]
+    )
+    assert model.predict(AUDIO.astype("float64"), verbose=0).shape == (3, 2)
+    unbuilt = keras.Sequential([make("DownMix"), make("ChromaCQT")])
+    assert unbuilt(STEREO).shape == (3, 16, 36)

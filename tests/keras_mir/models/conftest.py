@@ -58,6 +58,8 @@ def model(kind, classes=CLASSES, targets=(), use_cudnn="auto", **changes):
         targets=targets,
         spec=SPEC,
         feature="mel",
+        band_mean=np.full(BANDS, -80.0),
+        band_variance=np.full(BANDS, 80.0**2),
         use_cudnn=use_cudnn,
     )
 

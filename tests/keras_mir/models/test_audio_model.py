@@ -24,14 +24,17 @@ CLASSES = ("Blues", "Jazz", "Rock")
 
 def model_for(settings, frames=None, classes=CLASSES, targets=()):
     keras.utils.set_random_seed(0)
+    bands = SPEC.bands(settings.feature)
     return build_model(
-        ModelSettings(kind="lstm", units=8, layers=1, normalise="range"),
+        ModelSettings(kind="lstm", units=8, layers=1),
         bands=SPEC.width(settings.feature),
         time=frames,
         classes=classes,
         targets=targets,
         spec=SPEC,
         feature=settings.feature,
+        band_mean=np.repeat([-80.0, 0.0], [SPEC.n_mels, SPEC.n_chroma])[bands],
+        band_variance=np.repeat([80.0**2, 1.0], [SPEC.n_mels, SPEC.n_chroma])[bands],
     )
 
 

@@ -14,7 +14,8 @@ def test_lists_from_a_recipe_file_become_tuples():
     ("values", "message"),
     [
         ({"kind": "gru"}, "kind = 'gru': choose lstm, cnn or cnn-any-length"),
-        ({"normalise": "all"}, "normalise = 'all': choose none, range or bands"),
+        ({"normalise": "range"}, "normalise = 'range': choose bands or none"),
+        ({"normalise": "all"}, "normalise = 'all': choose bands or none"),
         ({"head": "relu"}, "head = 'relu': choose auto, linear or sigmoid"),
         ({"units": 0}, "units = 0: give 1 or more"),
         ({"layers": 0}, "layers = 0: give 1 or more"),

@@ -52,13 +52,15 @@ def export(
     spec, settings = FeatureSpec(), InputSettings("mel", sync="beat")
     keras.utils.set_random_seed(1)
     model = build_model(
-        ModelSettings(kind="lstm", units=4, layers=1, normalise="range"),
+        ModelSettings(kind="lstm", units=4, layers=1),
         bands=spec.width("mel"),
         time=None,
         classes=classes,
         targets=targets,
         spec=spec,
         feature="mel",
+        band_mean=np.full(spec.n_mels, -80.0),
+        band_variance=np.full(spec.n_mels, 80.0**2),
     )
     answers = (lambda built: AudioModel(built, classes, settings, None, spec, note)) if sound else None
     export_savedmodel(model, root, name, description={}, classes=classes, audio_model=answers)

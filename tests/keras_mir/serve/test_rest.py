@@ -389,6 +389,8 @@ def test_a_real_export_answers_as_its_model(serving, tmp_path):
         targets=(),
         spec=FeatureSpec(n_mels=4),
         feature="mel",
+        band_mean=np.full(4, -80.0),
+        band_variance=np.full(4, 80.0**2),
     )
     export_savedmodel(model, tmp_path, "genre", description={}, classes=classes)
     features = np.random.default_rng(0).uniform(-80, 0, (3, 6, 4)).astype(np.float32)
