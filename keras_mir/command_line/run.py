@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 # What may be wrong with a place to write to, and what to do.
 _PLACES = {
@@ -33,6 +33,9 @@ def run(command: Callable[[], int]) -> int:
     """
     try:
         return command()
+    except ArgumentError as error:
+        print(f"error: {error.in_words(f'--{error.argument}'.replace('_', '-'))}", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -36,11 +36,10 @@ class DataSet:
     """A data set as the experiments see it.
 
     Attributes:
-        root: Folder of the features.
-        labels: Its label table; None where the folder has its own.
+        root: Folder of the features, and its label table where the folder has none of its own.
         name: What the page calls it.
-        genre: Full spectrograms with genre labels, before the class mapping; None if there are none.
-        affect: Full spectrograms with affect labels; None if there are none.
+        genre: Full spectrograms with genre labels, before the class mapping, if there are any.
+        affect: Full spectrograms with affect labels, if there are any.
         why_no: Why there are no labels of a task, in one sentence; empty if there are.
         class_map: Genres to classes.
         classes: What recipes are given for it: `auto`, or a file.

@@ -61,6 +61,11 @@ class DigitsResult:
     history: dict[str, list[float]]
     image: np.ndarray
 
+    @property
+    def best_epoch(self) -> int:
+        """Index of the epoch whose weights the model has."""
+        return int(np.argmin(self.history["val_loss"]))
+
 
 def load_digits(mnist: Path | None = None) -> Digits:
     """Handwritten digits, without a download.

@@ -14,6 +14,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,9 +47,6 @@ class _Found(NamedTuple):
     path: Path
     name: str = ""
 
-    def refuse(self, problem: str, remedy: str) -> ArgumentError:
-        return ArgumentError("mnist", self.path, f"{self.name}{problem}; {remedy}")
-
 
 def read_mnist(path: Path) -> dict[str, np.ndarray]:
     """Read MNIST, or anything in its format; refuse what is missing, damaged, or not handwritten digits.
@@ -66,35 +64,37 @@ def read_mnist(path: Path) -> dict[str, np.ndarray]:
         found = _read_npz(path)
     else:
         raise ArgumentError("mnist", path, f"no such file or folder; {_WANTED}")
+    arrays = {name: one.array for name, one in found.items()}
+    for name, problem in _problems(arrays):
+        raise ArgumentError("mnist", found[name].path, f"{found[name].name}{problem}")
+    return arrays
+
+
+def _problems(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, str]]:
+    """What is wrong with which array; all that comes later counts on what came before."""
     for part in ("train", "test"):
-        _check(found[f"x_{part}"], found[f"y_{part}"])
-    (_, *train), (_, *test) = found["x_train"].array.shape, found["x_test"].array.shape
-    if train != test:
-        sizes = f"{test[0]} x {test[1]}, those for training are {train[0]} x {train[1]}"
-        raise found["x_test"].refuse(f"has images of {sizes}", "give both of one set")
-    counts = np.bincount(found["y_train"].array, minlength=10)
+        (x, images), (y, digits) = ((name, arrays[name]) for name in (f"x_{part}", f"y_{part}"))
+        shape = images.shape
+        if images.dtype != np.uint8 or len(shape) != 3:
+            yield x, f"is {images.dtype} {shape}, not images: uint8 (n, height, width); {_OWN}"
+        if not shape[0] or min(shape[1:]) < _LEAST_SIDE:
+            yield x, f"has {shape[0]} images of {shape[1]} x {shape[2]}; {_OWN}"
+        if digits.dtype.kind not in "iu" or digits.ndim != 1:
+            yield y, f"is {digits.dtype} {digits.shape}, not digits: integer (n,); {_OWN}"
+        if len(digits) != shape[0]:
+            yield y, f"has {len(digits)} labels for {shape[0]} images; give images and labels of one set"
+        for strange in digits[(digits < 0) | (digits > 9)]:
+            yield y, f"has the label {strange}, which is no digit; {_OWN}"
+    (_, a, b), (_, c, d) = arrays["x_train"].shape, arrays["x_test"].shape
+    if (a, b) != (c, d):
+        sizes = f"images of {c} x {d}, those for training are {a} x {b}"
+        yield "x_test", f"has {sizes}; give both of one set"
+    counts = np.bincount(arrays["y_train"], minlength=10)
     if counts.min() < _LEAST_IMAGES:
-        problem = f"has {counts.min()} images of a {counts.argmin()}"
-        raise found["y_train"].refuse(problem, f"give at least {_LEAST_IMAGES} of each digit")
-    if not np.any(found["y_test"].array == 6):
-        raise found["y_test"].refuse("has no 6, the digit that is pictured", "give the whole test set")
-    return {name: one.array for name, one in found.items()}
-
-
-def _check(images: _Found, labels: _Found) -> None:
-    """Refuse what is not images and their digits."""
-    shape, dtype, digits = images.array.shape, images.array.dtype, labels.array
-    if dtype != np.uint8 or len(shape) != 3:
-        raise images.refuse(f"is {dtype} {shape}, not images: uint8 (n, height, width)", _OWN)
-    if not shape[0] or min(shape[1:]) < _LEAST_SIDE:
-        raise images.refuse(f"has {shape[0]} images of {shape[1]} x {shape[2]}", _OWN)
-    if digits.dtype.kind not in "iu" or digits.ndim != 1:
-        raise labels.refuse(f"is {digits.dtype} {digits.shape}, not digits: integer (n,)", _OWN)
-    if len(digits) != shape[0]:
-        problem = f"has {len(digits)} labels for {shape[0]} images"
-        raise labels.refuse(problem, "give images and labels of one set")
-    if len(strange := digits[(digits < 0) | (digits > 9)]):
-        raise labels.refuse(f"has the label {strange[0]}, which is no digit", _OWN)
+        few = f"has {counts.min()} images of a {counts.argmin()}"
+        yield "y_train", f"{few}; give at least {_LEAST_IMAGES} of each digit"
+    if not np.any(arrays["y_test"] == 6):
+        yield "y_test", "has no 6, the digit that is pictured; give the whole test set"
 
 
 def _read_npz(path: Path) -> dict[str, _Found]:

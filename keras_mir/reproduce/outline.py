@@ -97,32 +97,23 @@ class Outline:
         self.results = results
         self.title = f"The paper's experiments on {results.dataset['name']}"
         self.compared = "In a trial run these answers mean nothing." if results.quick else _COMPARED
-        self.overview = [self.table(table) for table in results.tables if not table.place]
+        self.whole = Command("cmd-1-everything", 1, results.command, "the whole page")
+        self.commands = {results.command: self.whole}  # each once, by its text
+        self.groups: dict[str, list[Command]] = {}  # but for the first; those of several seeds together
+        for one in results.experiments:
+            made = [(run.kind, run.name, run.command, run.name) for run in one.runs]
+            made += [("figures", shown.file, shown.command, shown.caption) for shown in one.pictures]
+            for kind, name, text, title in made:
+                if text not in self.commands:
+                    number = len(self.commands) + 1
+                    # Names of targets and files may hold what an address cannot; numbers keep them apart.
+                    anchor = f"cmd-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}"
+                    self.commands[text] = Command(anchor, number, text, title)
+                    self.groups.setdefault(f"Experiment {one.id}: {kind}", []).append(self.commands[text])
+        runs = [run for one in results.experiments for run in one.runs]
+        self._of_run = {run.name: self.commands[run.command] for run in runs}
         self._folder = folder
-
-    @cached_property
-    def commands(self) -> dict[str, Command]:
-        """Each command once, by its text; the first makes the whole page."""
-        found = {self.results.command: Command("cmd-1-everything", 1, self.results.command, "the whole page")}
-        for _, name, text, title in self._made():
-            # Names of targets and files may hold what an address cannot; numbers keep them apart.
-            anchor = f"cmd-{len(found) + 1}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}"
-            found.setdefault(text, Command(anchor, len(found) + 1, text, title))
-        return found
-
-    @property
-    def whole(self) -> Command:
-        """What makes the whole page."""
-        return self.commands[self.results.command]
-
-    @cached_property
-    def groups(self) -> dict[str, list[Command]]:
-        """The other commands, those that differ in their seed only together."""
-        group_of: dict[str, str] = {self.results.command: ""}
-        for group, _, text, _ in self._made():
-            group_of.setdefault(text, group)
-        groups = dict.fromkeys(filter(None, group_of.values()))
-        return {name: [self.commands[text] for text in group_of if group_of[text] == name] for name in groups}
+        self.overview = [self.table(table) for table in results.tables if not table.place]
 
     def banners(self) -> Iterator[tuple[str, str, list[str]]]:
         """What limits the worth of the page, the gravest last: its kind, what it is, and where."""
@@ -168,8 +159,10 @@ class Outline:
         found: dict[str, list[tuple[str, str, str, list[Command]]]] = {}
         for one in self.results.comparisons:
             verdict, colon, numbers = one.answer.partition(":")
-            first = {kinds[name]: self._of_run[name] for name in reversed(one.runs)}
-            answer = _WHOSE[one.settings], verdict + colon, numbers, list(first.values())[::-1]
+            first: dict[tuple[str, str], Command] = {}
+            for name in one.runs:
+                first.setdefault(kinds[name], self._of_run[name])
+            answer = _WHOSE[one.settings], verdict + colon, numbers, list(first.values())
             found.setdefault(one.question, []).append(answer)
         return found
 
@@ -214,19 +207,6 @@ class Outline:
         png = path.read_bytes()
         width, height = (round(pixels * _CSS_PIXELS) for pixels in struct.unpack(">II", png[_SIZE_IN_PNG]))
         return f"data:image/png;base64,{base64.b64encode(png).decode()}", width, height
-
-    @cached_property
-    def _of_run(self) -> dict[str, Command]:
-        """By the run's name."""
-        return {run.name: self.commands[run.command] for one in self.results.experiments for run in one.runs}
-
-    def _made(self) -> Iterator[tuple[str, str, str, str]]:
-        """What commands made: what those that differ in their seed only share, a name, command and title."""
-        for one in self.results.experiments:
-            for run in one.runs:
-                yield f"Experiment {one.id}: {run.kind}", run.name, run.command, run.name
-            for picture in one.pictures:
-                yield f"Experiment {one.id}: figures", picture.file, picture.command, picture.caption
 
     def _trainings(self, outcome: Outcome) -> Grid:
         columns = [Cell("training"), Cell("seed"), Cell("result", kind="words"), Cell("epochs"), Cell("time")]

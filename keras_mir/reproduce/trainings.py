@@ -34,14 +34,7 @@ EpochDone = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Training(ABC):
-    """One training.
-
-    Attributes:
-        run: As it stands before it is done.
-        asked: Says on which data, and where everything goes.
-        epochs: At most.
-        seconds: How long it may take, at a guess.
-    """
+    """One training: its run as it stands before it is done, and how many epochs and seconds it may take."""
 
     run: Run
     asked: Asked

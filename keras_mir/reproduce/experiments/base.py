@@ -121,13 +121,7 @@ class Experiment:
         return ()
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterable[Picture]:
-        """Draw its figures: by default learning curves, and what each training drew of its results.
-
-        Args:
-            setup: Where they go, and of which data they are.
-            runs: Its own, finished or not.
-            earlier: What came of the experiments before it.
-        """
+        """Draw its figures: by default learning curves, and what each training drew of its results."""
         yield from self.learning_curves(setup, runs)
         yield from self.result_pictures(runs)
 
@@ -136,7 +130,7 @@ class Experiment:
         return ()
 
     def tables(self, outcomes: Outcomes, settings: Settings, why_not: str) -> Iterable[Table]:
-        """Its tables, in one of the settings; `why_not` is why the data set is not the paper's."""
+        """Its tables in one of the settings; `why_not` is why the data set is not the paper's."""
         return ()
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterable[Question]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from keras_mir.recipes.named import DIGITS
@@ -61,12 +60,12 @@ class DigitsCNN(Experiment):
             layers = pictures.digit_layers(result.image, hidden, probabilities, PICTURED)
             caption = f'What each layer of the digits CNN makes of a "{PICTURED}" of {result.dataset}'
             yield setup.save(f"{self.id}-layers", layers, caption, "Fig 10", first.command)
-            losses = [run.history["val_loss"] for run in done]
+            epochs = [len(run.history["loss"]) for run in done]
             curves = pictures.curves_over_seeds(
                 [run.history for run in done],
                 "accuracy",
-                stops=[len(loss) - 1 if len(loss) < EPOCHS else None for loss in losses],
-                bests=[int(np.argmin(loss)) for loss in losses],
+                stops=[count - 1 if count < EPOCHS else None for count in epochs],
+                bests=[result.best_epoch] if len(done) == 1 else [None] * len(done),
                 title=result.dataset,
             )
             caption = f"Learning curves of the digits CNN on {result.dataset}"

@@ -44,12 +44,9 @@ class Submission(Affect):
 def write_submission(
     path: Path, ids: Sequence[str], values: Mapping[str, np.ndarray], suffix: str = SUFFIX
 ) -> int:
-    """Write predictions as the course wants them.
+    """Write predictions as the course wants them; refuse what is no number, and two clips of one name.
 
-    ::
-
-        Id.fused.full.npy.gz,valence,energy,danceability
-        123212738.fused.full.npy.gz,0.153000,0.961000,0.013000
+    A row is such as `123212738.fused.full.npy.gz,0.153000,0.961000,0.013000`.
 
     Args:
         path: The file; replaced if it is there.
@@ -60,10 +57,6 @@ def write_submission(
 
     Returns:
         How many values were clipped.
-
-    Raises:
-        UserError: If there are no clips, a prediction is not a number, or an id is there twice.
-        ValueError: If a target has not one value a clip.
     """
     if not ids:
         raise UserError(f"{path}: there is no clip to predict; put feature files into the test folder")
