@@ -11,7 +11,7 @@ from keras_mir.command_line.options import add_data_options, add_features_option
 from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
-from keras_mir.recipes.paper import REPORT_RECIPES
+from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import UserError
 from pipelines.input.dispatcher import workers_of
@@ -85,7 +85,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     if arguments.list:
         from keras_mir.recipes.table import print_recipes
 
-        print_recipes(OUR_RECIPES, REPORT_RECIPES, console)
+        print_recipes(OUR_RECIPES, PAPER_RECIPES, console)
         return 0
     _check(arguments)
     from keras_mir.evaluate.table import print_report

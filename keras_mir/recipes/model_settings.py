@@ -24,13 +24,13 @@ class ModelSettings:
         pools: CNN pooling windows, block by block, the same over time and bands.
         hidden: Units of one more dense layer before the head; 0 for none.
         dropout: Fraction dropped between LSTM layers and before each dense layer.
-        l2: Strength of the L2 penalty on kernels, 0 for none. The published report uses
+        l2: Strength of the L2 penalty on kernels, 0 for none. The published paper uses
             one without stating its strength.
         normalise: Each band to mean 0 and variance 1 over the training frames (`bands`), or
-            features as they are (`none`, the report's way).
+            features as they are (`none`, the paper's way).
         head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
             `sigmoid` where all training values are from 0 to 1, else `linear`.
-        masks: Leave padded frames out. False reads them as music, the report's way.
+        masks: Leave padded frames out. False reads them as music, the paper's way.
     """
 
     kind: str = field(default="lstm", metadata={"choices": ARCHITECTURES})

@@ -1,7 +1,7 @@
 """The recipes that `fit --list` shows.
 
-Those defined here mask padded steps and scale their input, unlike the report whose models they
-are; `report_recipes` has the report's own settings.
+Those defined here mask padded steps and scale their input, unlike the paper whose models they
+are; `keras_mir.recipes.paper` has the paper's own settings.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.paper import FRAMES, REPORT_RECIPES
+from keras_mir.recipes.paper import FRAMES, PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings, TrainSettings
 from pipelines.errors import UserError
 from pipelines.settings import InputSettings
 
 DEFAULT = "lstm-beat-mel"
-DIGITS = "report-7a-digits"  # the report's CNN on images, which `reproduce` alone can train
+DIGITS = "paper-7a-digits"  # the paper's CNN on images, which `reproduce` alone can train
 
 _FULL_MEL = InputSettings("mel", frames=FRAMES)
 _BEAT_MEL = InputSettings("mel", sync="beat")
@@ -38,7 +38,7 @@ OUR_RECIPES = (
     ),
     Recipe(
         "lstm-mel",
-        "the same over every frame: slow, and the report's weakest but one",
+        "the same over every frame: slow, and the paper's weakest but one",
         input=InputSettings("mel"),
         model=_GENRE_LSTM,
     ),
@@ -56,7 +56,7 @@ OUR_RECIPES = (
     ),
     Recipe(
         "cnn",
-        "the report's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
+        "the paper's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
         input=_FULL_MEL,
         model=_GENRE_CNN,
         train=_CNN_TRAINING,
@@ -77,7 +77,7 @@ OUR_RECIPES = (
     ),
     Recipe(
         "affect-cnn",
-        "affect regression of one target with the report's CNN",
+        "affect regression of one target with the paper's CNN",
         task=_AFFECT,
         input=_FULL_MEL,
         model=_AFFECT_CNN,
@@ -134,7 +134,7 @@ OUR_RECIPES = (
     ),
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OUR_RECIPES, *REPORT_RECIPES)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*OUR_RECIPES, *PAPER_RECIPES)}
 
 
 def named_recipe(name: str) -> Recipe:

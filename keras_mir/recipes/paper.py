@@ -1,10 +1,10 @@
-"""The published report's own settings, one recipe an experiment.
+"""The published paper's own settings, one recipe an experiment.
 
-They are what the report did, not what works best: it pads with zeros, which in dB is the loudest
+They are what the paper did, not what works best: it pads with zeros, which in dB is the loudest
 level, lets the models read the padding as music, and feeds decibels unscaled. Our variants of the
 same experiments stand in `named_recipes`.
 
-What the report leaves open is chosen here: the strength of its L2 penalty and its dropout in CNNs
+What the paper leaves open is chosen here: the strength of its L2 penalty and its dropout in CNNs
 (`ModelSettings`' defaults, and 0.2 before a regression), patience (10 epochs for LSTMs, 5 for
 CNNs), the learning rate of the affect LSTM, and the size of the submission's extra layer.
 """
@@ -43,14 +43,14 @@ _CNN_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=5, c
 
 def _lstm_recipes() -> list[Recipe]:
     recipes = []
-    for step, model, train in (("5b", _LSTM, _FIXED), ("5c", _LARGE_LSTM, _STOPPING)):
+    for experiment, model, train in (("5b", _LSTM, _FIXED), ("5c", _LARGE_LSTM, _STOPPING)):
         for name, settings in _INPUTS.items():
             epochs = 50 if name == "mel" else train.epochs
             how = "with early stopping" if train.early_stopping else "for a fixed number of epochs"
             recipes.append(
                 Recipe(
-                    f"report-{step}-{name}",
-                    f"step {step}: LSTM on {name}, {how}",
+                    f"paper-{experiment}-{name}",
+                    f"experiment {experiment}: LSTM on {name}, {how}",
                     input=settings,
                     model=model,
                     train=replace(train, epochs=epochs),
@@ -60,10 +60,10 @@ def _lstm_recipes() -> list[Recipe]:
     return recipes
 
 
-REPORT_RECIPES = (
+PAPER_RECIPES = (
     Recipe(
-        "report-5a-overfit",
-        "step 5a: can the LSTM memorise four batches",
+        "paper-5a-overfit",
+        "experiment 5a: can the LSTM memorise four batches",
         input=_INPUTS["beat-mel"],
         model=_LSTM,
         train=replace(_FIXED, epochs=500, overfit_batches=4),
@@ -71,16 +71,16 @@ REPORT_RECIPES = (
     ),
     *_lstm_recipes(),
     Recipe(
-        "report-7b-cnn",
-        "step 7b: genre by a CNN on full mel",
+        "paper-7b-cnn",
+        "experiment 7b: genre by a CNN on full mel",
         input=_FULL_MEL,
         model=_CNN,
         train=_CNN_TRAINING,
         split=_COURSE,
     ),
     Recipe(
-        "report-8-lstm",
-        "step 8: affect by an LSTM, one target a model",
+        "paper-8-lstm",
+        "experiment 8: affect by an LSTM, one target a model",
         task=_AFFECT,
         input=_INPUTS["beat-mel"],
         model=replace(_LSTM, units=128, layers=4, head="linear", dropout=0.2),
@@ -88,8 +88,8 @@ REPORT_RECIPES = (
         split=_COURSE,
     ),
     Recipe(
-        "report-8-cnn",
-        "step 8: affect by the CNN, one target a model",
+        "paper-8-cnn",
+        "experiment 8: affect by the CNN, one target a model",
         task=_AFFECT,
         input=_FULL_MEL,
         model=_AFFECT_CNN,
@@ -97,8 +97,8 @@ REPORT_RECIPES = (
         split=_COURSE,
     ),
     Recipe(
-        "report-9-transfer",
-        "step 9: a new head on the genre CNN's frozen layers (--backbone)",
+        "paper-9-transfer",
+        "experiment 9: a new head on the genre CNN's frozen layers (--backbone)",
         task=replace(_AFFECT, transfer=True),
         input=_FULL_MEL,
         model=_AFFECT_CNN,
@@ -106,8 +106,8 @@ REPORT_RECIPES = (
         split=_COURSE,
     ),
     Recipe(
-        "report-10-multitask",
-        "step 10: several targets at once, the losses summed",
+        "paper-10-multitask",
+        "experiment 10: several targets at once, the losses summed",
         task=_AFFECT,
         input=_FULL_MEL,
         model=_AFFECT_CNN,
@@ -115,8 +115,8 @@ REPORT_RECIPES = (
         split=_COURSE,
     ),
     Recipe(
-        "report-11-multitask",
-        "step 11: the larger multitask CNN of the submission",
+        "paper-11-multitask",
+        "experiment 11: the larger multitask CNN of the submission",
         task=_AFFECT,
         input=_FULL_MEL,
         model=replace(_AFFECT_CNN, hidden=256),

@@ -12,15 +12,15 @@ from keras_mir.recipes.named import DIGITS
 from keras_mir.recipes.recipe import Recipe
 
 
-def print_recipes(ours: Iterable[Recipe], reports: Iterable[Recipe], console: Console) -> None:
+def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Console) -> None:
     """Show recipes: name, model, input, task and the main settings.
 
     Args:
         ours: The recipes to use.
-        reports: Those with the published report's settings.
+        paper: Those with the published paper's settings.
         console: Where to.
     """
-    for whose, recipes in (("", list(ours)), (", with the published report's own settings", list(reports))):
+    for whose, recipes in (("", list(ours)), (", with the published paper's own settings", list(paper))):
         for task in ("genre", "affect"):
             chosen = [recipe for recipe in recipes if recipe.task.task == task]
             console.print(_table(f"{task.capitalize()} recipes{whose}", chosen))
@@ -33,8 +33,8 @@ _NOTES = (
     "The input is mel or chroma bands, and one column a beat or so many frames. Rate is Adam's, stop the",
     "epochs without progress before training ends, drop the dropout; a pooled CNN takes any length.",
     "Recipes named transfer need --backbone RUN, a trained CNN on the same input.",
-    f"The report's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
-    "and all of the report's experiments by the same without --only.",
+    f"The paper's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
+    "and all of the paper's experiments by the same without --only.",
     "Every setting has a flag (--help); --recipe FILE takes a recipe of your own.",
 )
 

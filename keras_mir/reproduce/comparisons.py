@@ -1,187 +1,106 @@
-"""The questions that the report answers, asked of the runs at hand."""
+"""The questions that the paper answers, put to the runs at hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Literal
 
-from keras_mir.reproduce.results import Comparison, Experiment, Run, Settings
-from keras_mir.reproduce.scores import (
-    BySeed,
-    accuracies,
-    correlations,
-    finished,
-    mean_correlations,
-    runs_of,
-    targets_of,
-)
+import pandas as pd
+
+from keras_mir.reproduce import scores
+from keras_mir.reproduce.results import Comparison, Run, Settings
 from keras_mir.reproduce.wording import difference, score, spread
 
-_SETTINGS: tuple[Settings, ...] = ("report", "ours")
-_OTHER_INPUTS = ("mel", "beat-mel", "beat-fused")
 _SAME_CLIPS = "all seeds share the same clips, so the spread is over training seeds only"
-
-_Claim = Literal["higher", "lower", "near"]
 
 
 @dataclass(frozen=True)
-class _Side:
-    """What is compared: its name in the answer, its runs, and their scores."""
+class Side:
+    """What is compared: its name in the answer, its runs, and their scores by seed."""
 
     name: str
     runs: Sequence[Run]
-    scores: BySeed
+    scores: pd.Series[float]
+
+    @classmethod
+    def of_genre(cls, name: str, runs: Sequence[Run]) -> Side:
+        """Compared by accuracy."""
+        return cls(name, runs, scores.accuracies(runs))
+
+    @classmethod
+    def of_affect(cls, name: str, runs: Sequence[Run], targets: Sequence[str]) -> Side:
+        """Compared by the mean Spearman correlation of some targets."""
+        if len(targets) == 1:
+            runs = [run for run in runs if run.target in ("", targets[0])]
+        return cls(name, runs, scores.correlations(runs, targets))
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """Is the first side's metric higher or lower than the second's, or how near does it come?"""
 
     text: str
     metric: str
-    first: _Side
-    second: _Side
-    claim: _Claim = "higher"
+    first: Side
+    second: Side
+    claim: Literal["higher", "lower", "near"] = "higher"
 
 
-def make_comparisons(experiments: Sequence[Experiment]) -> tuple[Comparison, ...]:
-    """Answer every question that both sides have runs for, in each of the settings.
+def worst(sides: Sequence[Side]) -> Side:
+    """The side whose mean is lowest."""
+    lowest = min(sides, key=lambda side: side.scores.mean() if len(side.scores) else float("inf"))
+    return Side(f"the next worst ({lowest.name})", lowest.runs, lowest.scores)
+
+
+def compare(question: Question, settings: Settings) -> Comparison | None:
+    """Answer a question; None if not both sides have scores.
 
     Sides are compared seed by seed, by the seeds that both have. A question is answered with yes or
     no only where all of at least two seeds agree.
     """
-    return tuple(
-        comparison
-        for settings in _SETTINGS
-        for question in _questions(experiments, settings)
-        if (comparison := _compare(question, settings))
-    )
-
-
-def _questions(experiments: Sequence[Experiment], settings: Settings) -> list[_Question]:
-    def genre(step: str, variant: str, name: str = "") -> _Side:
-        runs = runs_of(experiments, step, variant, settings)
-        return _Side(name or variant, runs, accuracies(runs))
-
-    def affect(step: str, variant: str, name: str, targets: Sequence[str]) -> _Side:
-        runs = runs_of(experiments, step, variant, settings)
-        if len(targets) == 1:
-            runs = [run for run in runs if run.target in ("", targets[0])]
-            return _Side(name, runs, correlations(runs, targets[0]))
-        return _Side(name, runs, mean_correlations(runs, targets))
-
-    targets = targets_of(runs_of(experiments, "8", "cnn", settings))
-    transferred = targets_of(runs_of(experiments, "9", "transfer", settings))
-    mean = "mean Spearman correlation" if len(targets) > 1 else "Spearman correlation"
-    beat_mel = genre("5c", "beat-mel")
-    questions = [
-        _Question("Does beat-synchronous mel beat mel?", "accuracy", beat_mel, genre("5c", "mel")),
-        _Question(
-            "Is chroma the worst input?",
-            "accuracy",
-            genre("5c", "beat-chroma"),
-            _worst([genre("5c", variant) for variant in _OTHER_INPUTS]),
-            "lower",
-        ),
-        _Question("Does adding chroma to mel help?", "accuracy", genre("5c", "beat-fused"), beat_mel),
-        _Question(
-            "Does the CNN beat the LSTM in genre?",
-            "accuracy",
-            genre("7b", "cnn", "the CNN"),
-            genre("5c", "beat-mel", "the LSTM on beat-mel"),
-        ),
-        _Question(
-            "Does the CNN beat the LSTM in affect?",
-            mean,
-            affect("8", "cnn", "the CNN", targets),
-            affect("8", "lstm", "the LSTM", targets),
-        ),
-        _Question(
-            "Does multitask beat one model a target?",
-            mean,
-            affect("10", "multitask", "the multitask CNN", targets),
-            affect("8", "cnn", "one CNN a target", targets),
-        ),
-    ]
-    if transferred:
-        near = _Question(
-            f"Does transfer come near a CNN trained on {transferred[0]} itself?",
-            f"Spearman correlation of {transferred[0]}",
-            affect("9", "transfer", "transfer", transferred[:1]),
-            affect("8", "cnn", "the CNN", transferred[:1]),
-            "near",
-        )
-        questions.insert(-1, near)
-    return questions
-
-
-def _worst(sides: Sequence[_Side]) -> _Side:
-    scored = [side for side in sides if side.scores]
-    if not scored:
-        return _Side("", (), {})
-    worst = min(scored, key=lambda side: fmean(side.scores.values()))
-    return _Side(f"the next worst ({worst.name})", worst.runs, worst.scores)
-
-
-def _compare(question: _Question, settings: Settings) -> Comparison | None:
-    first, second = question.first, question.second
-    seeds = sorted(first.scores.keys() & second.scores.keys())
-    if not seeds:
+    sides = [question.first, question.second]
+    pairs = pd.concat([side.scores for side in sides], axis=1, keys=["first", "second"])
+    pairs = pairs.dropna().sort_index()
+    if pairs.empty:
         return None
-    here = {str(seed): first.scores[seed] for seed in seeds}
-    there = {str(seed): second.scores[seed] for seed in seeds}
+    first, second = ({str(seed): value for seed, value in pairs[key].items()} for key in pairs)
+    compared = scores.finished(run for side in sides for run in side.runs if run.seed in pairs.index)
     return Comparison(
         question=question.text,
-        answer=_answer(question, here, there),
-        first=here,
-        second=there,
+        answer=_answer(question, pairs["first"], pairs["second"]),
+        first=first,
+        second=second,
         metric=question.metric,
         settings=settings,
-        runs=tuple(run.name for run in finished((*first.runs, *second.runs)) if str(run.seed) in here),
+        runs=tuple(run.name for run in compared),
     )
 
 
-def _answer(question: _Question, first: Mapping[str, float], second: Mapping[str, float]) -> str:
-    differences = [first[seed] - second[seed] for seed in first]
-    means = (
-        f"{question.metric} of {question.first.name} is {_mean(first)} and of {question.second.name} "
-        f"{_mean(second)}"
-    )
-    verdict = _verdict(question, first, second, differences)
+def _answer(question: Question, first: pd.Series[float], second: pd.Series[float]) -> str:
+    differences = first - second
+    one = f"{question.first.name} is {spread(first.mean(), first.std())}"
+    other = f"{question.second.name} {spread(second.mean(), second.std())}"
+    answer = f"{_verdict(question, first, second)}: {question.metric} of {one} and of {other}, a"
+    by = difference(differences.mean())
     if len(differences) == 1:
-        return f"{verdict}: {means}, a difference of {difference(differences[0])}."
-    sign = -1 if question.claim == "lower" else 1
-    holding = sum(sign * value > 0 for value in differences)
+        return f"{answer} difference of {by}."
+    sign = "negative" if question.claim == "lower" else "positive"
+    holding = ((differences < 0) if question.claim == "lower" else (differences > 0)).sum()
     return (
-        f"{verdict}: {means}, a mean paired difference of {difference(fmean(differences))} ± "
-        f"{score(stdev(differences))}, {'negative' if sign < 0 else 'positive'} in {holding} of "
+        f"{answer} mean paired difference of {by} ± {score(differences.std())}, {sign} in {holding} of "
         f"{len(differences)} seeds ({_SAME_CLIPS})."
     )
 
 
-def _verdict(
-    question: _Question, first: Mapping[str, float], second: Mapping[str, float], differences: Sequence[float]
-) -> str:
-    n = len(differences)
-    higher = all(value > 0 for value in differences)
-    lower = all(value < 0 for value in differences)
-    doubt = "one seed cannot tell" if n == 1 else "" if higher or lower else f"not told apart by {n} seeds"
+def _verdict(question: Question, first: pd.Series[float], second: pd.Series[float]) -> str:
+    n, higher = len(first), bool((first > second).all())
+    agree = higher or bool((first < second).all())
+    doubt = "one seed cannot tell" if n == 1 else "" if agree else f"not told apart by {n} seeds"
     if question.claim == "near":
-        share = _share(fmean(first.values()), fmean(second.values()))
+        part, whole = first.mean(), second.mean()
+        share = "No share can be given, as not both correlations are above 0"
+        if part > 0 and whole > 0:
+            share = f"It reaches {100 * part / whole:.0f} % of it"
         return f"{share}, but {doubt}" if doubt else share
-    if doubt:
-        return doubt.capitalize()
-    return "Yes" if higher == (question.claim == "higher") else "No"
-
-
-def _share(part: float, whole: float) -> str:
-    if part <= 0 or whole <= 0:
-        return "No share can be given, as not both correlations are above 0"
-    return f"It reaches {100 * part / whole:.0f} % of it"
-
-
-def _mean(scores: Mapping[str, float]) -> str:
-    values = list(scores.values())
-    return spread(fmean(values), stdev(values) if len(values) > 1 else None)
+    return doubt.capitalize() or ("Yes" if higher == (question.claim == "higher") else "No")

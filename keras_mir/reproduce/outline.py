@@ -1,253 +1,249 @@
-"""What the page and its Markdown twin say, before it is either."""
+"""What the page says, in the order it says it, before it is HTML or Markdown."""
 
 from __future__ import annotations
 
+import base64
+import math
 import re
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from keras_mir.reproduce.results import Comparison, Experiment, Results, Run, Table
-from keras_mir.reproduce.wording import count, duration, score
+from keras_mir.reproduce import scores, wording
+from keras_mir.reproduce.results import Outcome, Picture, Results, Run, Table
+from keras_mir.reproduce.wording import count, duration
 
-AGAIN = "Run the same command again: what is done is kept."
-LEGEND = (
+_WHOSE = {"paper": "The paper's settings", "ours": "Our variant"}
+_AGAIN = "Run the same command again: what is done is kept."
+_LEGEND = (
     "Numbers are the mean over seeds ± the sample standard deviation; one seed has no deviation. A dash is "
     "a score that is undefined, or that no finished training has. Every number leads to the command that "
     "made it, where several seeds did to that of the first. In brackets behind a training's result stands "
     "its 95 % interval over resampled clips."
 )
-COMPARISONS = (
+_COMPARED = (
     "Sides are compared seed by seed. Two alike would by chance agree in sign over all of three seeds one "
     "time in four, and other clips would move the scores too: the intervals of the trainings below "
     "say how far."
 )
-COMPARISONS_OF_A_TRIAL = "In a trial run these answers mean nothing."
-SETTINGS = {"report": "The report's settings", "ours": "Our variant"}
-
-# The step below which a table of the report stands, and another one where that was not asked for.
-_PLACES = dict.fromkeys("1234", ("6", "5c")) | {"5": ("7b",), "6": ("8",), "7": ("10",)}
-
 _TEST_FROM = {
     "the data set": "test clips are the data set's own",
     "held out": "test clips were held out at random",
-    "none": "no test clips, so the validation clips judge too",
+    "none": "no test clips, so the scores are of the validation clips",
 }
-
-
-@dataclass(frozen=True)
-class Banner:
-    """What a reader has to know before any number.
-
-    Attributes:
-        kind: `trial`, `synthetic`, `failed` or `waiting`.
-        text: One or two sentences.
-        items: What failed, and why.
-    """
-
-    kind: str
-    text: str
-    items: tuple[tuple[str, str], ...] = ()
+_CSS_PIXELS = 96 / 150  # of a pixel of our pictures, which have 150 to the inch
+_SIZE_IN_PNG = slice(16, 24)  # width and height, in the header that every PNG starts with
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line that numbers lead to.
-
-    Attributes:
-        anchor: Its place in the page.
-        number: By which print refers to it.
-        text: The command line.
-        title: What it makes.
-        group: What commands that differ in their seed only have in common.
-    """
+    """A command line that numbers lead to: where it stands in the page, its number, and what it makes."""
 
     anchor: str
     number: int
     text: str
     title: str
-    group: str
 
 
-class Commands:
-    """The commands of a reproduction, each once, those that differ in their seed only together.
+@dataclass(frozen=True)
+class Cell:
+    """Of a table: its words, the command they lead to, their kind as CSS knows it, and a tooltip."""
+
+    text: str
+    command: Command | None = None
+    kind: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table to show.
 
     Attributes:
-        whole: What makes the page.
-        groups: The others by what they have in common.
+        label: For those who do not see it.
+        name: Such as `Table 1`; empty for none.
+        title: What stands above it, after the name.
+        columns: Their names; kind `published` where a column of the paper's values follows.
+        rows: A cell for each of these columns; the first is the row's name.
+        note: What stands below it.
+        kind: As CSS knows it.
+        command: To which all of its numbers lead; None if they lead to several.
     """
 
-    def __init__(self, results: Results) -> None:
-        self.whole = Command("cmd-1-everything", 1, results.command, "the whole page", "")
-        self.groups: dict[str, list[Command]] = {}
-        self._by_text = {results.command: self.whole}
-        self._by_run: dict[str, Command] = {}
-        for experiment in results.experiments:
-            for run in experiment.runs:
-                group = f"Step {experiment.id}: {training_name(run)}"
-                self._by_run[run.name] = self._add(group, run.name, run.command, run.name)
-            for picture in experiment.pictures:
-                self._add(f"Step {experiment.id}: figures", picture.file, picture.command, picture.caption)
-
-    def of_run(self, name: str) -> Command | None:
-        """The command of a run."""
-        return self._by_run.get(name)
-
-    def firsts(self, names: Sequence[str]) -> list[Command]:
-        """The commands of runs, of those that differ in their seed only the first."""
-        found: dict[str, Command] = {}
-        for name in names:
-            found.setdefault(self._by_run[name].group, self._by_run[name])
-        return list(found.values())
-
-    def of_text(self, text: str) -> Command:
-        """Where a command line stands."""
-        return self._by_text[text]
-
-    def _add(self, group: str, name: str, text: str, title: str) -> Command:
-        if text not in self._by_text:
-            number = len(self._by_text) + 1
-            # Names of targets and files may hold what an address cannot; numbers keep them apart.
-            anchor = f"cmd-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}"
-            self._by_text[text] = Command(anchor, number, text, title, group)
-            self.groups.setdefault(group, []).append(self._by_text[text])
-        return self._by_text[text]
+    label: str
+    name: str
+    title: str
+    columns: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+    kind: str = ""
+    command: Command | None = None
 
 
-def title(results: Results) -> str:
-    return f"The report's experiments on {results.dataset['name']}"
+class Outline:
+    """The parts of a page.
+
+    Args:
+        results: What to show.
+        folder: What the pictures' names are relative to.
+    """
+
+    legend = _LEGEND
+
+    def __init__(self, results: Results, folder: Path) -> None:
+        self.results = results
+        self.title = f"The paper's experiments on {results.dataset['name']}"
+        self.compared = "In a trial run these answers mean nothing." if results.quick else _COMPARED
+        self.whole = Command("cmd-1-everything", 1, results.command, "the whole page")
+        self.commands = {results.command: self.whole}  # each once, by its text
+        self.groups: dict[str, list[Command]] = {}  # but for the first; those of several seeds together
+        for one in results.experiments:
+            made = [(run.kind, run.name, run.command, run.name) for run in one.runs]
+            made += [("figures", shown.file, shown.command, shown.caption) for shown in one.pictures]
+            for kind, name, text, title in made:
+                if text not in self.commands:
+                    number = len(self.commands) + 1
+                    # Names of targets and files may hold what an address cannot; numbers keep them apart.
+                    anchor = f"cmd-{number}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}"
+                    self.commands[text] = Command(anchor, number, text, title)
+                    self.groups.setdefault(f"Experiment {one.id}: {kind}", []).append(self.commands[text])
+        runs = [run for one in results.experiments for run in one.runs]
+        self._of_run = {run.name: self.commands[run.command] for run in runs}
+        self._folder = folder
+        self.overview = [self.table(table) for table in results.tables if not table.place]
+
+    def banners(self) -> Iterator[tuple[str, str, list[str]]]:
+        """What limits the worth of the page, the gravest last: its kind, what it is, and where."""
+        if self.results.quick:
+            text = "A trial run: few clips, two epochs, short stretches. It shows that everything runs; its "
+            yield "trial", f"{text}numbers mean nothing.", []
+        if self.results.dataset["synthetic"]:
+            text = "The music is synthetic: generated, with labels its generator knows. Scores on it say "
+            yield "synthetic", f"{text}nothing about real music.", []
+        if waiting := list(self._unfinished("waiting")):
+            yield "waiting", f"Not finished: {count(len(waiting), 'training')} still to do. {_AGAIN}", waiting
+        if failed := list(self._unfinished("failed")):
+            text = (
+                f"{count(len(self.results.failed), 'experiment')} failed; the others went on without. Mend "
+            )
+            yield "failed", f"{text}what the reasons name, if they name anything. {_AGAIN}", failed
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """What the numbers depend on, but for the command."""
+        results, dataset = self.results, self.results.dataset
+        own = "Yes: its published values stand beside ours" if dataset["is_course"] else "No"
+        versions = (f"{name} {version or 'not installed'}" for name, version in results.versions.items())
+        unstated = "none; this package generated the music" if dataset["synthetic"] else "not stated"
+        facts = {
+            "Data set": str(dataset["name"]),
+            "Licence": str(dataset["licence"] or unstated),
+            "The paper's own data": f"{own}. {dataset['why_not']}" if dataset["why_not"] else own,
+            "Genre": _split(dataset["genre"], "class_names", "class", "classes"),
+            "Affect": _split(dataset["affect"], "targets", "target", "targets"),
+            "Left out": str(dataset["left_out"]),
+            "Seeds": ", ".join(map(str, results.seeds)),
+            "Versions": ", ".join(versions),
+            "Machine": results.machine,
+            "Started": results.started.replace("T", " "),
+            "Time": f"{duration(results.seconds)}, stops left out",
+        }
+        return ((name, text) for name, text in facts.items() if text)
+
+    @cached_property
+    def answers(self) -> dict[str, list[tuple[str, str, str, list[Command]]]]:
+        """By question: whose settings, the verdict, its numbers, and a command for each kind of training."""
+        kinds = {run.name: (one.id, run.kind) for one in self.results.experiments for run in one.runs}
+        found: dict[str, list[tuple[str, str, str, list[Command]]]] = {}
+        for one in self.results.comparisons:
+            verdict, colon, numbers = one.answer.partition(":")
+            first: dict[tuple[str, str], Command] = {}
+            for name in one.runs:
+                first.setdefault(kinds[name], self._of_run[name])
+            answer = _WHOSE[one.settings], verdict + colon, numbers, list(first.values())
+            found.setdefault(one.question, []).append(answer)
+        return found
+
+    def tables(self, outcome: Outcome) -> list[Grid]:
+        """An experiment's trainings, and the tables that stand with it."""
+        found = [self.table(table) for table in self.results.tables if table.place == outcome.id]
+        return [self._trainings(outcome), *found] if outcome.runs else found
+
+    def table(self, table: Table) -> Grid:
+        """With every number's command, and published values where there are any."""
+        variant = ", our variant" if table.settings == "ours" else ""
+        name = f"Table {table.number}{variant}" if table.number else "Overview"
+        numbers = table.numbers
+        if numbers.empty:
+            return Grid(name, name, table.title, [], [], table.note)
+        printed = numbers.groupby("column", sort=False)["published"].count() > 0
+        columns = [Cell(""), *([Cell("clips")] if table.clips else [])]
+        columns += [Cell(str(column), kind="published" * shown) for column, shown in printed.items()]
+        rows: dict[str, list[Cell]] = {}
+        most = numbers["n"].max()
+        for record in numbers.to_dict("records"):
+            row = str(record["row"])
+            clips = f"{table.clips[row]:,}" if row in table.clips else ""
+            cells = rows.setdefault(row, [Cell(row), *([Cell(clips)] if table.clips else [])])
+            text = wording.spread(record["mean"], record["spread"])
+            if not math.isnan(record["mean"]) and record["n"] < most:
+                text = f"{text} ({record['n']} of {most} seeds)"
+            runs = record["runs"]
+            cells.append(Cell(text, self._of_run[runs[0]], title=", ".join(runs)) if runs else Cell(""))
+            if printed[record["column"]]:
+                cells.append(Cell(wording.published(record["published"]), kind="published"))
+        commands = {cell.command for cells in rows.values() for cell in cells} - {None}
+        alike = commands.pop() if len(commands) == 1 else None
+        kind = f"{'by-class' * bool(table.clips)} {'alike' * bool(alike)}".strip()
+        return Grid(name, name, table.title, columns, list(rows.values()), table.note, kind, alike)
+
+    def image(self, picture: Picture) -> tuple[str, int, int]:
+        """Source, width and height in CSS pixels; no source if the file is gone."""
+        path = self._folder / picture.file
+        if not path.is_file():
+            return "", 320, 0
+        png = path.read_bytes()
+        width, height = (round(pixels * _CSS_PIXELS) for pixels in struct.unpack(">II", png[_SIZE_IN_PNG]))
+        return f"data:image/png;base64,{base64.b64encode(png).decode()}", width, height
+
+    def _trainings(self, outcome: Outcome) -> Grid:
+        columns = [Cell("training"), Cell("seed"), Cell("result", kind="words"), Cell("epochs"), Cell("time")]
+        rows = []
+        for run in outcome.runs:
+            kind = "words bad" if run.status == "failed" else "words"
+            result = Cell(_outcome(run), self._of_run[run.name], kind)
+            time = "" if run.status == "waiting" else duration(run.seconds)
+            rows.append([Cell(run.kind), Cell(str(run.seed)), result, Cell(_epochs(run)), Cell(time)])
+        return Grid(f"Trainings of experiment {outcome.id}", "", "Trainings", columns, rows)
+
+    def _unfinished(self, status: str) -> Iterator[str]:
+        """Runs of a status, and experiments that have it for a reason of their own."""
+        for one in self.results.experiments:
+            runs = [run for run in one.runs if run.status == status]
+            if one.status == status == "failed" and not runs:
+                yield f"Experiment {one.id}: {one.reason or 'it shows what failed before it'}"
+            for run in runs:
+                yield f"Experiment {one.id}, {run.name}{f': {run.reason}' if run.reason else ''}"
 
 
-def banners(results: Results) -> list[Banner]:
-    """What limits the worth of the page, the gravest last."""
-    found = []
-    if results.quick:
-        text = "A trial run: few clips, two epochs, short stretches. It shows that everything runs; judge "
-        found.append(Banner("trial", f"{text}nothing by its numbers."))
-    if results.dataset["synthetic"]:
-        text = "The music is synthetic: generated, with labels its generator knows. Scores on it say nothing "
-        found.append(Banner("synthetic", f"{text}about real music."))
-    waiting = tuple(_unfinished(results, "waiting"))
-    if waiting:
-        text = f"Not finished: {count(len(waiting), 'training')} still to do. {AGAIN}"
-        found.append(Banner("waiting", text, waiting))
-    failed = tuple(_unfinished(results, "failed"))
-    if failed:
-        text = (
-            f"{count(len(results.failed), 'experiment')} failed; the others went on without. Mend what the "
-        )
-        found.append(Banner("failed", f"{text}reasons name, if they name anything. {AGAIN}", failed))
-    return found
-
-
-def facts(results: Results) -> list[tuple[str, str]]:
-    """What the numbers depend on, but for the command."""
-    dataset = results.dataset
-    own = "Yes: its published values stand beside ours" if dataset["is_course"] else "No"
-    versions = (f"{name} {version or 'not installed'}" for name, version in results.versions.items())
-    unstated = "none; this package generated the music" if dataset["synthetic"] else "not stated"
-    lines = [
-        ("Data set", str(dataset["name"])),
-        ("Licence", str(dataset.get("licence") or unstated)),
-        ("The report's own data", f"{own}. {dataset['why_not']}" if dataset["why_not"] else own),
-        ("Genre", _split(dataset.get("genre") or {}, "class_names", "class", "classes")),
-        ("Affect", _split(dataset.get("affect") or {}, "targets", "target", "targets")),
-        ("Left out", str(dataset.get("left_out") or "")),
-        ("Seeds", ", ".join(map(str, results.seeds))),
-        ("Versions", ", ".join(versions)),
-        ("Machine", results.machine),
-        ("Started", results.started.replace("T", " ")),
-        ("Time", f"{duration(results.seconds)}, stops left out"),
-    ]
-    return [(name, text) for name, text in lines if text]
-
-
-def tables_below(results: Results, experiment: Experiment) -> list[Table]:
-    """The tables that stand with an experiment."""
-    ids = {one.id for one in results.experiments}
-    return [
-        table
-        for table in results.tables
-        if table.number
-        and next((place for place in _PLACES[table.number] if place in ids), "") == experiment.id
-    ]
-
-
-def overviews(results: Results) -> list[Table]:
-    """The tables that stand at the top."""
-    return [table for table in results.tables if not table.number]
-
-
-def table_name(table: Table) -> str:
-    """Such as `Table 1` and `Table 1, our variant`."""
-    if not table.number:
-        return "Overview"
-    return f"Table {table.number}{', our variant' if table.settings == 'ours' else ''}"
-
-
-def most_seeds(table: Table) -> int:
-    """Seeds of the cells that have most."""
-    return max((cell.n for row in table.rows for cell in row.cells), default=0)
-
-
-def published_columns(table: Table) -> list[int]:
-    """Indices of the columns that have published values."""
-    return [
-        index
-        for index in range(len(table.columns))
-        if any(row.published and row.published[index] is not None for row in table.rows)
-    ]
-
-
-def questions(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """Comparisons by question."""
-    found: dict[str, list[Comparison]] = {}
-    for comparison in comparisons:
-        found.setdefault(comparison.question, []).append(comparison)
-    return found
-
-
-def training_name(run: Run) -> str:
-    """What the seeds of a training have in common."""
-    return f"{run.recipe}, {run.target}" if run.target else run.recipe
-
-
-def outcome(run: Run) -> str:
+def _outcome(run: Run) -> str:
     """What came of a training, in a few words."""
     if run.status == "waiting":
         return "not done yet"
     facts = ", ".join(f"{name.replace('_', ' ')} {_fact(value)}" for name, value in run.facts.items())
     if run.status == "failed":
         return f"failed: {run.reason}{f' ({facts})' if facts else ''}"
-    if run.report is None:
-        return facts or "done"
-    genre = run.report["task"] == "genre"
-    found = run.report["accuracy" if genre else "spearman_mean"]
-    several = not genre and len(run.report["targets"]) > 1
-    metric = "accuracy" if genre else "mean Spearman" if several else "Spearman"
-    if found["value"] is None:
-        return f"{metric} undefined"
-    return f"{metric} {score(found['value'])} ({score(found['low'])} to {score(found['high'])})"
+    return scores.in_words(run) if run.report else facts or "done"
 
 
-def epochs(run: Run) -> str:
+def _epochs(run: Run) -> str:
     """How long a training went on, and whose weights it has."""
-    training = (run.report or {}).get("training")
-    if not training:
-        return str(len(run.history["loss"])) if "loss" in run.history else ""
-    stopped = ", stopped early" if training["stopped_early"] else ""
-    return f"{training['epochs']}{stopped}, best {training['best_epoch']}"
-
-
-def _unfinished(results: Results, status: str) -> list[tuple[str, str]]:
-    """Runs of a status, and experiments that have it for a reason of their own."""
-    found = []
-    for experiment in results.experiments:
-        runs = [run for run in experiment.runs if run.status == status]
-        if experiment.status == status == "failed" and not runs:
-            found.append((f"Step {experiment.id}", experiment.reason or "it shows what failed before it"))
-        found += [(f"Step {experiment.id}, {run.name}", run.reason) for run in runs]
-    return found
+    if run.report:
+        epochs, best, stopped = scores.epochs(run)
+        return f"{epochs}{', stopped early' if stopped else ''}, best {best}"
+    return str(len(run.history["loss"])) if "loss" in run.history else ""
 
 
 def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
@@ -256,20 +252,16 @@ def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
         return ""
     names = list(split.get(learnt, ()))
     sizes = ", ".join(f"{size:,} {name}" for name, size in split.get("sizes", {}).items())
-    how = [
+    group = split.get("group_by", "none")
+    how = (
         f"{split['method']} split, seed {split.get('seed')}" if split.get("method") else "",
         _TEST_FROM.get(str(split.get("test_from")), ""),
-        f"clips of the same {split['group_by']} kept together"
-        if split.get("group_by", "none") != "none"
-        else "",
+        f"clips of the same {group} kept together" if group != "none" else "",
         f"at most {split['limit']} clips in each part" if split.get("limit") else "",
-        f"judged on {split['evaluated']}" if split.get("evaluated") else "",
-    ]
-    parts = [
-        f"{sizes} clips",
-        "; ".join(filter(None, how)),
-        f"{count(len(names), one, many)}: {', '.join(names)}",
-    ]
+        f"evaluated on {split['evaluated']}" if split.get("evaluated") else "",
+    )
+    learns = f"{count(len(names), one, many)}: {', '.join(names)}"
+    parts = (f"{sizes} clips", "; ".join(filter(None, how)), learns)
     return ". ".join(part[0].upper() + part[1:] for part in parts if part)
 
 

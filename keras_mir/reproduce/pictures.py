@@ -1,6 +1,6 @@
-"""The report's figures that no single evaluation has.
+"""The paper's figures that no single evaluation has.
 
-As in `evaluation.figures`, every function returns a `Figure` of its own, fit to print.
+As in `keras_mir.evaluate.figures`, every function returns a `Figure` of its own, fit to print.
 """
 
 from __future__ import annotations
@@ -15,23 +15,16 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from keras_mir.evaluate.figures import (
-    CURVES,
-    NEUTRAL,
-    TRAIN,
-    VALIDATION,
-    column_edges,
-    draw_chroma,
-    draw_mel,
-    mark_beats,
-    new_figure,
-)
+from keras_mir.evaluate import figures
+from keras_mir.evaluate.figures import CURVES, NEUTRAL, TRAIN, VALIDATION, new_figure
 from pipelines.spec import FeatureSpec
 
-_WIDTH = 8.0  # inches
+History = Mapping[str, Sequence[float | None]]  # values by epoch, as Keras names them; None where undefined
+
 TIMES = " \N{MULTIPLICATION SIGN} "
-_FILTERS_PER_ROW = 8
-_CHANNELS_PER_ROW = 16
+_WIDTH = 8.0  # inches
+_FILTERS_PER_ROW, _CHANNELS_PER_ROW = 8, 16
+_LABELS = {"spearman": "Spearman correlation"}  # of metrics as Keras names them
 _SEED_SPREAD = 0.15  # of a row, up and down, so that seeds of equal score do not hide each other
 
 
@@ -43,7 +36,7 @@ class ClipFeatures:
         id: Of the clip.
         genre: Its class.
         features: float32 `(n_bands, time)`: mel in dB, then chroma.
-        synced: float32 `(n_bands, steps)`: the same between beats.
+        synced: float32 `(n_bands, columns)`: the same between beats.
         beats: int `(n,)` frames.
         frames: Length of the clip.
     """
@@ -68,35 +61,26 @@ def clip_pair(
         synced: Show a column a beat, as wide as the beat is long; else every frame, with beats
             marked above.
     """
-    height = 2.4 if part == "mel" else 1.9
-    figure = new_figure(_WIDTH, height * len(clips) + 0.4)
+    figure = new_figure(_WIDTH, (2.4 if part == "mel" else 1.9) * len(clips) + 0.4)
     panels = figure.subplots(len(clips), 1, sharex=True, squeeze=False)[:, 0]
+    draw = figures.draw_mel if part == "mel" else figures.draw_chroma
     for axes, clip in zip(panels, clips, strict=True):
         shown = clip.synced if synced else clip.features
-        edges, label = column_edges(shown.shape[1], spec, clip.beats if synced else None, synced, clip.frames)
-        bands = shown[spec.bands(part)]
-        (draw_mel if part == "mel" else draw_chroma)(axes, bands, edges, spec)
-        if synced:
-            axes.set_title(f"{clip.genre} (clip {clip.id}), {shown.shape[1]} steps", fontsize="medium")
-        else:
-            mark_beats(axes, clip.beats, spec)
-            axes.set_title(
-                f"{clip.genre} (clip {clip.id}), {shown.shape[1]} frames", fontsize="medium", pad=12
-            )
+        columns, beats = shown.shape[1], clip.beats if synced else None
+        edges, label = figures.column_edges(columns, spec, beats, synced, clip.frames)
+        draw(axes, shown[spec.bands(part)], edges, spec)
+        if not synced:
+            figures.mark_beats(axes, clip.beats, spec)
+        title = f"{clip.genre} (clip {clip.id}), {columns} {'beats' if synced else 'frames'}"
+        axes.set_title(title, fontsize="medium", pad=None if synced else 12)
     panels[-1].set_xlabel(label)
     figure.align_ylabels()
     return figure
 
 
 def class_histograms(parts: Mapping[str, Mapping[str, int]], title: str) -> Figure:
-    """Clips by class, a panel for each part of the data.
-
-    Args:
-        parts: Clips by class name, by the part's name; all with the same classes, in the order to show.
-        title: Of the figure.
-    """
-    classes = len(next(iter(parts.values())))
-    figure = new_figure(_WIDTH, 0.24 * classes + 1.3)
+    """Clips by class name, a panel for each part of the data, all with the same classes in one order."""
+    figure = new_figure(_WIDTH, 0.24 * len(next(iter(parts.values()))) + 1.3)
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for axes, (name, counts) in zip(panels, parts.items(), strict=True):
         bars = axes.barh(list(counts), list(counts.values()), color=TRAIN)
@@ -115,17 +99,15 @@ def overfit_curve(losses: Sequence[float]) -> Figure:
     figure = new_figure(5.5, 3.4)
     axes = figure.add_subplot()
     axes.plot(range(1, len(losses) + 1), losses, color=TRAIN)
-    axes.set_yscale("log")
-    axes.set(
-        xlabel="epoch", ylabel="training loss", title=f"{losses[0]:.3g} at first, {losses[-1]:.2g} at last"
-    )
+    title = f"{losses[0]:.3g} at first, {losses[-1]:.2g} at last"
+    axes.set(xlabel="epoch", ylabel="training loss", title=title, yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     return figure
 
 
 def curves_over_seeds(
-    histories: Sequence[Mapping[str, Sequence[float]]],
+    histories: Sequence[History],
     metric: str,
     *,
     stops: Sequence[int | None],
@@ -135,50 +117,34 @@ def curves_over_seeds(
     """Loss and a metric over epochs, a line for each seed; a gap where a value is undefined.
 
     Args:
-        histories: Values by epoch, as Keras names them; None or NaN where undefined.
+        histories: One a seed.
         metric: `accuracy`, say; may be there for validation only, for some seeds only, or not at all.
         stops: For each seed, the index of the epoch after which early stopping ended it; None if it
             did not.
-        bests: For each seed, the index of the epoch whose weights were kept.
+        bests: For each seed, the index of the epoch whose weights were kept; shown for a single one.
         title: Of the figure.
     """
-    names = ["loss"]
-    if any(key in history for history in histories for key in (metric, f"val_{metric}")):
-        names.append(metric)
+    known = any(key in history for history in histories for key in (metric, f"val_{metric}"))
+    names = ["loss", metric] if known else ["loss"]
     figure = new_figure(_WIDTH * len(names) / 2, 3.3)
     # One axis of epochs, so that a gap at either end is seen.
     panels = figure.subplots(1, len(names), sharex=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         _draw_curves(axes, histories, name)
         for history, stop in zip(histories, stops, strict=True):
-            if stop is not None:
-                _mark_stop(axes, history, name, stop)
-        if len(bests) == 1 and bests[0] is not None:
-            axes.axvline(
-                bests[0] + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=f"best epoch ({bests[0] + 1})"
-            )
+            key = f"val_{name}" if f"val_{name}" in history else name
+            if stop is not None and key in history:
+                value = _values(history, key)[stop]
+                axes.plot(stop + 1, value, "o", color=NEUTRAL, markersize=6, label="stopped early")
+        for best in bests if len(bests) == 1 else ():
+            if best is not None:
+                label = f"best epoch ({best + 1})"
+                axes.axvline(best + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=label)
     # What is in one panel only, such as validation where the loss has none, is explained too.
     shown = [axes.get_legend_handles_labels() for axes in panels]
     handles = {label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)}
     panels[0].legend(handles.values(), handles.keys(), fontsize="small")
     figure.suptitle(title, fontsize="medium")
-    return figure
-
-
-def transfer_curves(
-    histories: Sequence[Mapping[str, Sequence[float]]], correlation: str, title: str
-) -> Figure:
-    """Loss, and the validation examples' rank correlation, over the epochs of a new head.
-
-    Args:
-        histories: A history for each seed.
-        correlation: Its name in the histories, without `val_`; if it is in none, the loss is alone.
-        title: Of the figure.
-    """
-    none: list[int | None] = [None] * len(histories)
-    figure = curves_over_seeds(histories, correlation, stops=none, bests=none, title=title)
-    for axes in figure.axes[1:]:
-        axes.set_ylabel("Spearman correlation")
     return figure
 
 
@@ -194,8 +160,8 @@ def digit_layers(
         digit: What the image shows.
     """
     rows = [-(-layer.shape[-1] // _CHANNELS_PER_ROW) for layer in hidden]
-    figure = new_figure(_WIDTH, 1.9 + sum(0.55 * count + 0.45 for count in rows))
     heights = [1.9, *(0.55 * count + 0.45 for count in rows)]
+    figure = new_figure(_WIDTH, 1.9 + sum(heights[1:]))
     top, *below = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     left, right = top.subplots(1, 2, width_ratios=[1, 2])
     left.imshow(image, cmap="gray_r", vmin=0, vmax=1)
@@ -209,19 +175,15 @@ def digit_layers(
     for number, (part, layer, count) in enumerate(zip(below, hidden, rows, strict=True), start=1):
         part.suptitle(f"hidden layer {number}: {TIMES.join(map(str, layer.shape))}", fontsize="medium")
         # One scale for all channels of a layer: how strong each is can be compared.
-        _draw_tiles(
-            part, np.moveaxis(layer, -1, 0), count, _CHANNELS_PER_ROW, "gray_r", (0.0, float(layer.max()))
-        )
+        channels, limits = np.moveaxis(layer, -1, 0), (0.0, float(layer.max()))
+        _draw_tiles(part, channels, count, _CHANNELS_PER_ROW, "gray_r", limits)
     return figure
 
 
 def first_layer_filters(kernels: np.ndarray) -> Figure:
-    """The filters of a CNN's first layer, on one scale that is white at 0.
+    """The filters of a CNN's first layer, `(time, bands, 1, filters)`, on one scale that is white at 0.
 
     Negative weights have a dot: without colour, they would look like positive ones.
-
-    Args:
-        kernels: `(time, bands, 1, filters)`.
     """
     tiles = np.moveaxis(kernels[:, :, 0, :], -1, 0).transpose(0, 2, 1)  # bands upwards, time to the right
     rows = -(-len(tiles) // _FILTERS_PER_ROW)
@@ -258,28 +220,22 @@ def scores_by_recipe(
         if len(known):
             axes.scatter(known, heights, s=24, color=TRAIN, linewidths=0, zorder=3, label="a seed")
             axes.vlines(known.mean(), row - 0.35, row + 0.35, VALIDATION, linewidth=2.5, label="mean")
+        spread = f" ± {known.std(ddof=1):.3f}" if len(known) > 1 else ""
+        missing = f" ({len(known)} of {len(every)})" if len(known) < len(every) else ""
+        summary = f"{known.mean():.3f}{spread}{missing}" if len(known) else "no score"
         # Beside the panel, where no dot can lie under it.
-        axes.text(1.01, row, _summary(known, len(every)), transform=axes.get_yaxis_transform(), va="center")
+        axes.text(1.01, row, summary, transform=axes.get_yaxis_transform(), va="center")
     if baseline is not None:
-        axes.axvline(baseline, color=NEUTRAL, linestyle="--", linewidth=1, label=f"baseline ({baseline:.3f})")
+        label = f"baseline ({baseline:.3f})"
+        axes.axvline(baseline, color=NEUTRAL, linestyle="--", linewidth=1, label=label)
     axes.set_yticks(range(len(scores)), list(scores))
     axes.set(ylim=(len(scores) - 0.5, -0.5), xlabel=metric.replace("_", " "), title=title)  # first on top
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     lines, labels = axes.get_legend_handles_labels()
-    handles = dict(zip(labels, lines, strict=True))
-    if handles:
+    if handles := dict(zip(labels, lines, strict=True)):
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize="small")
     return figure
-
-
-def _summary(known: np.ndarray, seeds: int) -> str:
-    """Mean and sample standard deviation in figures, and how many seeds have no score."""
-    if not len(known):
-        return "no score"
-    spread = f" ± {known.std(ddof=1):.3f}" if len(known) > 1 else ""
-    missing = f" ({len(known)} of {seeds})" if len(known) < seeds else ""
-    return f"{known.mean():.3f}{spread}{missing}"
 
 
 def _draw_tiles(
@@ -301,10 +257,10 @@ def _draw_tiles(
     return image
 
 
-def _draw_curves(axes: Axes, histories: Sequence[Mapping[str, Sequence[float]]], name: str) -> None:
+def _draw_curves(axes: Axes, histories: Sequence[History], name: str) -> None:
     for prefix, label, colour, line in CURVES:
         key = f"{prefix}{name}"
-        for number, values in enumerate(_values(history, key) for history in histories if key in history):
+        for values in (_values(history, key) for history in histories if key in history):
             marked = _marked(values)
             axes.plot(
                 range(1, len(values) + 1),
@@ -314,14 +270,14 @@ def _draw_curves(axes: Axes, histories: Sequence[Mapping[str, Sequence[float]]],
                 linewidth=1.4 if len(histories) == 1 else 1.0,
                 marker="." if marked else "",
                 markevery=marked,
-                label=label if number == 0 else None,
+                label=label,
             )
-    axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+    axes.set(xlabel="epoch", ylabel=_LABELS.get(name, name))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
 
 
-def _values(history: Mapping[str, Sequence[float]], key: str) -> np.ndarray:
+def _values(history: History, key: str) -> np.ndarray:
     return np.array(history[key], np.float64)  # None becomes NaN, which is a gap
 
 
@@ -331,11 +287,3 @@ def _marked(values: np.ndarray) -> list[int]:
         return list(range(len(values)))
     known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
     return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()
-
-
-def _mark_stop(axes: Axes, history: Mapping[str, Sequence[float]], name: str, stop: int) -> None:
-    key = f"val_{name}" if f"val_{name}" in history else name
-    if key not in history:
-        return
-    label = None if any(line.get_label() == "stopped early" for line in axes.lines) else "stopped early"
-    axes.plot(stop + 1, _values(history, key)[stop], "o", color=NEUTRAL, markersize=6, label=label)

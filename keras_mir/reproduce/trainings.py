@@ -1,4 +1,4 @@
-"""Do one planned training, go on with it, or find it done."""
+"""Trainings: planned, done, gone on with, or found done. All contact with `keras_mir.fit` is here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import re
 import shutil
 import time
+import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,134 +19,149 @@ import keras
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.fit.run import FitRequest, resume_fit, run_fit
-from keras_mir.models.report import read_report
+from keras_mir.command_line.run import is_about_a_place
+from keras_mir.evaluate.table import print_report
+from keras_mir.fit.run import Run as Fit
+from keras_mir.models.report import read_report, report_to_dict
 from keras_mir.models.run_folder import RunFolder
-from keras_mir.reproduce.failures import attempt
-from keras_mir.reproduce.plan import Planned
-from keras_mir.reproduce.request import ReportFolder, ReproduceRequest
+from keras_mir.recipes.recipe import Recipe
+from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
+from pipelines.errors import UserError
 from pipelines.files import write_atomically
 
 EpochDone = Callable[[int], None]
 
 
-def do(planned: Planned, request: ReproduceRequest, folder: ReportFolder, epoch_done: EpochDone) -> Run:
-    """Train, unless that is done; what it prints goes to its log.
+@dataclass(frozen=True)
+class Training(ABC):
+    """One training: its run as it stands before it is done, and how many epochs and seconds it may take."""
 
-    Args:
-        planned: What to train.
-        request: Says on which data.
-        folder: Where its run and log go.
-        epoch_done: Called with the number of epochs done.
+    run: Run
+    asked: Asked
+    epochs: int
+    seconds: float
 
-    Returns:
-        What came of it. A failure is a result too: the other trainings go on.
+    @property
+    def folder(self) -> Path:
+        return self.asked.folder / self.run.folder
+
+    @property
+    def finished(self) -> bool:
+        return self._result() is not None
+
+    def do(self, epoch_done: EpochDone) -> Run:
+        """Train, with what it prints in its log; `epoch_done` is called with the number of epochs done.
+
+        A failure is a result too: the other trainings go on.
+        """
+        log = self._failure.with_name(f"{self.run.name}.txt")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._failure.unlink(missing_ok=True)
+        start = time.perf_counter()
+        # Memory of the models before is not given back otherwise.
+        keras.backend.clear_session()
+        with log.open("a", 1, "utf-8") as file, contextlib.redirect_stdout(_Log(file, epoch_done)):
+            reason = attempt(lambda: self._train(Console(file=file, width=110)), log)
+        if reason:
+            content = {"reason": reason, "seconds": round(time.perf_counter() - start, 1)}
+            write_atomically(self._failure, (json.dumps(content) + "\n").encode())
+        return self.collect()
+
+    def collect(self) -> Run:
+        """What is known of it."""
+        if result := self._result():
+            return result
+        if self._failure.exists():
+            return replace(self.run, status="failed", **json.loads(self._failure.read_text("utf-8")))
+        return self.run
+
+    @abstractmethod
+    def _train(self, console: Console) -> None:
+        """Train, or go on with what was stopped."""
+
+    @abstractmethod
+    def _result(self) -> Run | None:
+        """The run with what it came to; None unless it is at its end."""
+
+    @property
+    def _failure(self) -> Path:
+        return self.asked.folder / "logs" / f"{self.run.name}.failure.json"
+
+
+@dataclass(frozen=True)
+class RecipeTraining(Training):
+    """A training by `keras_mir.fit`, of a recipe with all that the data set or the user asks for changed."""
+
+    recipe: Recipe
+
+    def _train(self, console: Console) -> None:
+        folder, asked, is_check = RunFolder(self.folder), self.asked, self.recipe.train.overfit_batches > 0
+        if folder.options.exists() and is_check:
+            shutil.rmtree(folder.path)  # a check is not resumed
+        if folder.options.exists():
+            print_report(Fit.continued(folder.path, console=console).resume().report, console)
+            return
+        fit = Fit(
+            self.recipe,
+            asked.data,
+            labels=asked.labels,
+            skip_bad=asked.skip_bad,
+            cache_dir=asked.cache,
+            jobs=asked.jobs,
+            out=folder.path,
+            seed=self.run.seed,
+            console=console,
+        )
+        if is_check:
+            fit.check_overfit()
+        else:
+            print_report(fit.train().report, console)
+
+    def _result(self) -> Run | None:
+        run = RunFolder(self.folder)
+        if run.report.exists():
+            report = report_to_dict(read_report(run.report))
+            done = replace(self.run, status="done", report=report, seconds=report["training"]["seconds"])
+        elif run.overfit.exists():
+            facts = json.loads(run.overfit.read_text("utf-8"))
+            done = replace(self.run, status="done", facts=facts, seconds=facts["seconds"])
+            if not facts["passed"]:
+                done = replace(done, status="failed", reason="the batches were not memorised")
+        else:
+            return None
+        table = pd.read_csv(run.history, index_col="epoch")
+        return replace(done, history={str(name): [*map(float, table[name])] for name in table})
+
+
+def attempt(work: Callable[[], object], log: Path) -> str:
+    """Do some work, and say in one line why it failed, if it did.
+
+    The traceback of an error that is not the user's goes to the log. Only when there is no place left
+    to write to, which no other experiment would survive, is the error raised.
     """
-    run = RunFolder(folder.runs / planned.name)
-    if _finished(run):
-        return collect(planned, folder)
-    failure = _failure(planned, folder)
-    failure.unlink(missing_ok=True)
-    log = folder.logs / f"{planned.name}.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    # Memory of the models before is not given back otherwise.
-    keras.backend.clear_session()
-    with log.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(_Log(file, epoch_done)):
-        reason = attempt(lambda: _fit(planned, request, run, Console(file=file, width=110)), log)
-    if reason:
-        content = {"reason": reason, "seconds": round(time.perf_counter() - start, 1)}
-        write_atomically(failure, (json.dumps(content) + "\n").encode())
-    return collect(planned, folder)
-
-
-def collect(planned: Planned, folder: ReportFolder) -> Run:
-    """What is known of a training."""
-    run = RunFolder(folder.runs / planned.name)
-    known = Run(
-        name=planned.name,
-        recipe=planned.recipe.name,
-        settings=planned.settings,
-        variant=planned.variant,
-        target=planned.target,
-        seed=planned.seed,
-        command=planned.command,
-        folder=str(run.path.relative_to(folder.path)),
-        status="waiting",
-    )
-    if run.overfit.exists():
-        facts = json.loads(run.overfit.read_text(encoding="utf-8"))
-        return replace(
-            known,
-            status="done" if facts["passed"] else "failed",
-            reason="" if facts["passed"] else "the batches were not memorised",
-            history=_history(run),
-            seconds=facts["seconds"],
-            facts=facts,
-        )
-    if run.report.exists():
-        report = read_report(run.report)
-        return replace(
-            known,
-            status="done",
-            report=report,
-            history=_history(run),
-            seconds=report["training"]["seconds"],
-        )
-    failure = _failure(planned, folder)
-    if failure.exists():
-        return replace(known, status="failed", **json.loads(failure.read_text(encoding="utf-8")))
-    return known
-
-
-def _fit(planned: Planned, request: ReproduceRequest, run: RunFolder, console: Console) -> None:
-    if run.request.exists() and planned.recipe.train.overfit_batches:
-        shutil.rmtree(run.path)  # a check is not resumed
-    if run.request.exists():
-        resume_fit(run.path, console)
-        return
-    run_fit(
-        FitRequest(
-            recipe=planned.recipe,
-            data=request.data,
-            labels=request.labels,
-            skip_bad=request.skip_bad,
-            cache_dir=str(request.cache),
-            jobs=request.jobs,
-            out=str(run.path),
-            name=planned.recipe.name,
-            seed=planned.seed,
-            export=False,
-        ),
-        console,
-    )
-
-
-def _finished(run: RunFolder) -> bool:
-    return run.report.exists() or run.overfit.exists()
-
-
-def _failure(planned: Planned, folder: ReportFolder) -> Path:
-    return folder.logs / f"{planned.name}.failure.json"
-
-
-def _history(run: RunFolder) -> dict[str, list[float]]:
-    table = pd.read_csv(run.history, index_col="epoch")
-    return {str(name): [float(value) for value in table[name]] for name in table}
+    try:
+        work()
+    except UserError as error:
+        return str(error)
+    except Exception as error:  # whatever it is, the other experiments are not to blame
+        if isinstance(error, OSError) and is_about_a_place(error):
+            raise
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        said = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {said[0] if said else 'no message'} (details: {log})"
+    return ""
 
 
 class _Log(io.TextIOBase):
     """Passes on what is printed, and sees the lines that end an epoch."""
 
     def __init__(self, file: TextIO, epoch_done: EpochDone) -> None:
-        self._file = file
-        self._epoch_done = epoch_done
+        self._file, self._epoch_done = file, epoch_done
 
     def write(self, text: str) -> int:
         if found := re.match(r"epoch (\d+)/", text):
             self._epoch_done(int(found[1]))
         return self._file.write(text)
-
-    def flush(self) -> None:
-        self._file.flush()

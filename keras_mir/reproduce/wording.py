@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_mir.reproduce.results import Cell
+import math
 
 UNDEFINED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -10,7 +10,7 @@ MINUS = "\N{MINUS SIGN}"
 
 def score(value: float | None) -> str:
     """A score with three decimals and no leading zero, such as `.583`; a dash if it is undefined."""
-    if value is None:
+    if value is None or math.isnan(value):
         return UNDEFINED
     text = f"{abs(value):.3f}".removeprefix("0")
     return f"{MINUS}{text}" if value < 0 and text != ".000" else text
@@ -22,22 +22,14 @@ def difference(value: float) -> str:
     return text if text.startswith(MINUS) else f"+{text}"
 
 
-def spread(mean: float | None, deviation: float | None) -> str:
+def spread(mean: float, deviation: float) -> str:
     """Such as `.583 ± .026`; without the second part where there is no spread."""
-    return score(mean) if deviation is None else f"{score(mean)} ± {score(deviation)}"
+    return score(mean) if math.isnan(deviation) else f"{score(mean)} ± {score(deviation)}"
 
 
-def cell(content: Cell, most: int) -> str:
-    """A table's number, with its seeds where they are fewer than `most`."""
-    text = spread(content.mean, content.spread)
-    if content.mean is None or content.n >= most:
-        return text
-    return f"{text} ({content.n} of {most} seeds)"
-
-
-def published(value: float | None) -> str:
-    """A published number: two decimals, or as many as it was printed with."""
-    if value is None:
+def published(value: float) -> str:
+    """A published number: two decimals, or as many as it was printed with; empty for NaN."""
+    if math.isnan(value):
         return ""
     whole, _, decimals = f"{value:.5f}".partition(".")
     return f"{whole.removeprefix('0')}.{decimals.rstrip('0').ljust(2, '0')}"

@@ -4,21 +4,21 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from keras_mir.reproduce import published
-from keras_mir.reproduce.comparisons import make_comparisons
-from keras_mir.reproduce.results import Experiment, Picture, Results, Run
-from keras_mir.reproduce.tables import make_tables
+from keras_mir.reproduce import paper
+from keras_mir.reproduce.results import Outcome, Picture, Results, Run
+from keras_mir.reproduce.run import make_comparisons, make_tables
 
-WHY_NOT = "The report's numbers are not shown: they are of its own data set, and this is <emotify>."
+WHY_NOT = "The paper's numbers are not shown: they are of its own data set, and this is <emotify>."
 
 # Accuracy or correlation of seed 0, by recipe; a seed adds .02 times its number.
 ACCURACY = {
-    ("report", "mel"): ("report-5c-mel", 0.40),
-    ("report", "beat-mel"): ("report-5c-beat-mel", 0.50),
-    ("report", "beat-chroma"): ("report-5c-beat-chroma", 0.20),
-    ("report", "beat-fused"): ("report-5c-beat-fused", 0.45),
+    ("paper", "mel"): ("paper-5c-mel", 0.40),
+    ("paper", "beat-mel"): ("paper-5c-beat-mel", 0.50),
+    ("paper", "beat-chroma"): ("paper-5c-beat-chroma", 0.20),
+    ("paper", "beat-fused"): ("paper-5c-beat-fused", 0.45),
     ("ours", "mel"): ("lstm-mel", 0.60),
     ("ours", "beat-mel"): ("lstm-beat-mel", 0.65),
 }
@@ -29,7 +29,10 @@ def interval(value):
     return {"value": value, "low": value and value - 0.1, "high": value and value + 0.1}
 
 
-def genre_report(accuracy, classes=published.CLASSES, support=published.SUPPORT, limit=0):
+CLASSES, SUPPORT = tuple(paper.CLIPS), tuple(paper.CLIPS.values())
+
+
+def genre_report(accuracy, classes=CLASSES, support=SUPPORT, limit=0):
     scores = {"precision": accuracy, "recall": accuracy / 2, "f1": accuracy / 4}
     return {
         "task": "genre",
@@ -70,7 +73,7 @@ def affect_report(spearman):
     }
 
 
-def make_run(recipe, variant, seed, report=None, settings="report", target="", **changes):
+def make_run(recipe, variant, seed, report=None, settings="paper", target="", **changes):
     name = "-".join(filter(None, [recipe, target, f"seed{seed}"]))
     return Run(
         **{
@@ -92,7 +95,7 @@ def make_run(recipe, variant, seed, report=None, settings="report", target="", *
 
 
 def genre_runs(seeds, **report):
-    """Step 5c: of two seeds, the second training of beat-fused failed."""
+    """Experiment 5c: of two seeds, the second training of beat-fused failed."""
     runs = []
     for (settings, variant), (recipe, accuracy) in ACCURACY.items():
         for seed in seeds:
@@ -105,7 +108,7 @@ def genre_runs(seeds, **report):
 
 
 def affect_runs(recipe, variant, seeds, lead, undefined=()):
-    """Step 8: one run a target; `undefined` names (target, seed) without a correlation."""
+    """Experiment 8: one run a target; `undefined` names (target, seed) without a correlation."""
     return [
         make_run(
             recipe,
@@ -123,12 +126,12 @@ def affect_runs(recipe, variant, seeds, lead, undefined=()):
 
 def make_experiments(seeds=(0, 1), **report):
     single = [
-        *affect_runs("report-8-lstm", "lstm", seeds, -0.2, undefined={("valence", 1)}),
-        *affect_runs("report-8-cnn", "cnn", seeds, 0.0),
+        *affect_runs("paper-8-lstm", "lstm", seeds, -0.2, undefined={("valence", 1)}),
+        *affect_runs("paper-8-cnn", "cnn", seeds, 0.0),
     ]
     multitask = {name: value + 0.05 for name, value in CORRELATION.items()}
     return [
-        Experiment(
+        Outcome(
             "1",
             "Mel spectrograms",
             "done",
@@ -137,13 +140,13 @@ def make_experiments(seeds=(0, 1), **report):
                 Picture("figures/gone.png", "A picture that was deleted", "", "reproduce --all"),
             ),
         ),
-        Experiment(
+        Outcome(
             "5a",
             "Overfit check",
             "done",
             runs=(
                 make_run(
-                    "report-5a-overfit",
+                    "paper-5a-overfit",
                     "overfit",
                     0,
                     history={"loss": [2.0, 0.001]},
@@ -151,33 +154,31 @@ def make_experiments(seeds=(0, 1), **report):
                 ),
             ),
         ),
-        Experiment(
+        Outcome(
             "5c",
             "Larger LSTMs",
             "failed",
-            "report-5c-beat-fused-seed1: loss became NaN | epoch 3",
+            "paper-5c-beat-fused-seed1: loss became NaN | epoch 3",
             tuple(genre_runs(seeds, **report)),
             notes=("One note.",),
         ),
-        Experiment("6", "Class by class", "failed"),
-        Experiment("8", "Affect, one model a target", "done", runs=tuple(single)),
-        Experiment(
+        Outcome("6", "Class by class", "failed"),
+        Outcome("8", "Affect, one model a target", "done", runs=tuple(single)),
+        Outcome(
             "9",
             "Transfer",
             "waiting",
             runs=(
-                make_run(
-                    "report-9-transfer", "transfer", 0, affect_report({"energy": 0.54}), target="energy"
-                ),
-                make_run("report-9-transfer", "transfer", 1, target="energy", status="waiting", seconds=0.0),
+                make_run("paper-9-transfer", "transfer", 0, affect_report({"energy": 0.54}), target="energy"),
+                make_run("paper-9-transfer", "transfer", 1, target="energy", status="waiting", seconds=0.0),
             ),
         ),
-        Experiment(
+        Outcome(
             "10",
             "Multitask",
             "done",
             runs=tuple(
-                make_run("report-10-multitask", "multitask", seed, affect_report(multitask)) for seed in seeds
+                make_run("paper-10-multitask", "multitask", seed, affect_report(multitask)) for seed in seeds
             ),
         ),
     ]
@@ -207,7 +208,7 @@ def make_results(is_course=False, quick=False, seeds=(0, 1), **report):
         started="2026-01-05T21:24:00",
         seconds=4000.0,
         experiments=tuple(experiments),
-        tables=make_tables(experiments, is_course, why_not),
+        tables=make_tables(experiments, why_not),
         comparisons=make_comparisons(experiments),
     )
 
@@ -226,7 +227,7 @@ def tiny_png(width, height):
 
 
 @pytest.fixture
-def report_folder(tmp_path) -> Path:
+def page_folder(tmp_path) -> Path:
     """A folder with the one picture of the results."""
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "1 full.png").write_bytes(tiny_png(300, 150))
@@ -243,3 +244,31 @@ def results_of():
 def experiments_of():
     """`make_experiments`."""
     return make_experiments
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """The course layout with learnable noise: two classes, one target, full clips and unlabelled ones."""
+    root = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    for folder, split, count in (
+        ("fma_genre_spectrograms", "train", 9),
+        ("fma_genre_spectrograms", "test", 4),
+        ("multitask_dataset", "train", 9),
+        ("multitask_dataset", "test", 3),
+    ):
+        (root / folder / split).mkdir(parents=True)
+        labels = ["Id\tGenre"] if "genre" in folder else ["Id,energy"]
+        for number in range(count):
+            loud = number % 2
+            array = np.concatenate(
+                [random.uniform(-60, -30, (128, 90)) + 20 * loud, random.uniform(0, 1, (12, 90))]
+            )
+            np.save(root / folder / split / f"{split}{number}.fused.full.npy", array.astype(np.float32))
+            name = f"{split}{number}.fused.full.npy.gz"
+            labels.append(
+                f"{name}\t{('Jazz', 'Metal')[loud]}" if "genre" in folder else f"{split}{number},{loud}"
+            )
+        if folder == "fma_genre_spectrograms" or split == "train":
+            (root / folder / f"{split}_labels.txt").write_text("\n".join(labels) + "\n")
+    return root

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keras_mir.reproduce.comparisons import make_comparisons
+from keras_mir.reproduce.run import make_comparisons
 
 MEL = "Does beat-synchronous mel beat mel?"
 CHROMA = "Is chroma the worst input?"
@@ -12,7 +12,7 @@ TRANSFER = "Does transfer come near a CNN trained on energy itself?"
 MULTITASK = "Does multitask beat one model a target?"
 
 
-def answer_of(experiments, question, settings="report"):
+def answer_of(experiments, question, settings="paper"):
     found = [
         one for one in make_comparisons(experiments) if (one.question, one.settings) == (question, settings)
     ]
@@ -21,12 +21,12 @@ def answer_of(experiments, question, settings="report"):
 
 
 def with_accuracies(experiments, variant, values):
-    """The experiments with other accuracies of a variant of 5c, in the report's settings, by seed."""
+    """The experiments with other accuracies of a variant of 5c, in the paper's settings, by seed."""
     changed = []
     for experiment in experiments:
         runs = []
         for run in experiment.runs:
-            if (experiment.id, run.variant, run.settings) == ("5c", variant, "report") and run.report:
+            if (experiment.id, run.variant, run.settings) == ("5c", variant, "paper") and run.report:
                 run = replace(run, report={**run.report, "accuracy": {"value": values[run.seed]}})
             runs.append(run)
         changed.append(replace(experiment, runs=tuple(runs)))
@@ -42,7 +42,7 @@ def test_seeds_that_agree_say_yes(experiments_of):
     )
     assert found.first == pytest.approx({"0": 0.50, "1": 0.52, "2": 0.54})
     assert found.second == pytest.approx({"0": 0.40, "1": 0.41, "2": 0.48})
-    assert "report-5c-mel-seed2" in found.runs
+    assert "paper-5c-mel-seed2" in found.runs
 
 
 def test_seeds_that_agree_on_the_contrary_say_no(experiments_of):
@@ -69,7 +69,7 @@ def test_only_seeds_that_both_sides_have_are_compared(experiments_of):
     found = answer_of(experiments_of(), "Does adding chroma to mel help?")
     assert found.first == {"0": 0.45}
     assert found.second == {"0": 0.50}
-    assert set(found.runs) == {"report-5c-beat-fused-seed0", "report-5c-beat-mel-seed0"}
+    assert set(found.runs) == {"paper-5c-beat-fused-seed0", "paper-5c-beat-mel-seed0"}
     assert found.answer.startswith("One seed cannot tell: ")
 
 
@@ -124,11 +124,11 @@ def test_multitask_is_compared_on_the_mean_over_the_same_targets(experiments_of)
     assert found.answer.startswith("Yes: ")
 
 
-def test_every_question_of_the_report_is_asked_where_it_can_be(experiments_of):
+def test_every_question_of_the_paper_is_asked_where_it_can_be(experiments_of):
     experiments = experiments_of()
     cnn = tuple(replace(run, variant="cnn", name=f"cnn-{run.seed}") for run in experiments[2].runs[:2])
     experiments.append(replace(experiments[2], id="7b", runs=cnn))
-    asked = [one.question for one in make_comparisons(experiments) if one.settings == "report"]
+    asked = [one.question for one in make_comparisons(experiments) if one.settings == "paper"]
     assert asked == [
         MEL,
         CHROMA,

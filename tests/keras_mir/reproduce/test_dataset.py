@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.dataset import class_counts, open_dataset
-from keras_mir.reproduce.request import ReproduceRequest
 from pipelines.datasets.classes import COURSE_CLASSES
 from pipelines.errors import UserError
 
@@ -18,9 +18,7 @@ SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "ntua_sample"
 
 
 def opened(data, tmp_path, **asked):
-    return open_dataset(
-        ReproduceRequest(out=str(tmp_path / "out"), data=str(data), **asked), Console(quiet=True)
-    )
+    return open_dataset(Asked(out=str(tmp_path / "out"), data=str(data), **asked), Console(quiet=True))
 
 
 def write_genre(root: Path, train: list[str], test: list[str], frames=40) -> Path:
@@ -48,7 +46,7 @@ def test_nothing_is_left_out_of_a_sound_data_set(tmp_path):
     found = opened(write_genre(tmp_path / "data", ["Jazz", "Rock"], ["Rock"]), tmp_path)
     assert (found.classes, found.left_out, found.split) == ("auto", "", "course")
     assert found.frames == 41, "of the longest clip"
-    assert "no folder multitask_dataset" in found.why_no_affect
+    assert "no folder multitask_dataset" in found.why_no["affect"]
 
 
 def test_the_reports_numbers_are_shown_for_its_own_data_alone(tmp_path):
@@ -89,7 +87,7 @@ def test_targets_default_to_the_reports_or_the_first_three(tmp_path):
     labels = str(tmp_path / "labels.csv")
     assert opened(folder, tmp_path, labels=labels).targets == ("tension", "calmness", "power")
     assert opened(folder, tmp_path, labels=labels, targets=("sadness",)).transfer_target == "sadness"
-    with pytest.raises(UserError, match=r"--targets joy: .* has no such target"):
+    with pytest.raises(UserError, match=r"targets joy: .* has no such target"):
         opened(folder, tmp_path, labels=labels, targets=("joy",))
 
 

@@ -7,11 +7,11 @@ import zipfile
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 
-from keras_mir.reproduce.digits import (
+from keras_mir.reproduce.digits_cnn import (
     PICTURED,
+    activations,
     build_digits_cnn,
     digits_finished,
     load_digits,
@@ -64,7 +64,7 @@ def refusal(path):
     with pytest.raises(UserError) as error:
         load_digits(path)
     message = str(error.value)
-    assert message.startswith(f"--mnist {path}")
+    assert message.startswith(f"mnist {path}")
     assert "\n" not in message
     return message
 
@@ -103,29 +103,25 @@ def test_the_picture_is_what_the_saved_model_makes_of_a_six(trained, digits):
 
     six = np.flatnonzero(digits.test_labels == PICTURED)[0]
     np.testing.assert_array_equal(result.image, digits.test_images[six])
-    np.testing.assert_allclose(result.probabilities, predicted[six], atol=1e-6)
-    assert [activation.shape for activation in result.hidden] == [(4, 4, 32), (2, 2, 64)]
-    assert all(activation.min() >= 0 and activation.max() > 0 for activation in result.hidden)
+    *hidden, probabilities = activations(folder, result.image)
+    np.testing.assert_allclose(probabilities, predicted[six], atol=1e-6)
+    assert [activation.shape for activation in hidden] == [(4, 4, 32), (2, 2, 64)]
+    assert all(activation.min() >= 0 and activation.max() > 0 for activation in hidden)
     head = keras.Sequential([model.get_layer(name) for name in ("flatten", "dropout", "output")])
-    np.testing.assert_allclose(head(result.hidden[1][np.newaxis])[0], result.probabilities, atol=1e-6)
+    np.testing.assert_allclose(head(hidden[1][np.newaxis])[0], probabilities, atol=1e-6)
 
 
 def test_a_finished_folder_is_read_back_as_it_was(trained):
     result, folder = trained
     assert digits_finished(folder)
-    names = ["activations.npz", "digits.json", "history.csv", "model.keras"]
-    assert sorted(file.name for file in folder.iterdir()) == names
+    assert sorted(file.name for file in folder.iterdir()) == ["digits.json", "model.keras"]
     back = read_digits_result(folder)
     for name, value in vars(result).items():
-        if name == "hidden":
-            assert len(back.hidden) == 2
-        elif name in ("image", "probabilities"):
-            np.testing.assert_array_equal(getattr(back, name), value)
+        if name == "image":
+            assert back.image.dtype == value.dtype
+            np.testing.assert_array_equal(back.image, value)
         else:
             assert getattr(back, name) == value
-    for read, kept in zip(back.hidden, result.hidden, strict=True):
-        np.testing.assert_array_equal(read, kept)
-    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == list(range(len(result.history["loss"])))
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(digits, tmp_path):
@@ -135,7 +131,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(digits, tmp
     assert first.history == again.history != other.history
     assert len(first.history["loss"]) == 2
     assert first.accuracy == again.accuracy
-    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    one, same = (activations(tmp_path / name, first.image) for name in ("a", "b"))
+    for left, right in zip(one, same, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_a_stopped_training_leaves_no_finished_folder(digits, tmp_path, monkeypatch):
@@ -152,15 +150,15 @@ def test_a_stopped_training_leaves_no_finished_folder(digits, tmp_path, monkeypa
         read_digits_result(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["digits.json", "history.csv", "activations.npz"])
+@pytest.mark.parametrize("name", ["digits.json", "model.keras"])
 def test_a_damaged_folder_says_which_file(name, trained, tmp_path):
     for file in trained[1].iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     whole = (tmp_path / name).read_bytes()
-    for content in (b"", b"[]", whole[: len(whole) // 2].rpartition(b",")[0]):
+    for content in (b"", b"[]", whole[: len(whole) // 2]):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError) as error:
-            read_digits_result(tmp_path)
+            activations(tmp_path, read_digits_result(tmp_path).image)
         assert str(error.value).startswith(f"{tmp_path / name}: damaged")
         assert "\n" not in str(error.value)
 
@@ -194,7 +192,8 @@ def test_images_that_are_not_square_can_be_trained_on(tmp_path):
     np.savez(tmp_path / "mnist.npz", **mnist_arrays())
     result = train_digits(load_digits(tmp_path / "mnist.npz"), 0, tmp_path / "run", epochs=1)
     assert result.image.shape == (8, 6)
-    assert [activation.shape for activation in result.hidden] == [(4, 3, 32), (2, 1, 64)]
+    shapes = [activation.shape for activation in activations(tmp_path / "run", result.image)]
+    assert shapes == [(4, 3, 32), (2, 1, 64), (10,)]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +273,7 @@ def test_a_bad_idx_file_is_refused(name, change, message, tmp_path):
     path = folder / STEMS[name]
     path.write_bytes(change(path.read_bytes()))
     refused = refusal(folder)
-    assert refused.startswith(f"--mnist {path}")
+    assert refused.startswith(f"mnist {path}")
     assert message in refused
 
 

@@ -1,4 +1,4 @@
-"""What the report's figures show, by the artists in them."""
+"""What the paper's figures show, by the artists in them."""
 
 import numpy as np
 import pytest
@@ -131,14 +131,16 @@ def test_an_undefined_correlation_is_a_gap():
         "val_loss": [3.0, 2.0, 1.0],
         "val_spearman": [None, 0.2, float("nan")],
     }
-    loss, axes = pictures.transfer_curves([history], "spearman", "transfer").axes
+    figure = pictures.curves_over_seeds([history], "spearman", stops=[None], bests=[None], title="transfer")
+    loss, axes = figure.axes
     assert axes.get_xlim() == loss.get_xlim(), "a gap at either end is seen"
     assert axes.get_ylabel() == "Spearman correlation"
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [np.nan, 0.2, np.nan])
 
 
 def test_a_transfer_without_correlations_does_not_call_its_loss_one():
-    (axes,) = pictures.transfer_curves([{"loss": [3.0], "val_loss": [3.0]}], "spearman", "transfer").axes
+    history = {"loss": [3.0], "val_loss": [3.0]}
+    (axes,) = pictures.curves_over_seeds([history], "spearman", stops=[None], bests=[None], title="").axes
     assert axes.get_ylabel() == "loss"
 
 

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 from keras_mir.fit import __main__ as fit
@@ -21,60 +20,32 @@ def _float32_policy():
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """The course layout with learnable noise: two classes, one target, full clips and unlabelled ones."""
-    root = tmp_path_factory.mktemp("data")
-    random = np.random.default_rng(0)
-    for folder, split, count in (
-        ("fma_genre_spectrograms", "train", 9),
-        ("fma_genre_spectrograms", "test", 4),
-        ("multitask_dataset", "train", 9),
-        ("multitask_dataset", "test", 3),
-    ):
-        (root / folder / split).mkdir(parents=True)
-        labels = ["Id\tGenre"] if "genre" in folder else ["Id,energy"]
-        for number in range(count):
-            loud = number % 2
-            array = np.concatenate(
-                [random.uniform(-60, -30, (128, 90)) + 20 * loud, random.uniform(0, 1, (12, 90))]
-            )
-            np.save(root / folder / split / f"{split}{number}.fused.full.npy", array.astype(np.float32))
-            name = f"{split}{number}.fused.full.npy.gz"
-            labels.append(
-                f"{name}\t{('Jazz', 'Metal')[loud]}" if "genre" in folder else f"{split}{number},{loud}"
-            )
-        if folder == "fma_genre_spectrograms" or split == "train":
-            (root / folder / f"{split}_labels.txt").write_text("\n".join(labels) + "\n")
-    return root
-
-
-@pytest.fixture(scope="module")
-def report(data, tmp_path_factory):
-    out = tmp_path_factory.mktemp("reproduced") / "report"
+def page_folder(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("reproduced") / "page"
     arguments = ["--data", data, "--out", out, "--quick", "--settings", "ours"]
     assert reproduce.main([*map(str, arguments), "--only", "1,2,3,4,6,7a,9,11"]) == 0
     return out
 
 
 @pytest.fixture(scope="module")
-def results(report):
-    return json.loads((report / "results.json").read_text(), parse_constant=pytest.fail)
+def results(page_folder):
+    return json.loads((page_folder / "results.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_the_page_has_every_step_that_was_asked_for_and_those_they_need(results):
+def test_the_page_has_every_experiment_that_was_asked_for_and_those_they_need(results):
     assert ",".join(one["id"] for one in results["experiments"]) == "1,2,3,4,5c,6,7a,7b,9,11"
     assert {one["status"] for one in results["experiments"]} == {"done"}
     assert results["quick"] is True
     assert results["dataset"]["is_course"] is False
 
 
-def test_page_text_and_pictures_are_there(report, results):
+def test_page_text_and_pictures_are_there(page_folder, results):
     pictures = [picture for one in results["experiments"] for picture in one["pictures"]]
     assert len({picture["file"] for picture in pictures}) == len(pictures) > 15
-    page = (report / "index.html").read_text()
-    text = (report / "report.md").read_text()
+    page = (page_folder / "index.html").read_text()
+    text = (page_folder / "index.md").read_text()
     for picture in pictures:
-        assert (report / picture["file"]).read_bytes().startswith(b"\x89PNG")
+        assert (page_folder / picture["file"]).read_bytes().startswith(b"\x89PNG")
         assert picture["file"] in text
     assert page.count("data:image/png;base64,") == len(pictures)
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -93,26 +64,26 @@ def test_a_command_gives_the_very_numbers_of_the_page(results, tmp_path, monkeyp
     assert not (tmp_path / "saved_models").exists()
 
 
-def test_the_submission_answers_for_every_unlabelled_clip(report):
-    with (report / "submission-ours.csv").open(newline="") as file:
+def test_the_submission_answers_for_every_unlabelled_clip(page_folder):
+    with (page_folder / "submission-ours.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["Id.fused.full.npy.gz", "energy"]
     assert [row[0] for row in rows] == [f"test{number}.fused.full.npy.gz" for number in range(3)]
     assert all(0 <= float(row[1]) <= 1 for row in rows)
 
 
-def test_a_second_call_trains_nothing_again(data, report, capsys):
-    before = {path: path.stat().st_mtime_ns for path in report.glob("runs/*/report.json")}
-    arguments = ["--data", data, "--out", report, "--quick", "--settings", "ours", "--only", "7b"]
+def test_a_second_call_trains_nothing_again(data, page_folder, capsys):
+    before = {path: path.stat().st_mtime_ns for path in page_folder.glob("runs/*/report.json")}
+    arguments = ["--data", data, "--out", page_folder, "--quick", "--settings", "ours", "--only", "7b"]
     assert reproduce.main([*map(str, arguments)]) == 0
-    assert {path: path.stat().st_mtime_ns for path in report.glob("runs/*/report.json")} == before
-    experiments = json.loads((report / "results.json").read_text())["experiments"]
+    assert {path: path.stat().st_mtime_ns for path in page_folder.glob("runs/*/report.json")} == before
+    experiments = json.loads((page_folder / "results.json").read_text())["experiments"]
     assert "11" in [one["id"] for one in experiments], "what was there stays on the page"
 
 
-def test_nothing_is_written_outside_the_report(data, report):
-    assert not list(Path.cwd().glob("runs/report-*"))
-    assert {path.name for path in report.parent.iterdir()} == {"report"}
+def test_nothing_is_written_outside_the_folder(data, page_folder):
+    assert not list(Path.cwd().glob("runs/paper-*"))
+    assert {path.name for path in page_folder.parent.iterdir()} == {"page"}
 
 
 def test_one_failure_leaves_the_others_alone(data, tmp_path, capsys):

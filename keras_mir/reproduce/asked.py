@@ -1,0 +1,114 @@
+"""What a reproduction was asked for, and its folder, which belongs to one question."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
+from pipelines.errors import ArgumentError, UserError
+from pipelines.files import write_atomically
+
+_CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls for one folder
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of `reproduce`, which says what they mean; empty text stands for a default.
+
+    The folder `out` has: `reproduction.json`, what was asked; `runs`, a folder a training; `logs`, what
+    each printed; `figures`; `cache`, processed features; and the results, `index.html`, `index.md` and
+    `results.json`.
+    """
+
+    out: str
+    data: str = ""
+    labels: str = ""
+    only: tuple[str, ...] = ()
+    settings: Literal["both", "paper", "ours"] = "both"
+    seeds: int = 1
+    quick: bool = False
+    targets: tuple[str, ...] = ()
+    classes: str = "auto"
+    frames: int = 0
+    limit: int = 0
+    mnist: str = ""
+    skip_bad: bool = False
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("seeds", 1), ("frames", 0), ("limit", 0), ("jobs", 0)):
+            if getattr(self, name) < least:
+                raise ArgumentError(name, getattr(self, name), f"give {least} or more")
+        if self.labels and not self.data:
+            raise ArgumentError("labels", self.labels, "give data too, the folder its files are in")
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out)
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def settings_used(self) -> tuple[Settings, ...]:
+        return SETTINGS if self.settings == "both" else (self.settings,)
+
+    def command(self) -> str:
+        """The command line that asks for this."""
+        words = ["python", "-m", "keras_mir.reproduce"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value == field.default and field.name != "seeds":
+                continue
+            words.append(f"--{field.name.replace('_', '-')}")
+            if not isinstance(value, bool):
+                words.append(",".join(value) if isinstance(value, tuple) else str(value))
+        return shlex.join(words)
+
+    def open_folder(self) -> tuple[tuple[str, ...], str]:
+        """Make the folder, or take up what an earlier call left; refuse a folder of another question.
+
+        Returns:
+            Every experiment that was asked for, in this call or an earlier one, empty for all; and
+            when the first call was made, as ISO date and time.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ArgumentError("out", self.out, "a file, not a folder; choose another name")
+        asked = json.loads(json.dumps(dataclasses.asdict(self)))
+        file = self.folder / "reproduction.json"
+        before = _read(file)
+        for name, value in before.items():
+            if name not in _CHANGEABLE and name in asked and asked[name] != value:
+                problem = f"{self.out} holds a reproduction with {_shown(value)}, not {_shown(asked[name])}"
+                raise ArgumentError(name, None, f"{problem}; give the same, or choose another folder")
+        earlier = tuple(before.get("only", ()))
+        # No experiment named means all of them, now or before.
+        everything = not self.only or (before and not earlier)
+        only = () if everything else tuple(dict.fromkeys((*earlier, *self.only)))
+        started = before.get("started") or datetime.now().astimezone().isoformat(timespec="minutes")
+        content = {"format": FORMAT, **asked, "only": only, "started": started}
+        write_atomically(file, (json.dumps(content, indent=2) + "\n").encode())
+        return only, str(started)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        content = dict(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise UserError(f"{file}: damaged ({error}); choose another folder") from None
+    if content.get("format") != FORMAT:
+        raise UserError(f"{file}: written by another version; choose another folder")
+    return content
+
+
+def _shown(value: Any) -> str:
+    return "none" if value in ("", [], 0, False) else "it" if value is True else repr(value)
