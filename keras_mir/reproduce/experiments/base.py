@@ -20,6 +20,7 @@ from keras_mir.reproduce.progress import expected_seconds
 from keras_mir.reproduce.results import SETTINGS, Outcome, Picture, Run, Settings, Table
 from keras_mir.reproduce.tables import Line
 from keras_mir.reproduce.trainings import RecipeTraining, Training
+from pipelines.datasets.base import Task
 
 Runs = Sequence[Run]
 Outcomes = Sequence[Outcome]
