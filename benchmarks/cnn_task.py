@@ -1,4 +1,4 @@
-"""The report's CNN as both sides train it: its size, its first weights, and a batch."""
+"""The paper's CNN as both sides train it: its size, its first weights, and a batch."""
 
 from __future__ import annotations
 

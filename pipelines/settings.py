@@ -24,7 +24,7 @@ class InputSettings:
             for the longest of each batch. Longer examples are cut, shorter ones padded.
         crop: Where training examples are cut: at the `"start"`, or at `"random"`.
             Held-out examples are always cut at the start.
-        padding: What is added at the end: `"zero"` (the report's; in dB that is the loudest
+        padding: What is added at the end: `"zero"` (the paper's; in dB that is the loudest
             level) or `"floor"` (silence).
         bucket: Batch training examples of similar length together; needs `frames = "batch"`.
     """

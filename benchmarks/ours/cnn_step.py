@@ -1,4 +1,4 @@
-"""A training step of the report's CNN, as `python -m keras_mir.fit` builds and trains it."""
+"""A training step of the paper's CNN, as `python -m keras_mir.fit` builds and trains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The convolutions of the report's CNN and their gradients, what no training step can do without."""
+"""The convolutions of the paper's CNN and their gradients, what no training step can do without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training step of the report's CNN in PyTorch, in either of its memory formats.
+"""A training step of the paper's CNN in PyTorch, in either of its memory formats.
 
 Without biases before batch norm, which would do nothing, and with ReLU in place: both save time.
 """

@@ -1,4 +1,4 @@
-"""Training the report's CNN."""
+"""Training the paper's CNN."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _same_step(ours: Results, theirs: Results) -> None:
 
 ROWS = (
     Row(
-        name="train step, the report's CNN, batch 32, 1293 x 128",
+        name="train step, the paper's CNN, batch 32, 1293 x 128",
         rival="PyTorch, the better of its memory formats",
         wanted=1.35,
         ours=Side("benchmarks.ours.cnn_step", {"batch_size": BATCH_SIZE}),

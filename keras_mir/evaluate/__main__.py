@@ -50,7 +50,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console()
-    from keras_mir.evaluate.evaluation import evaluate
+    from keras_mir.evaluate.evaluate import evaluate
     from keras_mir.evaluate.table import print_report
     from keras_mir.models.report import FILE_NAME
     from keras_mir.models.trained_model import load

@@ -11,7 +11,7 @@ from keras_mir.models.session import ServedModel
 from pipelines.input.build import evaluation_batches
 from pipelines.source import Source
 
-BATCH_SIZE = 16  # the report's for held-out data
+BATCH_SIZE = 16  # the paper's for held-out data
 
 
 def predict_source(model: Any, source: Source) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.evaluation import compare_with_labels
+from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe

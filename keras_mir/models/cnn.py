@@ -13,9 +13,9 @@ from keras_mir.recipes.model_settings import ModelSettings
 
 
 def cnn(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]) -> Any:
-    """The report's network: blocks of convolution, batch norm, ReLU and pooling, flattened.
+    """The paper's network: blocks of convolution, batch norm, ReLU and pooling, flattened.
 
-    The report has one more ReLU after the last block; what comes out of that block is not
+    The paper has one more ReLU after the last block; what comes out of that block is not
     negative, so it is left out.
 
     Args:
@@ -58,7 +58,7 @@ def _conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[
     With `settings.masks`, frames past a clip's end stay zero after every block and are left
     out of batch norm's statistics, so that what they held does not matter.
 
-    Batch norm's momentum and epsilon are PyTorch's defaults, which the report's network has:
+    Batch norm's momentum and epsilon are PyTorch's defaults, which the paper's network has:
     Keras's own momentum of 0.99 lags behind for most of a short training.
 
     Returns:

@@ -7,7 +7,7 @@ of them, and nothing here knows what they do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -130,6 +130,7 @@ class TrainedModel:
         self.description = description
         self.folder = folder
         self._keras = keras
+        self._predictor: Any = None
 
     @property
     def keras(self) -> Model:
@@ -203,8 +204,8 @@ class TrainedModel:
         )
 
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
-        """Scores on a labelled data set; see `keras_mir.evaluate.evaluation.evaluate`."""
-        report: Report = import_module("keras_mir.evaluate.evaluation").evaluate(self, data, **options)
+        """Scores on a labelled data set; see `keras_mir.evaluate.evaluate`."""
+        report: Report = _function_of("evaluate")(self, data, **options)
         return report
 
     def predict(self, song: Any, rate: int | None = None) -> Any:
@@ -214,24 +215,28 @@ class TrainedModel:
             A `Prediction`; a list of them, or of `Failure`s, for a folder.
 
         Raises:
-            UserError: If the song cannot be decoded or is silent or too short.
+            UserError: If there is no answer; the message says why.
         """
+        if self._predictor is None:
+            self._predictor = _function_of("predict")(self)
         return self._predictor.predict(song, rate)
 
     def export(self, folder: str | Path = "saved_models", **options: Any) -> Path:
-        """Write the model for TF Serving, or in another format; see `keras_mir.export.export.export`."""
-        path: Path = import_module("keras_mir.export.export").export(self, folder, **options).path
+        """Write the model for TF Serving, or in another format; see `keras_mir.export.export`."""
+        path: Path = _function_of("export")(self, folder, **options).path
         return path
-
-    @cached_property
-    def _predictor(self) -> Any:
-        return import_module("keras_mir.predict.predictor").Predictor(self.exported or self)
 
     def __repr__(self) -> str:
         return f"TrainedModel {self.name!r} in {self.folder}: {self.report.headline}"
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
+
+
+def _function_of(command: str) -> Callable[..., Any]:
+    """What a command does with a trained model: by convention, its function and file have its name."""
+    function: Callable[..., Any] = getattr(import_module(f"keras_mir.{command}.{command}"), command)
+    return function
 
 
 def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:

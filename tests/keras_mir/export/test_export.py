@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.evaluate.evaluation import compare_with_labels
+from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.export import savedmodel
 from keras_mir.export.__main__ import main
 from keras_mir.export.formats import one_file

@@ -1,0 +1,11 @@
+"""A trained model, made ready to be asked about songs."""
+
+from __future__ import annotations
+
+from keras_mir.models.trained_model import TrainedModel
+from keras_mir.predict.predictor import Predictor
+
+
+def predict(model: TrainedModel) -> Predictor:
+    """What answers for a model: an exported one as it is served, any other in Keras."""
+    return Predictor(model.exported or model)
