@@ -64,10 +64,9 @@ class BaseLayer(keras.layers.Layer):
             raise ValueError(f"{self._wants()}; got {len(shapes)} input{'s' * (len(shapes) != 1)}")
         for name, shape in zip(names, shapes, strict=True):
             axes = self.takes[name]
-            one_for_all = axes == A_CLIP and shape == () and name != names[0]
             any_more = axes[-1] == "..."
             missing = len(axes) - any_more - len(shape)
-            if not (missing == 0 or (missing < 0 and any_more) or one_for_all):
+            if not (missing == 0 or (missing < 0 and any_more)):
                 remedy = "; put a batch axis first, x[None]" if missing == 1 else ""
                 raise ValueError(f"{self._wants()}; got {name} of shape {shape}{remedy}")
         return names

@@ -49,7 +49,7 @@ class AudioLayer(BaseLayer):
             other = tf.cast(given.get(name, longest), tf.int32)
             if name == "lengths":
                 other = tf.clip_by_value(other, 1, tf.maximum(longest, 1))
-            if self.takes[name] == A_CLIP and other.shape.rank == 0:
+            if other.shape.rank == 0:  # one for all
                 other = tf.broadcast_to(other, tf.shape(x)[:1])
             tensors.append(other)
         return tensors

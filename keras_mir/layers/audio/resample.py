@@ -40,7 +40,7 @@ class Resample(AudioLayer):
         tf.errors.InvalidArgumentError: If a clip's rate is not, when called.
     """
 
-    takes: ClassVar[dict[str, Axes]] = {"audio": ("batch", "samples"), "lengths": A_CLIP, "rates": A_CLIP}
+    takes: ClassVar[dict[str, Axes]] = {"audio": ("batch", "samples"), "lengths": A_CLIP, "rates": ("...",)}
 
     def __init__(self, sample_rate: int = 22050, **kwargs: Any) -> None:
         super().__init__(**kwargs)

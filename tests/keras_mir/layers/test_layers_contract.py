@@ -271,7 +271,7 @@ def test_a_missing_batch_axis_is_said(name):
         (
             keras_mir.layers.Resample(),
             AUDIO,
-            "Resample takes [audio (batch, samples), rates (batch)], or [audio, lengths (batch), rates]; "
+            "Resample takes [audio (batch, samples), rates (...)], or [audio, lengths (batch), rates]; "
             "got 1 input",
         ),
         (
@@ -279,6 +279,7 @@ def test_a_missing_batch_axis_is_said(name):
             FEATURES,
             "ZeroPastLength takes [features (batch, time, ...), lengths (batch)]; got 1 input",
         ),
+        (keras_mir.layers.NormReluPool(2), [IMAGE, LENGTHS[:, None]], "got lengths of shape (3, 1)"),
         (keras_mir.layers.NormReluPool(2), FEATURES, "got features of shape (3, 10, 6)"),
     ],
 )
