@@ -9,7 +9,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, sosfilt
 
 from pipelines.errors import UserError
-from pipelines.synthetic.affect import Audible, affect
+from pipelines.synthetic.affect import affect
 from pipelines.synthetic.arrange import Band, Hit, Note, Score, arrange, form_band
 from pipelines.synthetic.instruments import Timbre, hat, kick, snare, tone
 from pipelines.synthetic.styles import GENRES, STYLES
@@ -78,17 +78,18 @@ def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate
     """Render a clip by `band`; arguments as `render_clip`."""
     score = arrange(band, duration_s, rng)
     samples = round(duration_s * sample_rate)
-    style = band.style
-    drums = _gain(_drums(score, band, samples, sample_rate, rng), rng.uniform(*style.drum_db))
+    sound = band.style.sound
+    drums = _gain(_drums(score, band, samples, sample_rate, rng), rng.uniform(*sound.drum_db))
     pitched = _part(score.chords, band.chords, band, samples, sample_rate, rng)
     pitched += _gain(_part(score.bass, band.bass, band, samples, sample_rate, rng), _BASS_DB)
     pitched += _gain(_part(score.lead, band.lead, band, samples, sample_rate, rng), _LEAD_DB)
     mix = _room(drums + pitched, band.reverb_s, sample_rate, rng)
     mix = _treble(mix, band.treble_db, sample_rate)
-    mix = _add_noise(mix, style.noise_db, rng.random() < style.crackle, sample_rate, rng)
-    audio = _master(mix, rng.uniform(*style.drive_db), rng.uniform(0.7, 0.97))
+    mix = _add_noise(mix, sound.noise_db, rng.random() < sound.crackle, sample_rate, rng)
+    audio = _master(mix, rng.uniform(*sound.drive_db), rng.uniform(0.7, 0.97))
     spectrum = _magnitudes(audio)
-    audible = Audible(
+    rated = affect(
+        rng,
         level_db=20 * float(np.log10(_rms(audio))),
         onset_rate=score.onset_rate(duration_s),
         centroid_hz=_centroid(spectrum, sample_rate),
@@ -97,7 +98,7 @@ def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate
         pulse_clarity=_pulse_clarity(spectrum, score.beat_times, sample_rate),
         drum_share=_rms(drums) / _rms(drums + pitched),
     )
-    return Clip(audio, sample_rate, score.beat_times, score.tempo, style.genre, affect(audible, rng))
+    return Clip(audio, sample_rate, score.beat_times, score.tempo, band.style.genre, rated)
 
 
 def _part(
