@@ -129,7 +129,7 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
     beat_s = 60 / tempo
     first_beat_s = rng.uniform(0, beat_s)
     beats_into_bar = int(rng.integers(1, _BEATS_PER_BAR + 1))
-    grid = _Grid(first_beat_s - beats_into_bar * beat_s, beat_s, band.swing, playing.looseness_ms / 1000, rng)
+    grid = _Grid(first_beat_s - beats_into_bar * beat_s, beat_s, band.swing, playing.loose_ms / 1000, rng)
     bars = int(np.ceil((duration_s - grid.origin_s) / grid.bar_s))
 
     progression = PROGRESSIONS[_pick(_source(style, rng).progressions, rng)]
@@ -142,7 +142,7 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
     comping = COMPING[_pick(_source(style, rng).comping, rng)]
     bass_line = BASS_LINES[_pick(_source(style, rng).bass_lines, rng)]
     has_lead = rng.random() < playing.lead
-    lead_density = rng.uniform(*playing.lead_density)
+    lead_density = rng.uniform(*playing.density)
     return Score(
         tempo=tempo,
         beat_times=np.arange(first_beat_s, duration_s, beat_s),

@@ -78,16 +78,16 @@ class Playing:
         swing: Where in the beat its second half starts: 0.5 is straight, 0.667 triplet swing.
         drums: Probability that a clip has drums.
         lead: Probability that a clip has a melody.
-        lead_density: Share of eighth notes on which the melody moves.
-        looseness_ms: Standard deviation of the players' timing.
+        density: Share of eighth notes on which the melody moves.
+        loose_ms: Standard deviation of the players' timing.
     """
 
     tempo: tuple[float, float]
     swing: tuple[float, float]
     drums: float
     lead: float
-    lead_density: tuple[float, float]
-    looseness_ms: float
+    density: tuple[float, float]
+    loose_ms: float
 
 
 @dataclass(frozen=True)
@@ -130,18 +130,9 @@ class Style:
 
 _TABLE = (
     Style(
-        genre="Blues",
-        playing=Playing(
-            tempo=(68, 132),
-            swing=(0.60, 0.67),
-            drums=0.85,
-            lead=0.85,
-            lead_density=(0.3, 0.6),
-            looseness_ms=9,
-        ),
-        sound=Sound(
-            drum_db=(-3, 3), drive_db=(-15, -9), reverb_s=(0.08, 0.25), noise_db=(-60, -40), crackle=0.1
-        ),
+        "Blues",
+        Playing(tempo=(68, 132), swing=(0.60, 0.67), drums=0.85, lead=0.85, density=(0.3, 0.6), loose_ms=9),
+        Sound(drum_db=(-3, 3), drive_db=(-15, -9), reverb_s=(0.08, 0.25), noise_db=(-60, -40), crackle=0.1),
         grooves=("shuffle", "rock", "brushes"),
         kits=("acoustic", "brushes"),
         bass_lines=("walking", "boogie", "quarters"),
@@ -152,13 +143,9 @@ _TABLE = (
         progressions=("twelve_bar", "quick_change", "minor_blues", "three_chord"),
     ),
     Style(
-        genre="Classical",
-        playing=Playing(
-            tempo=(60, 140), swing=(0.5, 0.5), drums=0.06, lead=0.8, lead_density=(0.25, 0.8), looseness_ms=10
-        ),
-        sound=Sound(
-            drum_db=(-9, -3), drive_db=(-22, -13), reverb_s=(0.25, 0.6), noise_db=(-65, -42), crackle=0.06
-        ),
+        "Classical",
+        Playing(tempo=(60, 140), swing=(0.5, 0.5), drums=0.06, lead=0.8, density=(0.25, 0.8), loose_ms=10),
+        Sound(drum_db=(-9, -3), drive_db=(-22, -13), reverb_s=(0.25, 0.6), noise_db=(-65, -42), crackle=0.06),
         grooves=("stomp", "brushes"),
         kits=("brushes",),
         bass_lines=("whole", "halves", "quarters"),
@@ -169,13 +156,9 @@ _TABLE = (
         progressions=("cadence", "minor_cadence", "canon", "andalusian", "three_chord"),
     ),
     Style(
-        genre="Electronic",
-        playing=Playing(
-            tempo=(96, 150), swing=(0.5, 0.54), drums=0.88, lead=0.6, lead_density=(0.2, 0.7), looseness_ms=1
-        ),
-        sound=Sound(
-            drum_db=(-1, 6), drive_db=(-11, -5), reverb_s=(0.1, 0.35), noise_db=(-75, -50), crackle=0.03
-        ),
+        "Electronic",
+        Playing(tempo=(96, 150), swing=(0.5, 0.54), drums=0.88, lead=0.6, density=(0.2, 0.7), loose_ms=1),
+        Sound(drum_db=(-1, 6), drive_db=(-11, -5), reverb_s=(0.1, 0.35), noise_db=(-75, -50), crackle=0.03),
         grooves=("four_on_the_floor", "four_on_the_floor", "breakbeat", "half_time"),
         kits=("club", "drum_machine"),
         bass_lines=("offbeat", "eighths", "syncopated", "gallop"),
@@ -186,13 +169,9 @@ _TABLE = (
         progressions=("aeolian", "minor_riff", "axis", "drone", "minor_pair"),
     ),
     Style(
-        genre="Folk",
-        playing=Playing(
-            tempo=(76, 140), swing=(0.5, 0.58), drums=0.35, lead=0.8, lead_density=(0.25, 0.6), looseness_ms=9
-        ),
-        sound=Sound(
-            drum_db=(-8, -1), drive_db=(-18, -11), reverb_s=(0.05, 0.2), noise_db=(-60, -42), crackle=0.06
-        ),
+        "Folk",
+        Playing(tempo=(76, 140), swing=(0.5, 0.58), drums=0.35, lead=0.8, density=(0.25, 0.6), loose_ms=9),
+        Sound(drum_db=(-8, -1), drive_db=(-18, -11), reverb_s=(0.05, 0.2), noise_db=(-60, -42), crackle=0.06),
         grooves=("stomp", "brushes", "rock"),
         kits=("brushes", "acoustic"),
         bass_lines=("halves", "quarters", "whole"),
@@ -203,13 +182,9 @@ _TABLE = (
         progressions=("plagal", "three_chord", "doo_wop", "mixolydian", "axis", "aeolian"),
     ),
     Style(
-        genre="Hip-Hop",
-        playing=Playing(
-            tempo=(76, 112), swing=(0.5, 0.61), drums=0.95, lead=0.7, lead_density=(0.4, 0.85), looseness_ms=4
-        ),
-        sound=Sound(
-            drum_db=(1, 7), drive_db=(-12, -6), reverb_s=(0.04, 0.15), noise_db=(-60, -38), crackle=0.3
-        ),
+        "Hip-Hop",
+        Playing(tempo=(76, 112), swing=(0.5, 0.61), drums=0.95, lead=0.7, density=(0.4, 0.85), loose_ms=4),
+        Sound(drum_db=(1, 7), drive_db=(-12, -6), reverb_s=(0.04, 0.15), noise_db=(-60, -38), crackle=0.3),
         grooves=("boom_bap", "boom_bap", "trap", "breakbeat", "half_time"),
         kits=("dusty", "drum_machine"),
         bass_lines=("sparse", "syncopated", "whole"),
@@ -220,18 +195,9 @@ _TABLE = (
         progressions=("minor_pair", "drone", "dorian_vamp", "aeolian", "two_five"),
     ),
     Style(
-        genre="Jazz",
-        playing=Playing(
-            tempo=(84, 190),
-            swing=(0.58, 0.67),
-            drums=0.85,
-            lead=0.85,
-            lead_density=(0.45, 0.9),
-            looseness_ms=9,
-        ),
-        sound=Sound(
-            drum_db=(-6, 1), drive_db=(-18, -10), reverb_s=(0.1, 0.3), noise_db=(-60, -42), crackle=0.12
-        ),
+        "Jazz",
+        Playing(tempo=(84, 190), swing=(0.58, 0.67), drums=0.85, lead=0.85, density=(0.45, 0.9), loose_ms=9),
+        Sound(drum_db=(-6, 1), drive_db=(-18, -10), reverb_s=(0.1, 0.3), noise_db=(-60, -42), crackle=0.12),
         grooves=("ride", "ride", "brushes", "shuffle"),
         kits=("brushes", "acoustic"),
         bass_lines=("walking", "walking", "halves", "quarters"),
@@ -242,13 +208,9 @@ _TABLE = (
         progressions=("two_five", "turnaround", "minor_two_five", "twelve_bar", "dorian_vamp"),
     ),
     Style(
-        genre="Metal",
-        playing=Playing(
-            tempo=(96, 190), swing=(0.5, 0.5), drums=0.97, lead=0.5, lead_density=(0.3, 0.95), looseness_ms=3
-        ),
-        sound=Sound(
-            drum_db=(-2, 4), drive_db=(-8, -3), reverb_s=(0.04, 0.15), noise_db=(-60, -40), crackle=0.02
-        ),
+        "Metal",
+        Playing(tempo=(96, 190), swing=(0.5, 0.5), drums=0.97, lead=0.5, density=(0.3, 0.95), loose_ms=3),
+        Sound(drum_db=(-2, 4), drive_db=(-8, -3), reverb_s=(0.04, 0.15), noise_db=(-60, -40), crackle=0.02),
         grooves=("double_kick", "thrash", "rock", "half_time"),
         kits=("heavy", "acoustic"),
         bass_lines=("eighths", "gallop", "quarters"),
@@ -259,13 +221,9 @@ _TABLE = (
         progressions=("phrygian", "minor_riff", "andalusian", "drone", "aeolian"),
     ),
     Style(
-        genre="Pop",
-        playing=Playing(
-            tempo=(88, 134), swing=(0.5, 0.55), drums=0.92, lead=0.9, lead_density=(0.35, 0.7), looseness_ms=3
-        ),
-        sound=Sound(
-            drum_db=(-2, 4), drive_db=(-11, -6), reverb_s=(0.06, 0.25), noise_db=(-75, -48), crackle=0.03
-        ),
+        "Pop",
+        Playing(tempo=(88, 134), swing=(0.5, 0.55), drums=0.92, lead=0.9, density=(0.35, 0.7), loose_ms=3),
+        Sound(drum_db=(-2, 4), drive_db=(-11, -6), reverb_s=(0.06, 0.25), noise_db=(-75, -48), crackle=0.03),
         grooves=("pop", "four_on_the_floor", "rock", "breakbeat"),
         kits=("drum_machine", "acoustic", "club"),
         bass_lines=("eighths", "syncopated", "quarters"),
@@ -276,18 +234,9 @@ _TABLE = (
         progressions=("axis", "doo_wop", "canon", "aeolian", "turnaround"),
     ),
     Style(
-        genre="Rock",
-        playing=Playing(
-            tempo=(92, 164),
-            swing=(0.5, 0.56),
-            drums=0.95,
-            lead=0.8,
-            lead_density=(0.25, 0.65),
-            looseness_ms=6,
-        ),
-        sound=Sound(
-            drum_db=(-2, 4), drive_db=(-11, -5), reverb_s=(0.05, 0.2), noise_db=(-65, -42), crackle=0.04
-        ),
+        "Rock",
+        Playing(tempo=(92, 164), swing=(0.5, 0.56), drums=0.95, lead=0.8, density=(0.25, 0.65), loose_ms=6),
+        Sound(drum_db=(-2, 4), drive_db=(-11, -5), reverb_s=(0.05, 0.2), noise_db=(-65, -42), crackle=0.04),
         grooves=("rock", "rock", "pop", "shuffle", "thrash"),
         kits=("acoustic", "heavy"),
         bass_lines=("eighths", "quarters", "syncopated"),
@@ -298,13 +247,9 @@ _TABLE = (
         progressions=("mixolydian", "axis", "three_chord", "minor_riff", "aeolian", "quick_change"),
     ),
     Style(
-        genre="Trip-Hop",
-        playing=Playing(
-            tempo=(66, 104), swing=(0.5, 0.6), drums=0.9, lead=0.65, lead_density=(0.15, 0.45), looseness_ms=5
-        ),
-        sound=Sound(
-            drum_db=(-2, 4), drive_db=(-15, -8), reverb_s=(0.2, 0.5), noise_db=(-55, -35), crackle=0.45
-        ),
+        "Trip-Hop",
+        Playing(tempo=(66, 104), swing=(0.5, 0.6), drums=0.9, lead=0.65, density=(0.15, 0.45), loose_ms=5),
+        Sound(drum_db=(-2, 4), drive_db=(-15, -8), reverb_s=(0.2, 0.5), noise_db=(-55, -35), crackle=0.45),
         grooves=("half_time", "breakbeat", "boom_bap"),
         kits=("dusty", "dusty", "drum_machine"),
         bass_lines=("sparse", "whole", "syncopated"),
