@@ -24,7 +24,7 @@ class InputSettings:
             for the longest of each batch. Longer examples are cut, shorter ones padded.
         crop: Where training examples are cut: at the `"start"`, or at `"random"`.
             Held-out examples are always cut at the start.
-        padding: What is added at the end: `"zero"` (the report's; in dB that is the loudest
+        padding: What is added at the end: `"zero"` (the paper's; in dB that is the loudest
             level) or `"floor"` (silence).
         bucket: Batch training examples of similar length together; needs `frames = "batch"`.
     """
@@ -77,7 +77,6 @@ class AugmentSettings:
         for name in ("freq_mask", "time_mask", "mixup"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
-
         object.__setattr__(self, "augment", tuple(self.augment))  # a recipe file gives a list
         numbers_by_name("augment", self.augment)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import UserError
-from pipelines.files import write_atomically
+from pipelines.files import write_atomically, write_json
 from pipelines.synthetic.affect import FORMULAS
 from pipelines.synthetic.arrange import form_band
 from pipelines.synthetic.render import GENERATOR_VERSION, Clip, check_format, perform
@@ -93,9 +93,7 @@ def write_corpus(
         raise UserError(
             f"clips per genre {clips_per_genre}: give 2 or more, to have some to train and to test on"
         )
-    if seed < 0:
-        raise UserError(f"seed {seed}: give a whole number of 0 or more")
-    check_format(duration_s, SAMPLE_RATE)
+    check_format(seed, duration_s, SAMPLE_RATE)
     parameters = {
         "synthetic": True,
         "generator": "keras_mir",
@@ -109,12 +107,12 @@ def write_corpus(
     files = [folder / LABELS, folder / README, *(path for plan in plans for path in plan.files(folder))]
     if _check_folder(folder, parameters) and all(path.exists() for path in files):
         return folder / LABELS
-    _write_json(folder / MANIFEST, {**parameters, "finished": False})
+    write_json(folder / MANIFEST, {**parameters, "finished": False})
     rows = _render_missing(folder, plans, duration_s, seed, progress)
     write_atomically(folder / README, _readme(parameters).encode())
     _write_rows(folder / LABELS, rows)
     (folder / _UNFINISHED_LABELS).unlink(missing_ok=True)
-    _write_json(folder / MANIFEST, {**parameters, "finished": True})
+    write_json(folder / MANIFEST, {**parameters, "finished": True})
     return folder / LABELS
 
 
@@ -230,10 +228,6 @@ def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(path, text.getvalue().encode())
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def _readme(parameters: dict[str, Any]) -> str:
