@@ -110,7 +110,8 @@ def _epochs(inputs: Inputs, clips: int, workers: int) -> Work:
     import tensorflow as tf
 
     from pipelines.datasets.load import load_examples
-    from pipelines.input.build import cache_examples, training_batches
+    from pipelines.input.build import training_batches
+    from pipelines.input.cache import cache_examples
     from pipelines.settings import InputSettings
     from pipelines.source import Source
 

@@ -77,7 +77,6 @@ class AugmentSettings:
         for name in ("freq_mask", "time_mask", "mixup"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
-
         object.__setattr__(self, "augment", tuple(self.augment))  # a recipe file gives a list
         numbers_by_name("augment", self.augment)
 

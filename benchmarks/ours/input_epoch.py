@@ -19,7 +19,8 @@ class Epochs:
 
     def __init__(self, inputs: Inputs, sync: Literal["none", "beat"], batch_size: int, epochs: int) -> None:
         from pipelines.datasets.load import load_examples
-        from pipelines.input.build import cache_examples, training_batches
+        from pipelines.input.build import training_batches
+        from pipelines.input.cache import cache_examples
         from pipelines.settings import InputSettings
         from pipelines.source import Source
 

@@ -18,8 +18,7 @@ from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
 from pipelines.errors import ArgumentError, UserError
-from pipelines.input.build import cache_examples
-from pipelines.input.cache import BadFile, Cached, Progress
+from pipelines.input.cache import BadFile, Cached, Progress, cache_examples
 from pipelines.input.service import DataService
 from pipelines.source import Source
 

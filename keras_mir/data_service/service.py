@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 from pipelines.errors import ArgumentError
-from pipelines.input.dispatcher import address_of, workers_of
+from pipelines.input.service import address_of, workers_of
 from pipelines.processes import Child
 
 _START_SECONDS = 60.0  # for workers to join

@@ -29,7 +29,7 @@ from keras_mir.models.report import (
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.datasets.base import GENRE, Examples
 from pipelines.errors import ArgumentError, UserError
-from pipelines.input.build import cache_examples
+from pipelines.input.cache import cache_examples
 from pipelines.source import Source
 
 

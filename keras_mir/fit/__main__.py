@@ -14,7 +14,7 @@ from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import UserError
-from pipelines.input.dispatcher import workers_of
+from pipelines.input.service import workers_of
 
 if TYPE_CHECKING:
     from rich.console import Console

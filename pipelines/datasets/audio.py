@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.datasets import audio_table, fma, gtzan
-from pipelines.datasets.labelled import AudioOptions, LabelledAudio
-from pipelines.errors import ArgumentError
+from pipelines.datasets import fma, gtzan, labels
+from pipelines.datasets.labels import AudioOptions, LabelledAudio
+from pipelines.errors import ArgumentError, UserError
 
 
 class AudioDataSet(Protocol):
@@ -28,7 +28,7 @@ class AudioDataSet(Protocol):
 
 
 # A new kind is a file, and a line here. The first that recognises a folder loads it.
-AUDIO_DATA_SETS: dict[str, AudioDataSet] = {"fma": fma, "gtzan": gtzan, "table": audio_table}
+AUDIO_DATA_SETS: dict[str, AudioDataSet] = {"fma": fma, "gtzan": gtzan, "table": labels}
 
 
 def load_labelled_audio(
@@ -48,14 +48,17 @@ def load_labelled_audio(
         table: A label table, or FMA's `tracks.csv`; `None` for GTZAN.
         layout: A key of `AUDIO_DATA_SETS`. `"auto"` tells them apart: FMA by the table's two-row
             header, GTZAN by its folders, where no table is given.
-        targets: The affect columns; see `read_label_table` and `load_fma`.
+        targets: The affect columns; see `read_label_table` and `fma.load`.
         group_by: The column of a label table that says what belongs together.
-        subset: Of FMA; see `load_fma`.
-        split_lists: Of GTZAN; see `load_gtzan`.
+        subset: Of FMA; see `fma.load`.
+        split_lists: Of GTZAN; see `gtzan.load`.
 
     Raises:
-        UserError: If an option does not go with the kind, or what it names is missing or malformed.
+        UserError: If there is no such folder, an option does not go with the kind, or what it names is
+            missing or malformed.
     """
+    if not audio_dir.is_dir():
+        raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
     if layout not in ("auto", *AUDIO_DATA_SETS):
         raise ArgumentError("layout", layout, f"choose auto, {', '.join(AUDIO_DATA_SETS)}")
     kind = AUDIO_DATA_SETS.get(layout) or next(

@@ -65,18 +65,12 @@ def load_class_map(choice: str, genres: Sequence[str]) -> ClassMap:
         return ClassMap("course", COURSE_CLASSES)
     if choice == "as-is":
         return ClassMap("as-is", {})
-    return _read_class_map(Path(choice))
-
-
-def _read_class_map(path: Path) -> ClassMap:
+    path = Path(choice)
+    if path.is_dir() or not path.exists():
+        problem = "a folder" if path.is_dir() else "no such file"
+        raise ArgumentError("classes", path, f"{problem}; give auto, course, as-is or a TOML file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArgumentError(
-            "classes", path, "no such file; give auto, course, as-is or a TOML file"
-        ) from None
-    except IsADirectoryError:
-        raise ArgumentError("classes", path, "a folder; give auto, course, as-is or a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f'{path}: not TOML ({error}); write lines such as "Psych-Rock" = "Rock"') from None
     for genre, name in values.items():

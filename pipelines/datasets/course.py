@@ -26,28 +26,16 @@ FOLDERS: dict[tuple[Task, bool], str] = {
     ("affect", True): "multitask_dataset_beat",
 }
 SUFFIXES = (".fused.full.npy.gz", ".fused.full.npy")
+_KEPT = ("Blues", "Classical", "Electronic", "Folk", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock", "Trip-Hop")
 # Twenty genres to ten classes; None drops the genre.
 COURSE_CLASSES: dict[str, str | None] = {
-    "Blues": "Blues",
+    **{genre: genre for genre in _KEPT},
     "Chiptune": "Electronic",
-    "Classical": "Classical",
-    "Electronic": "Electronic",
-    "Folk": "Folk",
-    "Hip-Hop": "Hip-Hop",
-    "Indie-Rock": None,
-    "International": None,
-    "Jazz": "Jazz",
-    "Metal": "Metal",
-    "Old-Time": None,
-    "Pop": "Pop",
-    "Post-Punk": None,
     "Post-Rock": "Rock",
     "Psych-Folk": "Folk",
     "Psych-Rock": "Rock",
     "Punk": "Metal",
-    "Rock": "Rock",
-    "Soundtrack": None,
-    "Trip-Hop": "Trip-Hop",
+    **dict.fromkeys(("Indie-Rock", "International", "Old-Time", "Post-Punk", "Soundtrack")),
 }
 
 
@@ -97,20 +85,10 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
             f"{folder / 'test_labels.txt'}: its columns are not those of train_labels.txt; give both the same"
         )
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    info = read_info(base)
     table = _with_extra_columns(table, base)
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
-    known = {ID, PATH, SPLIT, GENRE, BEATS}
-    targets = tuple(column for column in train if column not in known)
-    return Examples(
-        table,
-        name=info.name or base.resolve().name,
-        targets=targets if task == "affect" else (),
-        synced=synced,
-        spec=info.spec,
-        licence=info.licence,
-        synthetic=info.synthetic,
-    )
+    targets = tuple(column for column in train if column not in (ID, PATH, SPLIT, GENRE, BEATS))
+    return described(base, table, targets if task == "affect" else (), synced)
 
 
 def unlabelled_test(root: Path, synced: bool) -> Examples:
@@ -121,8 +99,7 @@ def unlabelled_test(root: Path, synced: bool) -> Examples:
     table[SPLIT] = "test"
     base = folder.parent
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
-    info = read_info(base)
-    return Examples(table, name=info.name or base.resolve().name, synced=synced, spec=info.spec)
+    return described(base, table, (), synced)
 
 
 @dataclass(frozen=True)
@@ -154,6 +131,13 @@ def read_info(base: Path) -> Info:
         )
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not as prepare writes it ({error}); prepare the data again") from None
+
+
+def described(base: Path, table: pd.DataFrame, targets: tuple[str, ...], synced: bool) -> Examples:
+    """Examples with what `dataset.json` in `base` says of them; named after the folder without one."""
+    info = read_info(base)
+    name = info.name or base.resolve().name
+    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic)
 
 
 def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:

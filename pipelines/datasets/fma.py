@@ -6,7 +6,7 @@ M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA: a dataset for music 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.labelled import AudioOptions, LabelledAudio
-from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable
 from pipelines.datasets.tables import read_rows
 from pipelines.errors import ArgumentError, UserError
 
@@ -48,15 +47,6 @@ def recognises(audio_dir: Path, table: Path | None) -> bool:
 
 
 def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
-    """As `pipelines.datasets.audio.AudioDataSet`."""
-    if table is None:
-        raise ArgumentError("labels", None, f"those of {audio_dir} are in FMA's tracks.csv; name it")
-    return load_fma(audio_dir, table, targets=options.targets, subset=options.subset)
-
-
-def load_fma(
-    audio_dir: Path, tracks: Path, *, targets: Sequence[str] | None = None, subset: str | None = None
-) -> LabelledAudio:
     """Read the labels of the clips that are in a folder of FMA's audio.
 
     The genre is `(track, genre_top)`. Affect values are those of `echonest.csv`, for the tracks
@@ -69,19 +59,24 @@ def load_fma(
 
     Args:
         audio_dir: Holds `000/000002.mp3` and so on, as FMA's archives unpack.
-        tracks: FMA's `tracks.csv`.
-        targets: The affect columns, any of `echonest.csv`'s audio features; by default
-            `TARGETS`, if the file is there.
-        subset: One of `SUBSETS`; by default the one that the folder is named after
-            (`fma_small`), or `full`.
+        table: FMA's `tracks.csv`.
+        options: The `targets`, any of `echonest.csv`'s audio features, are by default `TARGETS`, if
+            the file is there; the `subset`, one of `SUBSETS`, is by default the one that the folder
+            is named after (`fma_small`), or `full`.
 
     Raises:
-        UserError: If a file or folder is missing or not FMA's, or no clip of the subset is there.
+        UserError: If a file is missing or not FMA's, or no clip of the subset is there.
     """
-    chosen = _subset(audio_dir, subset)
-    audio = _audio(audio_dir)
-    listed = _read(tracks, [_GENRE, _ARTIST, _SPLIT, _SUBSET])
-    listed = listed[_in_subset(tracks, listed[_SUBSET], chosen)]
+    if table is None:
+        raise ArgumentError("labels", None, f"those of {audio_dir} are in FMA's tracks.csv; name it")
+    chosen = _subset(audio_dir, options.subset)
+    files = sorted(audio_dir.glob("[0-9][0-9][0-9]/" + "[0-9]" * 6 + ".mp3"))
+    audio = {
+        path.stem: f"{path.parent.name}/{path.name}" for path in files if path.stem[:3] == path.parent.name
+    }
+    listed = _read(table, [_GENRE, _ARTIST, _SPLIT, _SUBSET])
+    _check_known(table, "subset", listed[_SUBSET], SUBSETS)
+    listed = listed[listed[_SUBSET].isin(SUBSETS[: SUBSETS.index(chosen) + 1])]
     there = listed[listed.index.isin(audio)]
     if there.empty:
         raise UserError(
@@ -89,25 +84,26 @@ def load_fma(
             f"that fma_{chosen}.zip unpacks to"
         )
     notes = _count(len(listed) - len(there), f"of subset {chosen} not in {audio_dir}")
-    values = _targets(tracks.with_name("echonest.csv"), there.index, targets)
+    values = _targets(table.with_name("echonest.csv"), there.index, options.targets)
     names = [str(name) for name in values]
     if not names:
-        notes += [f"no track has affect values of echonest.csv beside {tracks}: genres alone"]
+        notes += [f"no track has affect values of echonest.csv beside {table}: genres alone"]
     labelled = (there[_GENRE] != "") | values.notna().any(axis=1)
     notes += _count(int((~labelled).sum()), "with neither genre_top nor affect values")
     there, values = there[labelled], values[labelled]
     if there.empty:
-        raise UserError(f"{tracks}: none of the tracks in {audio_dir} has a label; give another subset")
-    table = pd.DataFrame({ID: there.index, FILE: there.index.map(audio)})
+        raise UserError(f"{table}: none of the tracks in {audio_dir} has a label; give another subset")
+    clips = pd.DataFrame({ID: there.index, FILE: there.index.map(audio)})
     if there[_GENRE].any():
-        table[GENRE] = there[_GENRE].to_list()
-    table[SPLIT] = _splits(tracks, there[_SPLIT])
-    table[names] = values.to_numpy()
-    table["artist"] = there[_ARTIST].to_list()
+        clips[GENRE] = there[_GENRE].to_list()
+    _check_known(table, "split", there[_SPLIT], _SPLITS)
+    clips[SPLIT] = [_SPLITS[split] for split in there[_SPLIT]]
+    clips[names] = values.to_numpy()
+    clips["artist"] = there[_ARTIST].to_list()
     return LabelledAudio(
         audio_dir,
-        LabelTable(table, tuple(names), tracks),
-        lacking=f"no label in {tracks} up to subset {chosen}",
+        LabelTable(clips, tuple(names), table),
+        lacking=f"no label in {table} up to subset {chosen}",
         name=f"FMA {chosen}",
         terms=f"{LICENCE}; cite {CITATION}",
         notes=tuple(notes),
@@ -128,34 +124,13 @@ def _subset(audio_dir: Path, subset: str | None) -> str:
     return subset
 
 
-def _audio(audio_dir: Path) -> dict[str, str]:
-    """Id to file, relative to the folder."""
-    if not audio_dir.is_dir():
-        raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
-    files = sorted(audio_dir.glob("[0-9][0-9][0-9]/" + "[0-9]" * 6 + ".mp3"))
-    return {
-        path.stem: f"{path.parent.name}/{path.name}" for path in files if path.stem[:3] == path.parent.name
-    }
-
-
-def _in_subset(tracks: Path, subsets: pd.Series[str], chosen: str) -> pd.Series[bool]:
-    unknown = subsets[~subsets.isin(SUBSETS)]
+def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collection[str]) -> None:
+    unknown = values[~values.isin(list(known))]
     if len(unknown):
         raise UserError(
-            f"{tracks}: track {int(unknown.index[0])} has the subset {unknown.iloc[0]!r}, not one of "
-            f"{', '.join(SUBSETS)}; download fma_metadata.zip again"
+            f"{tracks}: track {int(unknown.index[0])} has the {what} {unknown.iloc[0]!r}, not one of "
+            f"{', '.join(known)}; download fma_metadata.zip again"
         )
-    return subsets.isin(SUBSETS[: SUBSETS.index(chosen) + 1])
-
-
-def _splits(tracks: Path, splits: pd.Series[str]) -> list[str]:
-    unknown = splits[~splits.isin(list(_SPLITS))]
-    if len(unknown):
-        raise UserError(
-            f"{tracks}: track {int(unknown.index[0])} has the split {unknown.iloc[0]!r}, not one of "
-            f"{', '.join(_SPLITS)}; download fma_metadata.zip again"
-        )
-    return [_SPLITS[split] for split in splits]
 
 
 def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
-from pipelines.datasets.course import read_info
+from pipelines.datasets.course import described
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError
@@ -22,11 +22,6 @@ def recognises(root: Path, labels: Path | None) -> bool:
 
 
 def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
-    """As `pipelines.datasets.load.DataSet`."""
-    return load_folder(root, labels, task, synced)
-
-
-def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
     """Read the labelled feature files of a folder.
 
     A row of the table belongs to the file that its `file` column names, relative to `root` or
@@ -39,9 +34,10 @@ def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = Fals
 
     Args:
         root: Holds `.npy` and `.npy.gz` files, in subfolders if need be.
+        task: Which labels to read.
         labels: The table, as `pipelines.datasets.labels` reads it; `None` for the only `.csv` or
             `.tsv` file in `root`.
-        task: Which labels to read.
+        prefer_synced: Heeded in the course layout only.
         synced: Whether the features are beat-synchronous already.
 
     Raises:
@@ -50,25 +46,16 @@ def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = Fals
     """
     labelled = read_label_table(labels or _only_table(root))
     table = _rows_of_task(labelled, task)
-    beats = [_beats_path(labelled, identity, name) for identity, name in _beats_names(labelled.table)]
-    files = [path for path in feature_files(root) if str(path.resolve()) not in set(beats)]
+    beats = _beats(labelled)
+    taken = set(beats.values())
+    files = [path for path in feature_files(root) if str(path.resolve()) not in taken]
     paths = _match(root, labelled, files, frozenset(table[ID]))
-    by_id = dict(zip(labelled.table[ID], beats, strict=True))
     table = table.drop(columns=FILE)
     table[PATH] = [str(paths[identity]) for identity in table[ID]]
-    table[BEATS] = [by_id[identity] for identity in table[ID]]
+    table[BEATS] = table[ID].map(beats)
     if not labelled.has_split:
         table[SPLIT] = ""
-    info = read_info(root)
-    return Examples(
-        table,
-        name=info.name or root.resolve().name,
-        targets=labelled.targets if task == "affect" else (),
-        synced=synced,
-        spec=info.spec,
-        licence=info.licence,
-        synthetic=info.synthetic,
-    )
+    return described(root, table, labelled.targets if task == "affect" else (), synced)
 
 
 def feature_files(root: Path) -> list[Path]:
@@ -107,24 +94,21 @@ def _rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
     return kept.reset_index(drop=True)
 
 
-def _beats_names(table: pd.DataFrame) -> list[tuple[str, str]]:
-    names = table[BEATS] if BEATS in table.columns else [""] * len(table)
-    return list(zip(table[ID], names, strict=True))
-
-
-def _beats_path(labels: LabelTable, identity: str, name: str) -> str:
-    if not name:
-        return ""
-    path = (labels.path.parent / name).resolve()
-    if not path.name.endswith(".npy") or not path.is_file():
-        raise UserError(
-            f"{labels.path}: id {identity!r}: beats {name!r} is no .npy file beside the table; correct it"
-        )
-    return str(path)
+def _beats(labels: LabelTable) -> dict[str, str]:
+    """Id to file of beats; `""` where there is none."""
+    files = dict.fromkeys(labels.table[ID], "")
+    for identity, name in zip(labels.table[ID], labels.table.get(BEATS, files.values()), strict=True):
+        path = (labels.path.parent / name).resolve()
+        if name and (path.suffix != ".npy" or not path.is_file()):
+            raise UserError(
+                f"{labels.path}: id {identity!r}: beats {name!r} is no .npy file beside the table; correct it"
+            )
+        files[identity] = str(path) if name else ""
+    return files
 
 
 def _match(root: Path, labels: LabelTable, files: list[Path], wanted: frozenset[str]) -> dict[str, Path]:
-    """Id to feature file; an id that is not `wanted` may do without."""
+    """Id to feature file, each used once; an id that is not `wanted` may do without."""
     by_location = {path.resolve(): path for path in files}
     by_id: dict[str, list[Path]] = {}
     for path in files:
@@ -149,13 +133,6 @@ def _match(root: Path, labels: LabelTable, files: list[Path], wanted: frozenset[
             f"{labels.path}: {name_ids(missing)} has no feature file in {root}; "
             f"restore the file or delete the line"
         )
-    _check_each_file_is_used_once(root, labels, files, matched)
-    return matched
-
-
-def _check_each_file_is_used_once(
-    root: Path, labels: LabelTable, files: list[Path], matched: dict[str, Path]
-) -> None:
     owners: dict[Path, str] = {}
     for identity, path in matched.items():
         if path in owners:
@@ -169,3 +146,4 @@ def _check_each_file_is_used_once(
             f"{root}: {name_ids(unlabelled)} has no line in {labels.path.name}; "
             f"add the line or move the file away"
         )
+    return matched

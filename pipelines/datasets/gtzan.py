@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.labelled import AudioOptions, LabelledAudio
-from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable
 from pipelines.datasets.tables import name_ids, read_lines
 from pipelines.errors import UserError
 
@@ -38,15 +37,10 @@ REFUSES: Mapping[str, str] = {
 
 def recognises(audio_dir: Path, table: Path | None) -> bool:
     """As `pipelines.datasets.audio.AudioDataSet`: by clips such as `blues/blues.00029.wav`."""
-    return table is None and any(True for genre in GENRES for _ in _clips(audio_dir / genre))
+    return table is None and any(_clips(audio_dir / genre) for genre in GENRES)
 
 
 def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
-    """As `pipelines.datasets.audio.AudioDataSet`."""
-    return load_gtzan(audio_dir, options.split_lists)
-
-
-def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> LabelledAudio:
     """Read GTZAN's genres, and its split if there are lists of it.
 
     A genre is the name of its folder. An id is the name of its file with `_` for the dot:
@@ -58,9 +52,10 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
 
     Args:
         audio_dir: Holds `blues/blues.00029.wav` (or `.au`) and so on.
-        split_lists: Files with a line such as `blues/blues.00029.wav` a clip: training,
-            validation, test. The first two are both `train` here; clips in no list are left out.
-            Without lists there is no split.
+        table: None; the genres are the names of the folders.
+        options: The `split_lists` are files with a line such as `blues/blues.00029.wav` a clip:
+            training, validation, test. The first two are both `train` here; clips in no list are
+            left out. Without lists there is no split.
 
     Raises:
         UserError: If the folder has no such clips, or a list is missing, empty or malformed, or
@@ -68,7 +63,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
     """
     files = _files(audio_dir)
     notes = []
-    if split_lists is None:
+    if options.split_lists is None:
         splits = {}
         names = list(files)
         notes.append(
@@ -76,7 +71,7 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
             "look better than they are; give GTZAN's artist-filtered lists (split_lists)"
         )
     else:
-        splits = _read_lists(split_lists)
+        splits = _read_lists(options.split_lists)
         missing = [name for name in splits if name not in files]
         notes += [f"left out: {name}, not in {audio_dir}" for name in missing if _id(name) in KNOWN_FAULTS]
         needed = [name for name in missing if _id(name) not in KNOWN_FAULTS]
@@ -86,13 +81,13 @@ def load_gtzan(audio_dir: Path, split_lists: Sequence[Path] | None = None) -> La
                 f"restore the file or delete the line"
             )
         names = [name for name in files if name in splits]
-    table = pd.DataFrame({ID: [_id(name) for name in names], FILE: [files[name] for name in names]})
-    table[GENRE] = [name.partition(".")[0] for name in names]
+    clips = pd.DataFrame({ID: [_id(name) for name in names], FILE: [files[name] for name in names]})
+    clips[GENRE] = [name.partition(".")[0] for name in names]
     if splits:
-        table[SPLIT] = [splits[name] for name in names]
+        clips[SPLIT] = [splits[name] for name in names]
     return LabelledAudio(
         audio_dir,
-        LabelTable(table, (), audio_dir),
+        LabelTable(clips, (), audio_dir),
         lacking="no line in the split lists" if splits else "no name as GTZAN's clips have",
         name=f"GTZAN ({'artist-filtered split' if splits else 'not artist-filtered'})",
         terms=f"{LICENCE}; cite {'; '.join(CITATIONS)}",
@@ -107,21 +102,12 @@ def _id(name: str) -> str:
 
 def _clips(folder: Path) -> list[Path]:
     """The clips of a genre, in order."""
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _SUFFIXES
-        and _NAME.fullmatch(path.stem)
-        and path.stem.startswith(f"{folder.name}.")
-    ]
+    clips = sorted(folder.glob(f"{folder.name}.*"))
+    return [path for path in clips if path.suffix.lower() in _SUFFIXES and _NAME.fullmatch(path.stem)]
 
 
 def _files(audio_dir: Path) -> dict[str, str]:
     """Names such as `blues.00029` to files, relative to the folder."""
-    if not audio_dir.is_dir():
-        raise UserError(f"{audio_dir}: no such folder; give the folder with GTZAN's ten")
     files: dict[str, str] = {}
     for path in (path for genre in GENRES for path in _clips(audio_dir / genre)):
         if path.stem in files:

@@ -1,9 +1,9 @@
-"""A user's label table: a CSV or TSV file with one line a clip."""
+"""Labelled audio, and a user's label table for it: a CSV or TSV file with one line a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +11,16 @@ import pandas as pd
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.splits import SPLITS, group_column
 from pipelines.datasets.tables import number, numbers, read_table
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 FILE = "file"
 FILE_COLUMNS = (FILE, "path", "filename")
 # Numeric, yet no affect: never taken for a target unless asked for. Nor is any `*_id` column.
 NOT_TARGETS = ("artist", "album", "year", "group")
+REFUSES: Mapping[str, str] = {
+    "subset": "only FMA has subsets",
+    "split_lists": "only GTZAN's split is in lists",
+}
 _IN_ANY_CASE = {ID, *FILE_COLUMNS, GENRE, SPLIT, *NOT_TARGETS}
 
 
@@ -47,6 +51,53 @@ class LabelTable:
     @property
     def has_split(self) -> bool:
         return SPLIT in self.table.columns
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """What a user may say of labelled audio; see `pipelines.datasets.audio.load_labelled_audio`."""
+
+    targets: Sequence[str] | None = None
+    group_by: str | None = None
+    subset: str | None = None
+    split_lists: Sequence[Path] | None = None
+
+
+@dataclass(frozen=True)
+class LabelledAudio:
+    """The labels of a folder of audio, and what is known of the data set.
+
+    Attributes:
+        folder: Of the audio files, at any depth.
+        labels: One row for every clip to extract; its audio is there.
+        lacking: What audio files without a row have not, to complete "3 audio files have ...".
+        name: What reports call the data set; `""` for the name of its folder.
+        terms: Licence and citation, as stated by its source; may be empty.
+        notes: What the user should know before training on it: what was left out, and why.
+        known_faults: Ids of clips that are damaged in common copies, and how. One that cannot be
+            extracted is no surprise, and no failure.
+    """
+
+    folder: Path
+    labels: LabelTable
+    lacking: str
+    name: str = ""
+    terms: str = ""
+    notes: tuple[str, ...] = ()
+    known_faults: Mapping[str, str] = field(default_factory=dict)
+
+
+def recognises(audio_dir: Path, table: Path | None) -> bool:
+    """As `pipelines.datasets.audio.AudioDataSet`; whatever is nothing else is this."""
+    return True
+
+
+def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> LabelledAudio:
+    """As `pipelines.datasets.audio.AudioDataSet`."""
+    if table is None:
+        raise ArgumentError("labels", None, f"those of {audio_dir} are not known; name their table")
+    labels = read_label_table(table, targets=options.targets, group_by=options.group_by)
+    return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}")
 
 
 def read_label_table(

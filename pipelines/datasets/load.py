@@ -41,7 +41,7 @@ def load_examples(
         data: A folder in the course layout (`keras_mir.prepare` writes it), one of that
             layout's folders, or a folder of feature files with a table.
         task: Which labels to read.
-        labels: The table of a folder of feature files; see `load_folder`.
+        labels: The table of a folder of feature files; see `folder.load`.
         prefer_synced: In the course layout, whether to read the beat-synchronous twin where
             there is one.
         synced: Whether the files of a folder are beat-synchronous already; in the course

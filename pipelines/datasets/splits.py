@@ -158,17 +158,14 @@ def _hold_out_groups(
 def _check_each_class_can_be_split(
     classes: Sequence[str], groups: Sequence[str] | None, fraction: float
 ) -> None:
-    units: dict[str, set[object]] = {}
-    for row, name in enumerate(classes):
-        units.setdefault(name, set()).add(row if groups is None else groups[row])
-    kind = "example" if groups is None else "group"
-    for name, members in sorted(units.items()):
-        if len(members) < 2:
-            raise UserError(
-                f"class {name!r} has {len(members)} {kind}, too few to be both trained on and held out: "
-                f"add examples, or leave the class out"
-            )
     n = len(classes)
+    kind = "example" if groups is None else "group"
+    units = pd.Series(range(n) if groups is None else groups).groupby(list(classes)).nunique()
+    for name in units.index[units < 2]:
+        raise UserError(
+            f"class {name!r} has {units[name]} {kind}, too few to be both trained on and held out: "
+            f"add examples, or leave the class out"
+        )
     held_out = int(np.ceil(fraction * n))
     if groups is None and (held_out < len(units) or n - held_out < len(units)):
         raise UserError(

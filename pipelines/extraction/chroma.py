@@ -9,7 +9,6 @@ for music processing" (SMC 2010).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, log2
 
@@ -24,6 +23,9 @@ LOWEST = 440.0 * 2.0 ** (-45 / 12)  # Hz, the note C1
 _SPARSITY = 0.01  # of the sum over a filter's spectrum, in its smallest bins: set to 0
 _HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the window, in bins
 _BANDWIDTH = (2.0 ** (2 / BINS_PER_OCTAVE) - 1) / (2.0 ** (2 / BINS_PER_OCTAVE) + 1)  # of a frequency: 1 / Q
+TUNING_FFT, TUNING_HOP = 2048, 512  # of the spectrogram a tuning is found in, whatever the features use
+_LOWEST_PEAK, _HIGHEST_PEAK = 150.0, 4000.0  # Hz, of the peaks that vote
+_PROMINENCE = 0.1  # of the loudest bin of the frame
 _KEPT_TUNINGS = 128  # more than the hundred there are
 
 
@@ -40,7 +42,7 @@ def chroma_cqt(
         sample_rate: In Hz.
         hop_length: Samples from frame to frame.
         n_chroma: Pitch classes.
-        tuning: Of the clip, in bins; see `pipelines.extraction.tuning`.
+        tuning: Of the clip, in bins; see `estimate_tuning`.
 
     Returns:
         float32 `(n_chroma, frames)`, the largest of each frame 1.
@@ -55,7 +57,9 @@ def chroma_cqt(
     folded = []
     for octave in reversed(range(OCTAVES)):
         lowest = LOWEST * 2.0 ** (octave + tuning / BINS_PER_OCTAVE)
-        folded.append(_response(audio, hop, _filters(lowest / rate)))
+        width, used, filters = _filters(lowest / rate)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(audio, width // 2), width)[::hop]
+        folded.append(np.abs(scipy.fft.rfft(windows)[:, used] @ filters))
         if hop % 2 == 0:
             audio, rate, hop = _slower(audio, 2), rate / 2, hop // 2
     frames = min(len(response) for response in folded)
@@ -64,24 +68,14 @@ def chroma_cqt(
     return np.asarray(librosa.util.normalize(to_chroma @ bins.T, norm=np.inf, axis=0), np.float32)
 
 
-@dataclass(frozen=True)
-class _Filters:
-    """An octave's filters, in the stretch of the spectrum where they are not zero.
-
-    Attributes:
-        width: Samples of a frame.
-        bins: The stretch.
-        spectra: complex64 `(bins, BINS_PER_OCTAVE)`.
-    """
-
-    width: int
-    bins: slice
-    spectra: np.ndarray
-
-
 @lru_cache(_KEPT_TUNINGS)
-def _filters(lowest: float) -> _Filters:
-    """Filters of the octave from `lowest` on, in cycles per sample."""
+def _filters(lowest: float) -> tuple[int, slice, np.ndarray]:
+    """Filters of the octave from `lowest` on, in cycles per sample.
+
+    Returns:
+        Samples of a frame, the bins of its spectrum where the filters are not zero, and the filters
+        there, complex64 `(bins, BINS_PER_OCTAVE)`.
+    """
     frequencies = lowest * 2.0 ** (np.arange(BINS_PER_OCTAVE) / BINS_PER_OCTAVE)
     bandwidth = np.full(BINS_PER_OCTAVE, _BANDWIDTH)
     filters, lengths = wavelet(freqs=frequencies, sr=1.0, norm=1, alpha=bandwidth)
@@ -90,15 +84,7 @@ def _filters(lowest: float) -> _Filters:
     sparse = librosa.util.sparsify_rows(spectra, quantile=_SPARSITY).toarray()
     used = np.flatnonzero(sparse.any(axis=0))
     bins = slice(int(used[0]), int(used[-1]) + 1)
-    return _Filters(width, bins, np.ascontiguousarray(sparse[:, bins].T, np.complex64))
-
-
-def _response(audio: np.ndarray, hop: int, filters: _Filters) -> np.ndarray:
-    """Magnitudes `(frames, BINS_PER_OCTAVE)`."""
-    padded = np.pad(audio, filters.width // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, filters.width)[::hop]
-    spectrum = scipy.fft.rfft(frames)[:, filters.bins]
-    return np.abs(spectrum @ filters.spectra)
+    return width, bins, np.ascontiguousarray(sparse[:, bins].T, np.complex64)
 
 
 def _early_halvings(sample_rate: int, hop_length: int) -> int:
@@ -114,3 +100,34 @@ def _early_halvings(sample_rate: int, hop_length: int) -> int:
 
 def _slower(audio: np.ndarray, times: int) -> np.ndarray:
     return librosa.resample(audio, orig_sr=times, target_sr=1, res_type="soxr_hq", scale=True)
+
+
+def estimate_tuning(magnitude: np.ndarray, sample_rate: int, bins_per_octave: int) -> float:
+    """How far a clip's notes lie off A440: find where in a bin the loud spectral peaks gather.
+
+    Equals `librosa.estimate_tuning`, which refines peaks by a parabola through three bins and lets
+    the louder half of them vote; but looks only where peaks count.
+
+    Args:
+        magnitude: float32 `(bins, frames)` of a spectrogram with `TUNING_FFT` and `TUNING_HOP`.
+        sample_rate: In Hz.
+        bins_per_octave: What a bin is; 12 for a semitone.
+
+    Returns:
+        A multiple of 0.01 in [-0.5, 0.5), in bins; 0 for a clip without peaks.
+    """
+    frequencies = librosa.fft_frequencies(sr=sample_rate, n_fft=TUNING_FFT)
+    first, stop = np.searchsorted(frequencies, (_LOWEST_PEAK, min(_HIGHEST_PEAK, sample_rate / 2)))
+    below, here, above = (magnitude[first + k : stop + k] for k in (-1, 0, 1))
+    threshold = _PROMINENCE * magnitude.max(axis=0)
+    at = np.nonzero((here > below) & (here >= above) & (here > threshold))
+    if len(at[0]) == 0:
+        return 0.0
+    below, here, above = below[at], here[at], above[at]
+    curvature, slope = above + below - 2 * here, (above - below) / 2
+    inside = np.abs(slope) < np.abs(curvature)  # the parabola's vertex is less than a bin away
+    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0).astype(np.float32)
+    pitches = ((first + at[0] + shift) * (float(sample_rate) / TUNING_FFT)).astype(np.float32)
+    heights = here + np.float32(0.5) * slope * shift
+    loud = heights >= np.median(heights)
+    return float(librosa.pitch_tuning(pitches[loud], bins_per_octave=bins_per_octave))

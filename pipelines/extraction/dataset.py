@@ -14,18 +14,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from pipelines.datasets.base import GENRE, ID, SPLIT, Task
 from pipelines.datasets.course import FOLDERS, SUFFIXES
-from pipelines.datasets.labelled import LabelledAudio
-from pipelines.datasets.labels import FILE, LabelTable
+from pipelines.datasets.labels import FILE, LabelledAudio, LabelTable
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
@@ -37,6 +36,7 @@ from pipelines.files import (
     npy_bytes,
     remove_temporary,
     write_atomically,
+    write_json,
 )
 from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
@@ -134,7 +134,9 @@ def extract_dataset(
     clips = _plan(labels, files, splits, out)
     _check_ours(out, spec)
     try:
-        _mark_unfinished(out, spec)
+        out.mkdir(parents=True, exist_ok=True)
+        remove_temporary(_folders(out))
+        write_json(out / UNFINISHED, {"feature_spec": spec.to_dict()})
         waiting = [clip for clip in clips if not _complete_from_copies(clip, out)]
         failed = _extract_all(waiting, len(clips), spec, jobs, progress)
         good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
@@ -177,8 +179,6 @@ def extract_dataset(
 
 def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
     """The audio of every row, and the number of audio files that no row names."""
-    if not audio_dir.is_dir():
-        raise UserError(f"{audio_dir}: no such folder; give the folder with the audio files")
     present = audio_files(audio_dir)
     by_id: dict[str, list[Path]] = {}
     for path in present:
@@ -250,26 +250,17 @@ def _check_ours(out: Path, spec: FeatureSpec) -> None:
     if not records and any((out / folder).exists() for folder in FOLDERS.values()):
         raise UserError(f"{out}: holds a data set that was not made here; choose another folder to write to")
     for record in records:
-        before = _recorded_spec(record)
+        try:
+            text = record.read_text(encoding="utf-8")
+            before = FeatureSpec.from_dict(json.loads(text)["feature_spec"]).to_dict()
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{record}: damaged; delete the folder, or choose another to write to") from None
         for key, value in spec.to_dict().items():
-            if before.to_dict()[key] != value:
+            if before[key] != value:
                 raise UserError(
-                    f"{out}: its features have {key} {before.to_dict()[key]}, not {value}; "
+                    f"{out}: its features have {key} {before[key]}, not {value}; "
                     f"choose another folder to write to"
                 )
-
-
-def _mark_unfinished(out: Path, spec: FeatureSpec) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    remove_temporary(_folders(out))
-    write_atomically(out / UNFINISHED, _json({"feature_spec": spec.to_dict()}))
-
-
-def _recorded_spec(record: Path) -> FeatureSpec:
-    try:
-        return FeatureSpec.from_dict(json.loads(record.read_text(encoding="utf-8"))["feature_spec"])
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{record}: damaged; delete the folder, or choose another to write to") from None
 
 
 def _complete_from_copies(clip: _Clip, out: Path) -> bool:
@@ -302,16 +293,15 @@ def _extract_all(
 ) -> dict[str, str]:
     """Extract clips; returns the reasons of those that failed, by id."""
     failed = {}
-    finished = total - len(waiting)
+    there = total - len(waiting)
     if progress is not None:
-        progress(finished, total)
+        progress(there, total)
     with closing(_outcomes(waiting, spec, jobs)) as outcomes:
-        for clip, outcome in outcomes:
+        for finished, (clip, outcome) in enumerate(outcomes, there + 1):
             if isinstance(outcome, OSError):
                 raise outcome
             if outcome:
                 failed[clip.id] = outcome.reason if isinstance(outcome, Died) else outcome
-            finished += 1
             if progress is not None:
                 progress(finished, total)
     return failed
@@ -321,30 +311,21 @@ def _outcomes(
     clips: Sequence[_Clip], spec: FeatureSpec, jobs: int
 ) -> Generator[tuple[_Clip, str | OSError | Died], None, None]:
     work = partial(_extract_clip, spec=spec)
-    if min(jobs, len(clips)) > 1:
-        _compile_first(spec)
-        yield from map_in_processes(work, clips, jobs)
-    else:
+    if min(jobs, len(clips)) <= 1:
         for clip in clips:
             # As in a worker: how many threads share a sum decides how it is rounded.
             with threadpool_limits(limits=1):
                 outcome = work(clip)
             yield clip, outcome
-
-
-def _compile_first(spec: FeatureSpec) -> None:
-    """In one process, before several need it."""
-    for _, outcome in map_in_processes(compile_functions, [spec], jobs=1):
-        if isinstance(outcome, Died):
+        return
+    # One process compiles before several need it.
+    for _, trial in map_in_processes(compile_functions, [spec], jobs=1):
+        if isinstance(trial, Died):
             raise UserError(
-                f"librosa fails on plain noise: {outcome.reason}. The compiled code it keeps may be damaged: "
-                f"delete the .nbi and .nbc files under {_librosa_folder()}, then try again"
+                f"librosa fails on plain noise: {trial.reason}. The compiled code it keeps may be damaged: "
+                f"delete the .nbi and .nbc files under {Path(librosa.__file__).parent}, then try again"
             )
-
-
-def _librosa_folder() -> Path:
-    librosa = find_spec("librosa")
-    return Path(librosa.origin or "").parent if librosa else Path()
+    yield from map_in_processes(work, clips, jobs)
 
 
 def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:
@@ -387,7 +368,7 @@ def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[
             ]
             _write_labels(out, "affect", split, ",".join(["Id", *labels.targets]), rows)
     write_atomically(out / EXAMPLES, good.to_csv(index=False, lineterminator="\n").encode())
-    write_atomically(out / DATASET, _json(info))
+    write_json(out / DATASET, info)
 
 
 def _write_labels(out: Path, task: Task, split: str, header: str, rows: list[str]) -> None:
@@ -411,10 +392,6 @@ def _folders(out: Path) -> list[Path]:
     """Every folder that files are written to."""
     features = [out / folder / split for folder in FOLDERS.values() for split in SPLITS]
     return [out, out / "beats", *(out / folder for folder in FOLDERS.values()), *features]
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _versions() -> dict[str, str]:

@@ -17,9 +17,8 @@ import librosa
 import numpy as np
 
 from pipelines.errors import ArgumentError, UserError
-from pipelines.extraction import tuning
 from pipelines.extraction.audio_files import decode
-from pipelines.extraction.chroma import BINS_PER_OCTAVE, chroma_cqt
+from pipelines.extraction.chroma import BINS_PER_OCTAVE, TUNING_FFT, TUNING_HOP, chroma_cqt, estimate_tuning
 from pipelines.extraction.percussive import percussive
 from pipelines.spec import FeatureSpec
 
@@ -163,7 +162,11 @@ def _features_of(audio: np.ndarray, spec: FeatureSpec, beats: np.ndarray | None 
     """Everything, from a spectrogram that is computed only once."""
     try:
         stft = librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length)
-        mel, chroma = _mel_power(stft, spec), _chroma(audio, stft, spec)
+        power = np.abs(stft) ** 2.0
+        mel = librosa.feature.melspectrogram(
+            S=power, sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels
+        )
+        chroma = _chroma(audio, stft, spec)
         if beats is None:
             beats = _beats_of_percussive_part(stft, len(audio), spec)
         return Extraction(_fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec), beats, spec)
@@ -171,16 +174,11 @@ def _features_of(audio: np.ndarray, spec: FeatureSpec, beats: np.ndarray | None 
         raise UserError(f"librosa cannot process it ({error}); leave the clip out") from None
 
 
-def _mel_power(stft: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    power = np.abs(stft) ** 2.0
-    return librosa.feature.melspectrogram(S=power, sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels)
-
-
 def _chroma(audio: np.ndarray, stft: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    if (spec.n_fft, spec.hop_length) != (tuning.N_FFT, tuning.HOP_LENGTH):
+    if (spec.n_fft, spec.hop_length) != (TUNING_FFT, TUNING_HOP):
         with _without_notices():
-            stft = librosa.stft(audio, n_fft=tuning.N_FFT, hop_length=tuning.HOP_LENGTH)
-    found = tuning.estimate_tuning(np.abs(stft), spec.sample_rate, BINS_PER_OCTAVE)
+            stft = librosa.stft(audio, n_fft=TUNING_FFT, hop_length=TUNING_HOP)
+    found = estimate_tuning(np.abs(stft), spec.sample_rate, BINS_PER_OCTAVE)
     return chroma_cqt(audio, spec.sample_rate, spec.hop_length, spec.n_chroma, found)
 
 

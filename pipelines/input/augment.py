@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -100,18 +101,12 @@ def _draw_masks_with_numpy(size: int, limit: int, seed: int) -> np.ndarray:
 
 
 def _tensorflow_io_mask(axis: str) -> Callable[[tf.Tensor, int], tf.Tensor]:
-    with _quiet_import():
+    # It warns at import where its native ops do not load; its masks need none of them.
+    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
         import tensorflow_io as tfio
 
         return tfio.audio.freq_mask if axis == "freq" else tfio.audio.time_mask
-
-
-@contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
-    """tensorflow-io warns at import where its native ops do not load; its masks need none of them."""
-    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123
-        warnings.simplefilter("ignore")
-        yield
 
 
 def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tuple[Element, Element]:
@@ -181,12 +176,12 @@ ON_BATCHES: dict[str, Callable[[AugmentSettings], BatchChange | None]] = {"mixup
 
 def on_clips(settings: AugmentSettings, clips: Clips) -> list[Step]:
     """The steps that change single examples."""
-    return [step for make in ON_CLIPS.values() if (step := make(settings, clips)) is not None]
+    return [step for make in ON_CLIPS.values() if (step := make(settings, clips))]
 
 
 def on_batches(settings: AugmentSettings) -> list[BatchChange]:
     """What changes whole batches; if anything does, class labels are shares."""
-    return [change for make in ON_BATCHES.values() if (change := make(settings)) is not None]
+    return [change for make in ON_BATCHES.values() if (change := make(settings))]
 
 
 def check_augmentations(settings: AugmentSettings) -> None:

@@ -4,63 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.datasets.base import Examples
 from pipelines.input.augment import BatchChange, Clips, on_batches, on_clips
-from pipelines.input.cache import Cached, Progress, fill_cache
 from pipelines.input.loading import BatchLoader, Loader, fill_padding, split
 from pipelines.input.order import Load, read_in_turn
 from pipelines.input.service import DataService
-from pipelines.input.steps import (
-    BeatSync,
-    Crop,
-    Element,
-    Length,
-    Pad,
-    ReadCached,
-    ReadFused,
-    Select,
-    Step,
-)
+from pipelines.input.steps import Crop, Element, Length, Pad, ReadCached, Step
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.source import Source, padding_values
-from pipelines.spec import FeatureSpec
 
 SMALL = 1 << 17  # bytes of an example on average; up to this a batch is read at a time
 _BUCKETS = 5  # at most; boundaries are quantiles of the lengths
-
-
-def deterministic_steps(settings: InputSettings, spec: FeatureSpec, synced: bool) -> list[Step]:
-    """The steps from a feature file to what is cached.
-
-    Args:
-        settings: What the user chose.
-        spec: What the features were made with.
-        synced: Whether the files are beat-synchronous already.
-    """
-    steps: list[Step] = [ReadFused(settings.file_widths(spec))]
-    if settings.sync == "beat" and not synced:
-        steps.append(BeatSync(spec))
-    return [*steps, Select(settings.feature, spec)]
-
-
-def cache_examples(
-    examples: Examples,
-    settings: InputSettings,
-    folder: Path,
-    progress: Progress | None = None,
-    service: DataService | None = None,
-) -> Cached:
-    """Read, synchronise and select all examples once; see `pipelines.input.cache`."""
-    spec = examples.spec
-    steps = deterministic_steps(settings, spec, examples.synced)
-    return fill_cache(
-        examples, steps, spec.width(settings.feature), settings.file_widths(spec), folder, progress, service
-    )
 
 
 def evaluation_batches(

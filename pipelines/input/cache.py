@@ -10,7 +10,7 @@ read what it needs of a data set that is larger than memory. The folder may be d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from pipelines.datasets.base import BEATS, PATH, Examples
 from pipelines.files import write_atomically
 from pipelines.input.diagnosis import diagnose, diagnose_beats
 from pipelines.input.service import DataService
-from pipelines.input.steps import Step, fuse
+from pipelines.input.steps import BeatSync, ReadFused, Select, Step, fuse
 from pipelines.ops.npy import MAX_FRAMES
+from pipelines.settings import InputSettings
 
 # What a cached value depends on.
 _CODE = (
@@ -78,22 +79,18 @@ class Cached:
         return np.fromfile(self.paths[row], _ITEM).reshape(-1, self.bands)
 
 
-def fill_cache(
+def cache_examples(
     examples: Examples,
-    steps: Sequence[Step],
-    bands: int,
-    widths: tuple[int, ...],
+    settings: InputSettings,
     folder: Path,
     progress: Progress | None = None,
     service: DataService | None = None,
 ) -> Cached:
-    """Make the cache files that are not there yet.
+    """Read, synchronise and select all examples once: make the cache files that are not there yet.
 
     Args:
         examples: The files to read.
-        steps: Deterministic steps from `path` and `beats` to `features`.
-        bands: Bands the steps give.
-        widths: Numbers of rows that are allowed in a file, to explain a refusal.
+        settings: What the user chose.
         folder: The cache.
         progress: Called with the number of examples done and of all.
         service: Whose workers run the steps; `None` for this process. The files are written here.
@@ -101,19 +98,25 @@ def fill_cache(
     Returns:
         The cached examples, with the files that could not be read.
     """
-    table = examples.table
-    settings = _digest([repr(list(steps)), *_code()])
-    paths = [
-        _cache_path(folder, settings, source, beats)
+    table, spec, widths = examples.table, examples.spec, settings.file_widths(examples.spec)
+    steps: list[Step] = [ReadFused(widths)]
+    if settings.sync == "beat" and not examples.synced:
+        steps.append(BeatSync(spec))
+    steps.append(Select(settings.feature, spec))
+    bands = spec.width(settings.feature)
+    work = _digest([repr(steps), *_code()])
+    keys = [
+        _digest([work, *_identity(source), *_identity(beats)])
         for source, beats in zip(table[PATH], table[BEATS], strict=True)
     ]
+    paths = [folder / key[:2] / f"{key}.f32" for key in keys]
     missing = [row for row, path in enumerate(paths) if not path.is_file()]
     bad: list[BadFile] = []
     done = len(paths) - len(missing)
     if progress:
         progress(done, len(paths))
     sources, beats = ([table[column][row] for row in missing] for column in (PATH, BEATS))
-    results = _run(steps, sources, beats, service)
+    results = _results(steps, sources, beats, service)
     for row, result in zip(missing, results, strict=True):
         if isinstance(result, str):
             bad.append(_explain(table[PATH][row], table[BEATS][row], widths, result))
@@ -151,49 +154,34 @@ def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
 
 
-def _run(
+def _results(
     steps: Sequence[Step], sources: list[str], beats: list[str], service: DataService | None
-) -> list[np.ndarray | str] | _Results:
+) -> Iterator[np.ndarray | str]:
+    """The features of every example, or the message of its error."""
     if not sources:
-        return []
+        return
     run = fuse(steps)
     table = {"path": tf.constant(sources), "beats": tf.constant(beats)}
 
     def load(row: tf.Tensor) -> tf.Tensor:
         return run({name: values[row] for name, values in table.items()})["features"]
 
+    rows = range(len(sources))
     if service:
-        return _Results(service.map(range(len(sources)), load))
-    return _Results(tf.data.Dataset.range(len(sources)).map(load, tf.data.AUTOTUNE, deterministic=True))
-
-
-class _Results:
-    """Iterate over a data set, giving an element's features, or the message of its error.
-
-    A failed element does not end a data set: the next call gives the next element.
-    """
-
-    def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._iterator = iter(dataset)
-
-    def __iter__(self) -> _Results:
-        return self
-
-    def __next__(self) -> np.ndarray | str:
+        dataset = service.map(rows, load)
+    else:
+        dataset = tf.data.Dataset.range(len(rows)).map(load, tf.data.AUTOTUNE, deterministic=True)
+    iterator = iter(dataset)
+    for _ in rows:  # an example that fails does not end a data set
         try:
-            return next(self._iterator).numpy()
+            yield next(iterator).numpy()
         except tf.errors.OpError as error:
-            return error.message.splitlines()[0]
+            yield error.message.splitlines()[0]
 
 
 def _code() -> list[str]:
     here = Path(__file__).parents[1]
     return [(here / name).read_text(encoding="utf-8") for name in _CODE]
-
-
-def _cache_path(folder: Path, settings: str, source: str, beats: str) -> Path:
-    key = _digest([settings, *_identity(source), *_identity(beats)])
-    return folder / key[:2] / f"{key}.f32"
 
 
 def _identity(path: str) -> tuple[str, ...]:

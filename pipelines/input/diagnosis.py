@@ -16,8 +16,6 @@ from typing import IO, cast
 import numpy as np
 from numpy.lib import format as npy_format
 
-_CHUNK = 1 << 20
-
 
 def diagnose(path: Path, widths: tuple[int, ...], max_frames: int) -> str:
     """Why `path` is no spectrogram.
@@ -58,9 +56,12 @@ def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
     try:
         with _open(path) as file:
             reason = diagnose_content(file)
-            if not reason and path.suffix == ".gz" and file.tell() != _stated_length(path):
+            if reason or path.suffix != ".gz":
+                return reason
+            # How long its content is, a gzip file states in its last bytes (RFC 1952, ISIZE).
+            if file.tell() != int.from_bytes(path.read_bytes()[-4:], "little"):
                 return "something follows the compressed data, or they are in several parts; write it anew"
-            return reason
+            return ""
     except (EOFError, zlib.error):
         return "the compressed data end early or are damaged; copy or extract it again"
     except gzip.BadGzipFile as error:
@@ -74,11 +75,6 @@ def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     return path.open("rb")
-
-
-def _stated_length(path: Path) -> int:
-    """The length of what a gzip file holds, as its last bytes state it (RFC 1952, ISIZE)."""
-    return int.from_bytes(path.read_bytes()[-4:], "little")
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]] | None:
@@ -107,18 +103,11 @@ def _diagnose_spectrogram(file: IO[bytes], widths: tuple[int, ...], max_frames: 
         return "it has no frames; extract it again from longer audio"
     if shape[1] > max_frames:
         return f"its header claims {shape[1]} frames, more than the {max_frames} allowed; cut the clip"
-    return _diagnose_values(file, shape, fortran_order, dtype)
-
-
-def _diagnose_values(
-    file: IO[bytes], shape: tuple[int, ...], fortran_order: bool, dtype: np.dtype[np.generic]
-) -> str:
     claimed = dtype.itemsize * shape[0] * shape[1]
     data = file.read(claimed)
     if len(data) < claimed:
         return f"it ends after {len(data)} of {claimed} bytes of values; copy or extract it again"
-    surplus = file.read(_CHUNK)
-    if surplus:
+    if file.read(1):
         return f"it goes on after the {claimed} bytes its header claims; copy or extract it again"
     values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
     with np.errstate(over="ignore"):

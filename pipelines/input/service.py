@@ -4,22 +4,29 @@ A service hands every example to whichever worker is free, so they come back in 
 those a worker was busy with when it died do not come at all. Therefore examples are numbered;
 the numbers put them back in order, and an example that does not come is read here. What a model
 sees is the same whatever the number of workers, and none is ever left out.
+
+TensorFlow, which waits for hours for a service that is not there, is imported only to work with one
+that was seen to answer.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import tensorflow as tf
+from pipelines.errors import ArgumentError, UserError
 
-from pipelines.errors import UserError
-from pipelines.input.dispatcher import worker_state, workers_of
-from pipelines.input.order import WINDOW, Load, empty_example, in_order
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pipelines.input.order import Load
 
 _LOOKS = 10  # in vain, before a service counts as lost
+_SECONDS = 5.0  # to wait for an answer
 
 
 class DataService:
@@ -30,6 +37,8 @@ class DataService:
     """
 
     def __init__(self, target: str) -> None:
+        import tensorflow as tf
+
         self.target = target
         with tf.device("CPU:0"):
             self._read_here = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -53,6 +62,10 @@ class DataService:
         Raises:
             UserError: If the service does not take the work.
         """
+        import tensorflow as tf
+
+        from pipelines.input.order import WINDOW, empty_example, in_order
+
         nothing = empty_example(tf.data.Dataset.range(0).map(load).element_spec)
 
         def load_numbered(number: tf.Tensor) -> tuple[tf.Tensor, Any]:
@@ -139,3 +152,68 @@ def connect(target: str) -> DataService:
             f"start one with python -m keras_mir.data_service --join {target}"
         )
     return DataService(target)
+
+
+def workers_of(target: str, argument: str = "data_service") -> list[str]:
+    """The addresses of a dispatcher's workers, those that have died too.
+
+    Args:
+        target: `grpc://host:port` of the dispatcher.
+        argument: What the user gave it as, for messages.
+
+    Raises:
+        ArgumentError: If the address is malformed, or no dispatcher answers there.
+    """
+    import grpc
+
+    # From TensorFlow's dispatcher.proto, which has no Python of its own.
+    with grpc.insecure_channel(address_of(target, argument)) as channel:
+        ask = channel.unary_unary("/tensorflow.data.DispatcherService/GetWorkers")
+        try:
+            answer = bytes(ask(b"", timeout=_SECONDS))
+        except grpc.RpcError:
+            raise ArgumentError(
+                argument,
+                target,
+                "no tf.data service answers there; start one with python -m keras_mir.data_service",
+            ) from None
+    # message GetWorkersResponse { repeated WorkerInfo workers = 1; }
+    # message WorkerInfo { string address = 1; }
+    return [str(address, "utf-8") for worker in _first_fields(answer) for address in _first_fields(worker)]
+
+
+def _first_fields(message: bytes) -> Iterator[bytes]:
+    """The values of field 1, bytes shorter than 128, of a message that has no other fields."""
+    while message:
+        length = message[1]
+        yield message[2 : 2 + length]
+        message = message[2 + length :]
+
+
+def worker_state(address: str) -> Literal["answers", "gone", "mute"]:
+    """How a worker at `host:port` is: mute if it is there, takes a connection, and says nothing."""
+    import grpc
+
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except OSError:
+        return "gone"
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_SECONDS)
+        except grpc.FutureTimeoutError:
+            return "mute"
+    return "answers"
+
+
+def address_of(target: str, argument: str) -> str:
+    """`host:port` of `grpc://host:port`.
+
+    Raises:
+        ArgumentError: If it is not of that form.
+    """
+    found = re.fullmatch(r"grpc://([^/\s:]+:\d+|\[[^/\s]+\]:\d+)/?", target)
+    if not found:
+        raise ArgumentError(argument, target, "give the address as grpc://HOST:PORT")
+    return found[1]

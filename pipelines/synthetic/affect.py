@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 RATER_NOISE = 0.04
@@ -30,39 +28,29 @@ drum_share     RMS of the drums over RMS of the whole mix
 """
 
 
-@dataclass(frozen=True)
-class Audible:
-    """What the affect values are made of; units and meaning as in `FORMULAS`."""
-
-    level_db: float
-    onset_rate: float
-    centroid_hz: float
-    mode: float
-    tempo: float
-    pulse_clarity: float
-    drum_share: float
-
-
-def affect(audible: Audible, rng: np.random.Generator) -> dict[str, float]:
-    """Rate a clip by `FORMULAS`.
-
-    Args:
-        audible: Properties of the clip.
-        rng: Source of the rater's noise.
+def affect(
+    rng: np.random.Generator,
+    *,
+    level_db: float,
+    onset_rate: float,
+    centroid_hz: float,
+    mode: float,
+    tempo: float,
+    pulse_clarity: float,
+    drum_share: float,
+) -> dict[str, float]:
+    """Rate a clip by `FORMULAS`, which say what the arguments are; `rng` gives the rater's noise.
 
     Returns:
         `valence`, `energy` and `danceability`, each in [0, 1].
     """
-    bright = _ramp(np.log2(audible.centroid_hz), np.log2(800), np.log2(3600))
-    octaves_from_dance_tempo = np.log2(audible.tempo / 115)
+    bright = _ramp(np.log2(centroid_hz), np.log2(800), np.log2(3600))
     rated = {
-        "valence": 0.55 * audible.mode + 0.35 * _ramp(audible.tempo, 60, 160) + 0.10 * bright,
-        "energy": 0.40 * _ramp(audible.level_db, -17, -8)
-        + 0.35 * _ramp(audible.onset_rate, 1, 9)
-        + 0.25 * bright,
-        "danceability": 0.40 * _ramp(np.log2(audible.pulse_clarity), 0.3, 2.5)
-        + 0.30 * _ramp(audible.drum_share, 0, 0.8)
-        + 0.30 * np.exp(-((octaves_from_dance_tempo / 0.4) ** 2)),
+        "valence": 0.55 * mode + 0.35 * _ramp(tempo, 60, 160) + 0.10 * bright,
+        "energy": 0.40 * _ramp(level_db, -17, -8) + 0.35 * _ramp(onset_rate, 1, 9) + 0.25 * bright,
+        "danceability": 0.40 * _ramp(np.log2(pulse_clarity), 0.3, 2.5)
+        + 0.30 * _ramp(drum_share, 0, 0.8)
+        + 0.30 * np.exp(-((np.log2(tempo / 115) / 0.4) ** 2)),
     }
     return {name: float(np.clip(value + rng.normal(0, RATER_NOISE), 0, 1)) for name, value in rated.items()}
 

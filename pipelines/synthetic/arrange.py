@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.synthetic.harmony import PROGRESSIONS, Chord, Progression
 from pipelines.synthetic.instruments import KITS, TIMBRES, Kit, Timbre
-from pipelines.synthetic.styles import BASS_LINES, COMPING, GROOVES, STROKES, STYLES, Style
+from pipelines.synthetic.styles import BASS_LINES, COMPING, GENRES, GROOVES, STROKES, STYLES, Style
 
 # How often a band or a clip takes one of its choices from another style. Together with the shared
 # menus it keeps a good classifier below certainty.
@@ -26,7 +26,7 @@ class Band:
     Attributes:
         style: What it plays.
         tempo: The tempo its clips are near, in beats per minute.
-        swing: See `Style.swing`.
+        swing: See `Playing.swing`.
         kit: Its drums.
         bass: Its bass.
         chords: Its accompanying instrument.
@@ -101,15 +101,15 @@ def form_band(style: Style, rng: np.random.Generator) -> Band:
     """Draw a band that plays `style`."""
     return Band(
         style=style,
-        tempo=rng.uniform(*style.tempo),
-        swing=rng.uniform(*style.swing),
+        tempo=rng.uniform(*style.playing.tempo),
+        swing=rng.uniform(*style.playing.swing),
         kit=KITS[_pick(_source(style, rng).kits, rng)],
         bass=TIMBRES[_pick(_source(style, rng).basses, rng)],
         chords=TIMBRES[_pick(_source(style, rng).chords, rng)],
         lead=TIMBRES[_pick(_source(style, rng).leads, rng)],
         tuning_cents=float(np.clip(rng.normal(0, 15), -45, 45)),
         treble_db=rng.uniform(-5, 5),
-        reverb_s=rng.uniform(*_source(style, rng).reverb_s),
+        reverb_s=rng.uniform(*_source(style, rng).sound.reverb_s),
     )
 
 
@@ -124,12 +124,12 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
     Returns:
         The score; its first bar may begin before the clip does.
     """
-    style = band.style
+    style, playing = band.style, band.style.playing
     tempo = float(np.clip(band.tempo * rng.normal(1, 0.05), 60, 200))
     beat_s = 60 / tempo
     first_beat_s = rng.uniform(0, beat_s)
     beats_into_bar = int(rng.integers(1, _BEATS_PER_BAR + 1))
-    grid = _Grid(first_beat_s - beats_into_bar * beat_s, beat_s, band.swing, style.looseness_ms / 1000, rng)
+    grid = _Grid(first_beat_s - beats_into_bar * beat_s, beat_s, band.swing, playing.loose_ms / 1000, rng)
     bars = int(np.ceil((duration_s - grid.origin_s) / grid.bar_s))
 
     progression = PROGRESSIONS[_pick(_source(style, rng).progressions, rng)]
@@ -138,11 +138,11 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
     harmony = [progression.chords[(first_chord + bar) % len(progression.chords)] for bar in range(bars)]
 
     groove = GROOVES[_pick(_source(style, rng).grooves, rng)]
-    has_drums = rng.random() < style.drums
+    drum_bars = bars if rng.random() < playing.drums else 0
     comping = COMPING[_pick(_source(style, rng).comping, rng)]
     bass_line = BASS_LINES[_pick(_source(style, rng).bass_lines, rng)]
-    has_lead = rng.random() < style.lead
-    lead_density = rng.uniform(*style.lead_density)
+    has_lead = rng.random() < playing.lead
+    lead_density = rng.uniform(*playing.density)
     return Score(
         tempo=tempo,
         beat_times=np.arange(first_beat_s, duration_s, beat_s),
@@ -150,9 +150,9 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
         bass=_bass(bass_line, harmony, key, grid),
         chords=_chords(comping, harmony, key, band.chords.power_chords, grid),
         lead=_lead(progression, harmony, key, lead_density, grid, rng) if has_lead else [],
-        kick=_hits(groove.kick, bars, grid) if has_drums else [],
-        snare=_hits(groove.snare, bars, grid) if has_drums else [],
-        hat=_hits(groove.hat, bars, grid) if has_drums else [],
+        kick=_hits(groove.kick, drum_bars, grid),
+        snare=_hits(groove.snare, drum_bars, grid),
+        hat=_hits(groove.hat, drum_bars, grid),
     )
 
 
@@ -179,6 +179,11 @@ class _Grid:
         """The same time as a player meets it."""
         return time_s + self.looseness_s * float(np.clip(self.rng.standard_normal(), -2, 2))
 
+    def span(self, bar: int, step: int, end: int, held: float) -> tuple[float, float]:
+        """Where a note starts, and for how long it sounds if it is `held` for a share of its steps."""
+        start_s = self.time(bar, step)
+        return self.loose(start_s), held * (self.time(bar, end) - start_s)
+
 
 def _hits(pattern: str, bars: int, grid: _Grid) -> list[Hit]:
     return [
@@ -194,9 +199,8 @@ def _bass(line: str, harmony: list[Chord], key: int, grid: _Grid) -> list[Note]:
     for bar, chord in enumerate(harmony):
         for step, end, letter in _strokes(line):
             interval = _BASS_STEPS[letter] - (letter == "t" and not chord.major)
-            start_s = grid.time(bar, step)
             pitch = _at_or_above(33, chord.root + key) + interval
-            notes.append(Note(grid.loose(start_s), 0.95 * (grid.time(bar, end) - start_s), pitch, 0.8))
+            notes.append(Note(*grid.span(bar, step, end, 0.95), pitch, 0.8))
     return notes
 
 
@@ -209,11 +213,9 @@ def _chords(comping: str, harmony: list[Chord], key: int, power: bool, grid: _Gr
         else:
             pitches = sorted(_at_or_above(54, chord.root + key + interval) for interval in chord.intervals)
         for step, end, stroke in _strokes(comping):
-            start_s = grid.time(bar, step)
-            length_s = 0.95 * (grid.time(bar, end) - start_s)
+            span = grid.span(bar, step, end, 0.95)
             played = [pitches[int(stroke)]] if stroke.isdigit() else pitches
-            struck_s = grid.loose(start_s)
-            notes += [Note(struck_s, length_s, pitch, STROKES.get(stroke, 0.8)) for pitch in played]
+            notes += [Note(*span, pitch, STROKES.get(stroke, 0.8)) for pitch in played]
     return notes
 
 
@@ -242,9 +244,7 @@ def _lead(
             if step % 8 == 0:
                 near = [_at_or_above(pitch - 6, chord.root + key + interval) for interval in chord.intervals]
                 pitch = near[int(np.argmin(np.abs(np.array(near) - pitch)))]
-            start_s = grid.time(bar, step)
-            length_s = 0.9 * (grid.time(bar, end) - start_s)
-            notes.append(Note(grid.loose(start_s), length_s, pitch, 0.9 if step % 4 == 0 else 0.7))
+            notes.append(Note(*grid.span(bar, step, end, 0.9), pitch, 0.9 if step % 4 == 0 else 0.7))
     return notes
 
 
@@ -265,6 +265,4 @@ def _pick(menu: tuple[str, ...], rng: np.random.Generator) -> str:
 
 def _source(style: Style, rng: np.random.Generator) -> Style:
     """The style a choice is taken from: as a rule its own."""
-    if rng.random() >= _BORROW:
-        return style
-    return STYLES[_pick(tuple(STYLES), rng)]
+    return STYLES[_pick(GENRES, rng)] if rng.random() < _BORROW else style

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import UserError
-from pipelines.files import write_atomically
+from pipelines.files import write_atomically, write_json
 from pipelines.synthetic.affect import FORMULAS
 from pipelines.synthetic.arrange import form_band
 from pipelines.synthetic.render import GENERATOR_VERSION, Clip, check_format, perform
@@ -42,14 +42,23 @@ _SECOND_WORDS = (
 
 @dataclass(frozen=True)
 class _Plan:
-    """One clip of the corpus before it is rendered: who plays it, and on which side of the split."""
+    """One clip of the corpus before it is rendered.
 
-    id: str
-    genre: str
+    Attributes:
+        row: Its line in the label table, as far as it is known: all but the affect values.
+        genre: Position in `GENRES`.
+        band: Number of the band in its genre.
+        take: Number of the clip in its genre.
+    """
+
+    row: dict[str, str]
+    genre: int
     band: int
     take: int
-    artist: str
-    split: str
+
+    def files(self, folder: Path) -> tuple[Path, Path]:
+        """Its audio and its beats."""
+        return folder / self.row["file"], folder / "beats" / f"{self.row['id']}.beats.csv"
 
 
 def write_corpus(
@@ -84,9 +93,7 @@ def write_corpus(
         raise UserError(
             f"clips per genre {clips_per_genre}: give 2 or more, to have some to train and to test on"
         )
-    if seed < 0:
-        raise UserError(f"seed {seed}: give a whole number of 0 or more")
-    check_format(duration_s, SAMPLE_RATE)
+    check_format(seed, duration_s, SAMPLE_RATE)
     parameters = {
         "synthetic": True,
         "generator": "keras_mir",
@@ -97,15 +104,15 @@ def write_corpus(
         "seed": seed,
     }
     plans = _plan(clips_per_genre, seed)
-    finished = _check_folder(folder, parameters)
-    if finished and all(path.exists() for path in _expected(folder, plans)):
+    files = [folder / LABELS, folder / README, *(path for plan in plans for path in plan.files(folder))]
+    if _check_folder(folder, parameters) and all(path.exists() for path in files):
         return folder / LABELS
-    _write_json(folder / MANIFEST, {**parameters, "finished": False})
+    write_json(folder / MANIFEST, {**parameters, "finished": False})
     rows = _render_missing(folder, plans, duration_s, seed, progress)
     write_atomically(folder / README, _readme(parameters).encode())
     _write_rows(folder / LABELS, rows)
     (folder / _UNFINISHED_LABELS).unlink(missing_ok=True)
-    _write_json(folder / MANIFEST, {**parameters, "finished": True})
+    write_json(folder / MANIFEST, {**parameters, "finished": True})
     return folder / LABELS
 
 
@@ -122,16 +129,15 @@ def _plan(clips_per_genre: int, seed: int) -> list[_Plan]:
         for clip in range(clips_per_genre):
             band = clip * bands // clips_per_genre
             again, name = divmod(number * bands + band, len(names))
-            plans.append(
-                _Plan(
-                    id=f"{genre.lower()}_{clip:0{digits}d}",
-                    genre=genre,
-                    band=band,
-                    take=clip,
-                    artist=names[order[name]] + (f" {again + 1}" if again else ""),
-                    split="test" if band in tested else "train",
-                )
-            )
+            identity = f"{genre.lower()}_{clip:0{digits}d}"
+            row = {
+                "id": identity,
+                "file": f"audio/{identity}.flac",
+                "genre": genre,
+                "artist": names[order[name]] + (f" {again + 1}" if again else ""),
+                "split": "test" if band in tested else "train",
+            }
+            plans.append(_Plan(row, number, band, clip))
     return plans
 
 
@@ -176,28 +182,24 @@ def _render_missing(
     kept = _read_rows(folder)
     rows: list[dict[str, str]] = []
     for done, plan in enumerate(plans, start=1):
-        audio, beats = _clip_files(folder, plan)
-        if plan.id in kept and audio.exists() and beats.exists():
-            rows.append(kept[plan.id])
-        else:
-            clip = _render(plan, duration_s, seed)
+        audio, beats = plan.files(folder)
+        row = kept.get(plan.row["id"])
+        if row is None or not (audio.exists() and beats.exists()):
+            band = form_band(
+                STYLES[GENRES[plan.genre]], np.random.default_rng((seed, plan.genre, plan.band, 0))
+            )
+            rng = np.random.default_rng((seed, plan.genre, plan.band, 1 + plan.take))
+            clip = perform(band, rng, duration_s, SAMPLE_RATE)
             _write_clip(clip, audio, beats)
-            rows.append(_row(plan, clip, audio.relative_to(folder)))
-        last_of_band = done == len(plans) or plans[done].artist != plan.artist
+            row = {**plan.row, **{name: f"{value:.4f}" for name, value in clip.affect.items()}}
+        rows.append(row)
+        last_of_band = done == len(plans) or plans[done].row["artist"] != plan.row["artist"]
         if last_of_band:  # so that an interruption costs three clips at most
-            later = [kept[other.id] for other in plans[done:] if other.id in kept]
+            later = [kept[other.row["id"]] for other in plans[done:] if other.row["id"] in kept]
             _write_rows(folder / _UNFINISHED_LABELS, rows + later)
         if progress is not None:
             progress(done, len(plans))
     return rows
-
-
-def _render(plan: _Plan, duration_s: float, seed: int) -> Clip:
-    genre = GENRES.index(plan.genre)
-    band = form_band(STYLES[plan.genre], np.random.default_rng((seed, genre, plan.band, 0)))
-    return perform(
-        band, np.random.default_rng((seed, genre, plan.band, 1 + plan.take)), duration_s, SAMPLE_RATE
-    )
 
 
 def _write_clip(clip: Clip, audio: Path, beats: Path) -> None:
@@ -208,17 +210,6 @@ def _write_clip(clip: Clip, audio: Path, beats: Path) -> None:
     soundfile.write(encoded, clip.audio, clip.sample_rate, format="FLAC", subtype="PCM_16")
     write_atomically(beats, "".join(f"{time:.6f}\n" for time in clip.beat_times).encode())
     write_atomically(audio, encoded.getvalue())
-
-
-def _row(plan: _Plan, clip: Clip, file: Path) -> dict[str, str]:
-    return {
-        "id": plan.id,
-        "file": file.as_posix(),
-        "genre": plan.genre,
-        **{name: f"{value:.4f}" for name, value in clip.affect.items()},
-        "artist": plan.artist,
-        "split": plan.split,
-    }
 
 
 def _read_rows(folder: Path) -> dict[str, dict[str, str]]:
@@ -237,21 +228,6 @@ def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(path, text.getvalue().encode())
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())
-
-
-def _clip_files(folder: Path, plan: _Plan) -> tuple[Path, Path]:
-    return folder / "audio" / f"{plan.id}.flac", folder / "beats" / f"{plan.id}.beats.csv"
-
-
-def _expected(folder: Path, plans: list[_Plan]) -> Iterator[Path]:
-    yield folder / LABELS
-    yield folder / README
-    for plan in plans:
-        yield from _clip_files(folder, plan)
 
 
 def _readme(parameters: dict[str, Any]) -> str:

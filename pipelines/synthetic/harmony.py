@@ -8,20 +8,7 @@ MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
 BLUES_SCALE = (0, 3, 5, 6, 7, 10)
 
-_PITCH_CLASS = {
-    "C": 0,
-    "Db": 1,
-    "D": 2,
-    "Eb": 3,
-    "E": 4,
-    "F": 5,
-    "Gb": 6,
-    "G": 7,
-    "Ab": 8,
-    "A": 9,
-    "Bb": 10,
-    "B": 11,
-}
+_PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 _QUALITY = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -75,7 +62,7 @@ class Progression:
 
 def _chord(symbol: str) -> Chord:
     letters = 2 if symbol[1:2] == "b" else 1
-    return Chord(_PITCH_CLASS[symbol[:letters]], _QUALITY[symbol[letters:]])
+    return Chord(_PITCH_CLASSES.index(symbol[:letters]), _QUALITY[symbol[letters:]])
 
 
 def _progression(key: str, chords: str, scale: tuple[int, ...] | None = None) -> Progression:

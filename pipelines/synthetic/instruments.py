@@ -133,8 +133,11 @@ def tone(
         wave += bright[phase] if fade is None else dark[phase] + (bright - dark)[phase] * fade
     if timbre.breath:
         wave += np.float32(timbre.breath) * rng.standard_normal(samples, dtype=np.float32)
-    wave *= _envelope(timbre, time, duration_s) / np.float32(math.sqrt(timbre.voices))
-    return wave
+    level = np.minimum(time / np.float32(timbre.attack_s), np.float32(1))
+    if not math.isinf(timbre.decay_s):
+        level *= np.exp(time / np.float32(-timbre.decay_s))
+    level *= np.clip((np.float32(duration_s + _RELEASE_S) - time) / np.float32(_RELEASE_S), 0, 1)
+    return wave * (level / np.float32(math.sqrt(timbre.voices)))
 
 
 def _tables(timbre: Timbre, frequency: float, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,13 +157,6 @@ def _tables(timbre: Timbre, frequency: float, sample_rate: int) -> tuple[np.ndar
     bright, dark = np.fft.irfft(spectrum, axis=1)
     loudest = np.abs(bright).max()
     return (bright / loudest).astype(np.float32), (dark / loudest).astype(np.float32)
-
-
-def _envelope(timbre: Timbre, time: np.ndarray, duration_s: float) -> np.ndarray:
-    level = np.minimum(time / np.float32(timbre.attack_s), np.float32(1))
-    if not math.isinf(timbre.decay_s):
-        level *= np.exp(time / np.float32(-timbre.decay_s))
-    return level * np.clip((np.float32(duration_s + _RELEASE_S) - time) / np.float32(_RELEASE_S), 0, 1)
 
 
 def kick(kit: Kit, sample_rate: int) -> np.ndarray:

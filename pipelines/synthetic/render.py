@@ -9,7 +9,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, sosfilt
 
 from pipelines.errors import UserError
-from pipelines.synthetic.affect import Audible, affect
+from pipelines.synthetic.affect import affect
 from pipelines.synthetic.arrange import Band, Hit, Note, Score, arrange, form_band
 from pipelines.synthetic.instruments import Timbre, hat, kick, snare, tone
 from pipelines.synthetic.styles import GENRES, STYLES
@@ -55,19 +55,20 @@ def render_clip(genre: str, seed: int, duration_s: float = 12.0, sample_rate: in
     """
     if genre not in STYLES:
         raise UserError(f"genre {genre!r}: unknown; choose one of {', '.join(GENRES)}")
-    if seed < 0:
-        raise UserError(f"seed {seed}: give a whole number of 0 or more")
-    check_format(duration_s, sample_rate)
+    check_format(seed, duration_s, sample_rate)
     rng = np.random.default_rng((seed, GENRES.index(genre)))
     return perform(form_band(STYLES[genre], rng), rng, duration_s, sample_rate)
 
 
-def check_format(duration_s: float, sample_rate: int) -> None:
+def check_format(seed: int, duration_s: float, sample_rate: int) -> None:
     """Refuse what no clip can be.
 
     Raises:
-        UserError: If the duration is under 1 s or over 10 minutes, or the rate under 8 kHz.
+        UserError: If the seed is negative, the duration under 1 s or over 10 minutes, or the rate under
+            8 kHz.
     """
+    if seed < 0:
+        raise UserError(f"seed {seed}: give a whole number of 0 or more")
     if not 1 <= duration_s <= 600:
         raise UserError(f"duration {duration_s:g} s: give a value from 1 to 600")
     if sample_rate < 8000:
@@ -78,26 +79,27 @@ def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate
     """Render a clip by `band`; arguments as `render_clip`."""
     score = arrange(band, duration_s, rng)
     samples = round(duration_s * sample_rate)
-    style = band.style
-    drums = _gain(_drums(score, band, samples, sample_rate, rng), rng.uniform(*style.drum_db))
+    sound = band.style.sound
+    drums = _gain(_drums(score, band, samples, sample_rate, rng), rng.uniform(*sound.drum_db))
     pitched = _part(score.chords, band.chords, band, samples, sample_rate, rng)
     pitched += _gain(_part(score.bass, band.bass, band, samples, sample_rate, rng), _BASS_DB)
     pitched += _gain(_part(score.lead, band.lead, band, samples, sample_rate, rng), _LEAD_DB)
     mix = _room(drums + pitched, band.reverb_s, sample_rate, rng)
     mix = _treble(mix, band.treble_db, sample_rate)
-    mix = _add_noise(mix, style.noise_db, rng.random() < style.crackle, sample_rate, rng)
-    audio = _master(mix, rng.uniform(*style.drive_db), rng.uniform(0.7, 0.97))
-    spectrum = _magnitudes(audio)
-    audible = Audible(
+    mix = _add_noise(mix, sound.noise_db, rng.random() < sound.crackle, sample_rate, rng)
+    audio = _master(mix, rng.uniform(*sound.drive_db), rng.uniform(0.7, 0.97))
+    centroid_hz, pulse_clarity = _spectral(audio, score.beat_times, sample_rate)
+    rated = affect(
+        rng,
         level_db=20 * float(np.log10(_rms(audio))),
         onset_rate=score.onset_rate(duration_s),
-        centroid_hz=_centroid(spectrum, sample_rate),
+        centroid_hz=centroid_hz,
         mode=score.mode,
         tempo=score.tempo,
-        pulse_clarity=_pulse_clarity(spectrum, score.beat_times, sample_rate),
+        pulse_clarity=pulse_clarity,
         drum_share=_rms(drums) / _rms(drums + pitched),
     )
-    return Clip(audio, sample_rate, score.beat_times, score.tempo, style.genre, affect(audible, rng))
+    return Clip(audio, sample_rate, score.beat_times, score.tempo, band.style.genre, rated)
 
 
 def _part(
@@ -187,21 +189,18 @@ def _master(mix: np.ndarray, drive_db: float, peak: float) -> np.ndarray:
     return limited * np.float32(peak / np.abs(limited).max())
 
 
-def _magnitudes(audio: np.ndarray) -> np.ndarray:
-    """A magnitude spectrogram of shape `(frames, bins)`."""
+def _spectral(audio: np.ndarray, beat_times: np.ndarray, sample_rate: int) -> tuple[float, float]:
+    """Centroid of the mean spectrum, in Hz, and clarity of the pulse.
+
+    The clarity is the spectral flux at the beats, as the greatest of the frames around each, over its
+    mean.
+    """
     frames = np.lib.stride_tricks.sliding_window_view(audio, _FRAME)[::_HOP]
-    return np.abs(rfft(frames * np.hanning(_FRAME).astype(np.float32), axis=1))
-
-
-def _centroid(spectrum: np.ndarray, sample_rate: int) -> float:
+    spectrum = np.abs(rfft(frames * np.hanning(_FRAME).astype(np.float32), axis=1))  # (frames, bins)
     mean = spectrum.mean(axis=0)
-    return float(np.sum(np.linspace(0, sample_rate / 2, len(mean)) * mean) / np.sum(mean))
-
-
-def _pulse_clarity(spectrum: np.ndarray, beat_times: np.ndarray, sample_rate: int) -> float:
-    """Spectral flux at the beats, as the greatest of the frames around each, over its mean."""
+    centroid = np.sum(np.linspace(0, sample_rate / 2, len(mean)) * mean) / np.sum(mean)
     flux = np.maximum(np.diff(np.log1p(spectrum), axis=0), 0).sum(axis=1)
     # flux[i] compares the frames centred at i and i + 1 hops (plus half a frame).
-    frames = np.round((beat_times * sample_rate - _FRAME / 2) / _HOP - 0.5).astype(int)
-    around = np.clip(frames[:, None] + np.arange(-1, 2), 0, len(flux) - 1)
-    return float(flux[around].max(axis=1).mean() / flux.mean())
+    at_beats = np.round((beat_times * sample_rate - _FRAME / 2) / _HOP - 0.5).astype(int)
+    around = np.clip(at_beats[:, None] + np.arange(-1, 2), 0, len(flux) - 1)
+    return float(centroid), float(flux[around].max(axis=1).mean() / flux.mean())

@@ -24,7 +24,7 @@ from pipelines.datasets.course import FOLDERS, is_course_layout, unlabelled_test
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
-from pipelines.input.build import cache_examples
+from pipelines.input.cache import cache_examples
 
 FILES = {"paper": "submission.csv", "ours": "submission-ours.csv"}
 SUFFIX = ".fused.full.npy.gz"

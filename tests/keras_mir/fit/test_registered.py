@@ -14,8 +14,7 @@ import tensorflow as tf
 from keras_mir.fit import __main__ as fit
 from pipelines.datasets import audio, load
 from pipelines.datasets.base import Examples
-from pipelines.datasets.labelled import AudioOptions, LabelledAudio
-from pipelines.datasets.labels import LabelTable
+from pipelines.datasets.labels import AudioOptions, LabelledAudio, LabelTable
 from pipelines.errors import ArgumentError
 from pipelines.input import augment
 

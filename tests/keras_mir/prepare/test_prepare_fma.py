@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import pytest
 import soundfile
 
 from keras_mir.prepare.__main__ import main
+from pipelines.datasets.audio import load_labelled_audio
 from pipelines.datasets.course import load_course
-from pipelines.datasets.fma import load_fma
 from pipelines.errors import UserError
 
 RATE = 22050
+load_fma = partial(load_labelled_audio, layout="fma")
 # The columns of tracks.csv as of May 2017, in order.
 COLUMNS = {
     "album": "comments date_created date_released engineer favorites id information listens producer tags "

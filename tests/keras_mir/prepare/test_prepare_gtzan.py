@@ -10,8 +10,10 @@ import pytest
 import soundfile
 
 from keras_mir.prepare.__main__ import main
+from pipelines.datasets.audio import load_labelled_audio
 from pipelines.datasets.course import load_course
-from pipelines.datasets.gtzan import load_gtzan, recognises
+from pipelines.datasets.gtzan import recognises
+from pipelines.datasets.labels import LabelledAudio
 from pipelines.errors import UserError
 
 RATE = 22050
@@ -45,6 +47,10 @@ def lists(tmp_path: Path) -> list[Path]:
         "jazz/jazz.00001.wav\n",
         "blues/blues.00000.wav",
     )
+
+
+def load_gtzan(folder: Path, lists: list[Path] | None = None) -> LabelledAudio:
+    return load_labelled_audio(folder, None, layout="gtzan", split_lists=lists)
 
 
 def prepare(genres: Path, *more: str | Path) -> int:

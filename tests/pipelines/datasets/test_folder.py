@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets.base import Examples
+from pipelines.datasets import folder as folder_of_features
+from pipelines.datasets.base import Examples, Task
 from pipelines.datasets.course import load_course, unlabelled_test
-from pipelines.datasets.folder import load_folder
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
@@ -33,6 +33,10 @@ def write(root: Path, content: str, name: str = "labels.csv") -> Path:
     path = root / name
     path.write_text(content, encoding="utf-8")
     return path
+
+
+def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
+    return folder_of_features.load(root, task, labels=labels, prefer_synced=False, synced=synced)
 
 
 def refusal(call: Callable[[], object]) -> str:

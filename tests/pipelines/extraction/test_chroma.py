@@ -4,8 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from pipelines.extraction import tuning
-from pipelines.extraction.chroma import BINS_PER_OCTAVE, chroma_cqt
+from pipelines.extraction.chroma import BINS_PER_OCTAVE, chroma_cqt, estimate_tuning
 from pipelines.synthetic.arrange import form_band
 from pipelines.synthetic.render import perform
 from pipelines.synthetic.styles import STYLES
@@ -59,8 +58,8 @@ def test_tuning_equals_librosas(style):
     audio = music(style)
     spectrum = np.abs(librosa.stft(audio))
     expected = librosa.estimate_tuning(y=audio, sr=22050, bins_per_octave=BINS_PER_OCTAVE)
-    assert tuning.estimate_tuning(spectrum, 22050, BINS_PER_OCTAVE) == expected
+    assert estimate_tuning(spectrum, 22050, BINS_PER_OCTAVE) == expected
 
 
 def test_tuning_of_silence_is_none():
-    assert tuning.estimate_tuning(np.zeros((1025, 30), np.float32), 22050, 12) == 0.0
+    assert estimate_tuning(np.zeros((1025, 30), np.float32), 22050, 12) == 0.0

@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from pipelines.datasets.audio import load_labelled_audio
 from pipelines.datasets.course import load_course
-from pipelines.datasets.labelled import LabelledAudio
-from pipelines.datasets.labels import read_label_table
+from pipelines.datasets.labels import LabelledAudio, read_label_table
 from pipelines.errors import UserError
 from pipelines.extraction import features
 from pipelines.extraction.dataset import ExtractionResult, extract_dataset

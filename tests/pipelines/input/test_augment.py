@@ -11,7 +11,8 @@ import tensorflow as tf
 from pipelines.errors import UserError
 from pipelines.input import augment
 from pipelines.input.augment import SpecAugment, draw_masks, mixup
-from pipelines.input.build import cache_examples, training_batches
+from pipelines.input.build import training_batches
+from pipelines.input.cache import cache_examples
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.source import Source
 from pipelines.spec import FeatureSpec

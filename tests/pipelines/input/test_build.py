@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.input.build import cache_examples, evaluation_batches, training_batches
+from pipelines.input.build import evaluation_batches, training_batches
+from pipelines.input.cache import cache_examples
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.source import Source
 from pipelines.spec import FeatureSpec

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from pipelines.input import cache
-from pipelines.input.build import cache_examples
-from pipelines.input.cache import Cached, band_statistics
+from pipelines.input.cache import Cached, band_statistics, cache_examples
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 
@@ -171,7 +170,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import pandas as pd
-from pipelines.input.build import cache_examples
+from pipelines.input.cache import cache_examples
 from pipelines.datasets.base import Examples
 from pipelines.settings import InputSettings
 

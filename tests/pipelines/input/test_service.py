@@ -17,9 +17,9 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import UserError
-from pipelines.input.build import cache_examples, evaluation_batches, training_batches
-from pipelines.input.dispatcher import worker_state, workers_of
-from pipelines.input.service import DataService, connect
+from pipelines.input.build import evaluation_batches, training_batches
+from pipelines.input.cache import cache_examples
+from pipelines.input.service import DataService, connect, worker_state, workers_of
 from pipelines.settings import AugmentSettings, InputSettings
 from pipelines.source import Source
 from pipelines.spec import FeatureSpec
