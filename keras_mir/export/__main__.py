@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_mir.command_line.options import add_models_option, command_parser
 from keras_mir.command_line.run import run
-from keras_mir.export.formats import FORMATS
+from keras_mir.export.export import FORMATS, export
 from pipelines.errors import UserError
 
 
@@ -52,7 +52,6 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    from keras_mir.export.export import export
     from keras_mir.models.trained_model import load
 
     console = Console()
