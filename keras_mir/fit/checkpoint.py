@@ -112,7 +112,8 @@ class Checkpoint(keras.callbacks.Callback):
         counters, best = [], None
         for callback in self.others:
             names = _COUNTERS[type(callback)]
-            counters.append({name: _plain(getattr(callback, name, None)) for name in names})
+            # Keras keeps some as numpy numbers, some as tensors.
+            counters.append({name: np.asarray(getattr(callback, name, None)).item() for name in names})
             if isinstance(callback, keras.callbacks.EarlyStopping):
                 best = callback.best_weights
         if best is not None:
@@ -143,10 +144,3 @@ def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     path.write_bytes(buffer.getvalue())
-
-
-def _plain(value: Any) -> Any:
-    """A counter as JSON can hold it; Keras keeps some as numpy numbers, some as tensors."""
-    return (
-        float(value) if hasattr(value, "numpy") else value.item() if isinstance(value, np.generic) else value
-    )
