@@ -109,16 +109,17 @@ def load_data(
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     good = cached.lengths > 0
-    sources, kept, start = {}, {}, 0
-    for name, part in parts.items():
-        rows = np.arange(start, start + len(part))
-        start += len(part)
+    sources, kept = {}, {}
+    ends = np.cumsum([len(part) for part in parts.values()])
+    for name, rows in zip(parts, np.split(np.arange(len(joined)), ends[:-1]), strict=True):
         rows = rows[good[rows]]
         kept[name] = joined.take(rows)
         if not len(rows):
             raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
         sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets)
-    sources = _with_common_frames(sources, recipe)
+    if recipe.input.frames == "longest":
+        longest = int(sources[TRAIN].cached.lengths.max())
+        sources = {name: replace(source, frames=longest) for name, source in sources.items()}
     if recipe.task.class_weights == "balanced" and classes:
         train = sources[TRAIN]
         sources[TRAIN] = replace(train, weights=balanced_weights(train.labels[GENRE], len(classes)))
@@ -260,13 +261,6 @@ def _limited(examples: Examples, settings: SplitSettings) -> Examples:
         shuffled = examples.table.iloc[order]
         order = order[np.argsort(shuffled.groupby(GENRE).cumcount().to_numpy(), kind="stable")]
     return examples.take(np.sort(order[: settings.limit]))
-
-
-def _with_common_frames(sources: dict[str, Source], recipe: Recipe) -> dict[str, Source]:
-    if recipe.input.frames != "longest":
-        return sources
-    longest = int(sources[TRAIN].cached.lengths.max())
-    return {name: replace(source, frames=longest) for name, source in sources.items()}
 
 
 def write_split(parts: dict[str, Examples], path: Path) -> None:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -126,7 +127,10 @@ def _answers(
     """The answers, which are written before they are given; for a song without one, a line on `errors`."""
     if not songs:
         return
-    with model.open() as answer_wav, Predictor(answer_wav) as predictor, _bar(form, errors) as report:
+    # Lines come where the bar would be, and show how far it is.
+    lines = form != "table" and sys.stdout.isatty()
+    bar: AbstractContextManager[Any] = nullcontext() if lines else progress("predicting", errors)
+    with model.open() as answer_wav, Predictor(answer_wav) as predictor, bar as report:
         for song, outcome in zip(songs, predictor.predict_files(songs, report), strict=True):
             try:
                 if not isinstance(outcome, Prediction):
@@ -141,9 +145,3 @@ def _answers(
                 errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
             counts["answered"] += 1
             yield outcome
-
-
-def _bar(form: Form, errors: Console) -> AbstractContextManager[Callable[[int, int], None] | None]:
-    if form != "table" and sys.stdout.isatty():
-        return nullcontext()  # lines come where the bar would be, and show how far it is
-    return progress("predicting", errors)
