@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.options import add_data_options, command_parser
 from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
@@ -48,7 +48,6 @@ def parser() -> argparse.ArgumentParser:
     )
     data = parser.add_argument_group("data")
     add_data_options(data)
-    add_features_options(data)
     data.add_argument(
         "--data-service",
         default="",

@@ -14,8 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
-from keras_mir.fit.callbacks import StopOnNan, ValidationCorrelation, progress_lines
-from keras_mir.fit.checkpoint import Checkpoint
+from keras_mir.fit.callbacks import Checkpoint, StopOnNan, ValidationCorrelation, progress_lines
 from keras_mir.fit.model import compile_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe

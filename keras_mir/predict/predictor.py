@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -29,21 +29,13 @@ from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import AUDIO_SUFFIXES, Sound, audio_files, decode_parts
 
 if TYPE_CHECKING:
-    from keras_mir.models.audio_model import AudioModel
+    from keras_mir.models.trained_model import TrainedModel
 
 Progress = Callable[[int, int], None]
 
 LONGEST_SECONDS = 300.0  # sent at once: 77 MB of JSON at 48 kHz, and servers have limits
 BATCH_SECONDS = 120.0  # of audio, each song counted as the longest, which is what a model makes of it
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
-
-
-@runtime_checkable
-class Trained(Protocol):
-    """A trained model that has not been exported."""
-
-    def audio_model(self) -> AudioModel:
-        """The model, as it answers to sound."""
 
 
 class Predictor:
@@ -62,7 +54,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Trained | AnswerWav,
+        model: str | Path | TrainedModel | AnswerWav,
         *,
         longest_seconds: float = LONGEST_SECONDS,
         batch_seconds: float = BATCH_SECONDS,
@@ -74,10 +66,8 @@ class Predictor:
         self._stack = ExitStack()
         if isinstance(model, str | Path):
             self._answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
-        elif isinstance(model, Trained):
-            self._answer_wav = model.audio_model().answer_wav
         else:
-            self._answer_wav = model
+            self._answer_wav = model if callable(model) else model.audio_model().answer_wav
 
     def __enter__(self) -> Predictor:
         return self
