@@ -102,6 +102,7 @@ def load_data(
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
+    own_test = len(known) < len(examples)
     classes = class_names(known) if recipe.task.task == "genre" else ()
     check_outputs(classes or None, targets)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
@@ -129,7 +130,14 @@ def load_data(
         classes=classes,
         targets=targets,
         class_mapping=mapping,
-        split=_describe(recipe.split, examples, kept),
+        split=SplitInfo(
+            method=recipe.split.split,
+            test_from="the data set" if own_test else "held out" if TEST in kept else "none",
+            group_by=_grouping(examples, recipe.split) or "none",
+            seed=recipe.split.split_seed,
+            limit=recipe.split.limit,
+            sizes={name: len(part) for name, part in kept.items()},
+        ),
         bad=cached.bad,
         notes=_notes(examples, recipe.split),
     )
@@ -204,18 +212,6 @@ def make_source(
         labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
     frames = recipe.input.frames if isinstance(recipe.input.frames, int) else None
     return Source(cached, labels, None, recipe.input, frames, examples.spec)
-
-
-def _describe(settings: SplitSettings, examples: Examples, parts: dict[str, Examples]) -> SplitInfo:
-    own = bool((examples.table[SPLIT] == TEST).any())
-    return SplitInfo(
-        method=settings.split,
-        test_from="the data set" if own else "held out" if TEST in parts else "none",
-        group_by=_grouping(examples, settings) or "none",
-        seed=settings.split_seed,
-        limit=settings.limit,
-        sizes={name: len(part) for name, part in parts.items()},
-    )
 
 
 def _grouping(examples: Examples, settings: SplitSettings) -> str | None:

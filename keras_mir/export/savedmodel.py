@@ -114,7 +114,17 @@ def export_savedmodel(
         # Started first: it imports TensorFlow while the model is written.
         with FreshProcess() as process:
             answers = audio_model(served) if audio_model else None
-            _write(served, temporary, name, classes, answers)
+            archive = keras.export.ExportArchive()
+            archive.track(served)
+            for signature, (answer, inputs) in signatures(served, classes, answers).items():
+                archive.add_endpoint(signature, answer, input_signature=inputs)
+            try:
+                with quiet():
+                    archive.write_out(temporary, verbose=False)
+                    write_warmup(temporary, name, served, hears=answers is not None)
+            except tf.errors.OpError as error:
+                remedy = "free some space or choose another folder"
+                raise UserError(f"{temporary}: cannot be written ({error.message}); {remedy}") from error
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
@@ -127,27 +137,6 @@ def export_savedmodel(
         return _publish(temporary, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write(
-    model: keras.Model,
-    folder: Path,
-    name: str,
-    classes: Sequence[str] | None,
-    answers: AudioModel | None,
-) -> None:
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for signature, (answer, inputs) in signatures(model, classes, answers).items():
-        archive.add_endpoint(signature, answer, input_signature=inputs)
-    try:
-        with quiet():
-            archive.write_out(folder, verbose=False)
-            write_warmup(folder, name, model, hears=answers is not None)
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.message}); free some space or choose another folder"
-        ) from error
 
 
 def _publish(temporary: Path, folder: Path) -> Path:

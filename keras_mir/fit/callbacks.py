@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,11 +66,6 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         values = "  ".join(f"{name} {float(value):.4g}" for name, value in (logs or {}).items())
         print(f"epoch {epoch + 1}/{self.params['epochs']}  {values}", flush=True)
-
-
-def progress_lines(quiet: bool) -> list[keras.callbacks.Callback]:
-    """Keras has a progress bar for terminals; elsewhere there is a line an epoch."""
-    return [] if quiet or sys.stdout.isatty() else [EpochLines()]
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -83,7 +83,8 @@ class Run:
         settings: Settings of the recipe to change.
 
     Raises:
-        UserError: If one of them will not do: whatever can be refused before data are read is.
+        UserError: If one of them will not do: whatever can be refused before data are read is. The
+            methods raise it for anything else that a user can mend.
     """
 
     def __init__(
@@ -156,18 +157,11 @@ class Run:
         return run
 
     def train(self) -> TrainedModel:
-        """Train, evaluate, and export if that was asked for.
-
-        Raises:
-            UserError: For anything that a user can mend.
-        """
+        """Train, evaluate, and export if that was asked for."""
         if self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
-        self.folder.check_free()
         with self._watched():
-            data = self._load()
-            self._create(data)
-            return self._train(data, resume=False)
+            return self._train(self._load_new(), resume=False)
 
     def resume(self) -> TrainedModel:
         """Go on where the last whole epoch ended, or with the export if only that is missing.
@@ -187,18 +181,20 @@ class Run:
             return self._train(data, resume=True)
 
     def check_overfit(self) -> OverfitCheck:
-        """Check that the model can memorise `overfit_batches` batches, as a sound one can.
-
-        Raises:
-            UserError: For anything that a user can mend.
-        """
-        self.folder.check_free()
+        """Check that the model can memorise `overfit_batches` batches, as a sound one can."""
         with self._watched():
-            data = self._load()
-            self._create(data)
+            data = self._load_new()
             check = overfit(self.recipe, data, self.options.seed, self.folder, self.console.quiet)
         self._save_curves(check.training)
-        write_json(self.folder.overfit, check.summary())
+        facts = {
+            "batches": check.batches,
+            "epochs": check.training.epochs,
+            "first_loss": check.first_loss,
+            "last_loss": check.last_loss,
+            "passed": check.passed,
+            "seconds": round(check.training.seconds, 1),
+        }
+        write_json(self.folder.overfit, facts)
         return check
 
     def _watched(self) -> AbstractContextManager[None]:
@@ -229,9 +225,13 @@ class Run:
         self._print_data(data)
         return data
 
-    def _create(self, data: Data) -> None:
+    def _load_new(self) -> Data:
+        """The data, and the folder with what was asked for."""
+        self.folder.check_free()
+        data = self._load()
         self.folder.create(self.recipe, self.options)
         write_split(data.examples, self.folder.split)
+        return data
 
     def _train(self, data: Data, resume: bool) -> TrainedModel:
         try:

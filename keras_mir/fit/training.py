@@ -14,7 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
-from keras_mir.fit.callbacks import Checkpoint, StopOnNan, ValidationCorrelation, progress_lines
+from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
 from keras_mir.fit.model import compile_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
@@ -60,17 +60,6 @@ class OverfitCheck:
     @property
     def passed(self) -> bool:
         return self.last_loss < _MEMORISED * self.first_loss
-
-    def summary(self) -> dict[str, float]:
-        """What `overfit.json` holds."""
-        return {
-            "batches": self.batches,
-            "epochs": self.training.epochs,
-            "first_loss": self.first_loss,
-            "last_loss": self.last_loss,
-            "passed": self.passed,
-            "seconds": round(self.training.seconds, 1),
-        }
 
 
 def set_up(seed: int, mixed_precision: bool) -> None:
@@ -209,15 +198,17 @@ def _fit(
     validation: tf.data.Dataset | None = None,
 ) -> keras.callbacks.History:
     """Keras's `fit` on batches, of which there are so many an epoch."""
+    terminal = sys.stdout.isatty()
     return model.fit(
         batches[0],
         steps_per_epoch=batches[1],
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         validation_data=validation,
-        callbacks=[StopOnNan(), *callbacks, *progress_lines(quiet)],
+        # Keras has a progress bar for terminals; elsewhere there is a line an epoch.
+        callbacks=[StopOnNan(), *callbacks, *([] if quiet or terminal else [EpochLines()])],
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() and not quiet else 0,
+        verbose=1 if terminal and not quiet else 0,
     )
 
 

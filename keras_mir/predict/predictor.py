@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-LONGEST_SECONDS = 300.0  # sent at once: 77 MB of JSON at 48 kHz, and servers have limits
-BATCH_SECONDS = 120.0  # of audio, each song counted as the longest, which is what a model makes of it
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
 
 
@@ -56,8 +54,8 @@ class Predictor:
         self,
         model: str | Path | TrainedModel | AnswerWav,
         *,
-        longest_seconds: float = LONGEST_SECONDS,
-        batch_seconds: float = BATCH_SECONDS,
+        longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
+        batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
     ) -> None:
         if longest_seconds < 2 * WINDOW_SECONDS:
             raise ArgumentError("longest_seconds", longest_seconds, f"give {2 * WINDOW_SECONDS:.0f} or more")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -72,21 +73,16 @@ def _reason(message: str) -> str:
 
 
 def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
+    try:  # the runtime's own package where it is installed, else the one inside TensorFlow
+        interpreter = pkgutil.resolve_name("ai_edge_litert.interpreter:Interpreter")
+    except ImportError:
+        interpreter = tf.lite.Interpreter
     with quiet():
         try:
-            runner = _interpreter()(model_content=content).get_signature_runner()
+            runner = interpreter(model_content=content).get_signature_runner()
             return [dict(runner(**feed)) for feed in feeds]
         except (RuntimeError, ValueError) as error:
             raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
-
-
-def _interpreter() -> Any:
-    """The runtime's own package where it is installed, else the one inside TensorFlow."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        return tf.lite.Interpreter
-    return Interpreter
 
 
 FORMAT = OneFile("LiteRT", ".tflite", lambda: None, lambda used: used & _LACKS, _convert, _run)

@@ -74,9 +74,13 @@ class OneFile:
         path = folder / f"{name}{'' if signature == SIGNATURE else f'.{signature}'}{self.suffix}"
         try:
             content = self.convert(function, model.description.to_dict())
-            self._verify(path, content, model, signature)
+            # Compared with the Keras model in the format's own runtime, as a SavedModel is.
+            checks = expect(_batches(model, signature), model.keras, model.audio_model() if sound else None)
+            answers = self.run(content, [check.feed for check in checks])
         except CannotConvert as error:
             raise self._refusal(signature, str(error)) from None
+        for check, outputs in zip(checks, answers, strict=True):
+            compare(path, check, outputs)
         write_atomically(path, content)
         takes = {spec.name: spec for spec in function.input_signature}
         gives = function.get_concrete_function().structured_outputs
@@ -89,13 +93,6 @@ class OneFile:
             else "serve the SavedModel"
         )
         return ArgumentError("signature", signature, f"{self.label} {reason}; {remedy}")
-
-    def _verify(self, path: Path, content: bytes, model: TrainedModel, signature: str) -> None:
-        """Compare what the format's own runtime answers with the Keras model, as for a SavedModel."""
-        sound = model.audio_model() if signature in SOUND else None
-        checks = expect(_batches(model, signature), model.keras, sound)
-        for check, outputs in zip(checks, self.run(content, [check.feed for check in checks]), strict=True):
-            compare(path, check, outputs)
 
 
 def operations(function: Any) -> set[str]:
