@@ -166,7 +166,11 @@ def spectrogram(
         ValueError: If the number of bands is not that of `spec`, or the steps do not fit the beats.
     """
     edges, label = column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
-    mel, chroma = _halves(features, spec)
+    rows = len(features)
+    if rows not in (spec.n_mels, spec.n_chroma, spec.n_bands):
+        known = f"{spec.n_mels} (mel), {spec.n_chroma} (chroma) or {spec.n_bands}"
+        raise ValueError(f"{rows} bands; expected {known}")
+    mel, chroma = np.split(features, [0 if rows == spec.n_chroma else spec.n_mels])
     heights = [3.0] * bool(len(mel)) + [1.6] * bool(len(chroma))
     figure = new_figure(8.0, sum(heights) + 0.8)
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -235,17 +239,6 @@ def column_edges(
     if len(starts) != columns:
         raise ValueError(f"{columns} steps do not fit {len(starts) - 1} beats after the start")
     return np.append(starts, end) / spec.frame_rate, "time (s)"
-
-
-def _halves(features: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
-    rows = len(features)
-    if rows == spec.n_chroma:
-        return features[:0], features
-    if rows in (spec.n_mels, spec.n_bands):
-        return features[: spec.n_mels], features[spec.n_mels :]
-    raise ValueError(
-        f"{rows} bands; expected {spec.n_mels} (mel), {spec.n_chroma} (chroma) or {spec.n_bands}"
-    )
 
 
 def _draw_bands(

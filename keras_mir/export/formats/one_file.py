@@ -14,13 +14,12 @@ from keras_mir.export.export import Written
 from keras_mir.export.formats.rebuild import for_converting
 from keras_mir.export.graph import nodes
 from keras_mir.export.signatures import signatures
-from keras_mir.export.verify import Arrays, Batch, compare, expect, feature_batches, sound_batches
+from keras_mir.export.verify import SOUND, Arrays, Batch, compare, expect, feature_batches, sound_batches
 from keras_mir.models.session import SIGNATURE
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError
 from pipelines.files import write_atomically
 
-SOUND = ("waveform", "audio")
 _OTHER_TIMES = (3, 33)  # steps, beside those that a SavedModel is checked with
 
 
