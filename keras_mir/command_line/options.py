@@ -37,7 +37,7 @@ def _started_as(command: str) -> str:
 
 
 def add_data_options(parser: argparse._ActionsContainer) -> None:
-    """Add `--data`, `--labels`, `--skip-bad` and `--jobs`: the clips of a command."""
+    """Add the options that say which clips, and how their features are made, read and kept."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -47,21 +47,22 @@ def add_data_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     parser.add_argument(
-        "--jobs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes for extraction (default: all cores)",
+        "--jobs", type=int, default=0, metavar="N", help="processes for extraction (default: all cores)"
     )
-
-
-def add_features_options(parser: argparse._ActionsContainer) -> None:
-    """Add `--synced` and `--cache-dir`: how the features of `--data` are read and kept."""
     parser.add_argument(
         "--synced", action="store_true", help="the folder's features are beat-synchronous already"
     )
     parser.add_argument(
         "--cache-dir", type=Path, metavar="DIR", help="processed features (default: runs/.cache)"
+    )
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add a trained model, as `load` takes it."""
+    parser.add_argument(
+        "model",
+        metavar="RUN_OR_MODEL",
+        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
     )
 
 

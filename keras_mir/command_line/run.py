@@ -48,7 +48,9 @@ def run(
     except UserError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        if not _has_lost_its_reader(descriptor=1):
+        poll = select.poll()
+        poll.register(1, 0)
+        if not poll.poll(0):  # it is not what reads from us, `head` for one, that has enough
             raise
         # Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -83,10 +85,3 @@ def _spelling(parser: argparse.ArgumentParser, argument: str) -> str:
         if action.dest == argument:
             return str(action.option_strings[-1] if action.option_strings else action.metavar or argument)
     return argument
-
-
-def _has_lost_its_reader(descriptor: int) -> bool:
-    """Whether what reads from a pipe, `head` for one, has enough."""
-    poll = select.poll()
-    poll.register(descriptor, 0)
-    return bool(poll.poll(0))

@@ -101,6 +101,7 @@ def load_data(
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
+    own_test = len(known) < len(examples)
     classes = class_names(known) if recipe.task.task == "genre" else ()
     check_outputs(classes or None, targets)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
@@ -108,16 +109,17 @@ def load_data(
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     good = cached.lengths > 0
-    sources, kept, start = {}, {}, 0
-    for name, part in parts.items():
-        rows = np.arange(start, start + len(part))
-        start += len(part)
+    sources, kept = {}, {}
+    ends = np.cumsum([len(part) for part in parts.values()])
+    for name, rows in zip(parts, np.split(np.arange(len(joined)), ends[:-1]), strict=True):
         rows = rows[good[rows]]
         kept[name] = joined.take(rows)
         if not len(rows):
             raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
         sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets)
-    sources = _with_common_frames(sources, recipe)
+    if recipe.input.frames == "longest":
+        longest = int(sources[TRAIN].cached.lengths.max())
+        sources = {name: replace(source, frames=longest) for name, source in sources.items()}
     if recipe.task.class_weights == "balanced" and classes:
         train = sources[TRAIN]
         sources[TRAIN] = replace(train, weights=balanced_weights(train.labels[GENRE], len(classes)))
@@ -127,7 +129,14 @@ def load_data(
         classes=classes,
         targets=targets,
         class_mapping=mapping,
-        split=_describe(recipe.split, examples, kept),
+        split=SplitInfo(
+            method=recipe.split.split,
+            test_from="the data set" if own_test else "held out" if TEST in kept else "none",
+            group_by=_grouping(examples, recipe.split) or "none",
+            seed=recipe.split.split_seed,
+            limit=recipe.split.limit,
+            sizes={name: len(part) for name, part in kept.items()},
+        ),
         bad=cached.bad,
         notes=_notes(examples, recipe.split),
     )
@@ -204,18 +213,6 @@ def make_source(
     return Source(cached, labels, None, recipe.input, frames, examples.spec)
 
 
-def _describe(settings: SplitSettings, examples: Examples, parts: dict[str, Examples]) -> SplitInfo:
-    own = bool((examples.table[SPLIT] == TEST).any())
-    return SplitInfo(
-        method=settings.split,
-        test_from="the data set" if own else "held out" if TEST in parts else "none",
-        group_by=_grouping(examples, settings) or "none",
-        seed=settings.split_seed,
-        limit=settings.limit,
-        sizes={name: len(part) for name, part in parts.items()},
-    )
-
-
 def _grouping(examples: Examples, settings: SplitSettings) -> str | None:
     """The column that keeps groups together.
 
@@ -259,13 +256,6 @@ def _limited(examples: Examples, settings: SplitSettings) -> Examples:
         shuffled = examples.table.iloc[order]
         order = order[np.argsort(shuffled.groupby(GENRE).cumcount().to_numpy(), kind="stable")]
     return examples.take(np.sort(order[: settings.limit]))
-
-
-def _with_common_frames(sources: dict[str, Source], recipe: Recipe) -> dict[str, Source]:
-    if recipe.input.frames != "longest":
-        return sources
-    longest = int(sources[TRAIN].cached.lengths.max())
-    return {name: replace(source, frames=longest) for name, source in sources.items()}
 
 
 def write_split(parts: dict[str, Examples], path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.options import add_data_options, add_model_argument, command_parser
 from keras_mir.command_line.run import run
 
 # Options that `evaluate` takes under the same name.
@@ -26,13 +26,8 @@ def parser() -> argparse.ArgumentParser:
         description="Evaluate a trained model on labelled clips; an exported one through the loader that TF "
         "Serving uses.",
     )
-    parser.add_argument(
-        "model",
-        metavar="RUN_OR_MODEL",
-        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
-    )
+    add_model_argument(parser)
     add_data_options(parser)
-    add_features_options(parser)
     parser.add_argument(
         "--split",
         choices=("test", "validation", "train", "all"),

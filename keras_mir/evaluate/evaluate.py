@@ -18,6 +18,7 @@ from keras_mir.evaluate.metrics import affect_scores, genre_scores, predicted_cl
 from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.models.report import (
     AffectScores,
+    Bootstrap,
     Circumstances,
     Dataset,
     GenreScores,
@@ -77,12 +78,12 @@ def compare_with_labels(
         UserError: If an output is not finite.
     """
     if classes:
-        true = {GENRE: np.asarray(labels[GENRE])}
-        predicted = {GENRE: predicted_classes(outputs[GENRE])}
-        return Evaluation(genre_scores(true[GENRE], predicted[GENRE], classes, seed=seed), true, predicted)
+        index, predicted = np.asarray(labels[GENRE]), predicted_classes(outputs[GENRE])
+        scores = genre_scores(index, predicted, classes, Bootstrap(seed))
+        return Evaluation(scores, {GENRE: index}, {GENRE: predicted})
     true = {name: np.asarray(labels[name]) for name in targets}
-    predicted = {name: np.reshape(outputs[name], -1) for name in targets}
-    return Evaluation(affect_scores(true, predicted, seed=seed), true, predicted)
+    values = {name: np.reshape(outputs[name], -1) for name in targets}
+    return Evaluation(affect_scores(true, values, Bootstrap(seed)), true, values)
 
 
 def evaluate(
@@ -124,23 +125,26 @@ def evaluate(
         raise ArgumentError("out", out, "there is a report in it; choose another folder")
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
     examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
-    _check_spec(model, examples)
+    found = examples.spec.to_dict()
+    for name, value in model.feature_spec.to_dict().items():
+        if found[name] != value:
+            raise UserError(
+                f"{model.folder}: trained on features of {name} {value}, but {examples.name} has "
+                f"{found[name]}; prepare the data again with the model's"
+            )
     source, left_out = _source(model, examples, split, skip_bad, cache, console)
-    outputs = (
-        predict_export(model.exported, source) if model.exported else predict_source(model.keras, source)
-    )
+    exported = model.exported
+    outputs = predict_export(exported, source) if exported else predict_source(model.keras, source)
     evaluation = compare_with_labels(source.labels, outputs, model.classes, model.targets, seed)
-    report = make_report(
-        evaluation.scores,
-        Circumstances(
-            seed=seed,
-            split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
-            dataset=Dataset(examples.name, examples.synthetic, examples.licence),
-            recipe=model.recipe.to_dict(),
-            training=None,
-            model=str(model.folder or ""),
-        ),
+    circumstances = Circumstances(
+        seed=seed,
+        split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
+        dataset=Dataset(examples.name, examples.synthetic, examples.licence),
+        recipe=model.recipe.to_dict(),
+        training=None,
+        model=str(model.folder),
     )
+    report = make_report(evaluation.scores, circumstances)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         evaluation.save_figures(Path(out))
@@ -167,13 +171,3 @@ def _source(
     rows = np.flatnonzero(cached.lengths > 0)
     source = make_source(examples.take(rows), cached.take(rows), recipe, model.classes, model.targets)
     return dataclasses.replace(source, frames=model.frames), tuple(bad.path for bad in cached.bad)
-
-
-def _check_spec(model: TrainedModel, examples: Examples) -> None:
-    found = examples.spec.to_dict()
-    for name, value in model.feature_spec.to_dict().items():
-        if found[name] != value:
-            raise UserError(
-                f"{model.folder or model.name}: trained on features of {name} {value}, but {examples.name} "
-                f"has {found[name]}; prepare the data again with the model's"
-            )

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -69,15 +68,16 @@ def learning_curves(
     names = ["loss", *metrics, *(["learning_rate"] if "learning_rate" in history else [])]
     figure, panels = panel_grid(len(names), width=4.2, height=3.2)
     for axes, name in zip(panels, names, strict=True):
-        _draw_curve(axes, history, name)
+        for prefix, label, colour, line in CURVES:
+            if (key := f"{prefix}{name}") in history:
+                epochs = range(1, len(history[key]) + 1)
+                marker = "." if len(epochs) <= 30 else ""  # a single epoch has no line
+                axes.plot(epochs, history[key], color=colour, linestyle=line, marker=marker, label=label)
+        if name == "learning_rate":
+            axes.set_yscale("log")
         if best_epoch is not None:
-            axes.axvline(
-                best_epoch + 1,
-                color=NEUTRAL,
-                linestyle="--",
-                linewidth=1,
-                label=f"best epoch ({best_epoch + 1})",
-            )
+            best = f"best epoch ({best_epoch + 1})"
+            axes.axvline(best_epoch + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=best)
         axes.set(xlabel="epoch", ylabel=name.replace("_", " "), xlim=(0.5, len(history["loss"]) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
@@ -166,7 +166,11 @@ def spectrogram(
         ValueError: If the number of bands is not that of `spec`, or the steps do not fit the beats.
     """
     edges, label = column_edges(features.shape[1], spec, beats if synced else None, synced, frames)
-    mel, chroma = _halves(features, spec)
+    rows = len(features)
+    if rows not in (spec.n_mels, spec.n_chroma, spec.n_bands):
+        known = f"{spec.n_mels} (mel), {spec.n_chroma} (chroma) or {spec.n_bands}"
+        raise ValueError(f"{rows} bands; expected {known}")
+    mel, chroma = np.split(features, [0 if rows == spec.n_chroma else spec.n_mels])
     heights = [3.0] * bool(len(mel)) + [1.6] * bool(len(chroma))
     figure = new_figure(8.0, sum(heights) + 0.8)
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -185,8 +189,7 @@ def spectrogram(
 
 def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
     """Draw mel bands `(n_mels, time)` in dB, with their scale, between column edges `(time + 1,)`."""
-    image = _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0))
-    axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01)
+    _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0), "dB")
     hertz = [f for f in _MEL_TICKS if 0 <= mel_row(f, spec) <= spec.n_mels - 1]
     axes.set_yticks([mel_row(f, spec) for f in hertz], [str(f) for f in hertz])
     axes.set_ylabel("frequency (Hz, mel)")
@@ -194,8 +197,7 @@ def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) 
 
 def draw_chroma(axes: Axes, chroma: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
     """Draw pitch classes `(n_chroma, time)`, as `draw_mel` does."""
-    image = _draw_bands(axes, chroma, edges, "cividis", (0.0, 1.0))
-    axes.figure.colorbar(image, ax=axes, label="energy", pad=0.01)
+    _draw_bands(axes, chroma, edges, "cividis", (0.0, 1.0), "energy")
     per_class, rest = divmod(spec.n_chroma, len(PITCH_CLASSES))
     if per_class and not rest:
         axes.set_yticks(range(0, spec.n_chroma, per_class), PITCH_CLASSES, fontsize=8)
@@ -207,25 +209,6 @@ def mark_beats(axes: Axes, beats: np.ndarray, spec: FeatureSpec) -> None:
     above = axes.get_xaxis_transform()
     axes.vlines(np.asarray(beats) / spec.frame_rate, 1.01, 1.05, NEUTRAL, transform=above, clip_on=False)
     axes.text(0, 1.06, "beats", transform=axes.transAxes, fontsize="small")
-
-
-def class_histogram(counts: Mapping[str, int], title: str = "") -> Figure:
-    """Clips by class.
-
-    Args:
-        counts: By class name, in the order to show.
-        title: Of the figure.
-    """
-    figure = new_figure(6.5, 0.26 * len(counts) + 1.2)
-    axes = figure.add_subplot()
-    bars = axes.barh(list(counts), list(counts.values()), color=TRAIN)
-    axes.bar_label(bars, padding=3, fontsize="small")
-    axes.invert_yaxis()  # the first class on top
-    axes.margins(x=0.1, y=0.01)
-    axes.set(xlabel="clips", title=title)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def mel_row(hertz: float, spec: FeatureSpec) -> float:
@@ -243,16 +226,6 @@ def _hertz_to_mel(hertz: float) -> float:
     return linear if hertz < 1000 else float(15 + 27 * np.log(hertz / 1000) / np.log(6.4))
 
 
-def _draw_curve(axes: Axes, history: Mapping[str, Sequence[float]], name: str) -> None:
-    for prefix, label, colour, line in CURVES:
-        if (key := f"{prefix}{name}") in history:
-            epochs = range(1, len(history[key]) + 1)
-            marker = "." if len(epochs) <= 30 else ""  # a single epoch has no line
-            axes.plot(epochs, history[key], color=colour, linestyle=line, marker=marker, label=label)
-    if name == "learning_rate":
-        axes.set_yscale("log")
-
-
 def column_edges(
     columns: int, spec: FeatureSpec, beats: np.ndarray | None, synced: bool, frames: int | None
 ) -> tuple[np.ndarray, str]:
@@ -268,25 +241,15 @@ def column_edges(
     return np.append(starts, end) / spec.frame_rate, "time (s)"
 
 
-def _halves(features: np.ndarray, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
-    rows = len(features)
-    if rows == spec.n_chroma:
-        return features[:0], features
-    if rows in (spec.n_mels, spec.n_bands):
-        return features[: spec.n_mels], features[spec.n_mels :]
-    raise ValueError(
-        f"{rows} bands; expected {spec.n_mels} (mel), {spec.n_chroma} (chroma) or {spec.n_bands}"
-    )
-
-
 def _draw_bands(
-    axes: Axes, bands: np.ndarray, edges: np.ndarray, colours: str, limits: tuple[float, float]
-) -> QuadMesh:
+    axes: Axes, bands: np.ndarray, edges: np.ndarray, colours: str, limits: tuple[float, float], label: str
+) -> None:
     rows = np.arange(len(bands) + 1) - 0.5  # so that row r is centred on r
     # Rasterised: a path for each of 165,000 cells would make a PDF of tens of megabytes.
-    return axes.pcolormesh(
+    image = axes.pcolormesh(
         edges, rows, bands, cmap=colours, vmin=limits[0], vmax=limits[1], shading="flat", rasterized=True
     )
+    axes.figure.colorbar(image, ax=axes, label=label, pad=0.01)
 
 
 def panel_grid(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -28,9 +28,8 @@ from keras_mir.models.report import AffectScores, Bootstrap, ClassScores, GenreS
 from pipelines.errors import UserError
 
 _BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
-
-
 UNDEFINED = Interval(None, None, None)
+_BOOTSTRAP = Bootstrap()
 
 
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
@@ -53,10 +52,7 @@ def genre_scores(
     true: np.ndarray,
     predicted: np.ndarray,
     class_names: Sequence[str],
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    confidence: float = 0.95,
+    bootstrap: Bootstrap = _BOOTSTRAP,
 ) -> GenreScores:
     """Compare predicted with true classes.
 
@@ -70,16 +66,12 @@ def genre_scores(
         true: int `(n,)` class indices.
         predicted: int `(n,)` class indices.
         class_names: Names by index.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
-        confidence: Of the intervals.
+        bootstrap: How the intervals are made.
 
     Raises:
-        UserError: If there are no clips, or a prediction is not a number.
+        UserError: If there are no clips.
         ValueError: If shapes differ, or an index has no name.
     """
-    bootstrap = Bootstrap(seed, resamples, confidence)
-    _check_not_diverged(predicted, "class predictions")
     true, predicted = _pair(true, predicted, "classes")
     labels = np.arange(len(class_names))
     for indices in (true, predicted):
@@ -117,10 +109,7 @@ def genre_scores(
 def affect_scores(
     true: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    confidence: float = 0.95,
+    bootstrap: Bootstrap = _BOOTSTRAP,
 ) -> AffectScores:
     """Compare predicted with true affect values.
 
@@ -131,15 +120,12 @@ def affect_scores(
     Args:
         true: float `(n,)` by target.
         predicted: float `(n,)` by target, the same targets.
-        seed: Of the bootstrap; clips are drawn for all targets together.
-        resamples: Of the bootstrap.
-        confidence: Of the intervals.
+        bootstrap: How the intervals are made; clips are drawn for all targets together.
 
     Raises:
         UserError: If there are no clips, or a label or a prediction is not a number.
         ValueError: If targets or shapes differ.
     """
-    bootstrap = Bootstrap(seed, resamples, confidence)
     if not true or set(true) != set(predicted):
         raise ValueError(f"targets differ: true {sorted(true)}, predicted {sorted(predicted)}")
     pairs = {}
@@ -172,13 +158,12 @@ def affect_scores(
         else:
             spearman[target] = _interval(bootstrap, correlation, rho)
 
-    values = [interval.value for interval in spearman.values() if interval.value is not None]
-    spearman_mean = UNDEFINED
-    if len(values) == len(pairs):
-        spearman_mean = _interval(bootstrap, float(np.mean(values)), resampled[:, 0].mean(axis=0))
-    else:
-        missing = [target for target, interval in spearman.items() if interval.value is None]
+    if missing := [target for target, interval in spearman.items() if interval.value is None]:
+        spearman_mean = UNDEFINED
         undefined["spearman_mean"] = f"the correlation is undefined for {', '.join(missing)}"
+    else:
+        mean = float(np.mean([float(interval) for interval in spearman.values()]))
+        spearman_mean = _interval(bootstrap, mean, resampled[:, 0].mean(axis=0))
     return AffectScores(
         targets=tuple(pairs),
         n=n,
@@ -199,14 +184,8 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def _interval(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> Interval:
-    """The percentile interval of a score.
-
-    Args:
-        bootstrap: Gives the confidence.
-        value: The score of the evaluated clips.
-        resampled: float `(resamples,)`; NaN where a resample has no such score, as when
-            it holds one clip many times. Those are left out.
-    """
+    """The percentile interval of a score `value` by its values in resamples, `(resamples,)`."""
+    # A resample that holds one clip many times has no correlation, say.
     defined = resampled[np.isfinite(resampled)]
     if not len(defined):
         return Interval(value, None, None)
@@ -231,12 +210,9 @@ def _pair(true: np.ndarray, predicted: np.ndarray, what: str) -> tuple[np.ndarra
         raise ValueError(f"{what}: shapes {true.shape} and {predicted.shape}, expected the same (n,)")
     if not len(true):
         raise UserError(f"{what}: no clips to evaluate; choose another split")
-    # float32 sums over many clips would lose digits.
-    return (
-        (true, predicted)
-        if true.dtype.kind in "iu"
-        else (true.astype(np.float64), predicted.astype(np.float64))
-    )
+    if true.dtype.kind in "iu":
+        return true, predicted
+    return true.astype(np.float64), predicted.astype(np.float64)  # float32 sums would lose digits
 
 
 def _resampled_scores(matrix: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,7 @@ def predict_source(model: Any, source: Source) -> dict[str, np.ndarray]:
     Returns:
         Output name to float32 `(n, ...)`, in the order of the examples.
     """
-    batches: list[dict[str, np.ndarray]] = []
-    for inputs, *_ in evaluation_batches(source, BATCH_SIZE):
-        batches.append({name: np.asarray(value) for name, value in model.predict_on_batch(inputs).items()})
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return _predict(lambda inputs: dict(model.predict_on_batch(inputs)), source)
 
 
 def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
@@ -40,16 +38,18 @@ def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
     Returns:
         As `predict_source`.
     """
-    batches: list[dict[str, np.ndarray]] = []
-    with ServedModel(version) as model:
-        for inputs, *_ in evaluation_batches(source, BATCH_SIZE):
-            outputs = model.predict({name: inputs[name].numpy() for name in ("features", "lengths")})
-            batches.append(
-                {"genre" if name == "probabilities" else name: outputs[name] for name in _numbers(outputs)}
-            )
+
+    def answer(inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        outputs = served.predict({name: inputs[name].numpy() for name in ("features", "lengths")})
+        numbers = {name: values for name, values in outputs.items() if values.dtype.kind == "f"}
+        return {"genre" if name == "probabilities" else name: values for name, values in numbers.items()}
+
+    with ServedModel(version) as served:
+        return _predict(answer, source)
+
+
+def _predict(
+    answer: Callable[[Mapping[str, Any]], Mapping[str, np.ndarray]], source: Source
+) -> dict[str, np.ndarray]:
+    batches = [answer(inputs) for inputs, *_ in evaluation_batches(source, BATCH_SIZE)]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-
-
-def _numbers(outputs: dict[str, np.ndarray]) -> list[str]:
-    """The outputs that are not names of classes."""
-    return [name for name, values in outputs.items() if values.dtype.kind == "f"]

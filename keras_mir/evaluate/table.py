@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -53,53 +55,47 @@ class _Printer:
     def line(self, text: str, style: str = "") -> None:
         self._console.print(self.text(text, style), width=self._width)
 
-    def table(self, *columns: str) -> Table:
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], bold: int = -1) -> None:
+        """Rows of cells, the row at index `bold` in bold."""
         pretty = self._console.is_terminal and not self._console.options.ascii_only
         table = Table(box=box.SIMPLE_HEAD if pretty else None, pad_edge=False)
-        table.add_column(columns[0], overflow="fold", max_width=_NAME_WIDTH)
-        for column in columns[1:]:
+        table.add_column(head[0], overflow="fold", max_width=_NAME_WIDTH)
+        for column in head[1:]:
             table.add_column(column, justify="right", overflow="fold")
-        return table
-
-    def row(self, table: Table, *cells: str, style: str = "") -> None:
-        table.add_row(*(self.text(cell) for cell in cells), style=style)
-
-    def show(self, table: Table) -> None:
+        for index, cells in enumerate(rows):
+            table.add_row(*map(self.text, cells), style="bold" if index == bold else "")
         self._console.print()
         self._console.print(table, width=self._width)
         self._console.print()
 
 
 def _print_classes(report: GenreReport, printer: _Printer) -> None:
-    table = printer.table("class", "precision", "recall", "F1", "support", f"{_percent(report)} interval")
+    def scores(name: str, of: ClassScores, interval: str = "") -> Sequence[str]:
+        return name, number(of.precision), number(of.recall), number(of.f1), str(of.support), interval
 
-    def scores(name: str, values: ClassScores, interval: str = "") -> None:
-        cells = [number(values.precision), number(values.recall), number(values.f1)]
-        printer.row(table, name, *cells, str(values.support), interval)
-
-    for name in report.class_names:
-        scores(name, report.per_class[name])
-    printer.row(table, *[""] * 6)
-    accuracy = report.accuracy
-    cells = ("accuracy", "", "", number(accuracy.value), str(report.n), accuracy.bounds)
-    printer.row(table, *cells, style="bold")
-    scores("macro avg", report.averages["macro"], report.macro_f1.bounds)
-    scores("micro avg", report.averages["micro"], accuracy.bounds)  # one class a clip: the same number
-    scores("weighted avg", report.averages["weighted"], report.weighted_f1.bounds)
-    printer.show(table)
+    head = ("class", "precision", "recall", "F1", "support", f"{_percent(report)} interval")
+    accuracy, averages = report.accuracy, report.averages
+    rows = [
+        *(scores(name, report.per_class[name]) for name in report.class_names),
+        ("",) * 6,
+        ("accuracy", "", "", number(accuracy.value), str(report.n), accuracy.bounds),
+        scores("macro avg", averages["macro"], report.macro_f1.bounds),
+        scores("micro avg", averages["micro"], accuracy.bounds),  # one class a clip: the same number
+        scores("weighted avg", averages["weighted"], report.weighted_f1.bounds),
+    ]
+    printer.table(head, rows, bold=len(report.class_names) + 1)
     printer.line(f"The {_percent(report)} intervals are of accuracy and of F1, by bootstrap over clips.")
 
 
 def _print_targets(report: AffectReport, printer: _Printer) -> None:
-    table = printer.table("target", "Spearman", f"{_percent(report)} interval", "RMSE", "R2")
+    rows = []
     for name in report.targets:
-        rho = report.spearman[name]
-        cells = number(rho.value), rho.bounds, number(report.rmse[name].value), number(report.r2[name].value)
-        printer.row(table, name, *cells)
+        rho, rmse, r2 = report.spearman[name], report.rmse[name], report.r2[name]
+        rows.append((name, number(rho.value), rho.bounds, number(rmse.value), number(r2.value)))
     mean = report.spearman_mean
-    printer.row(table, *[""] * 5)
-    printer.row(table, "mean", number(mean.value), mean.bounds, "", "", style="bold")
-    printer.show(table)
+    rows += [("",) * 5, ("mean", number(mean.value), mean.bounds, "", "")]
+    head = ("target", "Spearman", f"{_percent(report)} interval", "RMSE", "R2")
+    printer.table(head, rows, bold=len(rows) - 1)
     for score, reason in report.undefined.items():
         printer.line(f"{score}: undefined, for {reason}.")
 

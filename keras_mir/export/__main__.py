@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.options import add_model_argument, add_models_option, command_parser
 from keras_mir.command_line.run import run
-from keras_mir.export.formats import FORMATS
+from keras_mir.export.export import FORMATS, export
 from pipelines.errors import UserError
 
 
@@ -23,11 +23,7 @@ def parser() -> argparse.ArgumentParser:
         "export",
         description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
     )
-    parser.add_argument(
-        "model",
-        metavar="RUN_OR_MODEL",
-        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
-    )
+    add_model_argument(parser)
     parser.add_argument("--format", choices=tuple(FORMATS), required=True, help="what to write")
     parser.add_argument(
         "--signature",
@@ -52,7 +48,6 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    from keras_mir.export.export import export
     from keras_mir.models.trained_model import load
 
     console = Console()

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import pkgutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from keras_mir.export.formats import FORMATS, Written, find_format
 from keras_mir.models.folders import check_name
-from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from keras_mir.models.trained_model import TrainedModel
+
+# By name, what writes it: from model, folder, name and signature to `Written`. Imported when asked for.
+FORMATS = {
+    "savedmodel": "keras_mir.export.savedmodel:write",
+    "litert": "keras_mir.export.formats.litert:FORMAT.write",
+    "onnx": "keras_mir.export.formats.onnx:FORMAT.write",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export has written.
+
+    Attributes:
+        path: The file, or the folder of the version.
+        takes: The inputs of a file's signature with shapes and dtypes; empty where there are several.
+        gives: Its outputs, likewise.
+    """
+
+    path: Path
+    takes: str = ""
+    gives: str = ""
 
 
 def export(
@@ -36,6 +62,5 @@ def export(
     if format not in FORMATS:
         raise ArgumentError("format", format, f"choose {', '.join(FORMATS)}")
     check_name(name or model.name)
-    found = find_format(format)
-    found.check()
-    return found.write(model, folder, name or model.name, signature)
+    written: Written = pkgutil.resolve_name(FORMATS[format])(model, folder, name or model.name, signature)
+    return written

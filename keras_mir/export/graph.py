@@ -43,16 +43,29 @@ def check_graph(path: Path) -> None:
             missing or damaged.
     """
     for meta_graph in _read(path).meta_graphs:
-        library = meta_graph.graph_def.library.function
-        # A function may be called by its name, as if it were an operation.
-        functions = {function.signature.name for function in library}
-        for function in library:
+        graph = meta_graph.graph_def
+        for function in graph.library.function:
             if function.attr["_XlaMustCompile"].b:
-                raise UserError(
-                    f"{path}: function {function.signature.name!r} needs XLA; export it without jit_compile"
-                )
-        for node in _nodes(meta_graph.graph_def):
-            _check_node(path, node, functions)
+                name = function.signature.name
+                raise UserError(f"{path}: function {name!r} needs XLA; export it without jit_compile")
+        # A function may be called by its name, as if it were an operation.
+        functions = {function.signature.name for function in graph.library.function}
+        for node in nodes(graph):
+            place = f"{path}: operation {node.op} ({node.name})"
+            for prefix, needs in NOT_SERVABLE.items():
+                if node.op.startswith(prefix):
+                    raise UserError(f"{place} cannot be served: it needs {needs}")
+            if node.attr["_XlaMustCompile"].b:
+                raise UserError(f"{place} needs XLA; export it without jit_compile")
+            if node.op not in functions and not hasattr(tf.raw_ops, node.op):
+                raise UserError(f"{place} is not TensorFlow's own, and TF Serving lacks it")
+
+
+def nodes(graph: Any) -> Iterator[Any]:
+    """The `NodeDef`s of a `GraphDef` and of all its functions."""
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
 
 
 def read_signatures(path: Path) -> dict[str, Any]:
@@ -82,21 +95,3 @@ def _read(path: Path) -> Any:
     except DecodeError:
         raise UserError(f"{file}: damaged; export the model again") from None
     return model
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def
-
-
-def _check_node(path: Path, node: Any, functions: set[str]) -> None:
-    for prefix, needs in NOT_SERVABLE.items():
-        if node.op.startswith(prefix):
-            raise UserError(f"{path}: operation {node.op} ({node.name}) cannot be served: it needs {needs}")
-    if node.attr["_XlaMustCompile"].b:
-        raise UserError(f"{path}: operation {node.op} ({node.name}) needs XLA; export it without jit_compile")
-    if node.op not in functions and not hasattr(tf.raw_ops, node.op):
-        raise UserError(
-            f"{path}: operation {node.op} ({node.name}) is not TensorFlow's own, and TF Serving lacks it"
-        )

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
-from keras_mir.models.report import Report
+from keras_mir.models.report import Report, counted
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.architectures import ARCHITECTURES
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
@@ -59,6 +59,7 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         description: Of `keras_mir.fit.describe`.
         signatures: `tensorflow.SignatureDef` by name.
     """
+    versions = description.report.versions
     parts = [
         f"# {_text(name)}",
         *_what_it_is(description),
@@ -75,9 +76,10 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         "## Training",
         _training(description),
         "## How good it is",
-        *_scores(description.report),
+        _scores(description.report),
         "## Made with",
-        _versions(description.report.versions),
+        _table(("", "version"), [(made, version or "not installed") for made, version in versions.items()]),
+        "Serve it with TensorFlow or TF Serving of that version, or a later one.",
         "## Settings",
         "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
         _block("toml", tomli_w.dumps(description.recipe.to_dict())),
@@ -96,17 +98,16 @@ def _what_it_is(description: Description) -> Iterator[str]:
     )
     if classes := description.classes:
         yield (
-            f"{_counted(len(classes), 'class', 'classes')}: {', '.join(map(_text, classes))}. The data's "
-            f"genres became these by the mapping {_text(description.class_mapping)}."
+            f"{len(classes)} classes: {', '.join(map(_text, classes))}. The data's genres became these by "
+            f"the mapping {_text(description.class_mapping)}."
         )
     else:
         targets = description.targets
-        yield f"{_counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
+        yield f"{counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
 
 
 def _how_to_ask(name: str) -> Iterator[str]:
-    request = '{"signature_name": "audio", "inputs": {"audio": [{"b64": "%s"}]}}'
-    before, after = request.split("%s")
+    before, after = '{"signature_name": "audio", "inputs": {"audio": [{"b64": "', '"}]}}'
     yield "A running TF Serving, or `python -m keras_mir.serve`, from the shell:"
     yield _block(
         "sh",
@@ -159,7 +160,7 @@ def _signatures(signatures: Mapping[str, Any]) -> Iterator[str]:
     yield _table(
         ("name", "shape", "type", "what"),
         [
-            (_code(name), f"`{_shape(name, tensor)}`", _dtype(tensor), _meaning(name))
+            (_code(name), f"`{_shape(name, tensor)}`", tf.as_dtype(tensor.dtype).name, _meaning(name))
             for name, tensor in sorted(tensors.items())
         ],
     )
@@ -172,10 +173,6 @@ def _shape(name: str, tensor: Any) -> str:
         sizes = [axis.size for axis in tensor.tensor_shape.dim]
     known = [str(size) if size >= 0 else axis for axis, size in zip(axes, sizes, strict=True)]
     return f"({', '.join(known)}{',' if len(known) == 1 else ''})"
-
-
-def _dtype(tensor: Any) -> str:
-    return str(tf.as_dtype(tensor.dtype).name)
 
 
 def _meaning(name: str) -> str:
@@ -236,7 +233,7 @@ def _data(description: Description) -> Iterator[str]:
     if split.group_by != "none":
         yield f"Clips of the same {_text(split.group_by)} are on one side of the split."
     if left_out := len(split.left_out):
-        yield f"Left out, because they cannot be read: {_counted(left_out, 'file')}."
+        yield f"Left out, because they cannot be read: {counted(left_out, 'file')}."
 
 
 def _training(description: Description) -> str:
@@ -248,26 +245,17 @@ def _training(description: Description) -> str:
     used = [f"{name} {value:g}" for name, value in augment.items() if value and name != "augment"]
     used += [text.replace("=", " ") for text in augment["augment"]]
     return (
-        f"{_counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
+        f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
         f"those of epoch {training.best_epoch}. Batches of {settings.batch_size}, Adam with a learning "
         f"rate of {settings.learning_rate:g}, seed {report.seed}; {training.seconds:.0f} s. "
         f"Augmentation: {', '.join(used) or 'none'}."
     )
 
 
-def _scores(report: Report) -> Iterator[str]:
+def _scores(report: Report) -> str:
     text = io.StringIO()
     print_report(report, Console(file=text, width=80, force_terminal=False, color_system=None))
-    yield _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))
-
-
-def _versions(versions: Mapping[str, str | None]) -> str:
-    made = _table(("", "version"), [(name, version or "not installed") for name, version in versions.items()])
-    return f"{made}\n\nServe it with TensorFlow or TF Serving of that version, or a later one."
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
+    return _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))
 
 
 def _list(items: Iterator[str]) -> str:

@@ -18,8 +18,12 @@ def main() -> None:
     answer_to = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     folder, requests = pickle.load(sys.stdin.buffer)
+    # By default the graph is optimised twice, which costs seconds before the first answer and gains none.
+    config = tf.compat.v1.ConfigProto()
+    rewriting = config.graph_options.rewrite_options
+    rewriting.meta_optimizer_iterations = type(rewriting).ONE
     answers = []
-    with tf.compat.v1.Session(graph=tf.Graph(), config=_config()) as session:
+    with tf.compat.v1.Session(graph=tf.Graph(), config=config) as session:
         signatures = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def
         for name, feed in requests:
             inputs, outputs = signatures[name].inputs, signatures[name].outputs
@@ -30,14 +34,6 @@ def main() -> None:
             answers.append({output: np.asarray(value) for output, value in answer.items()})
     with answer_to:
         pickle.dump(answers, answer_to)
-
-
-def _config() -> tf.compat.v1.ConfigProto:
-    # By default the graph is optimised twice, which costs seconds before the first answer and gains none.
-    config = tf.compat.v1.ConfigProto()
-    rewriting = config.graph_options.rewrite_options
-    rewriting.meta_optimizer_iterations = type(rewriting).ONE
-    return config
 
 
 if __name__ == "__main__":

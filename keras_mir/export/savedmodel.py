@@ -13,54 +13,39 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mir.export.formats import Written
+from keras_mir.export.export import Written
 from keras_mir.export.formats.rebuild import for_serving
-from keras_mir.export.fresh_process import FreshProcess
 from keras_mir.export.graph import check_graph, read_signatures
 from keras_mir.export.model_card import MODEL_CARD, model_card
 from keras_mir.export.signatures import signatures
-from keras_mir.export.verify import verify
+from keras_mir.export.verify import FreshProcess, verify
 from keras_mir.export.warmup import write_warmup
 from keras_mir.models.audio_model import AudioModel
-from keras_mir.models.folders import (
-    DESCRIPTION,
-    KERAS_MODEL,
-    check_name,
-    versions,
-)
+from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, check_name, versions
 from keras_mir.models.session import quiet
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError, UserError
 
 
-class SavedModel:
-    """The format of TF Serving; all signatures are in it."""
+def write(model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
+    """Write the next version of a model; see `export_savedmodel`.
 
-    def check(self) -> None:
-        """It needs nothing but TensorFlow."""
-
-    def write(self, model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
-        """Write the next version of a model; see `export_savedmodel`.
-
-        Raises:
-            ArgumentError: If one signature is asked for.
-        """
-        if signature:
-            raise ArgumentError("signature", signature, "a SavedModel has all signatures; leave it out")
-        path = export_savedmodel(
-            model.keras,
-            folder,
-            name,
-            description=model.description.to_dict(),
-            classes=model.classes or None,
-            rebuild=lambda: for_serving(model.keras),
-            audio_model=model.audio_model,
-            card=lambda signatures: model_card(name, model.description, signatures),
-        )
-        return Written(path)
-
-
-FORMAT = SavedModel()
+    Raises:
+        ArgumentError: If one signature is asked for.
+    """
+    if signature:
+        raise ArgumentError("signature", signature, "a SavedModel has all signatures; leave it out")
+    path = export_savedmodel(
+        model.keras,
+        folder,
+        name,
+        description=model.description.to_dict(),
+        classes=model.classes or None,
+        rebuild=lambda: for_serving(model.keras),
+        audio_model=model.audio_model,
+        card=lambda signatures: model_card(name, model.description, signatures),
+    )
+    return Written(path)
 
 
 def export_savedmodel(
@@ -129,11 +114,21 @@ def export_savedmodel(
         # Started first: it imports TensorFlow while the model is written.
         with FreshProcess() as process:
             answers = audio_model(served) if audio_model else None
-            _write(served, temporary, name, classes, answers)
+            archive = keras.export.ExportArchive()
+            archive.track(served)
+            for signature, (answer, inputs) in signatures(served, classes, answers).items():
+                archive.add_endpoint(signature, answer, input_signature=inputs)
+            try:
+                with quiet():
+                    archive.write_out(temporary, verbose=False)
+                    write_warmup(temporary, name, served, hears=answers is not None)
+            except tf.errors.OpError as error:
+                remedy = "free some space or choose another folder"
+                raise UserError(f"{temporary}: cannot be written ({error.message}); {remedy}") from error
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-            if card is not None:
+            if card:
                 (temporary / MODEL_CARD).write_text(card(read_signatures(temporary)), encoding="utf-8")
             # The same layers without the training state: the optimizer's would triple the size.
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
@@ -142,27 +137,6 @@ def export_savedmodel(
         return _publish(temporary, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write(
-    model: keras.Model,
-    folder: Path,
-    name: str,
-    classes: Sequence[str] | None,
-    answers: AudioModel | None,
-) -> None:
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for signature, way in signatures(model, classes, answers).items():
-        archive.add_endpoint(signature, way.answer, input_signature=list(way.inputs))
-    try:
-        with quiet():
-            archive.write_out(folder, verbose=False)
-            write_warmup(folder, name, model, hears=answers is not None)
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.message}); free some space or choose another folder"
-        ) from error
 
 
 def _publish(temporary: Path, folder: Path) -> Path:

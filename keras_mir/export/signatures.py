@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
@@ -11,18 +10,8 @@ import tensorflow as tf
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE
 
-
-@dataclass(frozen=True)
-class Signature:
-    """One way to ask a model.
-
-    Attributes:
-        answer: From the inputs to outputs by name.
-        inputs: What it takes, in order; their names are its arguments'.
-    """
-
-    answer: Callable[..., dict[str, tf.Tensor]]
-    inputs: tuple[tf.TensorSpec, ...]
+# From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
+Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 
 
 def signatures(
@@ -53,17 +42,17 @@ def signatures(
     def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embedding": below({"features": features, "lengths": lengths}, training=False)}
 
-    features = (
+    features = [
         tf.TensorSpec(model.input["features"].shape, tf.float32, "features"),
         tf.TensorSpec(model.input["lengths"].shape, tf.int32, "lengths"),
-    )
-    by_name = {SIGNATURE: Signature(serve, features), "embedding": Signature(embed, features)}
+    ]
+    by_name: dict[str, Signature] = {SIGNATURE: (serve, features), "embedding": (embed, features)}
     if answers is not None:
-        waveform = (
+        waveform = [
             tf.TensorSpec([None, None], tf.float32, "waveform"),
             tf.TensorSpec([None], tf.int32, "lengths"),
             tf.TensorSpec([None], tf.int32, "rate"),
-        )
-        by_name["waveform"] = Signature(answers.from_waveform, waveform)
-        by_name["audio"] = Signature(answers.from_wav, (tf.TensorSpec([None], tf.string, "audio"),))
+        ]
+        by_name["waveform"] = answers.from_waveform, waveform
+        by_name["audio"] = answers.from_wav, [tf.TensorSpec([None], tf.string, "audio")]
     return by_name

@@ -29,8 +29,6 @@ _STEPS = 64  # of features, where the model takes any number: the beats of half 
 _CLIP_SECONDS = 2.0
 _RATE = 22050
 
-Feed = Mapping[str, Any]  # tensorflow.TensorProto by the name of the input
-
 
 def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> None:
     """Write a request for each signature at each of `BATCH_SIZES`.
@@ -47,43 +45,39 @@ def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> No
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as records:
         for batch in BATCH_SIZES:
-            feeds = {**_features(model, batch), **(_sound(batch) if hears else {})}
-            for signature, feed in feeds.items():
+            for signature, feed in _feeds(model, batch, hears).items():
                 records.write(_prediction_log(name, signature, feed))
 
 
-def _features(model: keras.Model, batch: int) -> dict[str, Feed]:
+def _feeds(model: keras.Model, batch: int, hears: bool) -> dict[str, dict[str, Any]]:
+    """By signature and input, a `tensorflow.TensorProto`; a single value with a shape stands for many."""
+    proto = tf.make_tensor_proto
     _, steps, bands = model.input["features"].shape
     steps = steps or _STEPS
-    feed = {
-        # A single value with a shape stands for as many of it.
-        "features": tf.make_tensor_proto(-40.0, tf.float32, (batch, steps, bands)),
-        "lengths": tf.make_tensor_proto(steps, tf.int32, (batch,)),
+    features = {
+        "features": proto(-40.0, tf.float32, (batch, steps, bands)),
+        "lengths": proto(steps, tf.int32, (batch,)),
     }
-    return {SIGNATURE: feed, "embedding": feed}
+    feeds = {SIGNATURE: features, "embedding": features}
+    if hears:
+        clip = render_clip("Rock", 0, _CLIP_SECONDS).audio.astype(np.float32)
+        wav = io.BytesIO()
+        soundfile.write(wav, clip, _RATE, format="WAV", subtype="PCM_16")
+        feeds["waveform"] = {
+            "waveform": proto(np.tile(clip, (batch, 1))),
+            "lengths": proto(len(clip), tf.int32, (batch,)),
+            "rate": proto(_RATE, tf.int32, (batch,)),
+        }
+        feeds["audio"] = {"audio": proto([wav.getvalue()] * batch)}
+    return feeds
 
 
-def _sound(batch: int) -> dict[str, Feed]:
-    clip = render_clip("Rock", 0, _CLIP_SECONDS).audio.astype(np.float32)
-    file = io.BytesIO()
-    soundfile.write(file, clip, _RATE, format="WAV", subtype="PCM_16")
-    return {
-        "waveform": {
-            "waveform": tf.make_tensor_proto(np.tile(clip, (batch, 1))),
-            "lengths": tf.make_tensor_proto(len(clip), tf.int32, (batch,)),
-            "rate": tf.make_tensor_proto(_RATE, tf.int32, (batch,)),
-        },
-        "audio": {"audio": tf.make_tensor_proto([file.getvalue()] * batch)},
-    }
-
-
-def _prediction_log(name: str, signature: str, feed: Feed) -> bytes:
+def _prediction_log(name: str, signature: str, feed: Mapping[str, Any]) -> bytes:
     model_spec = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, model_spec)
     for key, tensor in feed.items():  # a map is a repeated message of key and value
         request += _field(2, _field(1, key.encode()) + _field(2, tensor.SerializeToString()))
-    predict_log = _field(1, request)
-    return _field(6, predict_log)
+    return _field(6, _field(1, request))  # in a PredictLog, in a PredictionLog
 
 
 def _field(number: int, value: bytes) -> bytes:
@@ -94,8 +88,6 @@ def _field(number: int, value: bytes) -> bytes:
 
 def _varint(value: int) -> bytes:
     """An integer in groups of seven bits, the lowest first; all but the last have the top bit set."""
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*encoded, value])
+    if value > 127:
+        return bytes([value & 127 | 128]) + _varint(value >> 7)
+    return bytes([value])

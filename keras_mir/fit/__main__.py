@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_mir.command_line.options import add_data_options, add_features_options, command_parser
+from keras_mir.command_line.options import add_data_options, command_parser
 from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import PAPER_RECIPES
-from keras_mir.recipes.recipe import Recipe, read_recipe
+from keras_mir.recipes.recipe import read_recipe
 from pipelines.errors import UserError
 from pipelines.input.service import workers_of
 
@@ -48,7 +48,6 @@ def parser() -> argparse.ArgumentParser:
     )
     data = parser.add_argument_group("data")
     add_data_options(data)
-    add_features_options(data)
     data.add_argument(
         "--data-service",
         default="",
@@ -87,16 +86,24 @@ def _fit(arguments: argparse.Namespace) -> int:
 
         print_recipes(OUR_RECIPES, PAPER_RECIPES, console)
         return 0
-    _check(arguments)
+    named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
+    if named and file:
+        raise UserError("recipe: give a name or --recipe FILE, not both")
+    settings = changed_settings(arguments)
+    if resume and (named or file or settings):
+        raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
+    if arguments.data_service:
+        workers_of(arguments.data_service)  # refuses before TensorFlow is imported
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
-    if arguments.resume:
-        job = Run.continued(arguments.resume, arguments.data_service, console)
+    if resume:
+        job = Run.continued(resume, arguments.data_service, console)
         model = job.resume()
     else:
         options = {name: getattr(arguments, name) for name in _OF_RUN}
-        job = Run(_recipe(arguments), arguments.data, **options, console=console)
+        recipe = read_recipe(file, RECIPES) if file else named_recipe(named or DEFAULT)
+        job = Run(recipe.with_settings(settings), arguments.data, **options, console=console)
         if job.recipe.train.overfit_batches:
             return _check_overfit(job, console)
         model = job.train()
@@ -124,23 +131,6 @@ def _check_overfit(job: Run, console: Console) -> int:
 def _print_places(places: dict[str, Path], console: Console) -> None:
     for label, path in places.items():
         console.print(f"{label:7} {path}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _recipe(arguments: argparse.Namespace) -> Recipe:
-    if arguments.recipe_file:
-        recipe = read_recipe(arguments.recipe_file, RECIPES)
-    else:
-        recipe = named_recipe(arguments.recipe or DEFAULT)
-    return recipe.with_settings(changed_settings(arguments))
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    if arguments.recipe and arguments.recipe_file:
-        raise UserError("recipe: give a name or --recipe FILE, not both")
-    if arguments.resume and (arguments.recipe or arguments.recipe_file or changed_settings(arguments)):
-        raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
-    if arguments.data_service:
-        workers_of(arguments.data_service)  # refuses before TensorFlow is imported
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
-"""Callbacks of every training: stop on nonsense, measure what Keras cannot, say how far it is."""
+"""Callbacks of every training: stop on nonsense, measure what Keras cannot, save its state, report."""
 
 from __future__ import annotations
 
-import sys
+import io
+import json
+import os
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +17,12 @@ from keras_mir.evaluate.metrics import rank_correlation
 from keras_mir.evaluate.predictions import predict_source
 from pipelines.errors import UserError
 from pipelines.source import Source
+
+_STATE, _VARIABLES, _BEST = "state.json", "variables.npz", "best.npz"
+_COUNTERS: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
 
 
 class StopOnNan(keras.callbacks.Callback):
@@ -40,11 +51,10 @@ class ValidationCorrelation(keras.callbacks.Callback):
         if logs is None:
             return
         outputs = predict_source(self.model, self.validation)
-        correlations = {
-            name: rank_correlation(labels, outputs[name].reshape(-1))
-            for name, labels in self.validation.labels.items()
-        }
-        values = {name: float("nan") if rho is None else rho for name, rho in correlations.items()}
+        values = {}
+        for name, labels in self.validation.labels.items():
+            rho = rank_correlation(labels, outputs[name].reshape(-1))
+            values[name] = float("nan") if rho is None else rho
         if len(values) > 1:
             logs |= {f"val_{name}_spearman": rho for name, rho in values.items()}
         logs["val_spearman"] = float(np.mean(list(values.values())))
@@ -58,6 +68,124 @@ class EpochLines(keras.callbacks.Callback):
         print(f"epoch {epoch + 1}/{self.params['epochs']}  {values}", flush=True)
 
 
-def progress_lines(quiet: bool) -> list[keras.callbacks.Callback]:
-    """Keras has a progress bar for terminals; elsewhere there is a line an epoch."""
-    return [] if quiet or sys.stdout.isatty() else [EpochLines()]
+class Checkpoint(keras.callbacks.Callback):
+    """Write the whole state of training after every epoch; take it up when training begins.
+
+    Keras's own `BackupAndRestore` leaves out what EarlyStopping and ReduceLROnPlateau have counted and
+    the best weights so far, so a run continued with it may stop at another epoch.
+
+    Must stand after the callbacks it saves, so that it sees them when they have judged the
+    epoch, and restores them after they have reset themselves.
+
+    Args:
+        folder: Replaced as a whole after every epoch; never there half-written.
+        others: The callbacks whose counters are saved.
+        resume: Whether to take up the checkpoint in `folder`, if there is one.
+    """
+
+    def __init__(self, folder: Path, others: list[keras.callbacks.Callback], resume: bool) -> None:
+        super().__init__()
+        self.folder = folder
+        self.others = [callback for callback in others if type(callback) in _COUNTERS]
+        self.resume = resume
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch to continue with: 0 unless there is a checkpoint to take up."""
+        return len(self._read_state()["history"]) if self._resumes else 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the checkpoint is of a training that stopped early."""
+        return self._resumes and bool(self._read_state()["stopped"])
+
+    def restore_best_weights(self) -> None:
+        """Give the model the best weights of a training that had ended."""
+        best = self._read_arrays(_BEST)
+        if best:
+            self.model.set_weights(best)
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        if not self._resumes:
+            return
+        state = self._read_state()
+        self.history = state["history"]
+        saved, variables = self._read_arrays(_VARIABLES), self._variables()
+        if saved is None or [value.shape for value in saved] != [tuple(v.shape) for v in variables]:
+            raise UserError(f"{self.folder}: not a checkpoint of this model; start a new run")
+        for variable, value in zip(variables, saved, strict=True):
+            variable.assign(value)
+        for callback, counters in zip(self.others, state["counters"], strict=True):
+            for name, value in counters.items():
+                setattr(callback, name, value)
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                callback.best_weights = self._read_arrays(_BEST)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        temporary = self.folder.with_name(f".{self.folder.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            self._write(temporary)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
+        # A folder cannot be replaced in one step; the old one waits under another name until the
+        # new one is in place, and `_resumes` finds it should the run end in between.
+        old = self._old
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            self.folder.rename(old)
+        temporary.rename(self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @property
+    def _old(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.old")
+
+    @property
+    def _resumes(self) -> bool:
+        if self.resume and not self.folder.exists() and self._old.exists():
+            self._old.rename(self.folder)
+        return self.resume and (self.folder / _STATE).exists()
+
+    def _write(self, folder: Path) -> None:
+        # Plain arrays, not HDF5, which crashes the process where the disk is full.
+        _write_arrays(folder / _VARIABLES, [keras.ops.convert_to_numpy(v) for v in self._variables()])
+        counters, best = [], None
+        for callback in self.others:
+            names = _COUNTERS[type(callback)]
+            # Keras keeps some as numpy numbers, some as tensors.
+            counters.append({name: np.asarray(getattr(callback, name, None)).item() for name in names})
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                best = callback.best_weights
+        if best is not None:
+            _write_arrays(folder / _BEST, best)
+        state = {"history": self.history, "counters": counters, "stopped": bool(self.model.stop_training)}
+        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
+
+    def _read_state(self) -> dict[str, Any]:
+        path = self.folder / _STATE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}: damaged ({error}); start a new run") from None
+
+    def _variables(self) -> list[Any]:
+        """Weights, averages and random states of the model, and what the optimizer keeps."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _read_arrays(self, name: str) -> list[np.ndarray] | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+
+
+def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    path.write_bytes(buffer.getvalue())

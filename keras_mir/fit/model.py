@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import keras
 
@@ -25,7 +24,10 @@ from pipelines.source import Source
 def new_model(recipe: Recipe, data: Data) -> keras.Model:
     """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
     train = data.sources[TRAIN]
-    settings = replace(recipe.model, head=_head(recipe, train))
+    settings = recipe.model
+    if settings.head == "auto":
+        inside = all(values.min() >= 0.0 and values.max() <= 1.0 for values in train.labels.values())
+        settings = replace(settings, head="sigmoid" if inside else "linear")
     classes = data.classes or None
     means = {name: float(train.labels[name].mean()) for name in data.targets}
     if recipe.task.transfer:
@@ -49,14 +51,6 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         band_variance=variance,
         target_means=means,
     )
-
-
-def _head(recipe: Recipe, train: Source) -> Literal["linear", "sigmoid"]:
-    """The activation of affect outputs that the recipe, or the training labels, ask for."""
-    if recipe.model.head != "auto":
-        return recipe.model.head
-    inside = all(values.min() >= 0.0 and values.max() <= 1.0 for values in train.labels.values())
-    return "sigmoid" if inside else "linear"
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool) -> None:
@@ -103,18 +97,14 @@ def load_backbone(place: str) -> keras.Model:
 
 
 def _check_backbone(backbone: keras.Model, recipe: Recipe, source: Source) -> None:
-    shape = backbone.input["features"].shape
-    if shape[-1] != source.cached.bands:
-        raise ArgumentError(
-            "backbone",
-            recipe.task.backbone,
-            f"it reads {shape[-1]} bands, the recipe gives {source.cached.bands}; use the feature it was "
-            f"trained with",
+    _, frames, bands = backbone.input["features"].shape
+    problem = ""
+    if bands != source.cached.bands:
+        problem = (
+            f"{bands} bands, the recipe gives {source.cached.bands}; use the feature it was trained with"
         )
-    if shape[1] not in (None, source.frames):
-        raise ArgumentError(
-            "backbone",
-            recipe.task.backbone,
-            f"it reads {shape[1]} frames, the recipe gives {source.frames or 'any number'}; "
-            f"give frames {shape[1]}",
-        )
+    elif frames not in (None, source.frames):
+        given = source.frames or "any number"
+        problem = f"{frames} frames, the recipe gives {given}; give frames {frames}"
+    if problem:
+        raise ArgumentError("backbone", recipe.task.backbone, f"it reads {problem}")

@@ -25,8 +25,7 @@ from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
-from keras_mir.fit.overfit import OverfitCheck, overfit
-from keras_mir.fit.training import Training, fit
+from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
 from keras_mir.models.folders import check_name
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
@@ -44,8 +43,6 @@ from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
-
-_MODEL = "model.keras"
 
 
 def train(recipe: Recipe | str = DEFAULT, data: str | Path | None = None, **options: Any) -> TrainedModel:
@@ -86,7 +83,8 @@ class Run:
         settings: Settings of the recipe to change.
 
     Raises:
-        UserError: If one of them will not do: whatever can be refused before data are read is.
+        UserError: If one of them will not do: whatever can be refused before data are read is. The
+            methods raise it for anything else that a user can mend.
     """
 
     def __init__(
@@ -159,18 +157,11 @@ class Run:
         return run
 
     def train(self) -> TrainedModel:
-        """Train, evaluate, and export if that was asked for.
-
-        Raises:
-            UserError: For anything that a user can mend.
-        """
+        """Train, evaluate, and export if that was asked for."""
         if self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
-        self.folder.check_free()
         with self._watched():
-            data = self._load()
-            self._create(data)
-            return self._train(data, resume=False)
+            return self._train(self._load_new(), resume=False)
 
     def resume(self) -> TrainedModel:
         """Go on where the last whole epoch ended, or with the export if only that is missing.
@@ -180,10 +171,9 @@ class Run:
         """
         if self.folder.report.exists():
             model = load(self.folder.path)
-            if not self.options.export or Path(model.report.model).name != _MODEL:
-                raise ArgumentError(
-                    "resume", self.folder.path, f"the run is finished; its report is {self.folder.report}"
-                )
+            if not self.options.export or Path(model.report.model).name != self.folder.model.name:
+                problem = f"the run is finished; its report is {self.folder.report}"
+                raise ArgumentError("resume", self.folder.path, problem)
             return self._export(model)
         with self._watched():
             data = self._load()
@@ -191,27 +181,28 @@ class Run:
             return self._train(data, resume=True)
 
     def check_overfit(self) -> OverfitCheck:
-        """Check that the model can memorise `overfit_batches` batches, as a sound one can.
-
-        Raises:
-            UserError: For anything that a user can mend.
-        """
-        self.folder.check_free()
+        """Check that the model can memorise `overfit_batches` batches, as a sound one can."""
         with self._watched():
-            data = self._load()
-            self._create(data)
+            data = self._load_new()
             check = overfit(self.recipe, data, self.options.seed, self.folder, self.console.quiet)
         self._save_curves(check.training)
-        write_json(self.folder.overfit, check.summary())
+        facts = {
+            "batches": check.batches,
+            "epochs": check.training.epochs,
+            "first_loss": check.first_loss,
+            "last_loss": check.last_loss,
+            "passed": check.passed,
+            "seconds": round(check.training.seconds, 1),
+        }
+        write_json(self.folder.overfit, facts)
         return check
 
     def _watched(self) -> AbstractContextManager[None]:
         """End the process when its service is lost: nothing else ends TensorFlow's waiting for it."""
 
         def end(message: str) -> None:
-            remedy = (
-                f"; then resume with --resume {self.folder.path}" if self.folder.checkpoint.exists() else ""
-            )
+            there = self.folder.checkpoint.exists()
+            remedy = f"; then resume with --resume {self.folder.path}" if there else ""
             print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
             os._exit(2)
 
@@ -234,9 +225,13 @@ class Run:
         self._print_data(data)
         return data
 
-    def _create(self, data: Data) -> None:
+    def _load_new(self) -> Data:
+        """The data, and the folder with what was asked for."""
+        self.folder.check_free()
+        data = self._load()
         self.folder.create(self.recipe, self.options)
         write_split(data.examples, self.folder.split)
+        return data
 
     def _train(self, data: Data, resume: bool) -> TrainedModel:
         try:
@@ -273,7 +268,25 @@ class Run:
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed
         )
-        report = make_report(evaluation.scores, self._circumstances(data, training))
+        examples = data.examples[TRAIN]
+        circumstances = Circumstances(
+            seed=self.options.seed,
+            split=Split(
+                evaluated=data.evaluated_on,
+                left_out=tuple(bad.path for bad in data.bad),
+                **asdict(data.split),
+            ),
+            dataset=Dataset(examples.name, examples.synthetic, examples.licence),
+            recipe=self.recipe.to_dict(),
+            training=TrainingSummary(
+                epochs=training.epochs,
+                best_epoch=training.best_epoch + 1,
+                stopped_early=training.epochs < self.recipe.train.epochs,
+                seconds=round(training.seconds, 1),
+            ),
+            model=str(self.folder.model),
+        )
+        report = make_report(evaluation.scores, circumstances)
         train = data.sources[TRAIN]
         description = Description(
             recipe=self.recipe,
@@ -284,7 +297,12 @@ class Run:
             class_mapping=data.class_mapping,
             report=report,
         )
-        self._save_model(training)
+        temporary = self.folder.model.with_name(f".{os.getpid()}.keras")
+        try:
+            training.model.save(temporary)
+            temporary.replace(self.folder.model)
+        finally:
+            temporary.unlink(missing_ok=True)
         write_json(self.folder.description, description.to_dict())
         evaluation.save_figures(self.folder.path)
         self._save_curves(training)
@@ -293,39 +311,12 @@ class Run:
 
     def _export(self, model: TrainedModel) -> TrainedModel:
         """Export a model, and say in its report where to."""
-        version = _short(model.export(self.options.export_dir))
-        report: Report = replace(model.report, model=str(version))
+        version, here = model.export(self.options.export_dir), Path.cwd()
+        shorter = version.relative_to(here) if version.is_relative_to(here) else version
+        report: Report = replace(model.report, model=str(shorter))
         write_report(report, self.folder.path)
         description = replace(model.description, report=report)
         return TrainedModel(model.name, description, model.folder, model.keras)
-
-    def _circumstances(self, data: Data, training: Training) -> Circumstances:
-        train = data.examples[TRAIN]
-        return Circumstances(
-            seed=self.options.seed,
-            split=Split(
-                evaluated=data.evaluated_on,
-                left_out=tuple(bad.path for bad in data.bad),
-                **asdict(data.split),
-            ),
-            dataset=Dataset(train.name, train.synthetic, train.licence),
-            recipe=self.recipe.to_dict(),
-            training=TrainingSummary(
-                epochs=training.epochs,
-                best_epoch=training.best_epoch + 1,
-                stopped_early=training.epochs < self.recipe.train.epochs,
-                seconds=round(training.seconds, 1),
-            ),
-            model=str(self.folder.model),
-        )
-
-    def _save_model(self, training: Training) -> None:
-        temporary = self.folder.model.with_name(f".{os.getpid()}.keras")
-        try:
-            training.model.save(temporary)
-            temporary.replace(self.folder.model)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _save_curves(self, training: Training) -> None:
         stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
@@ -336,30 +327,25 @@ class Run:
         sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
-        learnt = (
-            f"{len(data.classes)} classes ({data.class_mapping})" if data.classes else ", ".join(data.targets)
-        )
+        learnt = ", ".join(data.targets) or f"{len(data.classes)} classes ({data.class_mapping})"
         columns = "one column a beat" if self.recipe.input.sync == "beat" else "all frames"
+        shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
-        self._say(
-            f"data: {kind}: {sizes}; {learnt}; {self.recipe.input.feature} {columns}, mean length {length}"
-        )
+        self._say(f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")
         for bad in data.bad:
             self._say(f"left out: {bad.path}: {bad.reason}")
         for note in data.notes:
             self._say(f"note: {note}")
         if data.evaluated_on == VALIDATION:
-            self._say(
-                "no test examples: the report is on the validation examples, which also choose the epoch"
-            )
+            on = "the validation examples, which also choose the epoch"
+            self._say(f"no test examples: the report is on {on}")
 
     def _check_same_split(self, data: Data) -> None:
         before = pd.read_csv(self.folder.split, dtype=str)
         now = [(row, name) for name, part in data.examples.items() for row in part.table["id"]]
         if list(zip(before["id"], before["split"], strict=True)) != now:
-            raise ArgumentError(
-                "resume", self.folder.path, "the data set has changed since the run started; start a new run"
-            )
+            problem = "the data set has changed since the run started; start a new run"
+            raise ArgumentError("resume", self.folder.path, problem)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -367,9 +353,3 @@ class Run:
 
 def _absolute(path: str | Path | None) -> str:
     return str(Path(path).resolve()) if path else ""
-
-
-def _short(path: Path) -> Path:
-    """Relative to the working folder where that is shorter."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -23,47 +23,41 @@ _SAMPLES = 4  # spectrograms shown
 
 def callbacks(recipe: Recipe, data: Data, run: RunFolder) -> list[keras.callbacks.Callback]:
     """Scalars and learning rate by Keras; graph, pictures and hyperparameters by us."""
-    return [
-        # The graph Keras 3 writes has no operations, and TensorBoard refuses to draw it.
-        keras.callbacks.TensorBoard(str(run.logs), write_graph=False, update_freq="epoch"),
-        Graph(run),
-        Pictures(data, run),
-        HParams(recipe, run),
-    ]
+    # The graph Keras 3 writes has no operations, and TensorBoard refuses to draw it.
+    keras_own = keras.callbacks.TensorBoard(str(run.logs), write_graph=False, update_freq="epoch")
+    return [keras_own, Summaries(recipe, data, run)]
 
 
-class Graph(keras.callbacks.Callback):
-    """The operations of the model, once, as it answers."""
+class Summaries(keras.callbacks.Callback):
+    """What Keras does not write.
 
-    def __init__(self, run: RunFolder) -> None:
+    The operations of the model as it answers, and sample inputs, once; confusion matrix or scatter of
+    the validation data as training goes on; at the end the recipe's settings with the best validation
+    loss, for TensorBoard's comparison of runs.
+    """
+
+    def __init__(self, recipe: Recipe, data: Data, run: RunFolder) -> None:
         super().__init__()
+        self.recipe = recipe
+        self.data = data
         self.run = run
+        self.pictures: Any = None
+        self.epochs = 0  # done so far
+        self.best: dict[str, float] = {}
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         inputs = {
             name: tf.TensorSpec(tensor.shape, tensor.dtype, name) for name, tensor in self.model.input.items()
         }
         answer = tf.function(lambda inputs: self.model(inputs, training=False))
-        graph = answer.get_concrete_function(inputs).graph
-        with tf.summary.create_file_writer(str(self.run.logs / "graph")).as_default():
-            tf.summary.graph(graph)
-
-
-class Pictures(keras.callbacks.Callback):
-    """Sample inputs once; confusion matrix or scatter of the validation data as training goes on."""
-
-    def __init__(self, data: Data, run: RunFolder) -> None:
-        super().__init__()
-        self.data = data
-        self.run = run
-        self.writer: Any = None
-        self.epochs = 0  # done so far
-
-    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        self.writer = tf.summary.create_file_writer(str(self.run.logs / "pictures"))
+        with self._writer("graph").as_default():
+            tf.summary.graph(answer.get_concrete_function(inputs).graph)
+        self.pictures = self._writer("pictures")
         train = self.data.examples[TRAIN]
         source = self.data.sources[TRAIN]
-        for number, row in enumerate(_spread(len(source), _SAMPLES)):
+        # Evenly spread: tables are often sorted by genre.
+        rows = sorted({int(row) for row in np.linspace(0, len(source) - 1, _SAMPLES)})
+        for number, row in enumerate(rows):
             genre = f" ({train.table['genre'][row]})" if self.data.classes else ""
             figure = figures.spectrogram(
                 source.cached.read(row).T,
@@ -74,6 +68,9 @@ class Pictures(keras.callbacks.Callback):
             self._write(f"input/{number}", figure, 0)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        logs = logs or {}
+        if not self.best or logs["val_loss"] < self.best["val_loss"]:
+            self.best = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
         self.epochs = epoch + 1
         # After 1, 2, 4, 8, ... epochs: a model changes most at first, and each picture costs time.
         if self.epochs.bit_count() == 1:
@@ -82,7 +79,14 @@ class Pictures(keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         # EarlyStopping has put back the best weights by now: this picture is of them.
         self._draw(self.epochs)
-        self.writer.close()
+        self.pictures.close()
+        with self._writer("hparams").as_default():
+            hparams.hparams(_flat(self.recipe), trial_id=self.run.path.name)
+            for name, value in self.best.items():
+                tf.summary.scalar(f"best/{name}", value, step=0)
+
+    def _writer(self, kind: str) -> Any:
+        return tf.summary.create_file_writer(str(self.run.logs / kind))
 
     def _draw(self, epoch: int) -> None:
         source = self.data.sources[VALIDATION]
@@ -99,34 +103,10 @@ class Pictures(keras.callbacks.Callback):
             self._write("validation/scatter", figures.scatters(true, values), epoch)
 
     def _write(self, tag: str, figure: Figure, step: int) -> None:
-        with self.writer.as_default():
-            tf.summary.image(tag, _pixels(figure), step)
-
-
-class HParams(keras.callbacks.Callback):
-    """The recipe's settings with the best validation loss, for TensorBoard's comparison of runs."""
-
-    def __init__(self, recipe: Recipe, run: RunFolder) -> None:
-        super().__init__()
-        self.settings = _flat(recipe)
-        self.run = run
-        self.best: dict[str, float] = {}
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        logs = logs or {}
-        if not self.best or logs["val_loss"] < self.best["val_loss"]:
-            self.best = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
-
-    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        with tf.summary.create_file_writer(str(self.run.logs / "hparams")).as_default():
-            hparams.hparams(self.settings, trial_id=self.run.path.name)
-            for name, value in self.best.items():
-                tf.summary.scalar(f"best/{name}", value, step=0)
-
-
-def _spread(n: int, count: int) -> list[int]:
-    """Up to `count` of n rows, evenly spread: tables are often sorted by genre."""
-    return sorted({int(row) for row in np.linspace(0, n - 1, count)})
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=100)
+        with self.pictures.as_default():
+            tf.summary.image(tag, tf.image.decode_png(image.getvalue(), channels=4)[None], step)
 
 
 def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:
@@ -136,10 +116,3 @@ def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:
         for key, part in parts.items()
         for name, value in part.items()
     }
-
-
-def _pixels(figure: Figure) -> tf.Tensor:
-    """A figure as `(1, height, width, 4)` uint8."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return tf.image.decode_png(buffer.getvalue(), channels=4)[None]

@@ -1,13 +1,12 @@
-"""Fit a model by a recipe."""
+"""Fit a model by a recipe, or check that it can memorise a few batches."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -15,8 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
-from keras_mir.fit.callbacks import StopOnNan, ValidationCorrelation, progress_lines
-from keras_mir.fit.checkpoint import Checkpoint
+from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
 from keras_mir.fit.model import compile_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
@@ -24,6 +22,9 @@ from pipelines.errors import ArgumentError
 from pipelines.input.augment import on_batches
 from pipelines.input.build import evaluation_batches, training_batches
 from pipelines.input.service import DataService
+from pipelines.settings import AugmentSettings
+
+_MEMORISED = 0.05  # share of the first loss below which batches count as memorised
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,20 @@ class Training:
     @property
     def epochs(self) -> int:
         return len(next(iter(self.history.values()), []))
+
+
+@dataclass(frozen=True)
+class OverfitCheck:
+    """Whether a model can memorise a few batches."""
+
+    training: Training
+    batches: int
+    first_loss: float
+    last_loss: float
+
+    @property
+    def passed(self) -> bool:
+        return self.last_loss < _MEMORISED * self.first_loss
 
 
 def set_up(seed: int, mixed_precision: bool) -> None:
@@ -96,72 +111,107 @@ def fit(
     Raises:
         UserError: If the loss is not a number any more.
     """
-    set_up(seed, recipe.train.mixed_precision)
     start = time.perf_counter()
+    settings = recipe.train
+    set_up(seed, settings.mixed_precision)
     soft = bool(on_batches(recipe.augment)) and bool(data.classes)
-    scope: AbstractContextManager[object] = contextlib.nullcontext()
-    if (distribution := strategy(devices)) is not None:
-        scope = distribution.scope()
-    with scope:
+    distribution = strategy(devices)
+    with distribution.scope() if distribution else contextlib.nullcontext():
         model = new_model(recipe, data)
         compile_model(model, recipe, data, soft)
-    callbacks = _callbacks(recipe.train.early_stopping, recipe.train.reduce_lr)
+    callbacks: list[keras.callbacks.Callback] = []
+    if settings.reduce_lr:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=settings.reduce_lr)
+        )
+    if settings.early_stopping:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss", patience=settings.early_stopping, restore_best_weights=True
+            )
+        )
     checkpoint = Checkpoint(run.checkpoint, callbacks, resume)
     first = checkpoint.next_epoch
-    if resume and (checkpoint.stopped or first >= recipe.train.epochs):
+    if resume and (checkpoint.stopped or first >= settings.epochs):
         checkpoint.set_model(model)
         checkpoint.on_train_begin()
         checkpoint.restore_best_weights()
     else:
-        batches, steps = training_batches(
-            data.sources[TRAIN],
-            recipe.train.batch_size,
-            seed,
-            range(first, recipe.train.epochs),
-            recipe.augment,
-            len(data.classes),
-            service,
+        epochs, classes = range(first, settings.epochs), len(data.classes)
+        source, validation = data.sources[TRAIN], data.sources[VALIDATION]
+        correlation = [ValidationCorrelation(validation)] if data.targets else []
+        _fit(
+            model,
+            training_batches(source, settings.batch_size, seed, epochs, recipe.augment, classes, service),
+            epochs,
+            [*correlation, *callbacks, checkpoint, *extra_callbacks],
+            quiet,
+            evaluation_batches(validation, settings.batch_size, classes if soft else 0, service),
         )
-        model.fit(
-            batches,
-            initial_epoch=first,
-            epochs=recipe.train.epochs,
-            steps_per_epoch=steps,
-            validation_data=evaluation_batches(
-                data.sources[VALIDATION], recipe.train.batch_size, len(data.classes) if soft else 0, service
-            ),
-            callbacks=[
-                StopOnNan(),
-                *([ValidationCorrelation(data.sources[VALIDATION])] if data.targets else []),
-                *callbacks,
-                checkpoint,
-                *extra_callbacks,
-                *progress_lines(quiet),
-            ],
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() and not quiet else 0,
-        )
-    history = _columns(checkpoint.history)
-    pd.DataFrame(history).rename_axis("epoch").to_csv(run.history)
-    return Training(model, history, _best_epoch(history, recipe), time.perf_counter() - start)
-
-
-def _callbacks(early_stopping: int, reduce_lr: int) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = []
-    if reduce_lr:
-        callbacks.append(keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=reduce_lr))
-    if early_stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping("val_loss", patience=early_stopping, restore_best_weights=True)
-        )
-    return callbacks
-
-
-def _columns(history: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    names = history[0] if history else {}
-    return {name: [epoch[name] for epoch in history] for name in names}
-
-
-def _best_epoch(history: Mapping[str, Sequence[float]], recipe: Recipe) -> int:
+    history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
     losses = history["val_loss"]
-    return int(np.argmin(losses)) if recipe.train.early_stopping else len(losses) - 1
+    best = int(np.argmin(losses)) if settings.early_stopping else len(losses) - 1
+    return _recorded(Training(model, history, best, time.perf_counter() - start), run)
+
+
+def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool = False) -> OverfitCheck:
+    """Train on `overfit_batches` batches over and over: a sound model and pipeline must memorise them.
+
+    What works against memorising is switched off: dropout, L2, weight decay, augmentation and
+    early stopping.
+    """
+    start = time.perf_counter()
+    source = data.sources[TRAIN]
+    count = min(recipe.train.overfit_batches * recipe.train.batch_size, len(source))
+    rows = np.random.default_rng(seed).permutation(len(source))[:count]
+    few = replace(
+        source,
+        cached=source.cached.take(rows),
+        labels={name: values[rows] for name, values in source.labels.items()},
+        weights=None if source.weights is None else source.weights[rows],
+    )
+    recipe = replace(
+        recipe,
+        augment=AugmentSettings(),
+        model=replace(recipe.model, dropout=0.0, l2=0.0),
+        train=replace(recipe.train, weight_decay=0.0, early_stopping=0, reduce_lr=0),
+    )
+    set_up(seed, recipe.train.mixed_precision)
+    model = new_model(recipe, data)
+    compile_model(model, recipe, data, soft=False)
+    epochs = range(recipe.train.epochs)
+    batches, steps = training_batches(few, recipe.train.batch_size, seed, epochs)
+    board = keras.callbacks.TensorBoard(str(run.logs), write_graph=False)
+    recorded = _fit(model, (batches, steps), epochs, [board], quiet)
+    history = {name: [float(value) for value in values] for name, values in recorded.history.items()}
+    losses = history["loss"]
+    training = _recorded(Training(model, history, len(losses) - 1, time.perf_counter() - start), run)
+    return OverfitCheck(training, steps, losses[0], losses[-1])
+
+
+def _fit(
+    model: keras.Model,
+    batches: tuple[tf.data.Dataset, int],
+    epochs: range,
+    callbacks: Sequence[keras.callbacks.Callback],
+    quiet: bool,
+    validation: tf.data.Dataset | None = None,
+) -> keras.callbacks.History:
+    """Keras's `fit` on batches, of which there are so many an epoch."""
+    terminal = sys.stdout.isatty()
+    return model.fit(
+        batches[0],
+        steps_per_epoch=batches[1],
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        validation_data=validation,
+        # Keras has a progress bar for terminals; elsewhere there is a line an epoch.
+        callbacks=[StopOnNan(), *callbacks, *([] if quiet or terminal else [EpochLines()])],
+        shuffle=False,
+        verbose=1 if terminal and not quiet else 0,
+    )
+
+
+def _recorded(training: Training, run: RunFolder) -> Training:
+    pd.DataFrame(training.history).rename_axis("epoch").to_csv(run.history)
+    return training

@@ -11,14 +11,7 @@ from keras_mir.command_line.run import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        argv: Arguments; by default the process's.
-
-    Returns:
-        0 if all songs were answered, 1 if some failed, 2 for a user's mistake, 130 after Ctrl-C.
-    """
+    """Entry point; returns the exit status: 1 if some songs failed, 2 for a user's mistake."""
     return run(parser(), _predict, argv)
 
 

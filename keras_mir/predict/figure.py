@@ -70,34 +70,29 @@ def prediction_figure(
     classes = sorted(prediction.probabilities, key=prediction.probabilities.__getitem__, reverse=True)
     classes = classes[:_MOST_CLASSES]
     several = len(prediction.windows) > 1
-    heights = [3.0]
-    if classes:
-        heights += [0.24 * len(classes) + 0.4] * (1 + several)
-    else:
-        heights += [2.2]
+    heights = [3.0, *([0.24 * len(classes) + 0.4] * (1 + several) if classes else [2.2])]
     figure = new_figure(9.0, sum(heights) + 0.9)
     panels = figure.subplots(len(heights), 1, height_ratios=heights)
     draw_mel(panels[0], mel, edges, spec)
-    panels[0].set(xlim=(0, prediction.duration))
     if prediction.beat_times:
         mark_beats(panels[0], np.array(prediction.beat_times) * spec.frame_rate, spec)
+    # Where one window's values give way to the next's: where that one starts.
+    edges = np.array([*(window.start for window in prediction.windows), prediction.duration])
     if not classes:
-        _draw_affect(panels[1], prediction)
-    elif several:
-        _draw_classes(panels[1], prediction, classes)
-    if classes:
+        _draw_affect(panels[1], prediction, edges)
+    else:
+        if several:
+            _draw_classes(panels[1], prediction, classes, edges)
         _draw_bars(panels[-1], prediction, classes)
     for axes in panels[: len(heights) - bool(classes)]:
         axes.set(xlim=(0, prediction.duration), xlabel="time (s)")
-    figure.suptitle(_title(prediction))
+    title = [
+        prediction.path.name if prediction.path else "",
+        prediction.genre,
+        "" if prediction.tempo is None else f"{prediction.tempo:.0f} BPM",
+    ]
+    figure.suptitle(" · ".join(filter(None, title)))
     return figure
-
-
-def _title(prediction: Prediction) -> str:
-    parts = [prediction.path.name] if prediction.path else []
-    parts += [prediction.genre] if prediction.genre else []
-    parts += [f"{prediction.tempo:.0f} BPM"] if prediction.tempo is not None else []
-    return " · ".join(parts)
 
 
 def _draw_bars(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
@@ -110,26 +105,21 @@ def _draw_bars(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> No
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _boundaries(prediction: Prediction) -> np.ndarray:
-    """Where one window's values give way to the next's: where that one starts; `(windows + 1,)`."""
-    return np.array([*(window.start for window in prediction.windows), prediction.duration])
-
-
-def _draw_classes(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
+def _draw_classes(axes: Axes, prediction: Prediction, classes: Sequence[str], edges: np.ndarray) -> None:
     shares = np.array([[window.values[name] for window in prediction.windows] for name in classes])
     rows = np.arange(len(classes) + 1) - 0.5
-    image = axes.pcolormesh(_boundaries(prediction), rows, shares, cmap="cividis", vmin=0, vmax=1)
+    image = axes.pcolormesh(edges, rows, shares, cmap="cividis", vmin=0, vmax=1)
     axes.figure.colorbar(image, ax=axes, label="probability", pad=0.01)
     axes.set_yticks(range(len(classes)), classes)
     axes.invert_yaxis()
 
 
-def _draw_affect(axes: Axes, prediction: Prediction) -> None:
+def _draw_affect(axes: Axes, prediction: Prediction, edges: np.ndarray) -> None:
     colours = (TRAIN, VALIDATION, NEUTRAL)
     for number, (target, mean) in enumerate(prediction.affect.items()):
         axes.stairs(
             [window.values[target] for window in prediction.windows],
-            _boundaries(prediction),
+            edges,
             baseline=None,
             color=colours[number % len(colours)],
             linestyle=_LINES[number % len(_LINES)],

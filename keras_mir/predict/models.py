@@ -49,23 +49,20 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
     Raises:
         UserError: If there is none, or `model` is empty and there are several; the message lists them.
     """
-    version = _find(model, models)
+    if model:
+        version = find_version(model, models)
+    else:
+        found = {file.parent.parent.name for file in models.glob(f"*/*/{SAVED_MODEL}")}
+        names = sorted(name for name in found if not name.startswith("."))  # half exported
+        if not names:
+            remedy = "train one with `python -m keras_mir.fit`, or give another folder"
+            raise ArgumentError("models", models, f"no exported model in it; {remedy}")
+        if len(names) > 1:
+            raise ArgumentError("model", None, f"{models} has {', '.join(names)}; choose one")
+        version = latest_version(models / names[0])
     spec = FeatureSpec.from_dict(read_description(version).get("feature_spec", {}))
     folder = version.resolve()
     return ChosenModel(f"{folder.parent.name}/{folder.name}", spec, partial(open_exported, version))
-
-
-def _find(model: str, models: Path) -> Path:
-    if model:
-        return find_version(model, models)
-    names = sorted({file.parent.parent.name for file in models.glob(f"*/*/{SAVED_MODEL}")})
-    names = [name for name in names if not name.startswith(".")]  # half exported
-    if not names:
-        problem = "no exported model in it; train one with `python -m keras_mir.fit`, or give another folder"
-        raise ArgumentError("models", models, problem)
-    if len(names) > 1:
-        raise ArgumentError("model", None, f"{models} has {', '.join(names)}; choose one")
-    return latest_version(models / names[0])
 
 
 def choose_served(model: str, server: str) -> ChosenModel:
@@ -90,9 +87,8 @@ def choose_served(model: str, server: str) -> ChosenModel:
     with ServingClient(server, name, int(number) if number else None, protocol=protocol) as client:
         version = client.metadata().version
     # That version to the end, or a new one would answer for half of a song.
-    return ChosenModel(
-        f"{name}/{version}", FeatureSpec(), partial(open_served, server, name, version, protocol=protocol)
-    )
+    connect = partial(open_served, server, name, version, protocol=protocol)
+    return ChosenModel(f"{name}/{version}", FeatureSpec(), connect)
 
 
 @contextmanager

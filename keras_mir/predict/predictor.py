@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -29,21 +29,11 @@ from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import AUDIO_SUFFIXES, Sound, audio_files, decode_parts
 
 if TYPE_CHECKING:
-    from keras_mir.models.audio_model import AudioModel
+    from keras_mir.models.trained_model import TrainedModel
 
 Progress = Callable[[int, int], None]
 
-LONGEST_SECONDS = 300.0  # sent at once: 77 MB of JSON at 48 kHz, and servers have limits
-BATCH_SECONDS = 120.0  # of audio, each song counted as the longest, which is what a model makes of it
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
-
-
-@runtime_checkable
-class Trained(Protocol):
-    """A trained model that has not been exported."""
-
-    def audio_model(self) -> AudioModel:
-        """The model, as it answers to sound."""
 
 
 class Predictor:
@@ -62,10 +52,10 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Trained | AnswerWav,
+        model: str | Path | TrainedModel | AnswerWav,
         *,
-        longest_seconds: float = LONGEST_SECONDS,
-        batch_seconds: float = BATCH_SECONDS,
+        longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
+        batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
     ) -> None:
         if longest_seconds < 2 * WINDOW_SECONDS:
             raise ArgumentError("longest_seconds", longest_seconds, f"give {2 * WINDOW_SECONDS:.0f} or more")
@@ -74,10 +64,8 @@ class Predictor:
         self._stack = ExitStack()
         if isinstance(model, str | Path):
             self._answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
-        elif isinstance(model, Trained):
-            self._answer_wav = model.audio_model().answer_wav
         else:
-            self._answer_wav = model
+            self._answer_wav = model if callable(model) else model.audio_model().answer_wav
 
     def __enter__(self) -> Predictor:
         return self
@@ -170,8 +158,16 @@ class Predictor:
         return outcome
 
     def _outcomes(self, songs: Iterable[_Song]) -> Iterator[Prediction | Failure]:
+        def parts_of_all() -> Iterator[_Part | _End]:
+            for path, blocks in songs:
+                try:
+                    yield from _parts(path, blocks, self._longest_seconds)
+                    yield _End(path)
+                except UserError as error:
+                    yield _End(path, str(error))
+
         answers: list[_Answer] = []
-        for batch in _batches(_parts_of_all(songs, self._longest_seconds), self._batch_seconds):
+        for batch in _batches(parts_of_all(), self._batch_seconds):
             answered = iter(self._answer([item for item in batch if isinstance(item, _Part)]))
             for item in batch:
                 if isinstance(item, _Part):
@@ -184,7 +180,7 @@ class Predictor:
         if not parts:
             return []
         try:
-            outputs = self._answer_wav([_wav(part) for part in parts])
+            outputs = self._answer_wav([part.wav() for part in parts])
         except ServingError as error:
             if not error.about_the_request:
                 raise
@@ -229,6 +225,12 @@ class _Part:
         """Its seconds, more of them at a high rate."""
         return (self.end - self.start) * _cost_of_second(self.rate)
 
+    def wav(self) -> bytes:
+        """A WAV file of 32-bit floats: the very same numbers."""
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, self.rate, format="WAV", subtype="FLOAT")
+        return file.getvalue()
+
 
 @dataclass(frozen=True)
 class _End:
@@ -240,27 +242,16 @@ class _End:
 
 @dataclass(frozen=True)
 class _Answer:
-    """A model's answer for a part, times in seconds from the start of the song.
+    """A model's answer for a part, times in seconds from the start of the song."""
 
-    Attributes:
-        end: Of the part.
-        silent: Whether the part is, so that there is no answer.
-        error: Empty if there is an answer.
-        is_genre: Whether the values are by class.
-        windows: At least one if there is an answer.
-        tempo: In beats per minute, or 0.
-        beats: Their times.
-        note: What the model says of itself.
-    """
-
-    end: float
-    silent: bool = False
-    error: str = ""
-    is_genre: bool = False
-    windows: tuple[Window, ...] = ()
-    tempo: float = 0.0
+    end: float  # of the part
+    silent: bool = False  # the part is, so that there is no answer
+    error: str = ""  # empty if there is an answer
+    is_genre: bool = False  # the values are by class
+    windows: tuple[Window, ...] = ()  # at least one if there is an answer
+    tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
-    note: str = ""
+    note: str = ""  # what the model says of itself
 
 
 _Song = tuple[Path | None, Iterator[Sound]]
@@ -277,24 +268,14 @@ def _cut(samples: np.ndarray, rate: int) -> Iterator[Sound]:
         given = f"of shape {samples.shape} and dtype {samples.dtype}"
         raise ArgumentError("samples", given, "give floats (n,) or (channels, n)")
     channels = np.atleast_2d(samples)
-    if len(channels) > max(channels.shape[1], 1):
+    length = max(channels.shape[1], 1)
+    if len(channels) > length:
         given = f"of shape {samples.shape}"
         raise ArgumentError("samples", given, "more channels than samples; give (channels, n)")
     if not 0 < rate < 2**31:
         raise ArgumentError("rate", rate, "give it in Hz, such as 44100")
     step = round(WINDOW_SECONDS * rate)
-    starts = range(0, max(channels.shape[1], 1), step)
-    return (Sound(channels[:, start : start + step], rate) for start in starts)
-
-
-def _parts_of_all(songs: Iterable[_Song], longest_seconds: float) -> Iterator[_Part | _End]:
-    for path, blocks in songs:
-        try:
-            yield from _parts(path, blocks, longest_seconds)
-        except UserError as error:
-            yield _End(path, str(error))
-        else:
-            yield _End(path)
+    return (Sound(channels[:, start : start + step], rate) for start in range(0, length, step))
 
 
 def _parts(path: Path | None, blocks: Iterable[Sound], longest_seconds: float) -> Iterator[_Part]:
@@ -353,13 +334,11 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     beats = np.zeros(0)
     if "beat_times" in outputs:
         beats = outputs["beat_times"][row, : outputs["beat_counts"][row]].astype(float)
+    by_name = (dict(zip(names, of_window, strict=True)) for of_window in values.tolist())
     return _Answer(
         part.end,
         is_genre=is_genre,
-        windows=tuple(
-            Window(start, start + length, dict(zip(names, of_window, strict=True)))
-            for start, of_window in zip(starts, values.tolist(), strict=True)
-        ),
+        windows=tuple(Window(at, at + length, of) for at, of in zip(starts, by_name, strict=True)),
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
         note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
@@ -377,27 +356,18 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
     means = {name: fmean(window.values[name] for window in windows) for name in windows[0].values}
     is_genre = sounding[0].is_genre
     with_beat = [answer for answer in sounding if answer.tempo > 0]
-    tempo = None
-    if with_beat:
-        tempo = fmean((a.tempo for a in with_beat), weights=[len(a.windows) for a in with_beat])
+    weights = [len(answer.windows) for answer in with_beat]
     return Prediction(
         path=song.path,
         duration=answers[-1].end,
         genre=max(means, key=means.__getitem__) if is_genre else "",
         probabilities=means if is_genre else {},
         affect={} if is_genre else means,
-        tempo=tempo,
+        tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
         beat_times=tuple(beat for answer in sounding for beat in answer.beats),
         windows=tuple(windows),
         note=sounding[0].note,
     )
-
-
-def _wav(part: _Part) -> bytes:
-    """A WAV file of 32-bit floats: the very same numbers."""
-    file = io.BytesIO()
-    soundfile.write(file, part.samples, part.rate, format="WAV", subtype="FLOAT")
-    return file.getvalue()
 
 
 def _name(path: Path | None) -> Path:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -64,8 +65,31 @@ def predict_songs(
     waiting = [song for song in found if not (skip_existing and results and results.has(song))]
     counts = Counter({"answered": 0, "failed": 0, "already there": len(found) - len(waiting)})
     errors = Console(stderr=True, highlight=False)
-    with closing(_answers(waiting, chosen, results, form, counts, errors)) as answers:
-        print_predictions(answers, form, sys.stdout, chosen.name, curve)
+    # Lines come where the bar would be, and show how far it is.
+    lines = form != "table" and sys.stdout.isatty()
+    bar: AbstractContextManager[Any] = nullcontext() if lines else progress("predicting", errors)
+
+    def answered() -> Generator[Prediction, None, None]:
+        """The answers, which are written before they are given; for a song without one, an error line."""
+        with chosen.open() as answer_wav, Predictor(answer_wav) as predictor, bar as report:
+            for song, outcome in zip(waiting, predictor.predict_files(waiting, report), strict=True):
+                try:
+                    if not isinstance(outcome, Prediction):
+                        raise UserError(outcome.reason)
+                    if results is not None:
+                        results.write(song, outcome)
+                except UserError as error:
+                    errors.print(f"error: {error}", markup=False, soft_wrap=True)
+                    counts["failed"] += 1
+                    continue
+                if outcome.note and form != "table" and not counts["answered"]:
+                    errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
+                counts["answered"] += 1
+                yield outcome
+
+    if waiting:
+        with closing(answered()) as answers:
+            print_predictions(answers, form, sys.stdout, chosen.name, curve)
     errors.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
     return 1 if counts["failed"] else 0
 
@@ -113,37 +137,3 @@ def result_name(song: Path) -> str:
     """
     place = hashlib.sha256(str(song.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     return f"{song.name}-{place[:10]}"
-
-
-def _answers(
-    songs: Sequence[Path],
-    model: ChosenModel,
-    results: _Results | None,
-    form: Form,
-    counts: Counter[str],
-    errors: Console,
-) -> Generator[Prediction, None, None]:
-    """The answers, which are written before they are given; for a song without one, a line on `errors`."""
-    if not songs:
-        return
-    with model.open() as answer_wav, Predictor(answer_wav) as predictor, _bar(form, errors) as report:
-        for song, outcome in zip(songs, predictor.predict_files(songs, report), strict=True):
-            try:
-                if not isinstance(outcome, Prediction):
-                    raise UserError(outcome.reason)
-                if results is not None:
-                    results.write(song, outcome)
-            except UserError as error:
-                errors.print(f"error: {error}", markup=False, soft_wrap=True)
-                counts["failed"] += 1
-                continue
-            if outcome.note and form != "table" and not counts["answered"]:
-                errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
-            counts["answered"] += 1
-            yield outcome
-
-
-def _bar(form: Form, errors: Console) -> AbstractContextManager[Callable[[int, int], None] | None]:
-    if form != "table" and sys.stdout.isatty():
-        return nullcontext()  # lines come where the bar would be, and show how far it is
-    return progress("predicting", errors)

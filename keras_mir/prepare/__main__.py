@@ -8,21 +8,20 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.spec import FeatureSpec
 
+# Options that `load_labelled_audio`, `extract_dataset` and `FeatureSpec` take under the same name.
+_OF_LABELS = ("layout", "targets", "group_by", "subset", "split_lists")
+_OF_DATASET = ("jobs", "test_fraction", "seed", "group_by", "licence", "name")
+_OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "step, in samples"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        argv: Arguments; by default the process's.
-
-    Returns:
-        0 if all clips were extracted, 1 if some failed, 2 for a user's mistake.
-    """
+    """Entry point; returns the exit status: 1 if some clips failed, 2 for a user's mistake."""
     return run(parser(), _prepare, argv)
 
 
@@ -86,11 +85,7 @@ def parser() -> argparse.ArgumentParser:
         "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
     )
     parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
-    for name, what in (
-        ("sample_rate", "Hz"),
-        ("n_fft", "window, in samples"),
-        ("hop_length", "step, in samples"),
-    ):
+    for name, what in _OF_SPEC.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(
             option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
@@ -105,34 +100,16 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from pipelines.datasets.audio import load_labelled_audio
     from pipelines.extraction.dataset import extract_dataset
 
-    source = load_labelled_audio(
-        arguments.audio_dir,
-        arguments.labels,
-        layout=arguments.layout,
-        targets=arguments.targets,
-        group_by=arguments.group_by,
-        subset=arguments.subset,
-        split_lists=arguments.split_lists,
-    )
+    def options(names: Sequence[str]) -> dict[str, Any]:
+        return {name: getattr(arguments, name) for name in names}
+
+    source = load_labelled_audio(arguments.audio_dir, arguments.labels, **options(_OF_LABELS))
     labels = source.labels
     for note in source.notes:
         print(f"note: {note}")
-    spec = FeatureSpec(
-        sample_rate=arguments.sample_rate, n_fft=arguments.n_fft, hop_length=arguments.hop_length
-    )
+    spec = FeatureSpec(**options(tuple(_OF_SPEC)))
     with progress("extracting features", Console()) as report:
-        result = extract_dataset(
-            source,
-            arguments.out,
-            spec=spec,
-            jobs=arguments.jobs,
-            test_fraction=arguments.test_fraction,
-            seed=arguments.seed,
-            group_by=arguments.group_by,
-            licence=arguments.licence,
-            name=arguments.name,
-            progress=report,
-        )
+        result = extract_dataset(source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report)
     if result.unlabelled:
         files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
         print(f"warning: {files} {source.lacking}; left out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from keras_mir.command_line.quiet import quiet
-from keras_mir.export.formats.one_file import Arrays, CannotConvert, OneFile, frozen
+from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
+from keras_mir.export.verify import Arrays
 
 DESCRIPTION = "keras_mir.json"
 
@@ -71,21 +73,16 @@ def _reason(message: str) -> str:
 
 
 def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
+    try:  # the runtime's own package where it is installed, else the one inside TensorFlow
+        interpreter = pkgutil.resolve_name("ai_edge_litert.interpreter:Interpreter")
+    except ImportError:
+        interpreter = tf.lite.Interpreter
     with quiet():
         try:
-            runner = _interpreter()(model_content=content).get_signature_runner()
+            runner = interpreter(model_content=content).get_signature_runner()
             return [dict(runner(**feed)) for feed in feeds]
         except (RuntimeError, ValueError) as error:
             raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
-
-
-def _interpreter() -> Any:
-    """The runtime's own package where it is installed, else the one inside TensorFlow."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        return tf.lite.Interpreter
-    return Interpreter
 
 
 FORMAT = OneFile("LiteRT", ".tflite", lambda: None, lambda used: used & _LACKS, _convert, _run)

@@ -7,22 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from keras_mir.export.formats import Written
+from keras_mir.export.export import Written
 from keras_mir.export.formats.rebuild import for_converting
+from keras_mir.export.graph import nodes
 from keras_mir.export.signatures import signatures
-from keras_mir.export.verify import Batch, compare, expect, feature_batches, sound_batches
+from keras_mir.export.verify import SOUND, Arrays, Batch, compare, expect, feature_batches, sound_batches
 from keras_mir.models.session import SIGNATURE
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError
 from pipelines.files import write_atomically
 
-Arrays = Mapping[str, np.ndarray]
-
-SOUND = ("waveform", "audio")
 _OTHER_TIMES = (3, 33)  # steps, beside those that a SavedModel is checked with
 
 
@@ -62,25 +59,27 @@ class OneFile:
             signature: Which one; empty for the default.
 
         Raises:
-            ArgumentError: If the signature cannot be had in the format.
+            ArgumentError: If an optional package is missing, or the format lacks the signature.
             UserError: If the file does not answer as the model does.
         """
+        self.check()
         signature = signature or SIGNATURE
         twin = for_converting(model.keras)
         sound = model.audio_model(twin) if signature in SOUND else None
-        function = tf.function(
-            (way := signatures(twin, model.classes or None, sound)[signature]).answer,
-            input_signature=way.inputs,
-            autograph=False,
-        )
+        answer, inputs = signatures(twin, model.classes or None, sound)[signature]
+        function = tf.function(answer, input_signature=inputs, autograph=False)
         if lacking := self.lacks(operations(function)):
             raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")
         path = folder / f"{name}{'' if signature == SIGNATURE else f'.{signature}'}{self.suffix}"
         try:
             content = self.convert(function, model.description.to_dict())
-            self._verify(path, content, model, signature)
+            # Compared with the Keras model in the format's own runtime, as a SavedModel is.
+            checks = expect(_batches(model, signature), model.keras, model.audio_model() if sound else None)
+            answers = self.run(content, [check.feed for check in checks])
         except CannotConvert as error:
             raise self._refusal(signature, str(error)) from None
+        for check, outputs in zip(checks, answers, strict=True):
+            compare(path, check, outputs)
         write_atomically(path, content)
         takes = {spec.name: spec for spec in function.input_signature}
         gives = function.get_concrete_function().structured_outputs
@@ -94,20 +93,11 @@ class OneFile:
         )
         return ArgumentError("signature", signature, f"{self.label} {reason}; {remedy}")
 
-    def _verify(self, path: Path, content: bytes, model: TrainedModel, signature: str) -> None:
-        """Compare what the format's own runtime answers with the Keras model, as for a SavedModel."""
-        sound = model.audio_model() if signature in SOUND else None
-        checks = expect(_batches(model, signature), model.keras, sound)
-        for check, outputs in zip(checks, self.run(content, [check.feed for check in checks]), strict=True):
-            compare(path, check, outputs)
-
 
 def operations(function: Any) -> set[str]:
     """The types of all operations in a `tf.function` and in what it calls."""
     graph = function.get_concrete_function().graph.as_graph_def()
-    library = graph.library.function
-    inside = {node.op for called in library for node in called.node_def}
-    return (inside | {node.op for node in graph.node}) - {called.signature.name for called in library}
+    return {node.op for node in nodes(graph)} - {called.signature.name for called in graph.library.function}
 
 
 def frozen(function: Any) -> Any:

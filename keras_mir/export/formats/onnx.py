@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from keras_mir.command_line.quiet import quiet
-from keras_mir.export.formats.one_file import Arrays, CannotConvert, OneFile, frozen
+from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
+from keras_mir.export.verify import Arrays
 from pipelines.errors import ArgumentError
 
 DESCRIPTION = "keras_mir"

@@ -12,6 +12,7 @@ from keras_mir.evaluate.metrics import (
     predicted_classes,
     rank_correlation,
 )
+from keras_mir.models.report import Bootstrap
 from pipelines.errors import UserError
 
 NAMES = ["Blues", "Classical", "Folk", "Rock"]
@@ -171,15 +172,15 @@ def test_intervals_bracket_the_score_and_shrink_with_more_clips():
 
 def test_more_confidence_is_a_wider_interval():
     answers = genre_answers(100)
-    narrow = genre_scores(*answers, NAMES, confidence=0.5).accuracy
+    narrow = genre_scores(*answers, NAMES, Bootstrap(confidence=0.5)).accuracy
     assert width(narrow) < width(genre_scores(*answers, NAMES).accuracy)
 
 
 def test_same_seed_same_intervals():
     answers = affect_answers(100)
-    assert affect_scores(*answers, seed=3) == affect_scores(*answers, seed=3)
-    assert affect_scores(*answers, seed=3) != affect_scores(*answers, seed=4)
-    first, second = (genre_scores(*genre_answers(100), NAMES, seed=3) for _ in range(2))
+    assert affect_scores(*answers, Bootstrap(3)) == affect_scores(*answers, Bootstrap(3))
+    assert affect_scores(*answers, Bootstrap(3)) != affect_scores(*answers, Bootstrap(4))
+    first, second = (genre_scores(*genre_answers(100), NAMES, Bootstrap(3)) for _ in range(2))
     assert first.macro_f1 == second.macro_f1
 
 
@@ -256,7 +257,7 @@ def test_no_clips():
 @pytest.mark.parametrize(("option", "value"), [("resamples", 0), ("confidence", 95.0)])
 def test_impossible_bootstrap(option, value):
     with pytest.raises(UserError, match=option):
-        genre_scores(*genre_answers(10), NAMES, **{option: value})
+        genre_scores(*genre_answers(10), NAMES, Bootstrap(**{option: value}))
 
 
 def test_a_class_index_without_a_name_is_not_dropped_silently():

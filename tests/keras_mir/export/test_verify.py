@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from keras_mir.export import run_alone
-from keras_mir.export.fresh_process import FreshProcess
 from keras_mir.export.verify import (
     Check,
+    FreshProcess,
     compare,
     expect,
     feature_batches,

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from keras_mir.data.load import load_data
-from keras_mir.fit.overfit import overfit
-from keras_mir.fit.training import fit
+from keras_mir.fit.training import fit, overfit
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.named import named_recipe
 from pipelines.datasets.course import load_course

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mir.export.formats.looped_lstm import LoopedLSTM
+from keras_mir.export.formats.rebuild import LoopedLSTM
 from keras_mir.layers import BidirectionalLSTM
 
 
