@@ -129,7 +129,7 @@ def evaluate(
     outputs = (
         predict_export(model.exported, source) if model.exported else predict_source(model.keras, source)
     )
-    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.targets, seed)
+    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.description.targets, seed)
     report = make_report(
         evaluation.scores,
         Circumstances(
@@ -154,7 +154,7 @@ def _source(
     """What batches of the chosen split are made from, and the paths left out."""
     recipe = model.recipe
     examples, _ = mapped(examples, recipe.task)
-    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.targets))
+    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
     if split != "all":
         parts = split_examples(examples, recipe.split)
         if split not in parts:
@@ -165,13 +165,15 @@ def _source(
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     rows = np.flatnonzero(cached.lengths > 0)
-    source = make_source(examples.take(rows), cached.take(rows), recipe, model.classes, model.targets)
-    return dataclasses.replace(source, frames=model.frames), tuple(bad.path for bad in cached.bad)
+    source = make_source(
+        examples.take(rows), cached.take(rows), recipe, model.classes, model.description.targets
+    )
+    return dataclasses.replace(source, frames=model.description.frames), tuple(bad.path for bad in cached.bad)
 
 
 def _check_spec(model: TrainedModel, examples: Examples) -> None:
     found = examples.spec.to_dict()
-    for name, value in model.feature_spec.to_dict().items():
+    for name, value in model.description.feature_spec.to_dict().items():
         if found[name] != value:
             raise UserError(
                 f"{model.folder or model.name}: trained on features of {name} {value}, but {examples.name} "

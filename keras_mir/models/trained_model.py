@@ -160,24 +160,9 @@ class TrainedModel:
         return self.description.recipe
 
     @property
-    def feature_spec(self) -> FeatureSpec:
-        """What its features are made with."""
-        return self.description.feature_spec
-
-    @property
-    def frames(self) -> int | None:
-        """Frames, or beats, that it reads; None for any number."""
-        return self.description.frames
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Genres in index order; empty for an affect model."""
         return self.description.classes
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Affect targets; empty for a genre model."""
-        return self.description.targets
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -197,8 +182,8 @@ class TrainedModel:
             model or self.keras,
             self.classes or None,
             self.recipe.input,
-            self.frames,
-            self.feature_spec,
+            self.description.frames,
+            self.description.feature_spec,
             note_for(self.description.dataset),
         )
 
@@ -246,11 +231,18 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
         UserError: If there is none, or it is damaged.
     """
     run = RunFolder(Path(place))
-    if run.options.is_file():
-        return _of_run(run)
-    version = find_version(str(place), Path(models))
-    description = Description.from_dict(read_description(version), str(version), str(version))
-    return TrainedModel(version.resolve().parent.name, description, version)
+    if not run.options.is_file():
+        version = find_version(str(place), Path(models))
+        description = Description.from_dict(read_description(version), str(version), str(version))
+        return TrainedModel(version.resolve().parent.name, description, version)
+    if not run.model.is_file() or not run.description.is_file():
+        raise UserError(
+            f"{run.path}: no trained model in it; finish the run with "
+            f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
+        )
+    values = read_json(run.description, "train the model again")
+    description = Description.from_dict(values, str(run.description), str(run.model))
+    return TrainedModel(run.read_options().name, description, run.path)
 
 
 def load_keras(file: Path) -> Model:
@@ -266,14 +258,3 @@ def load_keras(file: Path) -> Model:
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{file}: cannot be read ({reason}); train or export the model again") from None
-
-
-def _of_run(run: RunFolder) -> TrainedModel:
-    if not run.model.is_file() or not run.description.is_file():
-        raise UserError(
-            f"{run.path}: no trained model in it; finish the run with "
-            f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
-        )
-    values = read_json(run.description, "train the model again")
-    description = Description.from_dict(values, str(run.description), str(run.model))
-    return TrainedModel(run.read_options().name, description, run.path)
