@@ -85,21 +85,21 @@ class AugmentSettings:
         return numbers_by_name("augment", self.augment).get(name, 0.0)
 
 
-def numbers_by_name(setting: str, texts: Sequence[str]) -> dict[str, float]:
-    """What is written as `name=number`.
+def numbers_by_name(setting: str, texts: Sequence[str], number: str = "number") -> dict[str, float]:
+    """What is written as `name=number`, or as a number of another name.
 
     Raises:
         ArgumentError: If one is not.
     """
     numbers = {}
     for text in texts:
-        name, _, number = text.rpartition("=")
+        name, _, value = text.rpartition("=")
         try:
-            numbers[name] = float(number)
+            numbers[name] = float(value)
         except ValueError:
             name = ""
         if not name or not math.isfinite(numbers[name]):
-            raise ArgumentError(setting, text, "write name=number, such as valence=2")
+            raise ArgumentError(setting, text, f"write name={number}, such as valence=2")
     return numbers
 
 

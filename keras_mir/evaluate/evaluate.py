@@ -126,7 +126,7 @@ def evaluate(
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
     examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
     found = examples.spec.to_dict()
-    for name, value in model.feature_spec.to_dict().items():
+    for name, value in model.description.feature_spec.to_dict().items():
         if found[name] != value:
             raise UserError(
                 f"{model.folder}: trained on features of {name} {value}, but {examples.name} has "
@@ -135,7 +135,7 @@ def evaluate(
     source, left_out = _source(model, examples, split, skip_bad, cache, console)
     exported = model.exported
     outputs = predict_export(exported, source) if exported else predict_source(model.keras, source)
-    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.targets, seed)
+    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.description.targets, seed)
     circumstances = Circumstances(
         seed=seed,
         split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
@@ -158,7 +158,7 @@ def _source(
     """What batches of the chosen split are made from, and the paths left out."""
     recipe = model.recipe
     examples, _ = mapped(examples, recipe.task)
-    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.targets))
+    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
     if split != "all":
         parts = split_examples(examples, recipe.split)
         if split not in parts:
@@ -169,5 +169,7 @@ def _source(
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     rows = np.flatnonzero(cached.lengths > 0)
-    source = make_source(examples.take(rows), cached.take(rows), recipe, model.classes, model.targets)
-    return dataclasses.replace(source, frames=model.frames), tuple(bad.path for bad in cached.bad)
+    source = make_source(
+        examples.take(rows), cached.take(rows), recipe, model.classes, model.description.targets
+    )
+    return dataclasses.replace(source, frames=model.description.frames), tuple(bad.path for bad in cached.bad)

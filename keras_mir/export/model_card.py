@@ -184,7 +184,7 @@ def _meaning(name: str) -> str:
 
 def _limits(description: Description) -> Iterator[str]:
     report, synced = description.report, description.recipe.input.sync == "beat"
-    if description.dataset.synthetic:
+    if description.report.dataset.synthetic:
         yield (
             "**Trained on generated music alone. It shows that everything works; what it says of real music "
             "means nothing.**"
@@ -216,7 +216,7 @@ def _limits(description: Description) -> Iterator[str]:
 
 
 def _data(description: Description) -> Iterator[str]:
-    dataset, split = description.dataset, description.report.split
+    dataset, split = description.report.dataset, description.report.split
     generated = "generated music" if dataset.synthetic else "recorded music"
     yield f"Data set: {_text(dataset.name)}, {generated}."
     if dataset.licence:

@@ -8,11 +8,10 @@ from pathlib import Path
 import keras
 
 from keras_mir.data.load import TRAIN, Data
-from keras_mir.models.build import build_model
+from keras_mir.models.build import build_model, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load, load_keras
-from keras_mir.models.transfer import with_frozen_backbone
 from keras_mir.recipes.outputs import check_targets
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError, UserError

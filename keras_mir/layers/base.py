@@ -19,8 +19,8 @@ class BaseLayer(keras.layers.Layer):
     """A layer that says what it takes, and takes it with or without lengths.
 
     No mask is attached to what it gives. Every argument of a subclass's constructor is an attribute
-    of the same name, and that is its configuration. A subclass has `_shapes`, which makes the shape
-    of the first input into that of the output.
+    of the same name, and that is its configuration. What it gives has the shape of the first input,
+    unless a subclass has another `_shapes`.
 
     Attributes:
         takes: Its inputs, in order, and the names of their axes; `...` stands for any others.
@@ -87,6 +87,9 @@ class BaseLayer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._shapes(*self.first_shape(input_shape))
+
+    def _shapes(self, *shape: Any, **_: Any) -> Any:
+        return shape
 
     def get_config(self) -> dict[str, Any]:
         arguments = [name for name in inspect.signature(type(self)).parameters if name != "kwargs"]

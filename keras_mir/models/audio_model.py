@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd, Resample
+from keras_mir.layers.audio.base import pad_to, zero_past
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE
 from keras_mir.models.report import Dataset
 from keras_mir.models.windows import Windows, by_clip, cut
@@ -25,11 +26,7 @@ Outputs = dict[str, tf.Tensor]
 
 
 def note_for(dataset: Dataset) -> str:
-    """What to say with every answer of a model trained on a data set; empty for recorded music.
-
-    Args:
-        dataset: Which.
-    """
+    """What to say with every answer of a model trained on a data set; empty for recorded music."""
     said = "trained on generated music: what it says of recorded music means nothing"
     return said if dataset.synthetic else ""
 
@@ -81,7 +78,6 @@ class AudioModel(tf.Module):
             ],
             autograph=False,
         )
-
         self._answer_wav = tf.function(
             self.from_wav, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
@@ -186,14 +182,11 @@ class AudioModel(tf.Module):
             if self._synced:
                 hop = self._spec.hop_length
                 mine = tf.boolean_mask(made["beats"][0], made["beats"][0] * hop < end - start)
-                mine = mine[:_MOST_BEATS]
-                times = self._seconds(start + mine * hop)
-                count = tf.size(mine)
-                padding = [[0, _MOST_BEATS - count]]
+                times = pad_to(self._seconds(start + mine * hop), _MOST_BEATS)
                 outputs |= {
                     "tempo": made["tempo"][0],
-                    "beat_times": tf.ensure_shape(tf.pad(times, padding), (_MOST_BEATS,)),
-                    "beat_counts": count,
+                    "beat_times": tf.ensure_shape(times, (_MOST_BEATS,)),
+                    "beat_counts": tf.minimum(tf.size(mine), _MOST_BEATS),
                 }
             return outputs
 
@@ -225,8 +218,7 @@ class AudioModel(tf.Module):
             value = answers[name] if self._classes is not None else answers[name][:, 0]
             each = by_clip(value, windows)
             name = "probabilities" if self._classes is not None else name
-            mean = tf.reduce_mean(each, axis=1)
-            outputs[name] = _only(good, mean)
+            outputs[name] = _only(good, tf.reduce_mean(each, axis=1))
             outputs[f"window_{name}"] = _only(good, each.to_tensor())
         if self._classes is not None:
             names = tf.constant(self._classes)
@@ -241,10 +233,9 @@ class AudioModel(tf.Module):
 
 def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
     """What is wrong with each clip, `(batch,)` string; empty where nothing is."""
-    inside = tf.sequence_mask(lengths, tf.shape(waveform)[1])
-    heard = tf.where(inside, waveform, 0.0)
+    heard = zero_past(waveform, lengths)
     finite = tf.reduce_all(tf.math.is_finite(heard), axis=1)
-    loudest = tf.reduce_max(tf.abs(heard), axis=1, keepdims=False)
+    loudest = tf.reduce_max(tf.abs(heard), axis=1)
     known = tf.logical_and(rate >= MIN_RATE, rate <= MAX_RATE)
     seconds = tf.cast(lengths, tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
     # The last that holds is what is said, so the more basic ones come last.

@@ -1,10 +1,10 @@
-"""Settings to a Keras model."""
+"""Settings to a Keras model, with fresh weights or on what a trained one has learnt."""
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
@@ -65,7 +65,22 @@ def build_model(
     architecture.check(settings, "batch" if time is None else time, bands)
     features = keras.Input((time, bands), dtype="float32", name="features")
     lengths = keras.Input((), dtype="int32", name="lengths")
-    x = _normalised(features, settings, spec, feature, band_mean, band_variance)
+    x = features
+    if settings.normalise == "bands":
+        if band_mean is None or band_variance is None:
+            raise UserError(
+                "model setting normalise = 'bands' needs the training data's band means and variances"
+            )
+        smallest = np.repeat(
+            [SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma]
+        )[spec.bands(feature)]
+        # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
+        x = keras.layers.Normalization(
+            mean=np.asarray(band_mean, np.float32),
+            variance=np.maximum(band_variance, smallest**2).astype(np.float32),
+            dtype="float32",
+            name="band_statistics",
+        )(features)
     embedding = pkgutil.resolve_name(architecture.embedding)(x, lengths, settings, use_cudnn=use_cudnn)
     outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
     return keras.Model(
@@ -73,24 +88,41 @@ def build_model(
     )
 
 
-def _normalised(
-    features: Any,
+def with_frozen_backbone(
+    saved: keras.Model,
     settings: ModelSettings,
-    spec: FeatureSpec,
-    feature: Feature,
-    band_mean: Sequence[float] | np.ndarray | None,
-    band_variance: Sequence[float] | np.ndarray | None,
-) -> Any:
-    if settings.normalise == "none":
-        return features
-    if band_mean is None or band_variance is None:
+    *,
+    classes: Sequence[str] | None,
+    targets: Sequence[str],
+    target_means: Mapping[str, float] | None = None,
+) -> keras.Model:
+    """Cut a model at its embedding, freeze what is before, and put new heads after.
+
+    The frozen part runs in inference mode during training too: batch normalisation uses its
+    saved averages and nothing is dropped.
+
+    Args:
+        saved: A model with a layer named `embedding`. Its layers are taken over, not
+            copied, and end up frozen.
+        settings: Its `dropout`, `hidden`, `l2` and `head` count for the new heads.
+        classes: Genre names in index order, or None for affect heads.
+        targets: Affect targets, or empty for a genre head.
+        target_means: Mean training value by target, where the outputs start.
+
+    Returns:
+        A model with the inputs of `saved` and the new outputs; it has an `embedding` itself.
+
+    Raises:
+        UserError: If `saved` has no such layer, or the outputs cannot be had.
+    """
+    if "embedding" not in [layer.name for layer in saved.layers]:
         raise UserError(
-            "model setting normalise = 'bands' needs the training data's band means and variances"
+            f"model {saved.name!r} has no layer named 'embedding' to build on; train one with this package"
         )
-    # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
-    mean = np.asarray(band_mean, np.float32)
-    smallest = np.repeat([SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma])
-    variance = np.maximum(band_variance, smallest[spec.bands(feature)] ** 2).astype(np.float32)
-    return keras.layers.Normalization(mean=mean, variance=variance, dtype="float32", name="band_statistics")(
-        features
-    )
+    embedding = saved.get_layer("embedding").output
+    for layer in keras.Model(saved.input, embedding).layers:
+        layer.trainable = False
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0  # a frozen layer would go on dropping
+    outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
+    return keras.Model(saved.input, outputs, name=f"{saved.name}_transfer")

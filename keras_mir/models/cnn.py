@@ -38,11 +38,7 @@ def cnn_any_length(
 
     With `settings.masks`, a clip gives the same answer however far its batch is padded.
 
-    Args:
-        features: `(batch, time, bands)` symbolic tensor; time may be open.
-        lengths: As for `cnn`.
-        settings: As for `cnn`.
-        use_cudnn: As for `cnn`.
+    Args are those of `cnn`, and time may be open.
 
     Returns:
         `(batch, 2 * pooled bands * channels)`.

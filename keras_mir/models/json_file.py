@@ -94,22 +94,17 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
         return {name: _convert(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
     if origin is tuple and isinstance(value, list):
         return tuple(_convert(arguments[0], item, key) for item in value)
-    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return _build(kind, value, key)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        hints, found = typing.get_type_hints(kind), {}
+        for field in dataclasses.fields(kind):
+            place = f"{key}.{field.name}"
+            if field.name in value:
+                found[field.name] = _convert(hints[field.name], value[field.name], place)
+            elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise KeyError(f"{place.lstrip('.')} is missing")
+        return kind(**found)
     if kind is float and type(value) is int:
         return float(value)
     if isinstance(kind, type) and type(value) is kind:
         return value
     raise TypeError(f"{key.lstrip('.') or 'all of it'} is {json.dumps(value)[:40]}")
-
-
-def _build(kind: Any, values: Mapping[str, Any], key: str) -> Any:
-    hints, found = typing.get_type_hints(kind), {}
-    for field in dataclasses.fields(kind):
-        if not field.init:
-            continue
-        if field.name in values:
-            found[field.name] = _convert(hints[field.name], values[field.name], f"{key}.{field.name}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise KeyError(f"{key}.{field.name}".lstrip(".") + " is missing")
-    return kind(**found)

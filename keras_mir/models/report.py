@@ -3,31 +3,9 @@
 Scores that carry a confidence interval are written `{"value", "low", "high"}`, below an *interval*;
 a score that is undefined has null in all three, never NaN. Epochs count from 1.
 
-Every report has:
-
-===============  ====================================================================
-`format`         1; a reader refuses any other
-`task`           `"genre"` or `"affect"`
-`n`              number of clips evaluated
-`chance`         what guessing gives: for genre `majority_share` and `majority_class` of the
-                 evaluated clips, for affect `spearman` 0
-`bootstrap`      of the intervals: `seed`, `resamples`, `confidence`
-`dataset`        `name`, `synthetic` (true if generated, not recorded), `licence`
-`split`          `evaluated`: the split that `n` counts; `sizes` of all of them, `left_out`
-                 files, and how the splits were made: `method`, `test_from`, `group_by`, `seed`,
-                 `limit`, empty where a finished model was evaluated
-`seed`           of the training
-`recipe`         `name` and settings
-`training`       `epochs` run, `stopped_early`: whether early stopping ended it after
-                 them, `best_epoch` whose weights the model has, `seconds`; null
-                 where a finished model was evaluated
-`model`          path of the model
-`versions`       of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy`, `librosa`; null for
-                 one that is not installed
-===============  ====================================================================
-
-A genre report also has what `GenreScores` has, an affect report what `AffectScores` has, by the same
-names.
+Every report has what `Circumstances` has, and a genre report what `GenreScores` has, an affect report
+what `AffectScores` has, by the same names. Besides, `report.json` has `format`, which is 1 (a reader
+refuses any other), `task`, which is `"genre"` or `"affect"`, and `chance`, what guessing gives.
 """
 
 from __future__ import annotations
@@ -206,7 +184,18 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """What was evaluated, and how splits were made; see the module."""
+    """What was evaluated, and how splits were made.
+
+    Attributes:
+        evaluated: The split whose clips were evaluated.
+        sizes: Of all splits, in clips.
+        left_out: Files that could not be read.
+        method: How splits were made; like what follows, empty where a finished model was evaluated.
+        test_from: Where the test split is from.
+        group_by: Column whose values stay on one side.
+        seed: Of the splits.
+        limit: Most clips of each.
+    """
 
     evaluated: str
     sizes: dict[str, int]
@@ -229,7 +218,18 @@ def versions() -> dict[str, str | None]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Circumstances:
-    """What a report says besides scores: where data and model came from; see the module."""
+    """What a report says besides scores: where data and model came from.
+
+    Attributes:
+        seed: Of the training.
+        split: What was evaluated.
+        dataset: What the clips are of.
+        recipe: `name` and settings.
+        training: How it went; None where a finished model was evaluated.
+        model: Path of the model.
+        versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
+            one that is not installed.
+    """
 
     seed: int
     split: Split
@@ -302,19 +302,11 @@ class AffectReport(AffectScores, Circumstances):
 
     def frame(self) -> pd.DataFrame:
         """Spearman's correlation with its interval, RMSE and R2 by target."""
-        return _frame(
-            {
-                name: {
-                    "spearman": self.spearman[name].value,
-                    "low": self.spearman[name].low,
-                    "high": self.spearman[name].high,
-                    "rmse": self.rmse[name].value,
-                    "r2": self.r2[name].value,
-                }
-                for name in self.targets
-            },
-            "target",
-        )
+        rows = {
+            name: {**vars(self.spearman[name]), "rmse": self.rmse[name].value, "r2": self.r2[name].value}
+            for name in self.targets
+        }
+        return _frame(rows, "target").rename(columns={"value": "spearman"})
 
     def __repr__(self) -> str:
         return self.headline
@@ -352,15 +344,7 @@ def report_from_dict(values: Mapping[str, Any], place: str) -> Report:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write `report.json` so that it is there whole or not at all.
-
-    Args:
-        report: What to write.
-        folder: Made if it is not there.
-
-    Returns:
-        The file.
-    """
+    """Write `report.json` whole or not at all, in a folder that is made if need be; gives the file."""
     path = folder / FILE_NAME
     write_json(path, report_to_dict(report), sort_keys=True)
     return path
@@ -396,9 +380,7 @@ def counted(n: int, noun: str) -> str:
 def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame.from_dict({name: plain(row) for name, row in rows.items()}, "index").rename_axis(
-        index
-    )
+    return pd.DataFrame.from_dict(plain(rows), "index").rename_axis(index)
 
 
 def _html(report: Report) -> str:

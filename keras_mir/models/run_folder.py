@@ -46,7 +46,6 @@ class RunOptions:
     devices: tuple[str, ...]
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Paths in a run's folder.
 
@@ -57,51 +56,19 @@ class RunFolder:
     in place of the report.
     """
 
-    path: Path
-
-    @property
-    def recipe(self) -> Path:
-        return self.path / "recipe.toml"
-
-    @property
-    def options(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint"
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def split(self) -> Path:
-        return self.path / "split.csv"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.json"
-
-    @property
-    def description(self) -> Path:
-        return self.path / "description.json"
-
-    @property
-    def overfit(self) -> Path:
-        return self.path / "overfit.json"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.keras"
-
-    @property
-    def curves(self) -> Path:
-        return self.path / "learning_curves.png"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.options = path / "run.json"
+        self.checkpoint = path / "checkpoint"
+        self.logs = path / "logs"
+        self.split = path / "split.csv"
+        self.history = path / "history.csv"
+        self.report = path / "report.json"
+        self.description = path / "description.json"
+        self.overfit = path / "overfit.json"
+        self.model = path / "model.keras"
+        self.curves = path / "learning_curves.png"
 
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.

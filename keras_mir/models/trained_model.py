@@ -21,7 +21,7 @@ import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
 from keras_mir.models.json_file import from_json, plain, read_json
-from keras_mir.models.report import Dataset, Report, report_from_dict, report_to_dict
+from keras_mir.models.report import Report, report_from_dict, report_to_dict
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
@@ -34,8 +34,16 @@ _SAID_ONCE = ("recipe", "versions", "model")  # of a report, in a description th
 _REMEDY = "export the model again"
 
 
-@dataclass(frozen=True)
-class Description:
+@dataclass(frozen=True, kw_only=True)
+class _Outputs:
+    frames: int | None
+    classes: tuple[str, ...]
+    targets: tuple[str, ...]
+    class_mapping: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description(_Outputs):
     """What a model says of itself: `keras_mir.json`, and `description.json` of a run.
 
     Attributes:
@@ -50,33 +58,14 @@ class Description:
 
     recipe: Recipe
     feature_spec: FeatureSpec
-    frames: int | None
-    classes: tuple[str, ...]
-    targets: tuple[str, ...]
-    class_mapping: str
     report: Report
-
-    @property
-    def dataset(self) -> Dataset:
-        """What it was trained on."""
-        return self.report.dataset
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; where files were on this machine is left out."""
         report = {key: value for key, value in report_to_dict(self.report).items() if key not in _SAID_ONCE}
         report["split"]["left_out"] = [Path(path).name for path in self.report.split.left_out]
-        return {
-            "format": 1,
-            "recipe": self.recipe.to_dict(),
-            "feature_spec": self.feature_spec.to_dict(),
-            "frames": self.frames,
-            "classes": list(self.classes),
-            "targets": list(self.targets),
-            "class_mapping": self.class_mapping,
-            "dataset": plain(self.dataset),
-            "report": report,
-            "versions": self.report.versions,
-        }
+        own = {"dataset": plain(self.report.dataset), "report": report, "versions": self.report.versions}
+        return {"format": 1, **plain(self), **own}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:
@@ -102,14 +91,6 @@ class Description:
         )
 
 
-@dataclass(frozen=True)
-class _Outputs:
-    frames: int | None
-    classes: tuple[str, ...]
-    targets: tuple[str, ...]
-    class_mapping: str = ""
-
-
 class TrainedModel:
     """A Keras model with its description and report; what `train` returns and `load` reads.
 
@@ -129,21 +110,18 @@ class TrainedModel:
         self.name = name
         self.description = description
         self.folder = folder
-        self._keras = keras
         self._predictor: Any = None
+        if keras is not None:
+            self.keras = keras
 
-    @property
+    @cached_property
     def keras(self) -> Model:
         """The Keras model, from `{"features": (batch, time, bands), "lengths": (batch,)}` to its outputs.
 
         Raises:
             UserError: If its file is missing or damaged.
         """
-        if self._keras is None:
-            self._keras = load_keras(
-                self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model
-            )
-        return self._keras
+        return load_keras(self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model)
 
     @property
     def exported(self) -> Path | None:
@@ -161,24 +139,9 @@ class TrainedModel:
         return self.description.recipe
 
     @property
-    def feature_spec(self) -> FeatureSpec:
-        """What its features are made with."""
-        return self.description.feature_spec
-
-    @property
-    def frames(self) -> int | None:
-        """Frames, or beats, that it reads; None for any number."""
-        return self.description.frames
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Genres in index order; empty for an affect model."""
         return self.description.classes
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Affect targets; empty for a genre model."""
-        return self.description.targets
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -198,9 +161,9 @@ class TrainedModel:
             model or self.keras,
             self.classes or None,
             self.recipe.input,
-            self.frames,
-            self.feature_spec,
-            note_for(self.description.dataset),
+            self.description.frames,
+            self.description.feature_spec,
+            note_for(self.report.dataset),
         )
 
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
@@ -251,11 +214,18 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
         UserError: If there is none, or it is damaged.
     """
     run = RunFolder(Path(place))
-    if run.options.is_file():
-        return _of_run(run)
-    version = find_version(str(place), Path(models))
-    description = Description.from_dict(read_description(version), str(version), str(version))
-    return TrainedModel(version.resolve().parent.name, description, version)
+    if not run.options.is_file():
+        version = find_version(str(place), Path(models))
+        description = Description.from_dict(read_description(version), str(version), str(version))
+        return TrainedModel(version.resolve().parent.name, description, version)
+    if not run.model.is_file() or not run.description.is_file():
+        raise UserError(
+            f"{run.path}: no trained model in it; finish the run with "
+            f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
+        )
+    values = read_json(run.description, "train the model again")
+    description = Description.from_dict(values, str(run.description), str(run.model))
+    return TrainedModel(run.read_options().name, description, run.path)
 
 
 def load_keras(file: Path) -> Model:
@@ -271,14 +241,3 @@ def load_keras(file: Path) -> Model:
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{file}: cannot be read ({reason}); train or export the model again") from None
-
-
-def _of_run(run: RunFolder) -> TrainedModel:
-    if not run.model.is_file() or not run.description.is_file():
-        raise UserError(
-            f"{run.path}: no trained model in it; finish the run with "
-            f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
-        )
-    values = read_json(run.description, "train the model again")
-    description = Description.from_dict(values, str(run.description), str(run.model))
-    return TrainedModel(run.read_options().name, description, run.path)

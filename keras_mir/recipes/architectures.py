@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 Frames = int | Literal["batch", "longest"]  # as `InputSettings.frames`
 
 
-def _anything(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Architecture:
     """How a kind of model is built, and what is said of it.
@@ -42,7 +38,7 @@ class Architecture:
     embedding: str
     summary: Callable[[ModelSettings], str]
     sentence: Callable[[ModelSettings], str]
-    check: Callable[[ModelSettings, Frames, int | None], None] = _anything
+    check: Callable[[ModelSettings, Frames, int | None], None] = lambda settings, frames, bands: None
 
 
 def _check_fixed_length(settings: ModelSettings, frames: Frames, bands: int | None) -> None:

@@ -41,13 +41,12 @@ def _add(group: Any, name: str, setting: Setting, text: str) -> None:
     kind = setting.type
     flag = f"--{name.replace('_', '-')}"
     text = text.replace("%", "%%")
-    common: dict[str, Any] = {"dest": _PREFIX + name, "help": text, "default": None}
+    options: dict[str, Any] = {"dest": _PREFIX + name, "help": text, "default": None}
     if kind is bool:
-        group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+        options["action"] = argparse.BooleanOptionalAction
     elif choices := setting.choices or (typing.get_origin(kind) is Literal and typing.get_args(kind)):
-        group.add_argument(flag, choices=choices, **common)
-    elif typing.get_origin(kind) is tuple:
-        group.add_argument(flag, metavar="A,B,...", **common)
+        options["choices"] = choices
     else:
-        metavar = {int: "N", float: "X"}.get(kind, "VALUE")
-        group.add_argument(flag, metavar=metavar, **common)
+        is_list = typing.get_origin(kind) is tuple
+        options["metavar"] = "A,B,..." if is_list else {int: "N", float: "X"}.get(kind, "VALUE")
+    group.add_argument(flag, **options)

@@ -49,31 +49,28 @@ class ModelSettings:
         # A recipe file gives lists.
         object.__setattr__(self, "filters", tuple(self.filters))
         object.__setattr__(self, "pools", tuple(self.pools))
-        choices = {"kind": tuple(ARCHITECTURES), "normalise": get_args(Normalise), "head": get_args(Head)}
-        for name, among in choices.items():
-            _check(getattr(self, name) in among, self, name, f"choose {_listed(among)}")
-        _check(self.units >= 1, self, "units", "give 1 or more")
-        _check(self.layers >= 1, self, "layers", "give 1 or more")
-        _check(
-            len(self.filters) > 0 and min(self.filters) >= 1, self, "filters", "give 1 or more for each block"
-        )
-        _check(len(self.pools) > 0 and min(self.pools) >= 1, self, "pools", "give 1 or more for each block")
-        _check(
-            len(self.filters) == len(self.pools),
-            self,
-            "pools",
-            f"give one for each of {len(self.filters)} filters",
-        )
-        _check(self.hidden >= 0, self, "hidden", "give 0 for none, or a number of units")
-        _check(0 <= self.dropout < 1, self, "dropout", "give a value from 0 to below 1")
-        _check(0 <= self.l2 < float("inf"), self, "l2", "give 0 for none, or a positive strength")
-
-
-def _check(valid: bool, settings: ModelSettings, name: str, remedy: str) -> None:
-    if not valid:
-        value = getattr(settings, name)
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        raise UserError(f"model setting {name} = {shown!r}: {remedy}")
+        rules = [
+            ("kind", self.kind in ARCHITECTURES, f"choose {_listed(tuple(ARCHITECTURES))}"),
+            ("normalise", self.normalise in get_args(Normalise), f"choose {_listed(get_args(Normalise))}"),
+            ("head", self.head in get_args(Head), f"choose {_listed(get_args(Head))}"),
+            ("units", self.units >= 1, "give 1 or more"),
+            ("layers", self.layers >= 1, "give 1 or more"),
+            ("filters", min(self.filters, default=0) >= 1, "give 1 or more for each block"),
+            ("pools", min(self.pools, default=0) >= 1, "give 1 or more for each block"),
+            (
+                "pools",
+                len(self.pools) == len(self.filters),
+                f"give one for each of {len(self.filters)} filters",
+            ),
+            ("hidden", self.hidden >= 0, "give 0 for none, or a number of units"),
+            ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),
+            ("l2", 0 <= self.l2 < float("inf"), "give 0 for none, or a positive strength"),
+        ]
+        for name, valid, remedy in rules:
+            if not valid:
+                value = getattr(self, name)
+                shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                raise UserError(f"model setting {name} = {shown!r}: {remedy}")
 
 
 def _listed(choices: tuple[str, ...]) -> str:

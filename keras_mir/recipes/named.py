@@ -20,40 +20,49 @@ DIGITS = "paper-7a-digits"  # the paper's CNN on images, which `reproduce` alone
 _FULL_MEL = InputSettings("mel", frames=FRAMES)
 _BEAT_MEL = InputSettings("mel", sync="beat")
 _AFFECT = TaskSettings(task="affect")
+_SPLIT = SplitSettings()
 _TRANSFER = TaskSettings(task="affect", transfer=True)
 _GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
 _GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
 # Half of the inputs dropped is noise that a squared error does not average out.
 _AFFECT_CNN = ModelSettings(kind="cnn", normalise="bands", dropout=0.2)
-_AFFECT_CNN_ANY_LENGTH = replace(_AFFECT_CNN, kind="cnn-any-length")
 _CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, early_stopping=20)
 _TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
 
+
+def _genre_lstm(name: str, description: str, settings: InputSettings) -> Recipe:
+    return Recipe(name, description, input=settings, model=_GENRE_LSTM)
+
+
+def _affect_cnn(
+    name: str,
+    description: str,
+    *,
+    beats: bool = False,
+    hidden: int = 0,
+    task: TaskSettings = _AFFECT,
+    train: TrainSettings = _CNN_TRAINING,
+    split: SplitSettings = _SPLIT,
+) -> Recipe:
+    """With the paper's CNN on 30 s of frames, or on the beats of a clip of any length."""
+    model = replace(_AFFECT_CNN, hidden=hidden, kind="cnn-any-length" if beats else "cnn")
+    settings = _BEAT_MEL if beats else _FULL_MEL
+    return Recipe(name, description, task=task, input=settings, model=model, train=train, split=split)
+
+
 OUR_RECIPES = (
-    Recipe(
-        "lstm-beat-mel",
-        "bidirectional LSTM over one mel column a beat",
-        input=_BEAT_MEL,
-        model=_GENRE_LSTM,
-    ),
-    Recipe(
+    _genre_lstm("lstm-beat-mel", "bidirectional LSTM over one mel column a beat", _BEAT_MEL),
+    _genre_lstm(
         "lstm-mel",
         "the same over every frame: slow, and the paper's weakest but one",
-        input=InputSettings("mel"),
-        model=_GENRE_LSTM,
+        InputSettings("mel"),
     ),
-    Recipe(
+    _genre_lstm(
         "lstm-beat-chroma",
         "the same over one chroma column a beat",
-        input=InputSettings("chroma", sync="beat"),
-        model=_GENRE_LSTM,
+        InputSettings("chroma", sync="beat"),
     ),
-    Recipe(
-        "lstm-beat-fused",
-        "the same over mel and chroma",
-        input=InputSettings("fused", sync="beat"),
-        model=_GENRE_LSTM,
-    ),
+    _genre_lstm("lstm-beat-fused", "the same over mel and chroma", InputSettings("fused", sync="beat")),
     Recipe(
         "cnn",
         "the paper's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
@@ -75,61 +84,31 @@ OUR_RECIPES = (
         input=_BEAT_MEL,
         model=ModelSettings(kind="lstm", units=128, layers=4, normalise="bands", dropout=0.2),
     ),
-    Recipe(
-        "affect-cnn",
-        "affect regression of one target with the paper's CNN",
-        task=_AFFECT,
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
-        train=_CNN_TRAINING,
+    _affect_cnn("affect-cnn", "affect regression of one target with the paper's CNN"),
+    _affect_cnn("affect-cnn-beat-mel", "the same for clips of any length, beat-synchronous", beats=True),
+    _affect_cnn(
+        "multitask-cnn", "several affect targets at once: one CNN, a head a target, the sum of the losses"
     ),
-    Recipe(
-        "affect-cnn-beat-mel",
-        "the same for clips of any length, beat-synchronous",
-        task=_AFFECT,
-        input=_BEAT_MEL,
-        model=_AFFECT_CNN_ANY_LENGTH,
-        train=_CNN_TRAINING,
-    ),
-    Recipe(
-        "multitask-cnn",
-        "several affect targets at once: one CNN, a head a target, the sum of the losses",
-        task=_AFFECT,
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
-        train=_CNN_TRAINING,
-    ),
-    Recipe(
-        "multitask-cnn-beat-mel",
-        "the same for clips of any length, beat-synchronous",
-        task=_AFFECT,
-        input=_BEAT_MEL,
-        model=_AFFECT_CNN_ANY_LENGTH,
-        train=_CNN_TRAINING,
-    ),
-    Recipe(
+    _affect_cnn("multitask-cnn-beat-mel", "the same for clips of any length, beat-synchronous", beats=True),
+    _affect_cnn(
         "multitask-large-beat-mel",
         "that with one more hidden layer and more training data, for submissions",
-        task=_AFFECT,
-        input=_BEAT_MEL,
-        model=replace(_AFFECT_CNN_ANY_LENGTH, hidden=256),
+        beats=True,
+        hidden=256,
         train=replace(_CNN_TRAINING, batch_size=16),
         split=SplitSettings(validation=0.2),
     ),
-    Recipe(
+    _affect_cnn(
         "transfer-cnn",
         "a new affect head on the frozen layers of a trained cnn (--backbone RUN)",
         task=_TRANSFER,
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
         train=_TRANSFER_TRAINING,
     ),
-    Recipe(
+    _affect_cnn(
         "transfer-cnn-beat-mel",
         "the same on a trained cnn-beat-mel (--backbone RUN)",
+        beats=True,
         task=_TRANSFER,
-        input=_BEAT_MEL,
-        model=_AFFECT_CNN_ANY_LENGTH,
         train=_TRANSFER_TRAINING,
     ),
 )

@@ -19,6 +19,7 @@ from pipelines.settings import InputSettings
 
 FRAMES = 1293  # of a 30 s clip
 
+_GENRE = TaskSettings(task="genre")
 _AFFECT = TaskSettings(task="affect")
 _COURSE = SplitSettings(split="course")
 
@@ -60,6 +61,18 @@ def _lstm_recipes() -> list[Recipe]:
     return recipes
 
 
+def _cnn_recipe(
+    name: str,
+    description: str,
+    *,
+    task: TaskSettings = _AFFECT,
+    model: ModelSettings = _AFFECT_CNN,
+    train: TrainSettings = _CNN_TRAINING,
+    split: SplitSettings = _COURSE,
+) -> Recipe:
+    return Recipe(name, description, task=task, input=_FULL_MEL, model=model, train=train, split=split)
+
+
 PAPER_RECIPES = (
     Recipe(
         "paper-5a-overfit",
@@ -70,14 +83,7 @@ PAPER_RECIPES = (
         split=_COURSE,
     ),
     *_lstm_recipes(),
-    Recipe(
-        "paper-7b-cnn",
-        "experiment 7b: genre by a CNN on full mel",
-        input=_FULL_MEL,
-        model=_CNN,
-        train=_CNN_TRAINING,
-        split=_COURSE,
-    ),
+    _cnn_recipe("paper-7b-cnn", "experiment 7b: genre by a CNN on full mel", task=_GENRE, model=_CNN),
     Recipe(
         "paper-8-lstm",
         "experiment 8: affect by an LSTM, one target a model",
@@ -87,38 +93,17 @@ PAPER_RECIPES = (
         train=replace(_STOPPING, learning_rate=1e-3),
         split=_COURSE,
     ),
-    Recipe(
-        "paper-8-cnn",
-        "experiment 8: affect by the CNN, one target a model",
-        task=_AFFECT,
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
-        train=_CNN_TRAINING,
-        split=_COURSE,
-    ),
-    Recipe(
+    _cnn_recipe("paper-8-cnn", "experiment 8: affect by the CNN, one target a model"),
+    _cnn_recipe(
         "paper-9-transfer",
         "experiment 9: a new head on the genre CNN's frozen layers (--backbone)",
         task=replace(_AFFECT, transfer=True),
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
         train=replace(_CNN_TRAINING, epochs=10, early_stopping=0),
-        split=_COURSE,
     ),
-    Recipe(
-        "paper-10-multitask",
-        "experiment 10: several targets at once, the losses summed",
-        task=_AFFECT,
-        input=_FULL_MEL,
-        model=_AFFECT_CNN,
-        train=_CNN_TRAINING,
-        split=_COURSE,
-    ),
-    Recipe(
+    _cnn_recipe("paper-10-multitask", "experiment 10: several targets at once, the losses summed"),
+    _cnn_recipe(
         "paper-11-multitask",
         "experiment 11: the larger multitask CNN of the submission",
-        task=_AFFECT,
-        input=_FULL_MEL,
         model=replace(_AFFECT_CNN, hidden=256),
         train=replace(_CNN_TRAINING, batch_size=16),
         split=replace(_COURSE, validation=0.2),

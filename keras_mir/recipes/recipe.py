@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from typing import Any, Literal
 from keras_mir.recipes.architectures import ARCHITECTURES
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import ArgumentError, UserError
-from pipelines.settings import AugmentSettings, InputSettings
+from pipelines.settings import AugmentSettings, InputSettings, numbers_by_name
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,9 @@ class TaskSettings:
         """The weights as numbers.
 
         Raises:
-            UserError: If one is not written `name=weight`.
+            ArgumentError: If one is not written `name=weight`.
         """
-        weights = {}
-        for text in self.loss_weights:
-            name, _, weight = text.rpartition("=")
-            try:
-                weights[name] = float(weight)
-            except ValueError:
-                name = ""
-            if not name:
-                raise UserError(f"loss_weights {text!r}: write name=weight, such as valence=2")
-        return weights
+        return numbers_by_name("loss_weights", self.loss_weights, "weight")
 
 
 @dataclass(frozen=True)
@@ -174,13 +167,12 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as TOML and JSON can hold it: a table a part."""
-        values = dataclasses.asdict(self)
-        return {
-            key: {name: list(value) if isinstance(value, tuple) else value for name, value in part.items()}
-            if isinstance(part, dict)
-            else part
-            for key, part in values.items()
-        }
+        return dataclasses.asdict(
+            self,
+            dict_factory=lambda items: {
+                name: list(value) if isinstance(value, tuple) else value for name, value in items
+            },
+        )
 
     @classmethod
     def from_dict(
@@ -284,52 +276,30 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         return tuple(
             convert(name, item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
         )
-    if origin is Literal:
-        if value not in arguments:
-            raise UserError(f"{name} {value!r}: choose {', '.join(map(str, arguments))}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return _convert_union(name, value, arguments)
-    if kind is bool:
-        return _convert_bool(name, value)
-    if kind is str and isinstance(value, str):
-        return value
+    kinds = arguments if origin in (typing.Union, types.UnionType) else (kind,)
+    for each in kinds:
+        with suppress(ValueError):
+            return _as(each, value)
+    verb = "choose" if origin is Literal else "give"
+    raise UserError(f"{name} {value!r}: {verb} {' or '.join(map(_describe, kinds))}")
+
+
+def _as(kind: Any, value: Any) -> Any:
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
     if kind in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return _convert_number(name, value, kind)
-    raise UserError(f"{name} {value!r}: give {_describe(kind)}")
-
-
-def _convert_union(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
-    for kind in kinds:
-        try:
-            return convert(name, value, kind)
-        except UserError:
-            continue
-    raise UserError(f"{name} {value!r}: give {' or '.join(_describe(kind) for kind in kinds)}")
-
-
-def _convert_bool(name: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise UserError(f"{name} {value!r}: give true or false")
-
-
-def _convert_number(name: str, value: str | float, kind: Any) -> Any:
-    try:
         number = kind(value)
-    except ValueError:
-        raise UserError(f"{name} {value!r}: give {_describe(kind)}") from None
-    if number != number or abs(number) == float("inf") or (kind is int and number != float(value)):
-        raise UserError(f"{name} {value!r}: give {_describe(kind)}")
-    return number
+        if math.isfinite(number) and number == float(value):
+            return number
+    elif value in typing.get_args(kind) if typing.get_origin(kind) is Literal else type(value) is kind:
+        return value
+    raise ValueError(value)
 
 
 def _describe(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return ", ".join(map(str, typing.get_args(kind)))
-    return {int: "a whole number", float: "a number", str: "text"}.get(kind, str(kind))
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[kind]
 
 
 def _suggestion(name: str, known: typing.Iterable[str]) -> str:

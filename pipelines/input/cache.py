@@ -31,7 +31,6 @@ _CODE = (
     "ops/npy.py",
     "ops/tempo.py",
     "ops/beats.py",
-    "ops/segment_medians.py",
     "ops/beat_sync.py",
     "input/steps.py",
     "input/cache.py",

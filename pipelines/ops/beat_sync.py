@@ -1,14 +1,21 @@
-"""One step a beat: the median of every band between beats, as `librosa.util.sync` takes it."""
+"""One step a beat: the median of every band between beats, as `librosa.util.sync` takes it.
+
+Sorting is what a median costs. Segments of up to 32 frames, which is where beats lie, are sorted
+side by side: one sorting network, every comparison of it one `minimum` and one `maximum` over
+all segments and bands, which the processor does many at a time and without a branch. The few
+that are longer, as before the first beat, are partitioned one after the other.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.ops.segment_medians import segment_medians
 from pipelines.spec import FeatureSpec
 
-_AMIN = 1e-10  # power below which the dB scale stops
+_RUN = 16  # frames sorted by the network; two runs make a short segment
 
 
 def beat_sync(fused: tf.Tensor, beats: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
@@ -32,14 +39,86 @@ def beat_sync(fused: tf.Tensor, beats: tf.Tensor, spec: FeatureSpec) -> tf.Tenso
     lower, upper = segment_medians(fused, bounds)
     mel = 0.5 * (_db_to_power(lower[:, : spec.n_mels]) + _db_to_power(upper[:, : spec.n_mels]))
     rest = 0.5 * (lower[:, spec.n_mels :] + upper[:, spec.n_mels :])
-    return tf.concat([_power_to_db(mel, spec.top_db), rest], axis=-1)
+    level = power_to_db(mel)
+    return tf.concat([tf.maximum(level - tf.reduce_max(level), -spec.top_db), rest], axis=-1)
 
 
 def _db_to_power(db: tf.Tensor) -> tf.Tensor:
     return tf.pow(tf.constant(10.0, db.dtype), 0.1 * db)
 
 
-def _power_to_db(power: tf.Tensor, top_db: float) -> tf.Tensor:
-    log = tf.math.log(tf.maximum(power, _AMIN)) * (10.0 / np.log(10.0))
-    relative = log - tf.reduce_max(log)
-    return tf.maximum(relative, -top_db)
+def power_to_db(power: tf.Tensor) -> tf.Tensor:
+    """`10 log10(power)`, no lower than of 1e-10, as in librosa."""
+    return tf.math.log(tf.maximum(power, 1e-10)) * (10.0 / math.log(10.0))
+
+
+def segment_medians(values: tf.Tensor, bounds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The lower and upper middle values of every band in every segment.
+
+    Args:
+        values: `(time, bands)` float32.
+        bounds: int32 `(segments + 1,)`, increasing, from 0 to `time`.
+
+    Returns:
+        Two float32 `(segments, bands)`; the same where a segment has an odd length.
+    """
+    lengths = bounds[1:] - bounds[:-1]
+    is_long = lengths > 2 * _RUN
+    short, long = (tf.cast(tf.where(which)[:, 0], tf.int32) for which in (~is_long, is_long))
+    of_short = _of_short(values, tf.gather(bounds, short), tf.gather(lengths, short))
+    of_long = _of_long(values, tf.gather(bounds, long), tf.gather(lengths, long))
+    lower, upper = (tf.dynamic_stitch([short, long], parts) for parts in zip(of_short, of_long, strict=True))
+    return lower, upper
+
+
+def _of_short(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of segments of up to two runs, given by first frame and length, both `(segments,)`."""
+    frames, bands = tf.unstack(tf.shape(values))
+    # A segment is filled up with as many -inf as bring its lower middle to the 16th place of 32.
+    padded = tf.concat([values, tf.fill([1, bands], -np.inf), tf.fill([1, bands], np.inf)], axis=0)
+    place = np.arange(2 * _RUN, dtype=np.int32).reshape(_RUN, 2, 1)
+    low = lengths + (_RUN - 1) - (lengths - 1) // 2
+    frame = tf.where(place < lengths, starts + place, tf.where(place < low, frames, frames + 1))
+    wires = sort_values(tf.unstack(tf.gather(padded, frame)))  # 16 of (2, segments, bands)
+    # One run ascending beside the other descending: the lesser of each pair are the lower 16 of 32.
+    rising = tf.stack([wire[0] for wire in wires])
+    falling = tf.stack([wire[1] for wire in reversed(wires)])
+    lower = tf.reduce_max(tf.minimum(rising, falling), axis=0)  # (segments, bands)
+    upper = tf.reduce_min(tf.maximum(rising, falling), axis=0)
+    return lower, tf.where(lengths[:, None] % 2 == 0, upper, lower)
+
+
+def _of_long(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of segments of any length, one after the other."""
+
+    def of_one(segment: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        start, length = segment
+        rows = tf.transpose(values[start : start + length])  # (bands, length)
+        lower, upper = (tf.raw_ops.NthElement(input=rows, n=n) for n in ((length - 1) // 2, length // 2))
+        return lower, upper
+
+    bands = tf.TensorSpec(values.shape[1:], values.dtype)
+    # One more than there are, for no tensors at all cannot be stacked if their shape is unknown.
+    segments = (tf.concat([starts, [0]], axis=0), tf.concat([lengths, [1]], axis=0))
+    lower, upper = tf.map_fn(of_one, segments, fn_output_signature=(bands, bands))
+    return lower[:-1], upper[:-1]
+
+
+def sort_values(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Tensors, as many as a power of two, sorted element by element."""
+    half = len(values) // 2
+    return merge_sorted(sort_values(values[:half]), sort_values(values[half:])) if half else values
+
+
+def merge_sorted(first: list[tf.Tensor], second: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Two sorted runs of the same length, a power of two, as one, element by element.
+
+    K. E. Batcher's odd-even merge, "Sorting networks and their applications", AFIPS Spring Joint
+    Computing Conference, 1968.
+    """
+    if len(first) == 1:
+        return [tf.minimum(first[0], second[0]), tf.maximum(first[0], second[0])]
+    even, odd = merge_sorted(first[::2], second[::2]), merge_sorted(first[1::2], second[1::2])
+    middle = zip(even[1:], odd[:-1], strict=True)
+    pairs = [value for e, o in middle for value in (tf.minimum(e, o), tf.maximum(e, o))]
+    return [even[0], *pairs, odd[-1]]

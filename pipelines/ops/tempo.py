@@ -90,13 +90,8 @@ def _hann(window: int) -> np.ndarray:
 def _mean_autocorrelation(faded: tf.Tensor, frames: tf.Tensor, window: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean over frames of the scaled autocorrelations, by the sums that the module explains.
 
-    Args:
-        faded: float64 `(frames + window,)` or one less.
-        frames: Number of frames, an integer scalar.
-        window: Length of a stretch.
-
-    Returns:
-        float64 `(window,)`, and a bound of its error; neither is a number where a stretch is silent.
+    From the faded envelope, `(frames + window,)` or one less, to float64 `(window,)`, and a bound of
+    its error; neither is a number where a stretch is silent.
     """
     size = tf.shape(faded)[0]
     n_fft = 1024 * ((size + window) // 1024 + 1)  # no lag wraps around, and few prime factors

@@ -9,7 +9,6 @@ sparsity of the filters are librosa's.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,106 +20,70 @@ LOWEST = 440.0 * 2.0 ** (-45 / 12)  # Hz, the note C1
 TOP_OCTAVE = LOWEST * 2.0 ** (OCTAVES - 1 + np.arange(BINS_PER_OCTAVE) / BINS_PER_OCTAVE)  # Hz
 BANDWIDTH = (2.0 ** (2 / BINS_PER_OCTAVE) - 1) / (2.0 ** (2 / BINS_PER_OCTAVE) + 1)  # of a frequency: 1 / Q
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the window, in bins
+UPPER_EDGE = float(TOP_OCTAVE[-1]) * (1 + 0.5 * HANN_BANDWIDTH * BANDWIDTH)  # Hz, of the highest filter
 SPARSITY = 0.01  # of the sum over a filter's spectrum, in its smallest bins: set to 0
 
 _REJECTION = 90.0  # dB, of what would alias
 _PASSBAND = (0.6, 0.913)  # of the lower band: at least, for the filters' side lobes; at most, as soxr does
 
 
-@dataclass(frozen=True)
-class OctaveBank:
-    """Filters of one octave, and the low-pass filter that brings the next lower octave into it.
-
-    An octave lower at half the rate is the same number of samples and of cycles per sample, so
-    the filters of the highest octave serve all.
-
-    Attributes:
-        sample_rate: Of the audio, in Hz.
-    """
-
-    sample_rate: int
-
-    @property
-    def early_halvings(self) -> int:
-        """Halvings of the rate that leave the highest octave's end above a quarter of Nyquist, below half."""
-        return max(0, math.ceil(math.log2(self.sample_rate / 2 / self._upper_edge)) - 2)
-
-    @property
-    def rate(self) -> float:
-        """Sample rate at which the highest octave is analysed, in Hz."""
-        return self.sample_rate / 2**self.early_halvings
-
-    @property
-    def width(self) -> int:
-        """Samples of a frame: a power of two that holds the longest filter at any tuning."""
-        lowest = TOP_OCTAVE[0] * 2.0 ** (-0.5 / BINS_PER_OCTAVE)
-        return int(2 ** math.ceil(math.log2(self.rate / (BANDWIDTH * lowest))))
-
-    def filters(self, tuning: Any) -> Any:
-        """Windowed complex sinusoids, for a product with frames of the signal.
-
-        Args:
-            tuning: `(batch,)` float32, in bins.
-
-        Returns:
-            `(batch, width, 2 * BINS_PER_OCTAVE)` float32: real parts, then imaginary.
-        """
-        shift = 2.0 ** (tuning[:, tf.newaxis, tf.newaxis] / BINS_PER_OCTAVE)
-        frequency = shift * TOP_OCTAVE.astype(np.float32)[:, np.newaxis]  # (batch, bins, 1)
-        length = self.rate / (BANDWIDTH * frequency)
-        before, after = tf.math.ceil(length / 2), tf.floor(length / 2)  # samples, of the middle
-        time = np.arange(-self.width // 2, self.width // 2, dtype=np.float32)  # (width,)
-        window = 0.5 - 0.5 * tf.cos(2 * math.pi * (time + before) / (before + after))
-        window = tf.where((time >= -before) & (time < after), window, 0.0)
-        window *= tf.sqrt(length) / tf.reduce_sum(window, axis=-1, keepdims=True)
-        phase = 2 * math.pi / self.rate * frequency * time
-        spectrum = _sparse(tf.signal.fft(tf.complex(window * tf.cos(phase), window * tf.sin(phase))))
-        # A forward transform instead of the inverse turns time around, as a convolution wants it.
-        filters = tf.transpose(tf.signal.fft(spectrum), [0, 2, 1]) / self.width
-        return tf.concat([tf.math.real(filters), tf.math.imag(filters)], axis=-1)
-
-    def low_pass(self) -> np.ndarray:
-        """Kaiser's windowed sinc that cuts the band in half and keeps the next octave, float32 `(taps,)`."""
-        from scipy.signal import firwin, kaiserord
-
-        passband = float(np.clip(2 * self._upper_edge / self.rate, *_PASSBAND))
-        taps, beta = kaiserord(_REJECTION, 1 - passband)
-        return firwin(taps | 1, 0.5, window=("kaiser", beta)).astype(np.float32)
-
-    @property
-    def _upper_edge(self) -> float:
-        """Where the highest filter ends, in Hz."""
-        return float(TOP_OCTAVE[-1]) * (1 + 0.5 * HANN_BANDWIDTH * BANDWIDTH)
-
-
 def folded_cqt(audio: Any, lengths: Any, tuning: Any, sample_rate: int, hop_length: int) -> Any:
     """Sum the magnitudes of the constant-Q spectrum over octaves, bin by bin.
 
-    Args:
-        audio: `(batch, samples)` float32, zero past the end of each clip.
-        lengths: `(batch,)` int32, in samples.
-        tuning: `(batch,)` float32, in bins.
-        sample_rate: In Hz.
-        hop_length: Samples from frame to frame, any number.
-
-    Returns:
-        `(batch, 1 + samples // hop_length, BINS_PER_OCTAVE)` float32; bin 0 is C.
+    From audio `(batch, samples)` float32, zero past the end of each clip, and its tuning `(batch,)` in
+    bins to `(batch, 1 + samples // hop_length, BINS_PER_OCTAVE)` float32, where bin 0 is C.
     """
-    bank = OctaveBank(sample_rate)
-    filters, low_pass = bank.filters(tuning), bank.low_pass()
+    # So often that the highest octave ends above a quarter of the Nyquist frequency, and below half of it.
+    early_halvings = max(0, math.ceil(math.log2(sample_rate / 2 / UPPER_EDGE)) - 2)
+    rate = sample_rate / 2**early_halvings  # at which the highest octave is analysed, in Hz
+    # An octave lower at half the rate is the same number of samples and of cycles per sample, so the
+    # filters of the highest octave serve all.
+    filters, low_pass = _filters(tuning, rate), _low_pass(rate)
     samples = audio.shape[1] or tf.shape(audio)[1]
     centres = hop_length * tf.range(1 + samples // hop_length)
     folded = 0.0
-    for halvings in range(bank.early_halvings + OCTAVES):
+    for halvings in range(early_halvings + OCTAVES):
         if halvings > 0:
             lengths = (lengths + 1) // 2
             audio = _halve(audio, lengths, low_pass)
-        octave = halvings - bank.early_halvings  # from the top
+        octave = halvings - early_halvings  # from the top
         if octave >= 0:
             nearest = (centres + 2**halvings // 2) // 2**halvings
             # The scale is the square root of a filter's length, which doubles with every octave.
             folded += 2.0 ** (octave / 2) * _magnitudes(audio, nearest, filters)
     return folded
+
+
+def _filters(tuning: Any, rate: float) -> Any:
+    """Windowed complex sinusoids of the highest octave, for a product with frames of the signal.
+
+    `(batch, width, 2 * BINS_PER_OCTAVE)` float32, real parts, then imaginary; `width` is a power of two
+    that holds the longest filter at any tuning.
+    """
+    lowest = TOP_OCTAVE[0] * 2.0 ** (-0.5 / BINS_PER_OCTAVE)
+    width = int(2 ** math.ceil(math.log2(rate / (BANDWIDTH * lowest))))
+    shift = 2.0 ** (tuning[:, tf.newaxis, tf.newaxis] / BINS_PER_OCTAVE)
+    frequency = shift * TOP_OCTAVE.astype(np.float32)[:, np.newaxis]  # (batch, bins, 1)
+    length = rate / (BANDWIDTH * frequency)
+    before, after = tf.math.ceil(length / 2), tf.floor(length / 2)  # samples, of the middle
+    time = np.arange(-width // 2, width // 2, dtype=np.float32)  # (width,)
+    window = 0.5 - 0.5 * tf.cos(2 * math.pi * (time + before) / (before + after))
+    window = tf.where((time >= -before) & (time < after), window, 0.0)
+    window *= tf.sqrt(length) / tf.reduce_sum(window, axis=-1, keepdims=True)
+    phase = 2 * math.pi / rate * frequency * time
+    spectrum = _sparse(tf.signal.fft(tf.complex(window * tf.cos(phase), window * tf.sin(phase))))
+    # A forward transform instead of the inverse turns time around, as a convolution wants it.
+    filters = tf.transpose(tf.signal.fft(spectrum), [0, 2, 1]) / width
+    return tf.concat([tf.math.real(filters), tf.math.imag(filters)], axis=-1)
+
+
+def _low_pass(rate: float) -> np.ndarray:
+    """Kaiser's windowed sinc that cuts the band in half and keeps the next octave, float32 `(taps,)`."""
+    from scipy.signal import firwin, kaiserord
+
+    passband = float(np.clip(2 * UPPER_EDGE / rate, *_PASSBAND))
+    taps, beta = kaiserord(_REJECTION, 1 - passband)
+    return firwin(taps | 1, 0.5, window=("kaiser", beta)).astype(np.float32)
 
 
 def _sparse(spectrum: Any) -> Any:

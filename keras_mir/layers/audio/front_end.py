@@ -6,13 +6,10 @@ import keras
 import tensorflow as tf
 
 from keras_mir.layers.audio.base import AudioLayer, frames_of
-from keras_mir.layers.audio.beat_sync import BeatSync
-from keras_mir.layers.audio.beat_tracker import BeatTracker
+from keras_mir.layers.audio.beats import BeatSync, BeatTracker
 from keras_mir.layers.audio.chroma import ChromaCQT
-from keras_mir.layers.audio.decibels import Decibels
-from keras_mir.layers.audio.mel_power import MelPower
+from keras_mir.layers.audio.mel import STFT, Decibels, MelPower
 from keras_mir.layers.audio.percussive import Percussive
-from keras_mir.layers.audio.stft import STFT
 from keras_mir.layers.base import Shape, Size
 from pipelines.spec import FEATURES, FeatureSpec
 
@@ -30,11 +27,10 @@ class FrontEnd(AudioLayer):
 
     Call arguments:
         inputs: Audio `(batch, samples)` float32 at `sample_rate`, or a list of it and lengths
-            `(batch,)` int32, in samples; without these every clip is as long as the batch. Audio
-            past a clip's length is ignored. A length below 1 counts as 1.
+            `(batch,)` int32, in samples.
 
     Returns:
-        A dictionary, under any precision policy: `features` `(batch, time, bands)` float32, mel
+        A dictionary: `features` `(batch, time, bands)` float32, mel
         in dB below the loudest bin and then chroma, and `lengths` `(batch,)` int32, in steps.
         With `sync = "beat"` also `tempo` `(batch,)` float32 in beats per minute, 0 where there is
         none, `beats` `(batch, most)` int32, frames and then -1, and `beat_counts` `(batch,)`.

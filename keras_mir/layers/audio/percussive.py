@@ -1,16 +1,18 @@
 """The drums in a recording."""
 
+from functools import reduce
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.layers.audio._running_median import running_median
 from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
-from keras_mir.layers.audio.stft import inverse_stft
+from keras_mir.layers.audio.mel import inverse_stft
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
+from pipelines.ops.beat_sync import merge_sorted
 
+COLUMNS = 64  # at a time: few enough for a processor's cache, enough to outweigh the cost of an op
 KERNEL = 31  # frames, and bins, of the two median filters
 
 
@@ -25,10 +27,10 @@ class Percussive(AudioLayer):
     Call arguments:
         inputs: A spectrum `(batch, frames, 1 + n_fft // 2, 2)` float32, as `STFT` gives it, or a
             list of it and lengths `(batch,)` int32, in samples; without these every clip is as
-            long as so many frames can be. A length below 1 counts as 1.
+            long as so many frames can be.
 
     Returns:
-        Audio `(batch, frames * hop_length - 1)` float32 under any precision policy, 0 past the end
+        Audio `(batch, frames * hop_length - 1)` float32, 0 past the end
         of a clip.
 
     Args:
@@ -75,3 +77,51 @@ def _mask(spectrum: Any) -> Any:
     rest = tf.math.divide_no_nan(harmonic, greater) ** 2
     mask = tf.where(greater < np.finfo(np.float32).tiny, 0.5, tf.math.divide_no_nan(share, share + rest))
     return spectrum * tf.cast(mask, tf.complex64)
+
+
+def running_median(values: Any, size: int) -> Any:
+    """The median of the `size` values around each, along the first axis, mirrored at its ends.
+
+    Equals `scipy.ndimage.median_filter(values, (size, 1), mode="reflect")`, from minima and maxima
+    alone, which a processor takes of many rows at once. Windows that begin next to each other share
+    almost all their values, so what is sorted of one is used by the others: runs of 1, 2, 4, ...
+    neighbours are sorted, each from two shorter ones. Nothing is ever compared twice, and no window
+    is stored. The idea is that of A. Adams, "Fast median filters using separable sorting networks"
+    (ACM Transactions on Graphics 40(4), 2021).
+
+    Args:
+        values: `(n, columns)` float32.
+        size: Values in a window: 1 less than a power of two, at least 3.
+
+    Returns:
+        A tensor like `values`.
+    """
+    n, columns = tf.shape(values)[0], tf.shape(values)[1]
+    margin = size // 2
+    # Mirrored as often as it takes: a clip may be shorter than the margin.
+    period = tf.range(-margin, n + margin) % (2 * n)
+    mirrored = tf.gather(values, tf.minimum(period, 2 * n - 1 - period))
+    parts = (columns + COLUMNS - 1) // COLUMNS
+    mirrored = tf.pad(mirrored, [[0, 0], [0, parts * COLUMNS - columns]])
+    stacked = tf.transpose(tf.reshape(mirrored, [n + 2 * margin, parts, COLUMNS]), [1, 0, 2])
+    medians = tf.map_fn(
+        lambda part: _median_of_windows(part, size),
+        stacked,
+        fn_output_signature=tf.TensorSpec([None, COLUMNS], tf.float32),
+    )
+    return tf.reshape(tf.transpose(medians, [1, 0, 2]), [n, parts * COLUMNS])[:, :columns]
+
+
+def _median_of_windows(values: Any, size: int) -> Any:
+    """`(n, columns)` -> `(n - size + 1, columns)`."""
+    run = [values]  # run[r][i] is the value of rank r among values[i], values[i + 1], ...
+    while 2 * len(run) <= size:
+        shift = len(run)
+        run = merge_sorted([rank[:-shift] for rank in run], [rank[shift:] for rank in run])
+    # Two runs of half a window have the middle value in common, which so counts twice. The window's
+    # median is then one of the two middle values: the upper, if the one too many is not above it.
+    shift = len(run) - 1
+    first, second = [rank[:-shift] for rank in run], [rank[shift:] for rank in reversed(run)]
+    lower = reduce(tf.maximum, map(tf.minimum, first, second))
+    upper = reduce(tf.minimum, map(tf.maximum, first, second))
+    return tf.where(values[shift:-shift] <= lower, upper, lower)

@@ -7,8 +7,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.network._packed import Packing
-from keras_mir.layers.network._packed_lstm import packed_lstm
+from keras_mir.layers.network._packed_lstm import Packing, packed_lstm
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -78,8 +77,13 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
         x = tf.cast(sequences, keras.backend.result_type(self.compute_dtype, "float32"))
         packing = Packing.of(tf.ones(tf.shape(x)[:2], tf.bool) if mask is None else tf.cast(mask, tf.bool))
         frames = packing.pack(x)  # (frames, bands)
-        ahead = _direction(self.forward_layer, frames, packing, training)  # (frames, units)
-        back = _direction(self.backward_layer, frames, packing, training)
+        directions = []
+        for layer in (self.forward_layer, self.backward_layer):
+            weights = (layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias)
+            cast = [tf.cast(weight, x.dtype) for weight in weights]
+            backwards, kept = layer.go_backwards, bool(training)
+            directions.append(packed_lstm(frames, packing.sizes, *cast, backwards=backwards, training=kept))
+        ahead, back = directions  # (frames, units)
         if self.return_sequences:
             outputs = packing.unpack(tf.concat([ahead, back], axis=1))
         else:
@@ -104,21 +108,3 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BidirectionalLSTM:
         return cls(**config)
-
-
-def _direction(
-    layer: keras.layers.LSTM, frames: tf.Tensor, packing: Packing, training: bool | None
-) -> tf.Tensor:
-    cell = layer.cell
-    kernel, recurrent_kernel, bias = (
-        tf.cast(weight, frames.dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
-    )
-    return packed_lstm(
-        frames,
-        packing.sizes,
-        kernel,
-        recurrent_kernel,
-        bias,
-        backwards=layer.go_backwards,
-        training=bool(training),
-    )

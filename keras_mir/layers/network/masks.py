@@ -9,17 +9,10 @@ from keras_mir.layers.base import A_CLIP, Axes, BaseLayer, Shape, Size
 
 
 def frames_within(lengths: Any, time: Any) -> Any:
-    """Mark the frames before the end of each clip.
+    """Mark the frames before the end of each clip, `(batch, time)` bool.
 
     A length below 1 counts as 1: a sequence without a single valid frame has no mean, no
     last state, and makes the cuDNN LSTM fail.
-
-    Args:
-        lengths: `(batch,)` integers, in frames.
-        time: Number of frames of the padded batch, an int or a scalar tensor.
-
-    Returns:
-        `(batch, time)` bool, true for music.
     """
     lengths = ops.maximum(ops.cast(lengths, "int32"), 1)
     return ops.expand_dims(ops.arange(time, dtype="int32"), 0) < ops.expand_dims(lengths, 1)
@@ -44,8 +37,7 @@ class FrameMask(_OverLengths):
     """Mark the frames before the end of each clip.
 
     Call arguments:
-        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in
-            frames. A length below 1 counts as 1.
+        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in frames.
 
     Returns:
         `(batch, time)` bool, true for music, false for padding.
@@ -71,8 +63,7 @@ class LengthMask(_OverLengths):
     and a mask with a gap in it is one the cuDNN LSTM refuses.
 
     Call arguments:
-        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in
-            frames. A length below 1 counts as 1.
+        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in frames.
 
     Returns:
         The features, with a Keras mask `(batch, time)`.
@@ -98,9 +89,6 @@ class LengthMask(_OverLengths):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.frame_mask(inputs)
 
-    def _shapes(self, *shape: Size) -> Shape:
-        return shape
-
 
 @keras.saving.register_keras_serializable("keras_mir")
 class ZeroPastLength(_OverLengths):
@@ -112,8 +100,7 @@ class ZeroPastLength(_OverLengths):
     Keras mask is attached, because convolution and pooling layers would only drop it.
 
     Call arguments:
-        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in
-            frames. A length below 1 counts as 1.
+        inputs: A list of features `(batch, time, ...)` and lengths `(batch,)` int32, in frames.
 
     Returns:
         A tensor like the features.
@@ -122,9 +109,6 @@ class ZeroPastLength(_OverLengths):
     def call(self, inputs: Any) -> Any:
         x, lengths = self.named(inputs).values()
         return ops.where(align(frames_within(lengths, ops.shape(x)[1]), x), x, ops.zeros_like(x))
-
-    def _shapes(self, *shape: Size) -> Shape:
-        return shape
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -187,6 +171,3 @@ class PooledLengths(BaseLayer):
         (lengths,) = self.named(inputs).values()
         lengths = ops.maximum(ops.cast(lengths, "int32"), 1)
         return (lengths + self.pool - 1) // self.pool
-
-    def _shapes(self, *shape: Size) -> Shape:
-        return shape

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_mir.models.build import with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
-from keras_mir.models.transfer import with_frozen_backbone
 from pipelines.errors import UserError
 
 CLASSES = ("Blues", "Jazz", "Rock")

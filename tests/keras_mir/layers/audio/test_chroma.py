@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.layers import ChromaCQT
-from keras_mir.layers.audio._tuning import estimate_tuning
+from keras_mir.layers.audio.chroma import estimate_tuning
 from pipelines.synthetic.render import render_clip
 
 RATE = 22050

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.layers import STFT, BeatSync, BeatTracker, Decibels, LogMel, MelPower, Percussive
-from keras_mir.layers.audio._running_median import running_median
+from keras_mir.layers.audio.percussive import running_median
 from pipelines.extraction.features import features
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
