@@ -25,8 +25,8 @@ from keras_mir.client.codec import (
     signature_json,
     to_text,
 )
-from keras_mir.client.errors import Code, ServingError, one_line
-from keras_mir.client.transport import Address, Retry
+from keras_mir.client.errors import Code, Retry, ServingError, one_line
+from keras_mir.client.rest import Address
 
 # RESOURCE_EXHAUSTED is not among them: over gRPC it is a message too large, too.
 _MAY_PASS = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
