@@ -7,8 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
 from pipelines.errors import ArgumentError
@@ -23,53 +22,35 @@ _FORGET_MS = 5000  # what nobody reads any more, such as the validation examples
 _servers: list[Any] = []  # of a worker's process, which lasts as long as it does
 
 
-def serve(workers: int, port: int, host: str | None = None) -> NoReturn:
-    """Run a dispatcher and workers until Ctrl-C.
+def serve(count: int, port: int, host: str | None = None, join: str | None = None) -> NoReturn:
+    """Run workers until Ctrl-C, with a dispatcher of their own or for one that runs elsewhere.
 
     Args:
-        workers: How many.
+        count: How many.
         port: The dispatcher's; 0 for any free one.
-        host: By which other machines reach this one; without, only this machine does.
+        host: By which other machines reach this one; without, only this machine does, or the dispatcher
+            at the address from which it is reached.
+        join: Address of a dispatcher that runs elsewhere, `grpc://host:port`.
 
     Raises:
-        ArgumentError: If the port is taken, or a worker does not start.
+        ArgumentError: If the port is taken, there is no dispatcher to join, or a worker does not start.
         KeyboardInterrupt: After Ctrl-C or SIGTERM.
     """
-    if _taken(port):
-        raise ArgumentError("port", port, "taken; choose another one, or 0 for any that is free")
-    import tensorflow as tf
-
-    service = tf.data.experimental.service
-    dispatcher = service.DispatchServer(
-        service.DispatcherConfig(port=port, job_gc_check_interval_ms=_FORGET_MS, job_gc_timeout_ms=_FORGET_MS)
-    )
-    host = host or "127.0.0.1"
-    target = f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
-    _run_workers(target, "host", host, workers, f"tf.data service at {target}")
-
-
-def join(target: str, workers: int, host: str | None = None) -> NoReturn:
-    """Run workers for a dispatcher that runs elsewhere, until Ctrl-C.
-
-    Args:
-        target: Its address, `grpc://host:port`.
-        workers: How many.
-        host: By which other machines reach this one; without, the address from which it reaches the
-            dispatcher.
-
-    Raises:
-        ArgumentError: If there is no dispatcher, or a worker does not start.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM.
-    """
-    workers_of(target, "join")  # refuses where there is no dispatcher
-    host = host or _own_address(target)
-    _run_workers(target, "join", host, workers, f"joined {target}")
-
-
-def _run_workers(target: str, argument: str, host: str, count: int, what: str) -> NoReturn:
-    dispatcher = address_of(target, argument)
-    with _ended_by_sigterm(), contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(dispatcher, host)) for _ in range(count)]
+    if join:
+        workers_of(join, "join")  # refuses where there is no dispatcher
+        argument, target, what = "join", join, f"joined {join}"
+        host = host or _own_address(join)
+    else:
+        dispatcher = _dispatcher(port)
+        host = host or "127.0.0.1"
+        argument, target = "host", f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
+        what = f"tf.data service at {target}"
+    with contextlib.ExitStack() as stack:
+        # SIGTERM, which service managers send, ends the program as Ctrl-C does.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
+        address = address_of(target, argument)
+        workers = [stack.enter_context(_Worker(address, host)) for _ in range(count)]
         _wait_for(workers, target, argument)
         print(f"{what}, {count} {'worker' if count == 1 else 'workers'}; Ctrl-C stops it", flush=True)
         while True:
@@ -80,18 +61,38 @@ def _run_workers(target: str, argument: str, host: str, count: int, what: str) -
                     worker.start_again()
 
 
+def _dispatcher(port: int) -> Any:
+    try:
+        with socket.socket() as probe:  # gRPC would share the port with another program
+            probe.bind(("", port))
+    except OSError:
+        problem = "taken; choose another one, or 0 for any that is free"
+        raise ArgumentError("port", port, problem) from None
+    import tensorflow as tf
+
+    service = tf.data.experimental.service
+    return service.DispatchServer(
+        service.DispatcherConfig(port=port, job_gc_check_interval_ms=_FORGET_MS, job_gc_timeout_ms=_FORGET_MS)
+    )
+
+
+def _own_address(target: str) -> str:
+    """This machine's address in the network where the dispatcher is."""
+    host, _, port = address_of(target, "join").rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port))) as connection:
+        return str(connection.getsockname()[0])
+
+
 def _wait_for(workers: Sequence[_Worker], target: str, argument: str) -> None:
     """Return when the dispatcher knows all workers."""
     deadline = time.monotonic() + _START_SECONDS
-    missing = {worker.address for worker in workers}
-    while missing := missing - set(workers_of(target, argument)):
+    while missing := {worker.address for worker in workers} - set(workers_of(target, argument)):
         for worker in workers:
             if (reason := worker.child.ended()) is not None:
                 raise ArgumentError(argument, target, f"worker {worker.address} does not start: {reason}")
         if time.monotonic() > deadline:
-            raise ArgumentError(
-                argument, target, f"worker {min(missing)} does not join it; is that its address?"
-            )
+            problem = f"worker {min(missing)} does not join it; is that its address?"
+            raise ArgumentError(argument, target, problem)
         time.sleep(_LOOK_SECONDS)
 
 
@@ -102,25 +103,26 @@ class _Worker:
     """
 
     def __init__(self, dispatcher: str, host: str) -> None:
-        self._port = _free_port()
-        self._dispatcher = dispatcher
-        self.address = f"{host}:{self._port}"
-        self.child = self._start()
+        with socket.socket() as probe:
+            probe.bind(("", 0))  # any that is free
+            port = int(probe.getsockname()[1])
+        self.address = f"{host}:{port}"
+        self._told = (dispatcher, self.address, port)
+        self._start()
+
+    def _start(self) -> None:
+        self.child = Child.applying(_work)
+        self.child.send(self._told)
+
+    def start_again(self) -> None:
+        self.child.stop()
+        self._start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.child.stop()
-
-    def start_again(self) -> None:
-        self.child.stop()
-        self.child = self._start()
-
-    def _start(self) -> Child:
-        child = Child.applying(_work)
-        child.send((self._dispatcher, self.address, self._port))
-        return child
 
 
 def _work(worker: tuple[str, str, int]) -> None:
@@ -136,40 +138,3 @@ def _work(worker: tuple[str, str, int]) -> None:
         heartbeat_interval_ms=_HEARTBEAT_MS,
     )
     _servers.append(service.WorkerServer(config))
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which service managers send, end the program as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _taken(port: int) -> bool:
-    """Whether another program listens at a port; gRPC would share it with that program."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return True
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def _own_address(target: str) -> str:
-    """This machine's address in the network where the dispatcher is."""
-    host, _, port = address_of(target, "join").rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port))) as connection:
-        return str(connection.getsockname()[0])

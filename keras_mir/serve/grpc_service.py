@@ -37,16 +37,12 @@ _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 # Where TF Serving puts a tensor's values, and where clients look for them.
 _FIELDS = {
-    tf.float32: "float_val",
-    tf.float64: "double_val",
-    tf.int32: "int_val",
-    tf.int16: "int_val",
-    tf.int8: "int_val",
-    tf.uint8: "int_val",
-    tf.uint16: "int_val",
+    **dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32), "int_val"),
     tf.int64: "int64_val",
     tf.uint32: "uint32_val",
     tf.uint64: "uint64_val",
+    tf.float32: "float_val",
+    tf.float64: "double_val",
     tf.bool: "bool_val",
     tf.string: "string_val",
 }
@@ -73,14 +69,15 @@ def grpc_server(registry: Registry, workers: Workers) -> grpc.Server:
         ],
         maximum_concurrent_rpcs=limits.requests,
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(registry, workers), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(registry), server)
+    services = _Services(registry, workers)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     return server
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class _Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer
+):
     def __init__(self, registry: Registry, workers: Workers) -> None:
         self._registry = registry
         self._workers = workers
@@ -90,6 +87,9 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return _answer("GetModelMetadata", request, context, partial(self._metadata, request))
+
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return _answer("GetModelStatus", request, context, partial(self._status, request))
 
     def _predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         limits = self._workers.limits
@@ -102,9 +102,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
-            raise ModelError(
-                Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
-            ) from None
+            raise self._workers.too_late() from None
 
     def _metadata(self, request: Any) -> Any:
         if list(request.metadata_field) != ["signature_def"]:
@@ -121,14 +119,6 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.model_spec.version.value = number
         response.metadata["signature_def"].Pack(signatures)
         return response
-
-
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return _answer("GetModelStatus", request, context, partial(self._status, request))
 
     def _status(self, request: Any) -> Any:
         response = get_model_status_pb2.GetModelStatusResponse()
@@ -198,7 +188,8 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
     if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) * width > most_bytes:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
-    if dtype.is_integer and proto.int_val and not _all_fit(proto.int_val, dtype):
+    whole = proto.int_val if dtype.is_integer else ()
+    if whole and not (dtype.min <= min(whole) and max(whole) <= dtype.max):
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a number that {dtype.name} cannot hold")
     try:
         return np.asarray(tf.make_ndarray(proto))
@@ -206,10 +197,6 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         raise ModelError(
             Code.INVALID_ARGUMENT, f"input {name!r}: tensor parsing error ({str(error)[:200]})"
         ) from None
-
-
-def _all_fit(values: Any, dtype: Any) -> bool:
-    return bool(dtype.min <= min(values) and max(values) <= dtype.max)
 
 
 def _fill(proto: Any, array: np.ndarray) -> None:

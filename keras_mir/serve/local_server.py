@@ -15,13 +15,11 @@ from typing import Any
 
 import uvicorn
 
-from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, State
 from keras_mir.serve.rest import rest_app
 from keras_mir.serve.workers import Limits, Workers
 from pipelines.errors import ArgumentError
 
-_LIMITS = Limits()
 _TAKEN = "cannot be had on {}, another program may use it; choose another"
 
 
@@ -50,7 +48,7 @@ class LocalServer:
         # Requests that run are given their time, and a little to be answered.
         self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers, page_routes()),
+            rest_app(registry, workers),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -116,10 +114,10 @@ def local_server(
     models: Path,
     *,
     host: str = "127.0.0.1",
-    port: int = 8501,
-    grpc_port: int = 8500,
-    poll_seconds: float = 2.0,
-    limits: Limits = _LIMITS,
+    port: int,
+    grpc_port: int,
+    poll_seconds: float,
+    limits: Limits,
 ) -> Iterator[LocalServer]:
     """Bind the ports and load the models; afterwards give everything back.
 

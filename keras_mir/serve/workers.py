@@ -56,6 +56,11 @@ class Workers:
         finally:
             self._places.release()
 
+    def too_late(self) -> ModelError:
+        """What a request gets that was not answered in its time."""
+        limit = self.limits.seconds
+        return ModelError(Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limit:g} s")
+
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Run something as soon as a thread is free."""
         return self._pool.submit(work)
