@@ -209,7 +209,12 @@ class PredictRequest:
         rows = "instances" in request
         if rows == ("inputs" in request):
             raise CodecError("the request must have either 'instances' or 'inputs'")
-        return cls(name, rows, request["instances" if rows else "inputs"])
+        value = request["instances" if rows else "inputs"]
+        if rows and not isinstance(value, list):
+            raise CodecError("'instances' must be a list")
+        if rows and not value:
+            raise CodecError("'instances' is empty")
+        return cls(name, rows, value)
 
     def arrays(self, signature: Signature) -> Arrays:
         """An array for each input of a signature, of its dtype; strings as object arrays of bytes.
@@ -221,9 +226,8 @@ class PredictRequest:
         """
         if not signature.inputs:
             raise CodecError("this signature takes no inputs")
-        columns = self._columns(sorted(signature.inputs))
         arrays = {}
-        for name, value in columns.items():
+        for name, value in self._columns(sorted(signature.inputs)).items():
             try:
                 arrays[name] = _from_json(value, signature.inputs[name].dtype)
             except CodecError as error:
@@ -231,22 +235,16 @@ class PredictRequest:
         return arrays
 
     def _columns(self, names: list[str]) -> dict[str, Any]:
-        what = "each item of 'instances'" if self.rows else "'inputs'"
-        if self.rows and not isinstance(self.value, list):
-            raise CodecError("'instances' must be a list")
-        if self.rows and not self.value:
-            raise CodecError("'instances' is empty")
-        if not _is_object(self.value[0] if self.rows else self.value):
-            if len(names) > 1:
-                raise CodecError(f"{what} must be an object with {', '.join(names)}")
-            return {names[0]: self.value}
-        for number, row in enumerate(self.value if self.rows else [self.value]):
-            if not _is_object(row) or sorted(row) != names:
-                what = f"item {number} of 'instances'" if self.rows else what
+        items = self.value if self.rows else [self.value]
+        if len(names) == 1 and not _is_object(items[0]):
+            return {names[0]: self.value}  # a single input may come without its name
+        for number, item in enumerate(items):
+            if not _is_object(item) or sorted(item) != names:
+                what = f"item {number} of 'instances'" if self.rows else "'inputs'"
                 raise CodecError(f"{what} must be an object with {', '.join(names)}")
         if not self.rows:
             return dict(self.value)
-        return {name: [row[name] for row in self.value] for name in names}
+        return {name: [item[name] for item in items] for name in names}
 
 
 def write_answer(outputs: Mapping[str, np.ndarray], *, rows: bool) -> str:

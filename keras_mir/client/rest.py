@@ -114,8 +114,9 @@ class RestTransport:
         self.where = f"{scheme}://{address.host_and_port}{address.path}, model {model!r}"
         self._path = f"{address.path}/v1/models/{quote(model, safe='')}"
         self._path += "" if version is None else f"/versions/{version}"
-        pool = _EncryptedPool if address.encrypted else _Pool
+        pool = urllib3.HTTPSConnectionPool if address.encrypted else urllib3.HTTPConnectionPool
         self._pool = pool(address.host, address.port, maxsize=_MOST_CONNECTIONS)
+        self._pool.ConnectionCls = _EncryptedConnection if address.encrypted else _Connection
         self._retry = retry
 
     def status(self) -> list[VersionStatus]:
@@ -245,14 +246,6 @@ class _Connection(HTTPConnection):
 class _EncryptedConnection(HTTPSConnection):
     def connect(self) -> None:
         self.socket = _connect(self, super().connect)
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _EncryptedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _EncryptedConnection
 
 
 def _connect(connection: HTTPConnection, connect: Callable[[], None]) -> socket.socket:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, NoReturn, Self
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from pipelines.errors import ArgumentError
 from pipelines.input.dispatcher import address_of, workers_of
@@ -45,20 +44,27 @@ def serve(count: int, port: int, host: str | None = None, join: str | None = Non
         host = host or "127.0.0.1"
         argument, target = "host", f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
         what = f"tf.data service at {target}"
-    with contextlib.ExitStack() as stack:
-        # SIGTERM, which service managers send, ends the program as Ctrl-C does.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        stack.callback(signal.signal, signal.SIGTERM, before)
-        address = address_of(target, argument)
-        workers = [stack.enter_context(_Worker(address, host)) for _ in range(count)]
+    address = address_of(target, argument)
+    workers: dict[str, Child] = {}  # by the addresses that they keep when they are started again
+    # SIGTERM, which service managers send, ends the program as Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for _ in range(count):
+            worker = f"{host}:{_free_port()}"
+            workers[worker] = _started(address, worker)
         _wait_for(workers, target, argument)
         print(f"{what}, {count} {'worker' if count == 1 else 'workers'}; Ctrl-C stops it", flush=True)
         while True:
             time.sleep(_LOOK_SECONDS)
-            for worker in workers:
-                if (reason := worker.child.ended()) is not None:
-                    print(f"worker {worker.address}: {reason}; started again", file=sys.stderr, flush=True)
-                    worker.start_again()
+            for worker, child in workers.items():
+                if (reason := child.ended()) is not None:
+                    print(f"worker {worker}: {reason}; started again", file=sys.stderr, flush=True)
+                    child.stop()
+                    workers[worker] = _started(address, worker)  # whoever uses it waits for that
+    finally:
+        for child in workers.values():
+            child.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _dispatcher(port: int) -> Any:
@@ -83,58 +89,42 @@ def _own_address(target: str) -> str:
         return str(connection.getsockname()[0])
 
 
-def _wait_for(workers: Sequence[_Worker], target: str, argument: str) -> None:
+def _wait_for(workers: Mapping[str, Child], target: str, argument: str) -> None:
     """Return when the dispatcher knows all workers."""
     deadline = time.monotonic() + _START_SECONDS
-    while missing := {worker.address for worker in workers} - set(workers_of(target, argument)):
-        for worker in workers:
-            if (reason := worker.child.ended()) is not None:
-                raise ArgumentError(argument, target, f"worker {worker.address} does not start: {reason}")
+    while missing := workers.keys() - set(workers_of(target, argument)):
+        for worker, child in workers.items():
+            if (reason := child.ended()) is not None:
+                raise ArgumentError(argument, target, f"worker {worker} does not start: {reason}")
         if time.monotonic() > deadline:
             problem = f"worker {min(missing)} does not join it; is that its address?"
             raise ArgumentError(argument, target, problem)
         time.sleep(_LOOK_SECONDS)
 
 
-class _Worker:
-    """A worker in a process of its own, at an address that it keeps when it is started again.
-
-    Those who use a worker that has died wait for it to be back at its address.
-    """
-
-    def __init__(self, dispatcher: str, host: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("", 0))  # any that is free
-            port = int(probe.getsockname()[1])
-        self.address = f"{host}:{port}"
-        self._told = (dispatcher, self.address, port)
-        self._start()
-
-    def _start(self) -> None:
-        self.child = Child.applying(_work)
-        self.child.send(self._told)
-
-    def start_again(self) -> None:
-        self.child.stop()
-        self._start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.child.stop()
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
-def _work(worker: tuple[str, str, int]) -> None:
+def _started(dispatcher: str, worker: str) -> Child:
+    """A process of a worker that is to be at that address."""
+    child = Child.applying(_work)
+    child.send((dispatcher, worker))
+    return child
+
+
+def _work(addresses: tuple[str, str]) -> None:
     """Start a worker in its process."""
     import tensorflow as tf
 
-    dispatcher, address, port = worker
+    dispatcher, worker = addresses
     service = tf.data.experimental.service
     config = service.WorkerConfig(
         dispatcher_address=dispatcher,
-        worker_address=address,
-        port=port,
+        worker_address=worker,
+        port=int(worker.rpartition(":")[2]),
         heartbeat_interval_ms=_HEARTBEAT_MS,
     )
     _servers.append(service.WorkerServer(config))

@@ -5,13 +5,13 @@ The messages and stubs are those of `tensorflow-serving-api`; its other methods 
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import numpy as np
@@ -31,7 +31,7 @@ from keras_mir.serve.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+_Method = Callable[["_Services", Any, grpc.ServicerContext], Any]
 
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
@@ -75,6 +75,29 @@ def grpc_server(registry: Registry, workers: Workers) -> grpc.Server:
     return server
 
 
+def _answered(method: _Method) -> _Method:
+    """A service's method that tells clients its errors, and leaves a line in the log."""
+
+    @functools.wraps(method)
+    def answered(services: _Services, request: Any, context: grpc.ServicerContext) -> Any:
+        started = time.monotonic()
+        code = Code.UNKNOWN
+        try:
+            answer = method(services, request, context)
+            code = Code.OK
+            return answer
+        except ModelError as error:
+            code = Code(error.code)
+            context.abort(_STATUS[code], str(error))
+        finally:
+            milliseconds = (time.monotonic() - started) * 1000
+            # Quoted, so that no name can break the line.
+            name = request.model_spec.name
+            logger.info("%s %.100r %s, %.0f ms", method.__name__, name, code.name, milliseconds)
+
+    return answered
+
+
 class _Services(
     prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer
 ):
@@ -82,29 +105,20 @@ class _Services(
         self._registry = registry
         self._workers = workers
 
+    @_answered
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, the service's name
-        return _answer("Predict", request, context, partial(self._predict, request, context))
-
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return _answer("GetModelMetadata", request, context, partial(self._metadata, request))
-
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return _answer("GetModelStatus", request, context, partial(self._status, request))
-
-    def _predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         limits = self._workers.limits
         seconds = min(limits.seconds, context.time_remaining() or limits.seconds)
         deadline = time.monotonic() + seconds
-        future = self._workers.submit(
-            partial(_predict, self._registry, request, limits.request_bytes, deadline)
-        )
+        future = self._workers.submit(_predict, self._registry, request, limits.request_bytes, deadline)
         try:
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
             raise self._workers.too_late() from None
 
-    def _metadata(self, request: Any) -> Any:
+    @_answered
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if list(request.metadata_field) != ["signature_def"]:
             raise ModelError(
                 Code.INVALID_ARGUMENT, "metadata_field must be 'signature_def', the only one there is"
@@ -120,30 +134,14 @@ class _Services(
         response.metadata["signature_def"].Pack(signatures)
         return response
 
-    def _status(self, request: Any) -> Any:
+    @_answered
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         response = get_model_status_pb2.GetModelStatusResponse()
         for version in self._registry.status(*_model(request)):
             entry = response.model_version_status.add(version=version.version, state=version.state.value)
             entry.status.error_code = version.code
             entry.status.error_message = version.message
         return response
-
-
-def _answer(method: str, request: Any, context: grpc.ServicerContext, work: Callable[[], T]) -> T:
-    started = time.monotonic()
-    code = Code.UNKNOWN
-    try:
-        answer = work()
-        code = Code.OK
-        return answer
-    except ModelError as error:
-        code = Code(error.code)
-        context.abort(_STATUS[code], str(error))
-        raise  # not reached: abort raises
-    finally:
-        milliseconds = (time.monotonic() - started) * 1000
-        # Quoted, so that no name can break the line.
-        logger.info("%s %.100r %s, %.0f ms", method, request.model_spec.name, code.name, milliseconds)
 
 
 def _predict(registry: Registry, request: Any, most_bytes: int, deadline: float) -> Any:

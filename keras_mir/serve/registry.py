@@ -138,14 +138,14 @@ class Registry:
             ModelError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
         """
         with self._lock:
-            number, entry, model = self._find(name, version)
+            entry, model = self._find(name, version)
             entry.users += 1
         try:
-            yield number, model
+            yield entry.status.version, model
         finally:
             with self._lock:
                 entry.users -= 1
-            self._close_if_unused(name, number, entry)
+            self._close_if_unused(name, entry)
 
     def names(self) -> list[str]:
         """The models there is a status of."""
@@ -167,12 +167,12 @@ class Registry:
             highest_first = sorted(versions if version is None else [version], reverse=True)
             return [versions[number].status for number in highest_first]
 
-    def _find(self, name: str, version: int | None) -> tuple[int, _Version, ServedModel]:
+    def _find(self, name: str, version: int | None) -> tuple[_Version, ServedModel]:
         versions = self._models.get(name, {})
         wanted = [versions[n] for n in sorted(versions, reverse=True) if version in (None, n)]
         for entry in wanted:
             if entry.state is State.AVAILABLE and entry.model is not None:
-                return entry.status.version, entry, entry.model
+                return entry, entry.model
         request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         if any(entry.state is State.LOADING for entry in wanted):
             raise ModelError(Code.UNAVAILABLE, f"{request} is being loaded; try again")
@@ -198,7 +198,7 @@ class Registry:
             if entry.state is State.AVAILABLE and (number != served or number not in folders):
                 with self._lock:
                     entry.status = replace(entry.status, state=State.UNLOADING)
-                self._close_if_unused(name, number, entry)
+                self._close_if_unused(name, entry)
             elif entry.state is State.END and number not in folders:
                 with self._lock:
                     del versions[number]
@@ -225,14 +225,15 @@ class Registry:
         logger.info("%s/%d: loaded in %.1f s", name, number, time.monotonic() - started)
         return True
 
-    def _close_if_unused(self, name: str, number: int, entry: _Version) -> None:
+    def _close_if_unused(self, name: str, entry: _Version) -> None:
         with self._lock:
             if entry.state is not State.UNLOADING or entry.users:
                 return
-            entry.status, model, entry.model = VersionStatus(number, State.END), entry.model, None
+            entry.status = replace(entry.status, state=State.END)
+            model, entry.model = entry.model, None
         if model is not None:
             model.close()
-            logger.info("%s/%d: dropped", name, number)
+            logger.info("%s/%d: dropped", name, entry.status.version)
 
 
 def _versions(folder: Path) -> dict[int, Path]:
@@ -242,11 +243,8 @@ def _versions(folder: Path) -> dict[int, Path]:
 
 
 def _stamp(folder: Path) -> _Stamp:
-    files = set()
     try:
-        for path in folder.rglob("*"):
-            status = path.stat()
-            files.add((str(path), status.st_size, status.st_mtime_ns))
+        files = [(str(path), path.stat()) for path in folder.rglob("*")]
     except OSError:
-        pass  # it is being removed: loading will say so
-    return frozenset(files)
+        return frozenset()  # it is being removed: loading will say so
+    return frozenset((path, status.st_size, status.st_mtime_ns) for path, status in files)

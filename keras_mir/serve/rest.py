@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -90,11 +89,10 @@ class _Api:
                 ) from None
             if body is None:
                 return _TooLarge(limits.request_bytes)
-            work = partial(_predict, self._registry, *_model(request), body, deadline)
-            future = asyncio.wrap_future(self._workers.submit(work))
+            work = self._workers.submit(_predict, self._registry, *_model(request), body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    text = await future
+                    text = await asyncio.wrap_future(work)
             except TimeoutError:
                 raise self._workers.too_late() from None
         return Response(text, media_type="application/json")

@@ -204,11 +204,16 @@ function read(outputs, from, to) {
   return { genre, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
-/** The answer for a song from those for its parts. */
+/** The answer for a song from those for its parts; genres from the likeliest on. */
 function join(answers) {
-  const windows = answers.flatMap((answer) => answer.windows);
-  const { genre, names, note } = answers[0];
-  const values = names.map((_, i) => mean(windows.map((window) => window.values[i])));
+  const { genre, note } = answers[0];
+  const found = answers.flatMap((answer) => answer.windows);
+  const means = answers[0].names.map((_, i) => mean(found.map((window) => window.values[i])));
+  const order = [...means.keys()];
+  if (genre) order.sort((one, other) => means[other] - means[one]);
+  const inOrder = (all) => order.map((i) => all[i]);
+  const [names, values] = [answers[0].names, means].map(inOrder);
+  const windows = found.map((window) => ({ ...window, values: inOrder(window.values) }));
   const withBeat = answers.filter(({ tempo }) => tempo > 0);
   const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
   const beats = answers.flatMap((answer) => answer.beats);
@@ -230,18 +235,16 @@ function enqueue(model) {
   const about = song;
   const parts = cut(about);
   const card = addAnswer(model);
+  const answers = [];
   const wanted = () => song === about && card.isConnected;
-  let left = parts.length;
   const done = (count) => {
-    left -= count;
     about.done += count;
     showProgress();
   };
-  about.asked += left;
+  about.asked += parts.length;
   showProgress();
   const work = async () => {
-    const { name, samples, rate, seconds, stop } = about;
-    const answers = [];
+    const { name, samples, rate, stop } = about;
     for (const [from, to] of parts) {
       if (!wanted()) return;
       say(`Asking ${model} about ${name} …`);
@@ -251,14 +254,14 @@ function enqueue(model) {
     }
     if (!wanted()) return;
     const answer = join(answers);
-    showAnswer(card, answer, seconds);
-    if (answer.beats.length) showBeats(answer, seconds);
+    showAnswer(card, answer);
+    if (answer.beats.length) showBeats(answer);
     say(summary(model, answer));
   };
   const report = (message) => {
     if (wanted()) showFailure(card, `${model}: ${message}`);
   };
-  asking = asking.then(() => attempt(work, report)).finally(() => done(left));
+  asking = asking.then(() => attempt(work, report)).finally(() => done(parts.length - answers.length));
 }
 
 // ---- the song
@@ -341,7 +344,9 @@ async function record() {
     return;
   }
   complain("");
-  if (!navigator.mediaDevices) throw new Problem("browsers record only on pages from localhost or over https");
+  if (!navigator.mediaDevices) {
+    throw new Problem("browsers record only on pages from localhost or over https");
+  }
   recorder = { state: "starting" };
   try {
     // As it sounds: what makes speech clearer spoils music.
@@ -352,7 +357,7 @@ async function record() {
     recorder = null;
     throw new Problem(`the microphone cannot be used: ${error.message}`);
   }
-  const { mimeType, stream } = recorder;
+  const { stream } = recorder;
   const button = find("record");
   const pieces = [];
   const started = performance.now();
@@ -368,6 +373,7 @@ async function record() {
     stream.getTracks().forEach((track) => track.stop());
     button.textContent = "Record";
     button.classList.remove("live");
+    const { mimeType } = recorder;
     recorder = null;
     open(new Blob(pieces, { type: mimeType }), "Recording");
   };
@@ -394,7 +400,8 @@ function showSong(blob) {
   drawTime(find("time"));
 }
 
-function showBeats({ beats, tempo }, seconds) {
+function showBeats({ beats, tempo }) {
+  const { seconds } = song;
   const facts = [clock(seconds), `${tempo.toFixed(0)} beats per minute`, `${beats.length} beats`];
   find("facts").textContent = facts.join(" · ");
   const lines = beats.map((time) => `M${time} 0V1`).join("");
@@ -461,17 +468,15 @@ function makeSpectrum(size) {
   };
 }
 
-/** From black over violet and orange to pale yellow, ever lighter: 256 colours. */
+/** From black over violet and orange to pale yellow, ever lighter: 256 colours of 4 bytes. */
 function colours() {
-  const stops = [
-    [0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122],
-    [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191],
-  ];
-  return Array.from({ length: 256 }, (_, i) => {
-    const at = (i / 255) * (stops.length - 1);
-    const below = Math.min(Math.floor(at), stops.length - 2);
-    return stops[below].map((value, c) => value + (at - below) * (stops[below + 1][c] - value));
-  });
+  const stops = "#000004 #1c1044 #4f127b #812581 #b5367a #e55064 #fb8761 #fec287 #fcfdbf".split(" ");
+  const context = element("canvas", { width: 256, height: 1 }).getContext("2d");
+  const gradient = context.createLinearGradient(0, 0, 256, 0);
+  stops.forEach((colour, i) => gradient.addColorStop(i / (stops.length - 1), colour));
+  context.fillStyle = gradient;
+  context.fillRect(0, 0, 256, 1);
+  return context.getImageData(0, 0, 256, 1).data;
 }
 
 async function drawMel(drawn) {
@@ -505,8 +510,8 @@ async function drawMel(drawn) {
     for (let band = 0; band < BANDS; band++) {
       const share = 1 + (decibels[column * BANDS + band] - loudest) / RANGE_DB;
       const at = 4 * ((BANDS - 1 - band) * columns + column);
-      image.data.set(palette[Math.round(255 * Math.max(0, share))], at);
-      image.data[at + 3] = 255;
+      const colour = 4 * Math.round(255 * Math.max(0, share));
+      image.data.set(palette.subarray(colour, colour + 4), at);
     }
   }
   context.putImageData(image, 0, 0);
@@ -527,9 +532,8 @@ function drawTime(axis) {
 // ---- answers
 
 function summary(model, { genre, names, values, tempo }) {
-  const best = values.indexOf(Math.max(...values));
   const said = genre
-    ? `${names[best]}, ${percent(values[best])}`
+    ? `${names[0]}, ${percent(values[0])}`
     : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
   return `${model}: ${said}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
 }
@@ -555,16 +559,14 @@ function showFailure(card, message) {
   problem.textContent = message; // after it is there, so that it is read out
 }
 
-function showAnswer(card, answer, seconds) {
+function showAnswer(card, answer) {
   const { genre, names, values, windows, note } = answer;
   const format = genre ? percent : (value) => value.toFixed(2);
-  const order = names.map((_, i) => i);
-  if (genre) order.sort((one, other) => values[other] - values[one]);
   const all = windows.flatMap((window) => window.values);
   const scale = { low: Math.min(0, ...all), high: genre ? 1 : Math.max(1, ...all) };
   const verdict = card.querySelector(".verdict");
   if (genre) {
-    verdict.replaceChildren(names[order[0]], " ", element("small", {}, percent(values[order[0]])));
+    verdict.replaceChildren(names[0], " ", element("small", {}, percent(values[0])));
   } else {
     verdict.remove();
     const [low, high] = [scale.low, scale.high].map((end) => +end.toFixed(2));
@@ -572,23 +574,23 @@ function showAnswer(card, answer, seconds) {
   }
   card.querySelector(".note").textContent = note;
   const place = (value) => (value - scale.low) / (scale.high - scale.low);
-  card.querySelector(".bars").replaceChildren(...order.map((i, rank) => {
+  card.querySelector(".bars").replaceChildren(...values.map((value, rank) => {
     const fill = element("span", { className: "fill" });
-    const from = place(Math.min(0, values[i]));
+    const from = place(Math.min(0, value));
     fill.style.left = `${100 * from}%`;
-    fill.style.width = `${100 * (place(Math.max(0, values[i])) - from)}%`;
+    fill.style.width = `${100 * (place(Math.max(0, value)) - from)}%`;
     const track = element("span", { className: "track" }, fill);
     track.setAttribute("aria-hidden", "true");
-    const name = element("span", { className: "name" }, names[i]);
-    const value = element("span", { className: "value" }, format(values[i]));
-    return element("li", { className: genre && rank > 0 ? "" : "first" }, name, track, value);
+    const name = element("span", { className: "name" }, names[rank]);
+    const number = element("span", { className: "value" }, format(value));
+    return element("li", { className: genre && rank > 0 ? "" : "first" }, name, track, number);
   }));
   card.removeAttribute("aria-busy");
-  if (windows.length > 1) showCurve(card, answer, order, scale, format, seconds);
+  if (windows.length > 1) showCurve(card, answer, scale, format);
 }
 
-function showCurve(card, { genre, names, windows }, order, scale, format, seconds) {
-  const shown = order.slice(0, LINES);
+function showCurve(card, { genre, names, windows }, scale, format) {
+  const { seconds } = song;
   const { low } = scale;
   const highest = Math.max(...windows.flatMap((window) => window.values));
   const high = genre ? [0.25, 0.5].find((top) => highest <= top) ?? 1 : scale.high;
@@ -597,27 +599,27 @@ function showCurve(card, { genre, names, windows }, order, scale, format, second
   const svg = card.querySelector(".curve svg");
   svg.setAttribute("viewBox", `0 0 ${seconds} 1`);
   svg.append(drawing("path", { class: "rule", d: `M0 0H${seconds}M0 .5H${seconds}` }));
-  shown.forEach((i, number) => {
+  names.slice(0, LINES).forEach((name, i) => {
     let path = "", end = NaN;
     for (const window of windows) {
       path += `${window.start === end ? "L" : "M"}${window.start} ${height(window.values[i])}H${window.end}`;
       end = window.end;
     }
-    svg.append(line(number, path));
-    const sample = drawing("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, line(number, "M0 4H24"));
-    card.querySelector(".legend").append(element("li", {}, sample, names[i]));
+    svg.append(line(i, path));
+    const sample = drawing("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, line(i, "M0 4H24"));
+    card.querySelector(".legend").append(element("li", {}, sample, name));
   });
   card.querySelector(".axis.up").append(...[0, 0.5, 1].map((share) => {
     const value = low + share * (high - low);
     return tick(genre ? `${100 * value} %` : value.toFixed(1), "bottom", share);
   }));
-  const heads = ["from", ...order.map((i) => names[i])];
-  const rows = windows.map((window) => element(
-    "tr", {}, element("th", { scope: "row" }, clock(window.start)),
-    ...order.map((i) => element("td", {}, format(window.values[i]))),
+  const heads = ["from", ...names].map((name) => element("th", { scope: "col" }, name));
+  const rows = windows.map(({ start, values }) => element(
+    "tr", {}, element("th", { scope: "row" }, clock(start)),
+    ...values.map((value) => element("td", {}, format(value))),
   ));
   const table = card.querySelector("table");
-  table.createTHead().insertRow().append(...heads.map((name) => element("th", { scope: "col" }, name)));
+  table.createTHead().insertRow().append(...heads);
   table.createTBody().append(...rows);
   card.querySelector(".over-time").hidden = false;
   drawTime(card.querySelector(".axis.along"));
