@@ -20,6 +20,7 @@ from keras_mir.serve.rest import rest_app
 from keras_mir.serve.workers import Limits, Workers
 from pipelines.errors import ArgumentError
 
+_LIMITS = Limits()
 _TAKEN = "cannot be had on {}, another program may use it; choose another"
 
 
@@ -109,10 +110,10 @@ def local_server(
     models: Path,
     *,
     host: str = "127.0.0.1",
-    port: int,
-    grpc_port: int,
-    poll_seconds: float,
-    limits: Limits,
+    port: int = 8501,
+    grpc_port: int = 8500,
+    poll_seconds: float = 2.0,
+    limits: Limits = _LIMITS,
 ) -> Iterator[LocalServer]:
     """Bind the ports and load the models; afterwards give everything back.
 
