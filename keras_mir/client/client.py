@@ -1,4 +1,4 @@
-"""Asking a served model for predictions."""
+"""Asking a served model for predictions: arrays as it takes them, in batches, and the answers joined."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from keras_mir.client.batches import join, split, to_arrays
-from keras_mir.client.codec import ModelMetadata, Signature, VersionStatus
-from keras_mir.client.errors import Code, ServingError
-from keras_mir.client.rest import RestTransport
-from keras_mir.client.transport import Address, Retry, Transport, parse_address
+from keras_mir.client.codec import (
+    STRING,
+    Arrays,
+    ModelMetadata,
+    Signature,
+    TensorInfo,
+    VersionStatus,
+    each,
+    in_range,
+)
+from keras_mir.client.errors import Code, Retry, ServingError
+from keras_mir.client.rest import Address, RestTransport, parse_address
 from pipelines.errors import UserError
 
-# The signature that takes WAV files, its input, and the output that says what is wrong with each.
-AUDIO_SIGNATURE = "audio"
-AUDIO_INPUT = "audio"
-AUDIO_ERROR = "error"
+if TYPE_CHECKING:
+    from keras_mir.client.grpc_transport import GrpcTransport
 
+_AUDIO = "audio"  # the signature that takes WAV files, and its input
 _BATCH_BYTES = 32 * 2**20  # of files in one request; a third more in base64, and servers have limits
 
 
@@ -100,12 +105,7 @@ class ServingClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -182,7 +182,7 @@ class ServingClient:
         if not batch:
             return
         try:
-            outputs = self._predict(AUDIO_SIGNATURE, {AUDIO_INPUT: [content for _, content in batch]})
+            outputs = self._predict(_AUDIO, {_AUDIO: [content for _, content in batch]})
         except ServingError as error:
             if not error.about_the_request:
                 raise
@@ -192,21 +192,23 @@ class ServingClient:
             for one in batch:
                 yield from self._answer([one])
             return
-        errors = outputs.pop(AUDIO_ERROR, np.full(len(batch), ""))
+        errors = outputs.pop("error", np.full(len(batch), ""))
         for row, (path, _) in enumerate(batch):
             if errors[row]:
                 yield FileAnswer(path, error=f"{path}: {errors[row]}")
-            else:
-                yield FileAnswer(
-                    path, {name: _row(value, row, len(batch)) for name, value in outputs.items()}
-                )
+                continue
+            # An output may also be one for the whole batch.
+            rows = {
+                name: value[row, ...] if value.shape[:1] == (len(batch),) else value
+                for name, value in outputs.items()
+            }
+            yield FileAnswer(path, rows)
 
     def _predict(self, name: str, inputs: Mapping[str, np.ndarray | Sequence[Any]]) -> dict[str, np.ndarray]:
         try:
             signature = self._signature(name)
-            batches = list(split(to_arrays(inputs, signature), self.batch_size))
-            answers = [self._transport.predict(name, signature, batch) for batch in batches]
-            return join(answers, batches)
+            batches = list(_split(_to_arrays(inputs, signature), self.batch_size))
+            return _join([self._transport.predict(name, signature, batch) for batch in batches], batches)
         except UserError as error:
             # Another version may be served by now, with other inputs and outputs.
             self._metadata = None
@@ -227,12 +229,9 @@ class ServingClient:
         return metadata.signatures[name]
 
 
-def _row(value: np.ndarray, row: int, size: int) -> np.ndarray:
-    """One example's share of an output; all of it where it is for the whole batch."""
-    return value[row, ...] if value.shape[:1] == (size,) else value
-
-
-def _transport(protocol: str, address: Address, model: str, version: int | None, retry: Retry) -> Transport:
+def _transport(
+    protocol: str, address: Address, model: str, version: int | None, retry: Retry
+) -> RestTransport | GrpcTransport:
     if protocol == "rest":
         return RestTransport(address, model, version, retry)
     if protocol != "grpc":
@@ -245,3 +244,116 @@ def _transport(protocol: str, address: Address, model: str, version: int | None,
     from keras_mir.client.grpc_transport import GrpcTransport
 
     return GrpcTransport(address, model, version, retry)
+
+
+def _to_arrays(inputs: Mapping[str, Any], signature: Signature) -> Arrays:
+    """What a user gave, in the dtypes and shapes of a signature; strings as objects of bytes, in UTF-8.
+
+    Raises:
+        UserError: If names or shapes do not fit, there is nothing in the batch, or values would
+            change: fractions for whole numbers, numbers for text, numbers too large.
+    """
+    expected = signature.inputs
+    missing, unknown = sorted(set(expected) - set(inputs)), sorted(set(inputs) - set(expected))
+    if missing or unknown:
+        wrong = [f"without {', '.join(missing)}"] * bool(missing)
+        wrong += [f"with {', '.join(unknown)}"] * bool(unknown)
+        raise UserError(f"inputs {' and '.join(wrong)}; give {', '.join(sorted(expected)) or 'none'}")
+    arrays = {}
+    for name, info in expected.items():
+        try:
+            arrays[name] = _to_array(inputs[name], info)
+        except UserError as error:
+            raise UserError(f"input {name!r}: {error}") from None
+    return arrays
+
+
+def _to_array(value: Any, info: TensorInfo) -> np.ndarray:
+    array = _to_bytes(value) if info.dtype == STRING else _to_numbers(value, info.dtype)
+    if info.shape is None:
+        return array
+    if array.ndim != len(info.shape) or any(
+        wanted not in (None, size) for size, wanted in zip(array.shape, info.shape, strict=True)
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in info.shape)
+        raise UserError(f"shape {array.shape} where the model takes ({wanted}); reshape it")
+    if array.ndim and len(array) == 0:
+        raise UserError("nothing in the batch; give at least one example")
+    return array
+
+
+def _to_bytes(value: Any) -> np.ndarray:
+    given = np.asarray(value, dtype=object)
+    for item in given.flat:
+        if not isinstance(item, (bytes, str)):
+            raise UserError(f"{type(item).__name__} where the model takes bytes or text")
+    return each(lambda item: item.encode("utf-8") if isinstance(item, str) else item, given)
+
+
+def _to_numbers(value: Any, dtype: str) -> np.ndarray:
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise UserError(f"the model takes {dtype}, which cannot be sent") from None
+    try:
+        given = np.asarray(value)
+    except ValueError:
+        raise UserError("ragged; give rows of one length") from None
+    if given.size and not np.can_cast(given.dtype, wanted, "same_kind"):
+        raise UserError(f"{given.dtype} where the model takes {dtype}; convert it")
+    if not in_range(given, wanted):
+        raise UserError(f"has numbers that {dtype} cannot hold; check them")
+    return given.astype(wanted)
+
+
+def _split(inputs: Arrays, batch_size: int) -> Iterator[Arrays]:
+    """Cut inputs into batches along the first axis.
+
+    Raises:
+        UserError: If they are longer than a batch and not all of one length.
+    """
+    lengths = {name: array.shape[0] if array.ndim else 0 for name, array in inputs.items()}
+    longest = max(lengths.values(), default=0)
+    if longest <= batch_size:
+        yield inputs
+        return
+    if set(lengths.values()) != {longest}:
+        sizes = ", ".join(f"{name} {length}" for name, length in sorted(lengths.items()))
+        raise UserError(
+            f"inputs of different lengths ({sizes}) cannot be cut into batches of {batch_size}; "
+            f"give a batch_size of at least {longest}"
+        )
+    for start in range(0, longest, batch_size):
+        yield {name: array[start : start + batch_size] for name, array in inputs.items()}
+
+
+def _join(answers: Sequence[Arrays], batches: Sequence[Arrays]) -> Arrays:
+    """Put the answers to several batches behind one another.
+
+    Where an output is as wide as the longest in its batch, such as beat times, batches differ; narrow
+    ones are filled up with NaN, 0, False, empty text or empty bytes.
+
+    Raises:
+        UserError: If an output has no batch axis.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    sizes = [len(next(iter(batch.values()))) for batch in batches]
+    joined = {}
+    for name in answers[0]:
+        parts = [answer[name] for answer in answers]
+        if any(part.shape[:1] != (size,) for part, size in zip(parts, sizes, strict=True)):
+            raise UserError(
+                f"output {name!r} is not one for each example and cannot be put together from batches; "
+                f"give a batch_size of at least {sum(sizes)}"
+            )
+        widths = np.max([part.shape[1:] for part in parts], axis=0)
+        fill = {"f": np.nan, "U": "", "O": b""}.get(parts[0].dtype.kind, 0)
+        joined[name] = np.concatenate([_widened(part, widths, fill) for part in parts])
+    return joined
+
+
+def _widened(part: np.ndarray, widths: Sequence[int], fill: object) -> np.ndarray:
+    wide = np.full((len(part), *widths), fill, dtype=part.dtype)
+    wide[tuple(slice(size) for size in part.shape)] = part
+    return wide

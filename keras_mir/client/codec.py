@@ -21,20 +21,12 @@ STRING = "string"
 # An output whose name ends so is binary, and comes in base64; other strings are text.
 _BINARY = "_bytes"
 
+_WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _DTYPES = {
     "DT_HALF": "float16",
     "DT_FLOAT": "float32",
     "DT_DOUBLE": "float64",
-    "DT_INT8": "int8",
-    "DT_INT16": "int16",
-    "DT_INT32": "int32",
-    "DT_INT64": "int64",
-    "DT_UINT8": "uint8",
-    "DT_UINT16": "uint16",
-    "DT_UINT32": "uint32",
-    "DT_UINT64": "uint64",
-    "DT_BOOL": "bool",
-    "DT_STRING": STRING,
+    **{f"DT_{name.upper()}": name for name in (*_WHOLE, "bool", STRING)},
 }
 
 # Of JSON's values, by the kind of dtype they are for. Exact, for NumPy would make numbers of text, and
@@ -178,7 +170,7 @@ def parse_status(answer: Mapping[str, Any]) -> list[VersionStatus]:
 
 def write_request(name: str, inputs: Arrays) -> bytes:
     """A predict request for one signature, column by column; all strings in base64."""
-    columns = {key: to_json(array, binary=True) for key, array in inputs.items()}
+    columns = {key: _to_json(array, binary=True) for key, array in inputs.items()}
     return json.dumps({"signature_name": name, "inputs": columns}).encode("utf-8")
 
 
@@ -217,7 +209,12 @@ class PredictRequest:
         rows = "instances" in request
         if rows == ("inputs" in request):
             raise CodecError("the request must have either 'instances' or 'inputs'")
-        return cls(name, rows, request["instances" if rows else "inputs"])
+        value = request["instances" if rows else "inputs"]
+        if rows and not isinstance(value, list):
+            raise CodecError("'instances' must be a list")
+        if rows and not value:
+            raise CodecError("'instances' is empty")
+        return cls(name, rows, value)
 
     def arrays(self, signature: Signature) -> Arrays:
         """An array for each input of a signature, of its dtype; strings as object arrays of bytes.
@@ -229,32 +226,25 @@ class PredictRequest:
         """
         if not signature.inputs:
             raise CodecError("this signature takes no inputs")
-        columns = self._columns(sorted(signature.inputs))
         arrays = {}
-        for name, value in columns.items():
+        for name, value in self._columns(sorted(signature.inputs)).items():
             try:
-                arrays[name] = from_json(value, signature.inputs[name].dtype)
+                arrays[name] = _from_json(value, signature.inputs[name].dtype)
             except CodecError as error:
                 raise CodecError(f"input {name!r} {error}") from None
         return arrays
 
     def _columns(self, names: list[str]) -> dict[str, Any]:
-        what = "each item of 'instances'" if self.rows else "'inputs'"
-        if self.rows and not isinstance(self.value, list):
-            raise CodecError("'instances' must be a list")
-        if self.rows and not self.value:
-            raise CodecError("'instances' is empty")
-        if not _is_object(self.value[0] if self.rows else self.value):
-            if len(names) > 1:
-                raise CodecError(f"{what} must be an object with {', '.join(names)}")
-            return {names[0]: self.value}
-        for number, row in enumerate(self.value if self.rows else [self.value]):
-            if not _is_object(row) or sorted(row) != names:
-                what = f"item {number} of 'instances'" if self.rows else what
+        items = self.value if self.rows else [self.value]
+        if len(names) == 1 and not _is_object(items[0]):
+            return {names[0]: self.value}  # a single input may come without its name
+        for number, item in enumerate(items):
+            if not _is_object(item) or sorted(item) != names:
+                what = f"item {number} of 'instances'" if self.rows else "'inputs'"
                 raise CodecError(f"{what} must be an object with {', '.join(names)}")
         if not self.rows:
             return dict(self.value)
-        return {name: [row[name] for row in self.value] for name in names}
+        return {name: [item[name] for item in items] for name in names}
 
 
 def write_answer(outputs: Mapping[str, np.ndarray], *, rows: bool) -> str:
@@ -276,20 +266,19 @@ def write_answer(outputs: Mapping[str, np.ndarray], *, rows: bool) -> str:
             # By way of text, or 0.2 would become the double nearest to it, 0.20000000298023224.
             array = array.astype(str).astype(np.float64)
         try:
-            values[name] = to_json(array, binary=name.endswith(_BINARY))
+            values[name] = _to_json(array, binary=name.endswith(_BINARY))
         except CodecError as error:
             raise CodecError(f"output {name!r} {error}") from None
-    single = next(iter(values.values())) if len(values) == 1 else None
+    value: Any = next(iter(values.values())) if len(values) == 1 else values
     if not rows:
-        return json.dumps({"outputs": single if len(values) == 1 else values})
+        return json.dumps({"outputs": value})
     lengths = {name: len(array) if array.ndim else None for name, array in outputs.items()}
     if None in lengths.values() or len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} {length or 'a scalar'}" for name, length in sorted(lengths.items()))
         raise CodecError(f"outputs have no batch in common ({sizes}); ask with 'inputs', not 'instances'")
-    if len(values) == 1:
-        return json.dumps({"predictions": single})
-    items = zip(*values.values(), strict=True)
-    return json.dumps({"predictions": [dict(zip(values, item, strict=True)) for item in items]})
+    if len(values) > 1:
+        value = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return json.dumps({"predictions": value})
 
 
 def parse_answer(answer: Mapping[str, Any], signature: Signature) -> Arrays:
@@ -309,7 +298,7 @@ def parse_answer(answer: Mapping[str, Any], signature: Signature) -> Arrays:
     arrays = {}
     for name, info in signature.outputs.items():
         try:
-            array = from_json(outputs[name], info.dtype)
+            array = _from_json(outputs[name], info.dtype)
         except CodecError:
             raise CodecError(f"has an output {name!r} that is not {info.dtype}") from None
         if array.size == 0 and info.shape is not None:
@@ -326,39 +315,22 @@ def to_text(array: np.ndarray, name: str) -> np.ndarray:
     """
     if array.dtype != object or name.endswith(_BINARY):
         return array
-    return _each(_text, array).astype(str)
+    return each(_text, array).astype(str)
 
 
-def to_json(array: np.ndarray, *, binary: bool) -> Any:
-    """An array as nested lists.
-
-    Args:
-        array: Numbers, or an object array of bytes.
-        binary: Whether bytes go in base64, and not as text.
-
-    Raises:
-        CodecError: If JSON has no form for the dtype.
-    """
+def _to_json(array: np.ndarray, *, binary: bool) -> Any:
+    """An array as nested lists; bytes in base64 if they are binary, otherwise as text."""
     if array.dtype == object:
-        return _each(_base64 if binary else _text, array).tolist()
+        return each(_base64 if binary else _text, array).tolist()
     if array.dtype.kind not in _TYPES:
         raise CodecError(f"is {array.dtype}, which JSON has no form for")
     return array.tolist()
 
 
-def from_json(value: Any, dtype: str) -> np.ndarray:
-    """A JSON value as an array.
+def _from_json(value: Any, dtype: str) -> np.ndarray:
+    """A number, string, bool or `{"b64": ...}`, or nested lists of such, as an array.
 
-    Args:
-        value: A number, string, bool, `{"b64": ...}`, or nested lists of such, all of one length at
-            each depth.
-        dtype: As `TensorInfo` has it.
-
-    Returns:
-        An array of that dtype; strings as an object array of bytes.
-
-    Raises:
-        CodecError: What is wrong with it, to stand behind its name.
+    Strings become an object array of bytes. What is wrong is said so that it can stand behind a name.
     """
     items = np.array(value, dtype=object)
     if items.ndim >= _MOST_DIMENSIONS:
@@ -367,7 +339,7 @@ def from_json(value: Any, dtype: str) -> np.ndarray:
     if list in types:
         raise CodecError("is ragged: its lists are not all of one length")
     if dtype == STRING:
-        return _each(_to_bytes, items)
+        return each(_to_bytes, items)
     try:
         wanted = np.dtype(dtype)
     except TypeError:
@@ -375,26 +347,29 @@ def from_json(value: Any, dtype: str) -> np.ndarray:
     if not types <= _TYPES[wanted.kind]:
         wrong = next(item for item in items.flat if type(item) not in _TYPES[wanted.kind])
         raise CodecError(f"has {_shown(wrong)}, which is not of type {dtype}")
-    if not _fits(items, wanted):
+    if wanted.kind == "f":
+        # TF Serving refuses whole numbers that would be rounded.
+        largest_whole = 2 ** (np.finfo(wanted).nmant + 1) - 1
+        if any(type(item) is int and abs(item) > largest_whole for item in items.flat):
+            raise CodecError(f"has a number that {dtype} cannot hold")
+        items = items.astype(np.float64)
+    if not in_range(items, wanted):
         raise CodecError(f"has a number that {dtype} cannot hold")
     return items.astype(wanted)
 
 
-def _fits(items: np.ndarray, wanted: np.dtype) -> bool:
-    if wanted.kind == "b" or items.size == 0:
+def in_range(numbers: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether the largest and smallest of them are within a dtype's range, or it has none."""
+    if dtype.kind not in "iuf" or numbers.dtype.kind == "b" or numbers.size == 0:
         return True
-    if wanted.kind in "iu":
-        limits = np.iinfo(wanted)
-        return bool(limits.min <= min(items.flat) and max(items.flat) <= limits.max)
-    # TF Serving refuses whole numbers that would be rounded.
-    largest_whole = 2 ** (np.finfo(wanted).nmant + 1) - 1
-    if any(type(item) is int and abs(item) > largest_whole for item in items.flat):
-        return False
-    wide = items.astype(np.float64)
-    return bool((~np.isfinite(wide) | (np.abs(wide) <= np.finfo(wanted).max)).all())
+    if dtype.kind == "f":
+        return not (np.isfinite(numbers) & (np.abs(numbers) > np.finfo(dtype).max)).any()
+    limits = np.iinfo(dtype)
+    return int(numbers.min()) >= limits.min and int(numbers.max()) <= limits.max
 
 
-def _each(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+def each(function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
+    """An object array of a function's results for each item."""
     results = np.empty(array.size, dtype=object)
     results[:] = [function(item) for item in array.flat]
     return results.reshape(array.shape)

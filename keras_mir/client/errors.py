@@ -1,11 +1,21 @@
-"""What went wrong with a request, in the codes that gRPC, TensorFlow and TF Serving's REST API share."""
+"""What went wrong with a request, in the codes that gRPC, TensorFlow and REST share, and trying again."""
 
 from __future__ import annotations
 
 import enum
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 
 from pipelines.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _LONGEST = 500  # characters of a server's own message
 
@@ -84,6 +94,7 @@ class ServingError(UserError):
             UNKNOWN for an answer that is not TF Serving's.
         retryable: Whether the same request may be answered if it is sent again.
         retry_after: Seconds the server asks to be left alone for, before that.
+        attempts: How often the request was sent.
     """
 
     def __init__(
@@ -95,25 +106,75 @@ class ServingError(UserError):
         code: Code,
         retryable: bool = False,
         retry_after: float = 0.0,
-        attempts: int = 1,
     ) -> None:
-        tried = f" ({attempts} attempts)" if attempts > 1 else ""
-        super().__init__(f"{where}: {problem}{tried}; {remedy}")
+        super().__init__(where, problem, remedy)
         self.code = code
         self.retryable = retryable
         self.retry_after = retry_after
-        self._parts = (where, problem, remedy)
+        self.attempts = 1
+
+    def __str__(self) -> str:
+        where, problem, remedy = self.args
+        tried = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
+        return f"{where}: {problem}{tried}; {remedy}"
 
     @property
     def about_the_request(self) -> bool:
         """Whether it may come from what was sent; after any other, the next request would fail as well."""
         return self.code in _ABOUT_THE_REQUEST
 
-    def after(self, attempts: int) -> ServingError:
-        """The same, saying how often it was tried."""
-        return ServingError(*self._parts, code=self.code, retryable=self.retryable, attempts=attempts)
-
 
 def one_line(text: str) -> str:
     """A server's message, fit to stand in ours."""
     return " ".join(text.split())[:_LONGEST].rstrip(".;")
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Exponential backoff with jitter, under one deadline.
+
+    The pause before retry n, from 0, is between half and all of `first_pause * 2 ** n` seconds: as
+    much as half, so that a busy server is left alone, and at random, so that clients which failed
+    together do not come back together (M. Brooker, "Exponential Backoff And Jitter", 2015, "equal
+    jitter"). A server that asks for more is given it.
+
+    Attributes:
+        retries: How often a request is sent again.
+        timeout: Seconds for all attempts and the pauses between them.
+        first_pause: In seconds.
+        longest_pause: In seconds.
+        sleep: Pauses for so many seconds.
+        clock: Seconds from any starting point.
+    """
+
+    retries: int = 3
+    timeout: float = 60.0
+    first_pause: float = 0.2
+    longest_pause: float = 5.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def call(self, attempt: Callable[[float], T]) -> T:
+        """Try until it works, or sending again is of no use.
+
+        Args:
+            attempt: Is given the seconds left for it.
+
+        Raises:
+            ServingError: What the last attempt raised, with the number of attempts.
+        """
+        deadline = self.clock() + self.timeout
+        number = 0
+        while True:
+            try:
+                return attempt(deadline - self.clock())
+            except ServingError as error:
+                most = min(self.first_pause * 2**number, self.longest_pause)
+                pause = max(random.uniform(most / 2, most), error.retry_after)
+                hopeless = not error.retryable or number == self.retries
+                if hopeless or self.clock() + pause >= deadline:
+                    error.attempts = number + 1
+                    raise
+                logger.info("%s; trying again in %.1f s", error, pause)
+            self.sleep(pause)
+            number += 1

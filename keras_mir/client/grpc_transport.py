@@ -25,8 +25,8 @@ from keras_mir.client.codec import (
     signature_json,
     to_text,
 )
-from keras_mir.client.errors import Code, ServingError, one_line
-from keras_mir.client.transport import Address, Retry
+from keras_mir.client.errors import Code, Retry, ServingError, one_line
+from keras_mir.client.rest import Address
 
 # RESOURCE_EXHAUSTED is not among them: over gRPC it is a message too large, too.
 _MAY_PASS = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
@@ -51,14 +51,7 @@ _OPTIONS = (
 
 
 class GrpcTransport:
-    """Requests about one model; threads may share it.
-
-    Args:
-        address: Of the server.
-        model: Its name.
-        version: Without one, the version the server prefers.
-        retry: How to go about failures.
-    """
+    """What `RestTransport` is, over gRPC."""
 
     def __init__(self, address: Address, model: str, version: int | None, retry: Retry) -> None:
         self.where = f"{address.host_and_port} (gRPC), model {model!r}"
@@ -74,7 +67,6 @@ class GrpcTransport:
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
     def status(self) -> list[VersionStatus]:
-        """How the model's versions are."""
         request = self._about_model(get_model_status_pb2.GetModelStatusRequest())
         states = get_model_status_pb2.ModelVersionStatus.State
         return [
@@ -83,7 +75,6 @@ class GrpcTransport:
         ]
 
     def metadata(self) -> ModelMetadata:
-        """What its signatures take and give."""
         request = self._about_model(get_model_metadata_pb2.GetModelMetadataRequest())
         request.metadata_field.append("signature_def")
         answer = self._ask(self._predictions.GetModelMetadata, request)
@@ -99,7 +90,6 @@ class GrpcTransport:
         )
 
     def predict(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
-        """Run a signature on one batch."""
         request = self._about_model(predict_pb2.PredictRequest())
         request.model_spec.signature_name = name
         for key, array in inputs.items():

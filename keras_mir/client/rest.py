@@ -8,10 +8,11 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import quote
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -28,11 +29,12 @@ from keras_mir.client.codec import (
     parse_status,
     write_request,
 )
-from keras_mir.client.errors import Code, ServingError, code_of, one_line
-from keras_mir.client.transport import Address, Retry
+from keras_mir.client.errors import Code, Retry, ServingError, code_of, one_line
+from pipelines.errors import UserError
 
 T = TypeVar("T")
 
+_PORTS = {"http": 80, "https": 443}
 _CONNECT_SECONDS = 5.0  # a host that is up answers sooner; one that is not is tried again
 _CHUNK = 2**16
 _MOST_CONNECTIONS = 64  # that are kept open
@@ -53,6 +55,50 @@ _REMEDIES = {
 }
 
 
+@dataclass(frozen=True)
+class Address:
+    """A server's address; made by `parse_address`.
+
+    Attributes:
+        host: A name or an IP address, without brackets.
+        port: From 1 to 65535.
+        encrypted: Whether to speak TLS.
+        path: What comes before `/v1`, where a proxy adds something; otherwise empty.
+    """
+
+    host: str
+    port: int
+    encrypted: bool = False
+    path: str = ""
+
+    @property
+    def host_and_port(self) -> str:
+        """`HOST:PORT`, an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(server: str) -> Address:
+    """Read a server's address.
+
+    Args:
+        server: `HOST:PORT`, or a URL beginning with http:// or https://.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    try:
+        parts = urlsplit(server if "://" in server else f"//{server}")
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        host, port = "", 0
+    if not host or not port or parts.scheme not in ("", *_PORTS) or parts.query or parts.username:
+        raise UserError(
+            f"server {server!r}: not an address; give HOST:PORT, such as localhost:8501, or an http(s) URL"
+        )
+    return Address(host, port, parts.scheme == "https", quote(parts.path.rstrip("/"), safe="/%"))
+
+
 class RestTransport:
     """Requests about one model; threads may share it.
 
@@ -68,40 +114,58 @@ class RestTransport:
         self.where = f"{scheme}://{address.host_and_port}{address.path}, model {model!r}"
         self._path = f"{address.path}/v1/models/{quote(model, safe='')}"
         self._path += "" if version is None else f"/versions/{version}"
-        pool = _EncryptedPool if address.encrypted else _Pool
+        pool = urllib3.HTTPSConnectionPool if address.encrypted else urllib3.HTTPConnectionPool
         self._pool = pool(address.host, address.port, maxsize=_MOST_CONNECTIONS)
+        self._pool.ConnectionCls = _EncryptedConnection if address.encrypted else _Connection
         self._retry = retry
 
     def status(self) -> list[VersionStatus]:
         """How the model's versions are."""
-        return self._parsed(parse_status, self._ask("GET", self._path))
+        return self._ask(parse_status, "GET", self._path)
 
     def metadata(self) -> ModelMetadata:
         """What its signatures take and give."""
-        return self._parsed(parse_metadata, self._ask("GET", self._path + "/metadata"))
+        return self._ask(parse_metadata, "GET", self._path + "/metadata")
 
     def predict(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
         """Run a signature on one batch."""
-        answer = self._ask("POST", self._path + ":predict", write_request(name, inputs))
-        return self._parsed(partial(parse_answer, signature=signature), answer)
+        parse = partial(parse_answer, signature=signature)
+        return self._ask(parse, "POST", self._path + ":predict", write_request(name, inputs))
 
     def close(self) -> None:
         """Close its connections."""
         self._pool.close()
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-        return self._retry.call(partial(self._attempt, method, path, body))
+    def _ask(
+        self, parse: Callable[[dict[str, Any]], T], method: str, path: str, body: bytes | None = None
+    ) -> T:
+        try:
+            return parse(self._retry.call(partial(self._attempt, method, path, body)))
+        except CodecError as error:
+            raise ServingError(
+                self.where,
+                f"the answer {error}",
+                "check that the address is TF Serving's REST port",
+                code=Code.UNKNOWN,
+            ) from None
 
     def _attempt(self, method: str, path: str, body: bytes | None, seconds: float) -> dict[str, Any]:
         try:
             response, content = self._exchange(method, path, body, time.monotonic() + seconds)
         except (HTTPError, TimeoutError) as error:
             raise self._broken(error) from error
-        answer = _object(content)
+        # TF Serving passes text on without a look whether it is UTF-8.
+        text = content.decode("utf-8", "replace")
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            answer = None
         if response.status != HTTPStatus.OK:
-            raise self._refused(response, content if answer is None else answer.get("error", content))
-        if answer is None:
-            self._not_serving("is not a JSON object")
+            raise self._refused(
+                response, str(answer.get("error", text)) if isinstance(answer, dict) else text
+            )
+        if not isinstance(answer, dict):
+            raise CodecError("is not a JSON object")
         return answer
 
     def _exchange(
@@ -150,9 +214,8 @@ class RestTransport:
             problem, remedy = f"cannot be reached: {one_line(said.lower())}", unreachable
         return ServingError(self.where, problem, remedy, code=code, retryable=code is Code.UNAVAILABLE)
 
-    def _refused(self, response: urllib3.BaseHTTPResponse, said: Any) -> ServingError:
+    def _refused(self, response: urllib3.BaseHTTPResponse, said: str) -> ServingError:
         status = response.status
-        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
         code = code_of(status)
         remedy = _REMEDIES.get(code, "see the server's log")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -165,25 +228,11 @@ class RestTransport:
             retry_after = 0.0
         return ServingError(
             self.where,
-            f"answered {status}, {one_line(text)}" if text.strip() else f"answered {status}",
+            f"answered {status}, {one_line(said)}" if said.strip() else f"answered {status}",
             remedy,
             code=code,
             retryable=status in _MAY_PASS,
             retry_after=retry_after,
-        )
-
-    def _parsed(self, parse: Callable[[dict[str, Any]], T], answer: dict[str, Any]) -> T:
-        try:
-            return parse(answer)
-        except CodecError as error:
-            self._not_serving(str(error))
-
-    def _not_serving(self, wrong: str) -> NoReturn:
-        raise ServingError(
-            self.where,
-            f"the answer {wrong}",
-            "check that the address is TF Serving's REST port",
-            code=Code.UNKNOWN,
         )
 
 
@@ -197,14 +246,6 @@ class _Connection(HTTPConnection):
 class _EncryptedConnection(HTTPSConnection):
     def connect(self) -> None:
         self.socket = _connect(self, super().connect)
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _EncryptedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _EncryptedConnection
 
 
 def _connect(connection: HTTPConnection, connect: Callable[[], None]) -> socket.socket:
@@ -250,12 +291,3 @@ def _reason(error: Exception) -> BaseException:
     if isinstance(error, ProtocolError | SSLError) and isinstance(error.args[-1], Exception):
         return error.args[-1]
     return error.__cause__ or error
-
-
-def _object(content: bytes) -> dict[str, Any] | None:
-    # TF Serving passes text on without a look whether it is UTF-8.
-    try:
-        answer = json.loads(content.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None

@@ -48,11 +48,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from keras_mir.data_service.service import join, serve
+    from keras_mir.data_service.service import serve
 
-    if arguments.join:
-        join(arguments.join, arguments.workers, arguments.host)
-    serve(arguments.workers, arguments.port, arguments.host)
+    serve(arguments.workers, arguments.port, arguments.host, arguments.join)
 
 
 if __name__ == "__main__":

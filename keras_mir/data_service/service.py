@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from types import FrameType
-from typing import Any, NoReturn, Self
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from pipelines.errors import ArgumentError
 from pipelines.input.service import address_of, workers_of
@@ -23,143 +21,85 @@ _FORGET_MS = 5000  # what nobody reads any more, such as the validation examples
 _servers: list[Any] = []  # of a worker's process, which lasts as long as it does
 
 
-def serve(workers: int, port: int, host: str | None = None) -> NoReturn:
-    """Run a dispatcher and workers until Ctrl-C.
+def serve(count: int, port: int, host: str | None = None, join: str | None = None) -> NoReturn:
+    """Run workers until Ctrl-C, with a dispatcher of their own or for one that runs elsewhere.
 
     Args:
-        workers: How many.
+        count: How many.
         port: The dispatcher's; 0 for any free one.
-        host: By which other machines reach this one; without, only this machine does.
+        host: By which other machines reach this one; without, only this machine does, or the dispatcher
+            at the address from which it is reached.
+        join: Address of a dispatcher that runs elsewhere, `grpc://host:port`.
 
     Raises:
-        ArgumentError: If the port is taken, or a worker does not start.
+        ArgumentError: If the port is taken, there is no dispatcher to join, or a worker does not start.
         KeyboardInterrupt: After Ctrl-C or SIGTERM.
     """
-    if _taken(port):
-        raise ArgumentError("port", port, "taken; choose another one, or 0 for any that is free")
-    import tensorflow as tf
-
-    service = tf.data.experimental.service
-    dispatcher = service.DispatchServer(
-        service.DispatcherConfig(port=port, job_gc_check_interval_ms=_FORGET_MS, job_gc_timeout_ms=_FORGET_MS)
-    )
-    host = host or "127.0.0.1"
-    target = f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
-    _run_workers(target, "host", host, workers, f"tf.data service at {target}")
-
-
-def join(target: str, workers: int, host: str | None = None) -> NoReturn:
-    """Run workers for a dispatcher that runs elsewhere, until Ctrl-C.
-
-    Args:
-        target: Its address, `grpc://host:port`.
-        workers: How many.
-        host: By which other machines reach this one; without, the address from which it reaches the
-            dispatcher.
-
-    Raises:
-        ArgumentError: If there is no dispatcher, or a worker does not start.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM.
-    """
-    workers_of(target, "join")  # refuses where there is no dispatcher
-    host = host or _own_address(target)
-    _run_workers(target, "join", host, workers, f"joined {target}")
-
-
-def _run_workers(target: str, argument: str, host: str, count: int, what: str) -> NoReturn:
-    dispatcher = address_of(target, argument)
-    with _ended_by_sigterm(), contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(dispatcher, host)) for _ in range(count)]
+    if join:
+        workers_of(join, "join")  # refuses where there is no dispatcher
+        argument, target, what = "join", join, f"joined {join}"
+        host = host or _own_address(join)
+    else:
+        dispatcher = _dispatcher(port)
+        host = host or "127.0.0.1"
+        argument, target = "host", f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
+        what = f"tf.data service at {target}"
+    address = address_of(target, argument)
+    workers: dict[str, Child] = {}  # by the addresses that they keep when they are started again
+    # SIGTERM, which service managers send, ends the program as Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for _ in range(count):
+            worker = f"{host}:{_free_port()}"
+            workers[worker] = _started(address, worker)
         _wait_for(workers, target, argument)
         print(f"{what}, {count} {'worker' if count == 1 else 'workers'}; Ctrl-C stops it", flush=True)
         while True:
             time.sleep(_LOOK_SECONDS)
-            for worker in workers:
-                if (reason := worker.child.ended()) is not None:
-                    print(f"worker {worker.address}: {reason}; started again", file=sys.stderr, flush=True)
-                    worker.start_again()
-
-
-def _wait_for(workers: Sequence[_Worker], target: str, argument: str) -> None:
-    """Return when the dispatcher knows all workers."""
-    deadline = time.monotonic() + _START_SECONDS
-    missing = {worker.address for worker in workers}
-    while missing := missing - set(workers_of(target, argument)):
-        for worker in workers:
-            if (reason := worker.child.ended()) is not None:
-                raise ArgumentError(argument, target, f"worker {worker.address} does not start: {reason}")
-        if time.monotonic() > deadline:
-            raise ArgumentError(
-                argument, target, f"worker {min(missing)} does not join it; is that its address?"
-            )
-        time.sleep(_LOOK_SECONDS)
-
-
-class _Worker:
-    """A worker in a process of its own, at an address that it keeps when it is started again.
-
-    Those who use a worker that has died wait for it to be back at its address.
-    """
-
-    def __init__(self, dispatcher: str, host: str) -> None:
-        self._port = _free_port()
-        self._dispatcher = dispatcher
-        self.address = f"{host}:{self._port}"
-        self.child = self._start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.child.stop()
-
-    def start_again(self) -> None:
-        self.child.stop()
-        self.child = self._start()
-
-    def _start(self) -> Child:
-        child = Child.applying(_work)
-        child.send((self._dispatcher, self.address, self._port))
-        return child
-
-
-def _work(worker: tuple[str, str, int]) -> None:
-    """Start a worker in its process."""
-    import tensorflow as tf
-
-    dispatcher, address, port = worker
-    service = tf.data.experimental.service
-    config = service.WorkerConfig(
-        dispatcher_address=dispatcher,
-        worker_address=address,
-        port=port,
-        heartbeat_interval_ms=_HEARTBEAT_MS,
-    )
-    _servers.append(service.WorkerServer(config))
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which service managers send, end the program as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
+            for worker, child in workers.items():
+                if (reason := child.ended()) is not None:
+                    print(f"worker {worker}: {reason}; started again", file=sys.stderr, flush=True)
+                    child.stop()
+                    workers[worker] = _started(address, worker)  # whoever uses it waits for that
     finally:
+        for child in workers.values():
+            child.stop()
         signal.signal(signal.SIGTERM, before)
 
 
-def _taken(port: int) -> bool:
-    """Whether another program listens at a port; gRPC would share it with that program."""
-    with socket.socket() as probe:
-        try:
+def _dispatcher(port: int) -> Any:
+    try:
+        with socket.socket() as probe:  # gRPC would share the port with another program
             probe.bind(("", port))
-        except OSError:
-            return True
-    return False
+    except OSError:
+        problem = "taken; choose another one, or 0 for any that is free"
+        raise ArgumentError("port", port, problem) from None
+    import tensorflow as tf
+
+    service = tf.data.experimental.service
+    return service.DispatchServer(
+        service.DispatcherConfig(port=port, job_gc_check_interval_ms=_FORGET_MS, job_gc_timeout_ms=_FORGET_MS)
+    )
+
+
+def _own_address(target: str) -> str:
+    """This machine's address in the network where the dispatcher is."""
+    host, _, port = address_of(target, "join").rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port))) as connection:
+        return str(connection.getsockname()[0])
+
+
+def _wait_for(workers: Mapping[str, Child], target: str, argument: str) -> None:
+    """Return when the dispatcher knows all workers."""
+    deadline = time.monotonic() + _START_SECONDS
+    while missing := workers.keys() - set(workers_of(target, argument)):
+        for worker, child in workers.items():
+            if (reason := child.ended()) is not None:
+                raise ArgumentError(argument, target, f"worker {worker} does not start: {reason}")
+        if time.monotonic() > deadline:
+            problem = f"worker {min(missing)} does not join it; is that its address?"
+            raise ArgumentError(argument, target, problem)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _free_port() -> int:
@@ -168,8 +108,23 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _own_address(target: str) -> str:
-    """This machine's address in the network where the dispatcher is."""
-    host, _, port = address_of(target, "join").rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port))) as connection:
-        return str(connection.getsockname()[0])
+def _started(dispatcher: str, worker: str) -> Child:
+    """A process of a worker that is to be at that address."""
+    child = Child.applying(_work)
+    child.send((dispatcher, worker))
+    return child
+
+
+def _work(addresses: tuple[str, str]) -> None:
+    """Start a worker in its process."""
+    import tensorflow as tf
+
+    dispatcher, worker = addresses
+    service = tf.data.experimental.service
+    config = service.WorkerConfig(
+        dispatcher_address=dispatcher,
+        worker_address=worker,
+        port=int(worker.rpartition(":")[2]),
+        heartbeat_interval_ms=_HEARTBEAT_MS,
+    )
+    _servers.append(service.WorkerServer(config))

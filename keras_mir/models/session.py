@@ -57,7 +57,11 @@ class ServedModel:
                 f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version",
             )
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph, config=_config())
+        # A graph is optimised once: twice, as is usual, costs seconds and gains none.
+        config = tf.compat.v1.ConfigProto()
+        rewriting = config.graph_options.rewrite_options
+        rewriting.meta_optimizer_iterations = type(rewriting).ONE
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
             with quiet(), graph.as_default():
@@ -147,9 +151,7 @@ class ServedModel:
                 long, and otherwise what the graph raised.
         """
         takes, gives = self.signature(signature).inputs, self.signature(signature).outputs
-        _check_names(inputs, takes)
-        for name, value in inputs.items():
-            _check_input(name, value, takes[name])
+        _check(inputs, takes)
         for name in outputs:
             if name not in gives:
                 there = ", ".join(sorted(gives))
@@ -166,55 +168,43 @@ class ServedModel:
             raise ModelError(error.error_code, "the model did not answer within the time limit") from error
         except tf.errors.OpError as error:
             raise ModelError(error.error_code, _reason(error)) from error
-        return {name: _as_array(value) for name, value in results.items()}
-
-
-def _config() -> tf.compat.v1.ConfigProto:
-    """Of a session that optimises a graph once: twice, as is usual, costs seconds and gains none."""
-    config = tf.compat.v1.ConfigProto()
-    rewriting = config.graph_options.rewrite_options
-    rewriting.meta_optimizer_iterations = type(rewriting).ONE
-    return config
+        # A scalar string comes as bytes, which NumPy would strip of trailing zeros.
+        return {
+            name: np.asarray(value, dtype=object if isinstance(value, bytes) else None)
+            for name, value in results.items()
+        }
 
 
 def _invalid(message: str) -> ModelError:
     return ModelError(tf.errors.INVALID_ARGUMENT, message)
 
 
-def _check_names(inputs: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
+def _check(inputs: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> None:
     missing, unknown = sorted(set(expected) - set(inputs)), sorted(set(inputs) - set(expected))
     if missing or unknown:
         wrong = [f"missing {', '.join(missing)}"] * bool(missing)
         wrong += [f"unknown {', '.join(unknown)}"] * bool(unknown)
         takes = ", ".join(sorted(expected))
         raise _invalid(f"inputs do not match the signature: {'; '.join(wrong)}; it takes {takes}")
-
-
-def _check_input(name: str, value: np.ndarray, expected: Any) -> None:
-    if value.dtype != _dtype(expected):
-        sent = "string" if value.dtype == object else value.dtype.name
-        takes = tf.as_dtype(expected.dtype).name
-        raise _invalid(f"input {name!r} is {sent}, but the model takes {takes}")
-    shape = tf.TensorShape(expected.tensor_shape)
-    if not shape.is_compatible_with(value.shape):
-        sent, takes = _shape_text(value.shape), _shape_text(shape.as_list())
-        raise _invalid(f"input {name!r} has shape {sent}, but the model takes {takes}")
-    if value.ndim and len(value) == 0:
-        raise _invalid(f"input {name!r} has nothing in its batch")
+    for name, value in inputs.items():
+        if value.dtype != _dtype(expected[name]):
+            sent = "string" if value.dtype == object else value.dtype.name
+            takes = tf.as_dtype(expected[name].dtype).name
+            raise _invalid(f"input {name!r} is {sent}, but the model takes {takes}")
+        shape = tf.TensorShape(expected[name].tensor_shape)
+        if not shape.is_compatible_with(value.shape):
+            sent, takes = (
+                ", ".join("any" if size is None else str(size) for size in sizes)
+                for sizes in (value.shape, shape.as_list())
+            )
+            raise _invalid(f"input {name!r} has shape ({sent}), but the model takes ({takes})")
+        if value.ndim and len(value) == 0:
+            raise _invalid(f"input {name!r} has nothing in its batch")
 
 
 def _dtype(tensor: Any) -> Any:
     """A tensor's dtype in NumPy, which has none of its own for strings of any length."""
     return tf.as_dtype(tensor.dtype).as_numpy_dtype
-
-
-def _shape_text(shape: Sequence[int | None]) -> str:
-    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
-
-
-def _as_array(value: Any) -> np.ndarray:
-    # A session gives a scalar string as bytes, which NumPy would strip of trailing zeros.
-    return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
 
 
 # Around the one line that says what is wrong, TensorFlow says where in the graph.

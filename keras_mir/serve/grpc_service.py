@@ -5,13 +5,13 @@ The messages and stubs are those of `tensorflow-serving-api`; its other methods 
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import numpy as np
@@ -31,22 +31,18 @@ from keras_mir.serve.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+_Method = Callable[["_Services", Any, grpc.ServicerContext], Any]
 
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 # Where TF Serving puts a tensor's values, and where clients look for them.
 _FIELDS = {
-    tf.float32: "float_val",
-    tf.float64: "double_val",
-    tf.int32: "int_val",
-    tf.int16: "int_val",
-    tf.int8: "int_val",
-    tf.uint8: "int_val",
-    tf.uint16: "int_val",
+    **dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32), "int_val"),
     tf.int64: "int64_val",
     tf.uint32: "uint32_val",
     tf.uint64: "uint64_val",
+    tf.float32: "float_val",
+    tf.float64: "double_val",
     tf.bool: "bool_val",
     tf.string: "string_val",
 }
@@ -73,40 +69,56 @@ def grpc_server(registry: Registry, workers: Workers) -> grpc.Server:
         ],
         maximum_concurrent_rpcs=limits.requests,
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(registry, workers), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(registry), server)
+    services = _Services(registry, workers)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     return server
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+def _answered(method: _Method) -> _Method:
+    """A service's method that tells clients its errors, and leaves a line in the log."""
+
+    @functools.wraps(method)
+    def answered(services: _Services, request: Any, context: grpc.ServicerContext) -> Any:
+        started = time.monotonic()
+        code = Code.UNKNOWN
+        try:
+            answer = method(services, request, context)
+            code = Code.OK
+            return answer
+        except ModelError as error:
+            code = Code(error.code)
+            context.abort(_STATUS[code], str(error))
+        finally:
+            milliseconds = (time.monotonic() - started) * 1000
+            # Quoted, so that no name can break the line.
+            name = request.model_spec.name
+            logger.info("%s %.100r %s, %.0f ms", method.__name__, name, code.name, milliseconds)
+
+    return answered
+
+
+class _Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer
+):
     def __init__(self, registry: Registry, workers: Workers) -> None:
         self._registry = registry
         self._workers = workers
 
+    @_answered
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, the service's name
-        return _answer("Predict", request, context, partial(self._predict, request, context))
-
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return _answer("GetModelMetadata", request, context, partial(self._metadata, request))
-
-    def _predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         limits = self._workers.limits
         seconds = min(limits.seconds, context.time_remaining() or limits.seconds)
         deadline = time.monotonic() + seconds
-        future = self._workers.submit(
-            partial(_predict, self._registry, request, limits.request_bytes, deadline)
-        )
+        future = self._workers.submit(_predict, self._registry, request, limits.request_bytes, deadline)
         try:
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
-            raise ModelError(
-                Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
-            ) from None
+            raise self._workers.too_late() from None
 
-    def _metadata(self, request: Any) -> Any:
+    @_answered
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if list(request.metadata_field) != ["signature_def"]:
             raise ModelError(
                 Code.INVALID_ARGUMENT, "metadata_field must be 'signature_def', the only one there is"
@@ -122,38 +134,14 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata["signature_def"].Pack(signatures)
         return response
 
-
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
+    @_answered
     def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return _answer("GetModelStatus", request, context, partial(self._status, request))
-
-    def _status(self, request: Any) -> Any:
         response = get_model_status_pb2.GetModelStatusResponse()
         for version in self._registry.status(*_model(request)):
             entry = response.model_version_status.add(version=version.version, state=version.state.value)
             entry.status.error_code = version.code
             entry.status.error_message = version.message
         return response
-
-
-def _answer(method: str, request: Any, context: grpc.ServicerContext, work: Callable[[], T]) -> T:
-    started = time.monotonic()
-    code = Code.UNKNOWN
-    try:
-        answer = work()
-        code = Code.OK
-        return answer
-    except ModelError as error:
-        code = Code(error.code)
-        context.abort(_STATUS[code], str(error))
-        raise  # not reached: abort raises
-    finally:
-        milliseconds = (time.monotonic() - started) * 1000
-        # Quoted, so that no name can break the line.
-        logger.info("%s %.100r %s, %.0f ms", method, request.model_spec.name, code.name, milliseconds)
 
 
 def _predict(registry: Registry, request: Any, most_bytes: int, deadline: float) -> Any:
@@ -198,7 +186,8 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
     if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) * width > most_bytes:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
-    if dtype.is_integer and proto.int_val and not _all_fit(proto.int_val, dtype):
+    whole = proto.int_val if dtype.is_integer else ()
+    if whole and not (dtype.min <= min(whole) and max(whole) <= dtype.max):
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a number that {dtype.name} cannot hold")
     try:
         return np.asarray(tf.make_ndarray(proto))
@@ -206,10 +195,6 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         raise ModelError(
             Code.INVALID_ARGUMENT, f"input {name!r}: tensor parsing error ({str(error)[:200]})"
         ) from None
-
-
-def _all_fit(values: Any, dtype: Any) -> bool:
-    return bool(dtype.min <= min(values) and max(values) <= dtype.max)
 
 
 def _fill(proto: Any, array: np.ndarray) -> None:

@@ -8,14 +8,13 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, State
 from keras_mir.serve.rest import rest_app
 from keras_mir.serve.workers import Limits, Workers
@@ -25,7 +24,7 @@ _LIMITS = Limits()
 _TAKEN = "cannot be had on {}, another program may use it; choose another"
 
 
-class LocalServer:
+class LocalServer(uvicorn.Server):
     """A running server; made by `local_server`.
 
     Attributes:
@@ -50,7 +49,7 @@ class LocalServer:
         # Requests that run are given their time, and a little to be answered.
         self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers, page_routes()),
+            rest_app(registry, workers),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -60,9 +59,9 @@ class LocalServer:
             server_header=False,
             timeout_graceful_shutdown=math.ceil(self._grace),
         )
-        self._web = _Web(config, before_shutdown=self._stop_grpc)
+        super().__init__(config)
 
-    def run(self) -> None:
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until Ctrl-C, SIGTERM or `stop`; requests that run are answered first.
 
         Raises:
@@ -73,7 +72,7 @@ class LocalServer:
         in_main = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGTERM, lambda *_: None) if in_main else None
         try:
-            self._web.run(sockets=[self._listener])
+            super().run(sockets or [self._listener])
         finally:
             if (stopped := self._stop_grpc()) is not None:
                 stopped.wait()
@@ -82,7 +81,12 @@ class LocalServer:
 
     def stop(self) -> None:
         """Ask `run`, in another thread, to end."""
-        self._web.should_exit = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let both servers end together."""
+        self._stop_grpc()
+        await super().shutdown(sockets)
 
     def _stop_grpc(self) -> threading.Event | None:
         return None if self._grpc is None else self._grpc.stop(self._grace)
@@ -99,16 +103,6 @@ class LocalServer:
         if self.grpc_address is not None:
             where += f" and {self.grpc_address} (gRPC)"
         return f"serving {', '.join(served) or f'nothing yet from {self.registry.root}'} at {where}"
-
-
-class _Web(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._before_shutdown = before_shutdown
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._before_shutdown()
-        await super().shutdown(sockets)
 
 
 @contextmanager

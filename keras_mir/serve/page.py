@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -30,11 +29,9 @@ _FILES = (
 def page_routes() -> list[Route]:
     """A route for each file of the page; what a request names is never looked up on disk."""
     folder = resources.files("keras_mir.serve") / "page"
-    return [_route(path, (folder / file).read_bytes(), kind) for path, file, kind in _FILES]
 
+    def route(path: str, file: str, kind: str) -> Route:
+        content = (folder / file).read_bytes()
+        return Route(path, lambda _: Response(content, media_type=kind, headers=_HEADERS))
 
-def _route(path: str, content: bytes, kind: str) -> Route:
-    async def answer(request: Request) -> Response:
-        return Response(content, media_type=kind, headers=_HEADERS)
-
-    return Route(path, answer)
+    return [route(*file) for file in _FILES]

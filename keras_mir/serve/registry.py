@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keras_mir.client.errors import Code
@@ -37,19 +37,21 @@ class VersionStatus:
     """What the status API says of one version; a version that would not load ended with an error."""
 
     version: int
-    state: State
+    state: State = State.LOADING
     code: Code = Code.OK
     message: str = ""
 
 
 @dataclass
 class _Version:
-    state: State = State.LOADING
-    code: Code = Code.OK
-    message: str = ""
+    status: VersionStatus
+    stamp: _Stamp
     model: ServedModel | None = None
     users: int = 0
-    stamp: _Stamp = frozenset()
+
+    @property
+    def state(self) -> State:
+        return self.status.state
 
 
 class Registry:
@@ -136,14 +138,14 @@ class Registry:
             ModelError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
         """
         with self._lock:
-            number, entry, model = self._find(name, version)
+            entry, model = self._find(name, version)
             entry.users += 1
         try:
-            yield number, model
+            yield entry.status.version, model
         finally:
             with self._lock:
                 entry.users -= 1
-            self._close_if_unused(name, number, entry)
+            self._close_if_unused(name, entry)
 
     def names(self) -> list[str]:
         """The models there is a status of."""
@@ -162,25 +164,20 @@ class Registry:
                 raise ModelError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
             if not versions:
                 raise ModelError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-            return [
-                VersionStatus(number, entry.state, entry.code, entry.message)
-                for number, entry in sorted(versions.items(), reverse=True)
-                if version in (None, number)
-            ]
+            highest_first = sorted(versions if version is None else [version], reverse=True)
+            return [versions[number].status for number in highest_first]
 
-    def _find(self, name: str, version: int | None) -> tuple[int, _Version, ServedModel]:
+    def _find(self, name: str, version: int | None) -> tuple[_Version, ServedModel]:
         versions = self._models.get(name, {})
-        wanted = {number: versions[number] for number in sorted(versions) if version in (None, number)}
-        for number, entry in reversed(wanted.items()):
+        wanted = [versions[n] for n in sorted(versions, reverse=True) if version in (None, n)]
+        for entry in wanted:
             if entry.state is State.AVAILABLE and entry.model is not None:
-                return number, entry, entry.model
+                return entry, entry.model
         request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-        if any(entry.state is State.LOADING for entry in wanted.values()):
+        if any(entry.state is State.LOADING for entry in wanted):
             raise ModelError(Code.UNAVAILABLE, f"{request} is being loaded; try again")
-        reason = f"Servable not found for request: {request}"
-        for entry in reversed(wanted.values()):
-            if entry.message:
-                raise ModelError(Code.NOT_FOUND, f"{reason} ({entry.message})")
+        messages = (f" ({entry.status.message})" for entry in wanted if entry.status.message)
+        reason = f"Servable not found for request: {request}{next(messages, '')}"
         raise ModelError(Code.NOT_FOUND, reason)
 
     def _complain(self, text: str) -> None:
@@ -200,8 +197,8 @@ class Registry:
         for number, entry in list(versions.items()):
             if entry.state is State.AVAILABLE and (number != served or number not in folders):
                 with self._lock:
-                    entry.state = State.UNLOADING
-                self._close_if_unused(name, number, entry)
+                    entry.status = replace(entry.status, state=State.UNLOADING)
+                self._close_if_unused(name, entry)
             elif entry.state is State.END and number not in folders:
                 with self._lock:
                     del versions[number]
@@ -210,9 +207,9 @@ class Registry:
         versions = self._models[name]
         stamp = _stamp(folder)
         before = versions.get(number)
-        if before is not None and before.message and before.stamp == stamp:
+        if before is not None and before.status.message and before.stamp == stamp:
             return False
-        entry = _Version(stamp=stamp)
+        entry = _Version(VersionStatus(number), stamp)
         with self._lock:
             versions[number] = entry
         started = time.monotonic()
@@ -220,22 +217,23 @@ class Registry:
             model = ServedModel(folder)
         except ModelError as error:
             with self._lock:
-                entry.state, entry.code, entry.message = State.END, Code(error.code), str(error)
+                entry.status = VersionStatus(number, State.END, Code(error.code), str(error))
             logger.warning("%s/%d: not served: %s", name, number, error)
             return False
         with self._lock:
-            entry.state, entry.model = State.AVAILABLE, model
+            entry.status, entry.model = VersionStatus(number, State.AVAILABLE), model
         logger.info("%s/%d: loaded in %.1f s", name, number, time.monotonic() - started)
         return True
 
-    def _close_if_unused(self, name: str, number: int, entry: _Version) -> None:
+    def _close_if_unused(self, name: str, entry: _Version) -> None:
         with self._lock:
             if entry.state is not State.UNLOADING or entry.users:
                 return
-            entry.state, model, entry.model = State.END, entry.model, None
+            entry.status = replace(entry.status, state=State.END)
+            model, entry.model = entry.model, None
         if model is not None:
             model.close()
-            logger.info("%s/%d: dropped", name, number)
+            logger.info("%s/%d: dropped", name, entry.status.version)
 
 
 def _versions(folder: Path) -> dict[int, Path]:
@@ -245,11 +243,8 @@ def _versions(folder: Path) -> dict[int, Path]:
 
 
 def _stamp(folder: Path) -> _Stamp:
-    files = set()
     try:
-        for path in folder.rglob("*"):
-            status = path.stat()
-            files.add((str(path), status.st_size, status.st_mtime_ns))
+        files = [(str(path), path.stat()) for path in folder.rglob("*")]
     except OSError:
-        pass  # it is being removed: loading will say so
-    return frozenset(files)
+        return frozenset()  # it is being removed: loading will say so
+    return frozenset((path, status.st_size, status.st_mtime_ns) for path, status in files)

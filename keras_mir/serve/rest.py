@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keras_mir.client.codec import (
@@ -28,8 +26,9 @@ from keras_mir.client.codec import (
     signature_json,
     write_answer,
 )
-from keras_mir.client.errors import Code, http_status
+from keras_mir.client.errors import http_status
 from keras_mir.models.session import ModelError
+from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, VersionStatus
 from keras_mir.serve.workers import Workers
 
@@ -39,13 +38,12 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS = 2.0
 
 
-def rest_app(registry: Registry, workers: Workers, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """Build the web application.
+def rest_app(registry: Registry, workers: Workers) -> ASGIApp:
+    """Build the web application: the API, and the page.
 
     Args:
         registry: The models.
         workers: The threads to run them in, with the limits on requests.
-        routes: More pages to serve beside the API.
 
     Returns:
         An ASGI application, which logs a line for each request.
@@ -61,14 +59,14 @@ def rest_app(registry: Registry, workers: Workers, routes: Sequence[BaseRoute] =
             Route(version + "/metadata", api.metadata),
             Route(model, api.status),
             Route(version, api.status),
-            *routes,
+            *page_routes(),
         ],
         exception_handlers=dict.fromkeys(
             (ModelError, CodecError, HTTPException, ClientDisconnect, Exception), _answer_error
         ),
     )
     app.router.redirect_slashes = False
-    return _RequestLog(app)
+    return _logged(app)
 
 
 class _Api:
@@ -91,15 +89,12 @@ class _Api:
                 ) from None
             if body is None:
                 return _TooLarge(limits.request_bytes)
-            work = partial(_predict, self._registry, *_model(request), body, deadline)
-            future = asyncio.wrap_future(self._workers.submit(work))
+            work = self._workers.submit(_predict, self._registry, *_model(request), body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    text = await future
+                    text = await asyncio.wrap_future(work)
             except TimeoutError:
-                raise ModelError(
-                    Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limits.seconds:g} s"
-                ) from None
+                raise self._workers.too_late() from None
         return Response(text, media_type="application/json")
 
     async def status(self, request: Request) -> Response:
@@ -117,10 +112,8 @@ class _Api:
         )
 
     async def models(self, request: Request) -> Response:
-        names = self._registry.names()
-        return JSONResponse(
-            {"models": [{"name": name, **_status_json(self._registry.status(name))} for name in names]}
-        )
+        statuses = {name: _status_json(self._registry.status(name)) for name in self._registry.names()}
+        return JSONResponse({"models": [{"name": name, **status} for name, status in statuses.items()]})
 
 
 def _predict(registry: Registry, name: str, version: int | None, body: bytearray, deadline: float) -> str:
@@ -137,16 +130,15 @@ def _model(request: Request) -> tuple[str, int | None]:
 
 
 def _status_json(versions: list[VersionStatus]) -> dict[str, Any]:
-    return {
-        "model_version_status": [
-            {
-                "version": str(version.version),
-                "state": version.state.name,
-                "status": {"error_code": version.code.name, "error_message": version.message},
-            }
-            for version in versions
-        ]
-    }
+    entries = [
+        {
+            "version": str(version.version),
+            "state": version.state.name,
+            "status": {"error_code": version.code.name, "error_message": version.message},
+        }
+        for version in versions
+    ]
+    return {"model_version_status": entries}
 
 
 async def _read(request: Request, limit: int) -> bytearray | None:
@@ -186,30 +178,28 @@ class _TooLarge(JSONResponse):
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
+    status, text, headers = HTTPStatus.INTERNAL_SERVER_ERROR.value, str(error), None
     if isinstance(error, ModelError):
-        return JSONResponse({"error": str(error)}, http_status(error.code))
-    if isinstance(error, CodecError):
-        return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
-    if isinstance(error, HTTPException):
-        not_found = error.status_code == HTTPStatus.NOT_FOUND
-        text = f"Malformed request: {request.method} {request.url.path}" if not_found else error.detail
-        return JSONResponse({"error": text}, error.status_code, headers=error.headers)
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=HTTPStatus.BAD_REQUEST)  # for the log: the client has gone
-    # A bug: Starlette raises it again after this, and the web server logs it with its traceback.
-    text = f"internal error ({type(error).__name__})"
-    return JSONResponse({"error": text}, HTTPStatus.INTERNAL_SERVER_ERROR)
+        status = http_status(error.code)
+    elif isinstance(error, CodecError):
+        status = HTTPStatus.BAD_REQUEST
+    elif isinstance(error, HTTPException):
+        status, text, headers = error.status_code, error.detail, error.headers
+        if status == HTTPStatus.NOT_FOUND:
+            text = f"Malformed request: {request.method} {request.url.path}"
+    elif isinstance(error, ClientDisconnect):
+        status = HTTPStatus.BAD_REQUEST  # for the log: the client has gone
+    else:  # a bug: Starlette raises it again after this, and the web server logs it with its traceback
+        text = f"internal error ({type(error).__name__})"
+    return JSONResponse({"error": text}, status, headers)
 
 
-class _RequestLog:
-    """Logs method, path, status and time of each request."""
+def _logged(app: ASGIApp) -> ASGIApp:
+    """The application, logging method, path, status and time of each request."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         started = time.monotonic()
         status = 0
@@ -221,9 +211,11 @@ class _RequestLog:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await app(scope, receive, noting)
         finally:
             # As it was sent: percent signs keep control characters out of the log.
             path = scope["raw_path"].decode("ascii", "replace")
             milliseconds = (time.monotonic() - started) * 1000
             logger.info("%s %.100s %d, %.0f ms", scope["method"], path, status, milliseconds)
+
+    return logged

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from keras_mir.client.errors import Code
 from keras_mir.models.session import ModelError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,12 @@ class Limits:
     threads: int = 4
 
 
-class Workers:
+class Workers(ThreadPoolExecutor):
     """A pool of threads, for all protocols of a server together."""
 
     def __init__(self, limits: Limits) -> None:
+        super().__init__(limits.threads, thread_name_prefix="predict")
         self.limits = limits
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="predict")
         self._places = threading.BoundedSemaphore(limits.requests)
 
     @contextmanager
@@ -56,10 +53,11 @@ class Workers:
         finally:
             self._places.release()
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Run something as soon as a thread is free."""
-        return self._pool.submit(work)
+    def too_late(self) -> ModelError:
+        """What a request gets that was not answered in its time."""
+        limit = self.limits.seconds
+        return ModelError(Code.DEADLINE_EXCEEDED, f"not answered within the time limit of {limit:g} s")
 
     def close(self) -> None:
         """Wait for what runs; what waits for a thread is cancelled."""
-        self._pool.shutdown(cancel_futures=True)
+        self.shutdown(cancel_futures=True)

@@ -28,17 +28,33 @@ const find = (id) => document.getElementById(id);
 const player = find("player");
 const slider = find("seek");
 
-let song = null; // the one on the page: name, samples, rate, seconds, stop (an AbortController)
+// The one on the page: name, stop (an AbortController), how many parts were asked about and are done;
+// once it is decoded, samples, rate and seconds.
+let song = null;
 let asking = Promise.resolve(); // one request at a time: each uses the whole machine
-let partsAsked = 0, partsDone = 0;
 let recorder = null;
 
 // ---- small things
 
-function element(tag, text = "", className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = className;
+/** An element with properties, and what it holds. */
+function element(tag, properties, ...content) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...content);
+  return made;
+}
+
+/** An element of a drawing, with attributes, and what it holds. */
+function drawing(tag, attributes, ...content) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...content);
+  return made;
+}
+
+/** A number beside a plot, a share of the way along: from the left, or from the bottom. */
+function tick(text, side, share) {
+  const made = element("span", {}, text);
+  made.style[side] = `${100 * share}%`;
   return made;
 }
 
@@ -102,23 +118,19 @@ async function listModels() {
   }));
   described.sort((one, other) => other.sound - one.sound);
   for (const model of described) {
-    const box = element("input");
-    box.type = "checkbox";
-    box.value = model.name;
-    box.disabled = !model.sound;
+    const box = element("input", { type: "checkbox", value: model.name, disabled: !model.sound });
     // One of each kind to begin with.
     box.checked = model === described.find((other) => other.sound && other.genre === model.genre);
-    box.addEventListener("change", () => (box.checked ? enqueue(model.name) : removeAnswer(model.name)));
-    const label = element("label");
+    box.addEventListener("change", () => (box.checked ? enqueue(model.name) : cardOf(model.name)?.remove()));
     const about = model.sound ? `version ${model.version}` : "takes no sound; export it again";
-    label.append(box, element("span", model.name), element("small", about));
-    find("models").append(label);
+    find("models").append(
+      element("label", {}, box, element("span", {}, model.name), element("small", {}, about)),
+    );
   }
-  if (!described.length) {
-    throw new Problem("no model is served yet; export one with keras_mir.fit, then reload this page");
-  }
-  if (!described[0].sound) {
-    throw new Problem("no served model has the signature 'audio'; export one again, then reload this page");
+  if (!described[0]?.sound) {
+    throw new Problem(described.length
+      ? "no served model has the signature 'audio'; export one again, then reload this page"
+      : "no model is served yet; export one with keras_mir.fit, then reload this page");
   }
 }
 
@@ -126,23 +138,15 @@ const wantedModels = () => [...document.querySelectorAll("#models input:checked"
 
 /** A WAV file of one channel of 32-bit floats, which keep what 16 bits would clip. */
 function wav(samples, rate) {
-  const header = new DataView(new ArrayBuffer(44));
-  const text = (at, letters) => {
-    [...letters].forEach((letter, i) => header.setUint8(at + i, letter.charCodeAt(0)));
-  };
-  text(0, "RIFF");
-  header.setUint32(4, 36 + samples.byteLength, true);
-  text(8, "WAVEfmt ");
-  header.setUint32(16, 16, true); // bytes of this chunk
-  header.setUint16(20, 3, true); // floats
-  header.setUint16(22, 1, true); // channel
-  header.setUint32(24, rate, true);
-  header.setUint32(28, 4 * rate, true); // bytes a second
-  header.setUint16(32, 4, true); // bytes a frame
-  header.setUint16(34, 32, true); // bits
-  text(36, "data");
-  header.setUint32(40, samples.byteLength, true);
-  return new Blob([header, samples], { type: "audio/wav" });
+  const size = samples.byteLength;
+  const format = [
+    Uint32Array.of(16), // bytes of this chunk
+    Uint16Array.of(3, 1), // floats, of one channel
+    Uint32Array.of(rate, 4 * rate), // and bytes a second
+    Uint16Array.of(4, 32), // bytes a frame, bits a sample
+  ];
+  const parts = ["RIFF", Uint32Array.of(36 + size), "WAVEfmt ", ...format, "data", Uint32Array.of(size)];
+  return new Blob([...parts, samples], { type: "audio/wav" });
 }
 
 function base64(blob) {
@@ -171,12 +175,13 @@ async function ask(model, samples, rate, signal) {
 
 /** Where to cut, in samples: a few windows at a time, none of them short. As `keras_mir.predict` does. */
 function cut({ samples, rate }) {
-  const window = WINDOW_SECONDS * rate;
+  const most = MOST_WINDOWS * WINDOW_SECONDS * rate;
   const parts = [];
   let start = 0;
-  while (samples.length - start > MOST_WINDOWS * window) {
-    parts.push([start, start + (MOST_WINDOWS - 1) * window]);
-    start += (MOST_WINDOWS - 1) * window;
+  while (samples.length - start > most) {
+    const end = start + most - WINDOW_SECONDS * rate;
+    parts.push([start, end]);
+    start = end;
   }
   parts.push([start, samples.length]);
   // Silent parts of a song that is not silent have nothing to say.
@@ -199,11 +204,16 @@ function read(outputs, from, to) {
   return { genre, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
-/** The answer for a song from those for its parts. */
+/** The answer for a song from those for its parts; genres from the likeliest on. */
 function join(answers) {
-  const windows = answers.flatMap((answer) => answer.windows);
-  const { genre, names, note } = answers[0];
-  const values = names.map((_, i) => mean(windows.map((window) => window.values[i])));
+  const { genre, note } = answers[0];
+  const found = answers.flatMap((answer) => answer.windows);
+  const means = answers[0].names.map((_, i) => mean(found.map((window) => window.values[i])));
+  const order = [...means.keys()];
+  if (genre) order.sort((one, other) => means[other] - means[one]);
+  const inOrder = (all) => order.map((i) => all[i]);
+  const [names, values] = [answers[0].names, means].map(inOrder);
+  const windows = found.map((window) => ({ ...window, values: inOrder(window.values) }));
   const withBeat = answers.filter(({ tempo }) => tempo > 0);
   const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
   const beats = answers.flatMap((answer) => answer.beats);
@@ -212,13 +222,11 @@ function join(answers) {
 
 function showProgress() {
   const bar = find("progress");
-  bar.hidden = partsDone === partsAsked;
-  if (partsAsked > 1) {
-    bar.max = partsAsked;
-    bar.value = partsDone;
-  } else {
-    bar.removeAttribute("value"); // nobody knows how far it is
-  }
+  const { asked, done } = song ?? { asked: 0, done: 0 };
+  bar.hidden = done === asked;
+  bar.max = asked;
+  if (asked > 1) bar.value = done;
+  else bar.removeAttribute("value"); // nobody knows how far it is
 }
 
 /** Ask a model about the song on the page, after what is being asked already. */
@@ -227,52 +235,46 @@ function enqueue(model) {
   const about = song;
   const parts = cut(about);
   const card = addAnswer(model);
-  partsAsked += parts.length;
-  showProgress();
+  const answers = [];
   const wanted = () => song === about && card.isConnected;
-  asking = asking.then(() => attempt(async () => {
-    let left = parts.length;
-    try {
-      const answers = [];
-      for (const [from, to] of parts) {
-        if (!wanted()) return;
-        say(`Asking ${model} about ${about.name} …`);
-        const { samples, rate, stop } = about;
-        const outputs = await ask(model, samples.subarray(from, to), rate, stop.signal);
-        answers.push(read(outputs, from / rate, to / rate));
-        left -= 1;
-        partsDone += song === about;
-        showProgress();
-      }
+  const done = (count) => {
+    about.done += count;
+    showProgress();
+  };
+  about.asked += parts.length;
+  showProgress();
+  const work = async () => {
+    const { name, samples, rate, stop } = about;
+    for (const [from, to] of parts) {
       if (!wanted()) return;
-      const answer = join(answers);
-      showAnswer(card, answer, about.seconds);
-      if (answer.beats.length) showBeats(answer, about.seconds);
-      say(summary(model, answer));
-    } finally {
-      if (song === about) {
-        partsDone += left;
-        showProgress();
-      }
+      say(`Asking ${model} about ${name} …`);
+      const outputs = await ask(model, samples.subarray(from, to), rate, stop.signal);
+      answers.push(read(outputs, from / rate, to / rate));
+      done(1);
     }
-  }, (message) => {
+    if (!wanted()) return;
+    const answer = join(answers);
+    showAnswer(card, answer);
+    if (answer.beats.length) showBeats(answer);
+    say(summary(model, answer));
+  };
+  const report = (message) => {
     if (wanted()) showFailure(card, `${model}: ${message}`);
-  }));
+  };
+  asking = asking.then(() => attempt(work, report)).finally(() => done(parts.length - answers.length));
 }
 
 // ---- the song
 
 async function open(blob, name) {
   song?.stop.abort();
-  song = null;
-  partsAsked = partsDone = 0;
+  const opened = { name, asked: 0, done: 0, stop: new AbortController() };
+  song = opened;
   showProgress();
   complain("");
   player.pause();
   find("song").hidden = true;
   find("answers").replaceChildren();
-  const opened = { name, stop: new AbortController() };
-  song = opened;
   await attempt(async () => {
     say(`Decoding ${name} …`);
     Object.assign(opened, await decode(blob, name));
@@ -289,21 +291,14 @@ async function open(blob, name) {
 }
 
 async function decode(blob, name) {
+  const refuse = (problem) => {
+    throw new Problem(`${name}: ${problem}`);
+  };
   const seconds = await statedLength(blob);
-  if (seconds > 60 * LONGEST_MINUTES) {
-    throw new Problem(`${name}: longer than ${LONGEST_MINUTES} minutes; cut it first`);
-  }
-  let bytes, buffer;
-  try {
-    bytes = await blob.arrayBuffer();
-  } catch {
-    throw new Problem(`${name}: cannot be read; choose a file`);
-  }
-  try {
-    buffer = await new OfflineAudioContext(1, 1, rateOf(bytes)).decodeAudioData(bytes);
-  } catch {
-    throw new Problem(`${name}: this browser cannot decode it; convert it to WAV, FLAC or MP3`);
-  }
+  if (seconds > 60 * LONGEST_MINUTES) refuse(`longer than ${LONGEST_MINUTES} minutes; cut it first`);
+  const bytes = await blob.arrayBuffer().catch(() => refuse("cannot be read; choose a file"));
+  const buffer = await new OfflineAudioContext(1, 1, rateOf(bytes)).decodeAudioData(bytes)
+    .catch(() => refuse("this browser cannot decode it; convert it to WAV, FLAC or MP3"));
   const mono = new Float32Array(buffer.length);
   for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
     buffer.getChannelData(channel).forEach((sample, i) => { mono[i] += sample / buffer.numberOfChannels; });
@@ -348,28 +343,21 @@ async function record() {
     if (recorder.state === "recording") recorder.stop();
     return;
   }
-  recorder = { state: "starting" };
   complain("");
+  if (!navigator.mediaDevices) {
+    throw new Problem("browsers record only on pages from localhost or over https");
+  }
+  recorder = { state: "starting" };
   try {
-    if (!navigator.mediaDevices) {
-      throw new Problem("browsers record only on pages from localhost or over https");
-    }
-    let stream;
-    try {
-      // As it sounds: what makes speech clearer spoils music.
-      const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-      stream = await navigator.mediaDevices.getUserMedia({ audio });
-    } catch (error) {
-      throw new Problem(`the microphone cannot be used: ${error.message}`);
-    }
-    await recordFrom(stream);
+    // As it sounds: what makes speech clearer spoils music.
+    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    recorder = new MediaRecorder(await navigator.mediaDevices.getUserMedia({ audio }));
+    recorder.start();
   } catch (error) {
     recorder = null;
-    throw error;
+    throw new Problem(`the microphone cannot be used: ${error.message}`);
   }
-}
-
-function recordFrom(stream) {
+  const { stream } = recorder;
   const button = find("record");
   const pieces = [];
   const started = performance.now();
@@ -379,7 +367,6 @@ function recordFrom(stream) {
     if (seconds >= RECORDING_SECONDS && recorder.state === "recording") recorder.stop();
   };
   const ticking = setInterval(count, 250);
-  recorder = new MediaRecorder(stream);
   recorder.ondataavailable = ({ data }) => pieces.push(data);
   recorder.onstop = () => {
     clearInterval(ticking);
@@ -390,7 +377,6 @@ function recordFrom(stream) {
     recorder = null;
     open(new Blob(pieces, { type: mimeType }), "Recording");
   };
-  recorder.start();
   count();
   button.classList.add("live");
   say(`Recording; it stops by itself after ${RECORDING_SECONDS / 60} minutes.`);
@@ -409,16 +395,13 @@ function showSong(blob) {
   slider.setAttribute("aria-valuemax", song.seconds.toFixed(1));
   showPosition();
   announcePosition();
-  const axis = find("pitch");
-  axis.replaceChildren(...[500, 1000, 2000, 4000, 8000].map((hz) => {
-    const tick = element("span", hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`);
-    tick.style.bottom = `${(100 * mel(hz)) / mel(TOP_HZ)}%`;
-    return tick;
-  }));
+  find("pitch").replaceChildren(...[500, 1000, 2000, 4000, 8000].map((hz) =>
+    tick(hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`, "bottom", mel(hz) / mel(TOP_HZ))));
   drawTime(find("time"));
 }
 
-function showBeats({ beats, tempo }, seconds) {
+function showBeats({ beats, tempo }) {
+  const { seconds } = song;
   const facts = [clock(seconds), `${tempo.toFixed(0)} beats per minute`, `${beats.length} beats`];
   find("facts").textContent = facts.join(" · ");
   const lines = beats.map((time) => `M${time} 0V1`).join("");
@@ -457,48 +440,43 @@ function melFilters(fftSize, rate) {
   });
 }
 
-/** An FFT of a power of two, in place (Cooley and Tukey, 1965). */
-function makeFft(size) {
-  const cosine = Float64Array.from({ length: size / 2 }, (_, i) => Math.cos((2 * Math.PI * i) / size));
-  const sine = Float64Array.from({ length: size / 2 }, (_, i) => -Math.sin((2 * Math.PI * i) / size));
-  const reversed = new Uint32Array(size);
-  for (let i = 1; i < size; i++) reversed[i] = (reversed[i >> 1] >> 1) | (i & 1 ? size >> 1 : 0);
-  return (re, im) => {
-    for (let i = 0; i < size; i++) {
-      const j = reversed[i];
-      if (j > i) {
-        [re[i], re[j]] = [re[j], re[i]];
-        [im[i], im[j]] = [im[j], im[i]];
-      }
-    }
-    for (let half = 1; half < size; half *= 2) {
-      const step = size / (2 * half);
-      for (let start = 0; start < size; start += 2 * half) {
-        for (let k = 0; k < half; k++) {
-          const a = start + k, b = a + half;
-          const c = cosine[k * step], s = sine[k * step];
-          const x = re[b] * c - im[b] * s, y = re[b] * s + im[b] * c;
-          re[b] = re[a] - x;
-          im[b] = im[a] - y;
-          re[a] += x;
-          im[a] += y;
+/** The power in each bin of frames of a power of two: Stockham's FFT (Cochran and others, 1967). */
+function makeSpectrum(size) {
+  const turn = (2 * Math.PI) / size;
+  const cosine = Float64Array.from({ length: size / 2 }, (_, i) => Math.cos(turn * i));
+  const sine = Float64Array.from({ length: size / 2 }, (_, i) => -Math.sin(turn * i));
+  let re = new Float64Array(size), im = new Float64Array(size);
+  let nextRe = new Float64Array(size), nextIm = new Float64Array(size);
+  return (frame) => {
+    re.set(frame);
+    im.fill(0);
+    for (let stride = 1; stride < size; stride *= 2) {
+      for (let turned = 0; turned < size / 2; turned += stride) {
+        const c = cosine[turned], s = sine[turned];
+        for (let a = turned; a < turned + stride; a++) {
+          const b = a + size / 2, to = a + turned;
+          const x = re[a] - re[b], y = im[a] - im[b];
+          nextRe[to] = re[a] + re[b];
+          nextIm[to] = im[a] + im[b];
+          nextRe[to + stride] = x * c - y * s;
+          nextIm[to + stride] = x * s + y * c;
         }
       }
+      [re, nextRe, im, nextIm] = [nextRe, re, nextIm, im];
     }
+    return re.subarray(0, size / 2 + 1).map((value, bin) => value ** 2 + im[bin] ** 2);
   };
 }
 
-/** From black over violet and orange to pale yellow, ever lighter: 256 colours. */
+/** From black over violet and orange to pale yellow, ever lighter: 256 colours of 4 bytes. */
 function colours() {
-  const stops = [
-    [0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122],
-    [229, 80, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191],
-  ];
-  return Array.from({ length: 256 }, (_, i) => {
-    const at = (i / 255) * (stops.length - 1);
-    const below = Math.min(Math.floor(at), stops.length - 2);
-    return stops[below].map((value, c) => value + (at - below) * (stops[below + 1][c] - value));
-  });
+  const stops = "#000004 #1c1044 #4f127b #812581 #b5367a #e55064 #fb8761 #fec287 #fcfdbf".split(" ");
+  const context = element("canvas", { width: 256, height: 1 }).getContext("2d");
+  const gradient = context.createLinearGradient(0, 0, 256, 0);
+  stops.forEach((colour, i) => gradient.addColorStop(i / (stops.length - 1), colour));
+  context.fillStyle = gradient;
+  context.fillRect(0, 0, 256, 1);
+  return context.getImageData(0, 0, 256, 1).data;
 }
 
 async function drawMel(drawn) {
@@ -508,21 +486,16 @@ async function drawMel(drawn) {
   canvas.width = columns;
   canvas.height = BANDS;
   const size = 2 ** Math.round(Math.log2(FFT_SECONDS * rate));
-  const fft = makeFft(size);
+  const spectrum = makeSpectrum(size);
   const filters = melFilters(size, rate);
-  const turn = (2 * Math.PI) / size;
-  const hann = Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos(turn * i));
-  const re = new Float64Array(size), im = new Float64Array(size);
+  const hann = Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size));
   const decibels = new Float32Array(columns * BANDS);
   for (let column = 0; column < columns; column++) {
-    const first = Math.round(((column + 0.5) / columns) * samples.length) - size / 2;
-    for (let i = 0; i < size; i++) re[i] = hann[i] * (samples[first + i] ?? 0);
-    im.fill(0);
-    fft(re, im);
+    const start = Math.round(((column + 0.5) / columns) * samples.length) - size / 2;
+    const power = spectrum(hann.map((weight, i) => weight * (samples[start + i] ?? 0)));
     filters.forEach(({ first, weights }, band) => {
-      let power = 0;
-      weights.forEach((weight, i) => { power += weight * (re[first + i] ** 2 + im[first + i] ** 2); });
-      decibels[column * BANDS + band] = 10 * Math.log10(Math.max(power, 1e-10));
+      const sum = weights.reduce((sum, weight, i) => sum + weight * power[first + i], 0);
+      decibels[column * BANDS + band] = 10 * Math.log10(Math.max(sum, 1e-10));
     });
     if (column % 64 === 63) {
       await pause(); // the page goes on answering
@@ -537,8 +510,8 @@ async function drawMel(drawn) {
     for (let band = 0; band < BANDS; band++) {
       const share = 1 + (decibels[column * BANDS + band] - loudest) / RANGE_DB;
       const at = 4 * ((BANDS - 1 - band) * columns + column);
-      image.data.set(palette[Math.round(255 * Math.max(0, share))], at);
-      image.data[at + 3] = 255;
+      const colour = 4 * Math.round(255 * Math.max(0, share));
+      image.data.set(palette.subarray(colour, colour + 4), at);
     }
   }
   context.putImageData(image, 0, 0);
@@ -550,21 +523,17 @@ function drawTime(axis) {
   const { seconds } = song;
   const room = Math.max(2, axis.clientWidth / 70);
   const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((size) => seconds / size <= room) ?? 1200;
-  const ticks = [];
-  for (let time = 0; time <= seconds; time += step) {
-    const tick = element("span", seconds > 120 ? clock(time) : `${time} s`);
-    tick.style.left = `${(100 * time) / seconds}%`;
-    ticks.push(tick);
-  }
-  axis.replaceChildren(...ticks);
+  const count = Math.floor(seconds / step) + 1;
+  const times = Array.from({ length: count }, (_, i) => i * step);
+  axis.replaceChildren(...times.map((time) =>
+    tick(seconds > 120 ? clock(time) : `${time} s`, "left", time / seconds)));
 }
 
 // ---- answers
 
 function summary(model, { genre, names, values, tempo }) {
-  const best = values.indexOf(Math.max(...values));
   const said = genre
-    ? `${names[best]}, ${percent(values[best])}`
+    ? `${names[0]}, ${percent(values[0])}`
     : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
   return `${model}: ${said}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
 }
@@ -575,33 +544,29 @@ function addAnswer(model) {
   card.setAttribute("aria-label", `Answer of ${model}`);
   card.setAttribute("aria-busy", "true");
   card.querySelector("h3").textContent = model;
-  card.querySelector(".verdict").append(element("small", "…"));
+  card.querySelector(".verdict").append(element("small", {}, "…"));
   find("answers").append(card);
   return card;
 }
 
-function removeAnswer(model) {
-  document.querySelector(`.answer[data-model="${CSS.escape(model)}"]`)?.remove();
-}
+const cardOf = (model) => document.querySelector(`.answer[data-model="${CSS.escape(model)}"]`);
 
 function showFailure(card, message) {
-  const problem = element("p", "", "problem");
+  const problem = element("p", { className: "problem" });
   problem.setAttribute("role", "alert");
   card.querySelector(".verdict").replaceWith(problem);
   card.removeAttribute("aria-busy");
   problem.textContent = message; // after it is there, so that it is read out
 }
 
-function showAnswer(card, answer, seconds) {
+function showAnswer(card, answer) {
   const { genre, names, values, windows, note } = answer;
   const format = genre ? percent : (value) => value.toFixed(2);
-  const order = names.map((_, i) => i);
-  if (genre) order.sort((one, other) => values[other] - values[one]);
   const all = windows.flatMap((window) => window.values);
   const scale = { low: Math.min(0, ...all), high: genre ? 1 : Math.max(1, ...all) };
   const verdict = card.querySelector(".verdict");
   if (genre) {
-    verdict.replaceChildren(names[order[0]], " ", element("small", percent(values[order[0]])));
+    verdict.replaceChildren(names[0], " ", element("small", {}, percent(values[0])));
   } else {
     verdict.remove();
     const [low, high] = [scale.low, scale.high].map((end) => +end.toFixed(2));
@@ -609,72 +574,52 @@ function showAnswer(card, answer, seconds) {
   }
   card.querySelector(".note").textContent = note;
   const place = (value) => (value - scale.low) / (scale.high - scale.low);
-  card.querySelector(".bars").replaceChildren(...order.map((i, rank) => {
-    const row = element("li", "", genre && rank > 0 ? "" : "first");
-    const track = element("span", "", "track");
-    const fill = element("span", "", "fill");
-    fill.style.left = `${100 * place(Math.min(0, values[i]))}%`;
-    fill.style.width = `${100 * (place(Math.max(0, values[i])) - place(Math.min(0, values[i])))}%`;
+  card.querySelector(".bars").replaceChildren(...values.map((value, rank) => {
+    const fill = element("span", { className: "fill" });
+    const from = place(Math.min(0, value));
+    fill.style.left = `${100 * from}%`;
+    fill.style.width = `${100 * (place(Math.max(0, value)) - from)}%`;
+    const track = element("span", { className: "track" }, fill);
     track.setAttribute("aria-hidden", "true");
-    track.append(fill);
-    row.append(element("span", names[i], "name"), track, element("span", format(values[i]), "value"));
-    return row;
+    const name = element("span", { className: "name" }, names[rank]);
+    const number = element("span", { className: "value" }, format(value));
+    return element("li", { className: genre && rank > 0 ? "" : "first" }, name, track, number);
   }));
   card.removeAttribute("aria-busy");
-  if (windows.length > 1) showCurve(card, answer, order, scale, format, seconds);
+  if (windows.length > 1) showCurve(card, answer, scale, format);
 }
 
-function showCurve(card, { genre, names, windows }, order, scale, format, seconds) {
-  const shown = order.slice(0, LINES);
+function showCurve(card, { genre, names, windows }, scale, format) {
+  const { seconds } = song;
   const { low } = scale;
   const highest = Math.max(...windows.flatMap((window) => window.values));
   const high = genre ? [0.25, 0.5].find((top) => highest <= top) ?? 1 : scale.high;
-  const draw = (tag, className, d) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    made.setAttribute("class", className);
-    made.setAttribute("d", d);
-    return made;
-  };
   const height = (value) => 1 - (value - low) / (high - low);
+  const line = (number, d) => drawing("path", { class: `line line${number}`, d });
   const svg = card.querySelector(".curve svg");
   svg.setAttribute("viewBox", `0 0 ${seconds} 1`);
-  svg.append(draw("path", "rule", `M0 0H${seconds}M0 .5H${seconds}`));
-  card.querySelector(".legend").append(...shown.map((i, number) => {
+  svg.append(drawing("path", { class: "rule", d: `M0 0H${seconds}M0 .5H${seconds}` }));
+  names.slice(0, LINES).forEach((name, i) => {
     let path = "", end = NaN;
     for (const window of windows) {
       path += `${window.start === end ? "L" : "M"}${window.start} ${height(window.values[i])}H${window.end}`;
       end = window.end;
     }
-    svg.append(draw("path", `line line${number}`, path));
-    const entry = element("li", names[i]);
-    const sample = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    sample.setAttribute("viewBox", "0 0 24 8");
-    sample.setAttribute("aria-hidden", "true");
-    sample.append(draw("path", `line line${number}`, "M0 4H24"));
-    entry.prepend(sample);
-    return entry;
-  }));
+    svg.append(line(i, path));
+    const sample = drawing("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, line(i, "M0 4H24"));
+    card.querySelector(".legend").append(element("li", {}, sample, name));
+  });
   card.querySelector(".axis.up").append(...[0, 0.5, 1].map((share) => {
     const value = low + share * (high - low);
-    const tick = element("span", genre ? `${100 * value} %` : value.toFixed(1));
-    tick.style.bottom = `${100 * share}%`;
-    return tick;
+    return tick(genre ? `${100 * value} %` : value.toFixed(1), "bottom", share);
   }));
-  const head = element("tr");
-  head.append(...["from", ...order.map((i) => names[i])].map((name) => {
-    const cell = element("th", name);
-    cell.scope = "col";
-    return cell;
-  }));
-  const rows = windows.map((window) => {
-    const row = element("tr");
-    const time = element("th", clock(window.start));
-    time.scope = "row";
-    row.append(time, ...order.map((i) => element("td", format(window.values[i]))));
-    return row;
-  });
+  const heads = ["from", ...names].map((name) => element("th", { scope: "col" }, name));
+  const rows = windows.map(({ start, values }) => element(
+    "tr", {}, element("th", { scope: "row" }, clock(start)),
+    ...values.map((value) => element("td", {}, format(value))),
+  ));
   const table = card.querySelector("table");
-  table.createTHead().append(head);
+  table.createTHead().insertRow().append(...heads);
   table.createTBody().append(...rows);
   card.querySelector(".over-time").hidden = false;
   drawTime(card.querySelector(".axis.along"));
@@ -714,24 +659,20 @@ function seekByPointer(event) {
   seek(((event.clientX - left) / width) * song.seconds);
 }
 
-const KEYS = {
-  ArrowLeft: () => seek(player.currentTime - 1),
-  ArrowDown: () => seek(player.currentTime - 1),
-  ArrowRight: () => seek(player.currentTime + 1),
-  ArrowUp: () => seek(player.currentTime + 1),
-  PageDown: () => seek(player.currentTime - 10),
-  PageUp: () => seek(player.currentTime + 10),
-  Home: () => seek(0),
-  End: () => seek(Infinity),
-  " ": () => (player.paused ? player.play() : player.pause()),
+/** How far a key goes, in seconds. */
+const STEPS = {
+  ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10,
+  Home: -Infinity, End: Infinity,
 };
 
 // ---- what people do
 
 slider.addEventListener("keydown", (event) => {
-  if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key in STEPS) seek(player.currentTime + STEPS[event.key]);
+  else if (event.key === " ") player.paused ? player.play() : player.pause();
+  else return;
   event.preventDefault();
-  KEYS[event.key]();
 });
 document.addEventListener("pointerdown", seekByPointer);
 player.addEventListener("play", follow);
@@ -742,10 +683,13 @@ addEventListener("resize", () => {
   if (song?.seconds) document.querySelectorAll(".axis.along").forEach(drawTime);
 });
 
-find("file").addEventListener("change", ({ target }) => {
-  const [file] = target.files;
-  target.value = ""; // the same file may be chosen again
+function openFirst([file]) {
   if (file) open(file, file.name);
+}
+
+find("file").addEventListener("change", ({ target }) => {
+  openFirst(target.files);
+  target.value = ""; // the same file may be chosen again
 });
 find("record").addEventListener("click", () => attempt(record));
 addEventListener("dragover", (event) => {
@@ -758,8 +702,7 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   find("entrance").classList.remove("over");
-  const [file] = event.dataTransfer.files;
-  if (file) open(file, file.name);
+  openFirst(event.dataTransfer.files);
 });
 
 attempt(listModels);

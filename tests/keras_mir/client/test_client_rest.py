@@ -19,8 +19,8 @@ import pytest
 
 from keras_mir.client import ServingClient, ServingError, rest
 from keras_mir.client.codec import Signature, TensorInfo
-from keras_mir.client.errors import Code
-from keras_mir.client.transport import Retry, parse_address
+from keras_mir.client.errors import Code, Retry
+from keras_mir.client.rest import parse_address
 from pipelines.errors import UserError
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from keras_mir.client.errors import Code, ServingError
-from keras_mir.client.transport import Retry
+from keras_mir.client.errors import Code, Retry, ServingError
 
 
 class Clock:
