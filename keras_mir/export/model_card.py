@@ -17,7 +17,7 @@ from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
 from keras_mir.models.report import Report, counted
 from keras_mir.models.trained_model import Description
-from keras_mir.recipes.architectures import ARCHITECTURES
+from keras_mir.recipes.model_settings import ARCHITECTURES
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"

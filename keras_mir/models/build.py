@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from keras_mir.models.heads import add_heads
-from keras_mir.recipes.architectures import ARCHITECTURES
-from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import Feature, FeatureSpec
 

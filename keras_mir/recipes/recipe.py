@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_mir.recipes.architectures import ARCHITECTURES
-from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
 from pipelines.errors import ArgumentError, UserError
 from pipelines.settings import AugmentSettings, InputSettings, numbers_by_name
 

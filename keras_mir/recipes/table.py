@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from keras_mir.recipes.architectures import ARCHITECTURES
+from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.named import DIGITS
 from keras_mir.recipes.recipe import Recipe
 

@@ -10,7 +10,7 @@ import pytest
 
 from keras_mir.export.model_card import model_card
 from keras_mir.fit.__main__ import main
-from keras_mir.recipes.architectures import ARCHITECTURES, Architecture
+from keras_mir.recipes.model_settings import ARCHITECTURES, Architecture
 from keras_mir.recipes.named import RECIPES, named_recipe
 from pipelines.errors import UserError
 
