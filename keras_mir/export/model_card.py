@@ -47,7 +47,7 @@ _FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma
 _TESTED_ON = {
     "the data set": "The data set itself says which clips are for testing.",
     "held out": "The test clips were held out at random before training.",
-    "none": "No test clips were kept: the validation clips, which chose the epoch, judge the model, too.",
+    "none": "No test clips were kept: the scores are of the validation clips, which chose the epoch, too.",
 }
 
 
@@ -132,7 +132,7 @@ def _what_it_takes(description: Description) -> Iterator[str]:
         "not silent; as WAV files of 8 to 32-bit PCM or float with any number of channels, or as samples. "
         f"It is resampled to {spec.sample_rate} Hz and mixed down. What is much longer than "
         f"{WINDOW_SECONDS:.0f} s is cut into windows of that length, whose mean is the answer. A clip that "
-        "cannot be judged has the reason in `error`, and the others of its batch are answered."
+        "has no answer has the reason in `error`, and the others of its batch are answered."
     )
     features = _FEATURES[settings.feature].format(
         mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",

@@ -121,7 +121,7 @@ def export_savedmodel(
             try:
                 with quiet():
                     archive.write_out(temporary, verbose=False)
-                    write_warmup(temporary, name, served, hears=answers is not None)
+                    write_warmup(temporary, name, served, sound=answers is not None)
             except tf.errors.OpError as error:
                 remedy = "free some space or choose another folder"
                 raise UserError(f"{temporary}: cannot be written ({error.message}); {remedy}") from error

@@ -30,7 +30,7 @@ _CLIP_SECONDS = 2.0
 _RATE = 22050
 
 
-def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> None:
+def write_warmup(folder: Path, name: str, model: keras.Model, sound: bool) -> None:
     """Write a request for each signature at each of `BATCH_SIZES`.
 
     Features are of one level, of the length the model takes; sound is a synthetic clip.
@@ -39,17 +39,17 @@ def write_warmup(folder: Path, name: str, model: keras.Model, hears: bool) -> No
         folder: Of the exported model.
         name: The model's, as in TF Serving's URLs.
         model: A model with this package's inputs.
-        hears: Whether it was exported with the signatures that take sound.
+        sound: Whether it was exported with the signatures that take sound.
     """
     file = Path(folder) / WARMUP
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as records:
         for batch in BATCH_SIZES:
-            for signature, feed in _feeds(model, batch, hears).items():
+            for signature, feed in _feeds(model, batch, sound).items():
                 records.write(_prediction_log(name, signature, feed))
 
 
-def _feeds(model: keras.Model, batch: int, hears: bool) -> dict[str, dict[str, Any]]:
+def _feeds(model: keras.Model, batch: int, sound: bool) -> dict[str, dict[str, Any]]:
     """By signature and input, a `tensorflow.TensorProto`; a single value with a shape stands for many."""
     proto = tf.make_tensor_proto
     _, steps, bands = model.input["features"].shape
@@ -59,7 +59,7 @@ def _feeds(model: keras.Model, batch: int, hears: bool) -> dict[str, dict[str, A
         "lengths": proto(steps, tf.int32, (batch,)),
     }
     feeds = {SIGNATURE: features, "embedding": features}
-    if hears:
+    if sound:
         clip = render_clip("Rock", 0, _CLIP_SECONDS).audio.astype(np.float32)
         wav = io.BytesIO()
         soundfile.write(wav, clip, _RATE, format="WAV", subtype="PCM_16")

@@ -74,7 +74,7 @@ class Checkpoint(keras.callbacks.Callback):
     Keras's own `BackupAndRestore` leaves out what EarlyStopping and ReduceLROnPlateau have counted and
     the best weights so far, so a run continued with it may stop at another epoch.
 
-    Must stand after the callbacks it saves, so that it sees them when they have judged the
+    Must stand after the callbacks it saves, so that it sees them when they have seen the
     epoch, and restores them after they have reset themselves.
 
     Args:

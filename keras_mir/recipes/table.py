@@ -30,8 +30,9 @@ def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Cons
 
 
 _NOTES = (
-    "The input is mel or chroma bands, and one column a beat or so many frames. Rate is Adam's, stop the",
-    "epochs without progress before training ends, drop the dropout; a pooled CNN takes any length.",
+    "input: mel bands, chroma or both (fused), one column a beat, or so many frames; stop: epochs without",
+    "progress before early stopping; rate: Adam's learning rate; drop: dropout; batch: clips a batch.",
+    "A pooled CNN reads clips of any length.",
     "Recipes named transfer need --backbone RUN, a trained CNN on the same input.",
     f"The paper's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
     "and all of the paper's experiments by the same without --only.",

@@ -48,7 +48,7 @@ def test_long_features_take_no_room(tmp_path):
         spec=FeatureSpec(),
         feature="mel",
     )
-    write_warmup(tmp_path, "affect", model, hears=False)
+    write_warmup(tmp_path, "affect", model, sound=False)
     shapes = []
     for request in requests(tmp_path):
         feed = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
