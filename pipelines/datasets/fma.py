@@ -69,7 +69,11 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     """
     if table is None:
         raise ArgumentError("labels", None, f"those of {audio_dir} are in FMA's tracks.csv; name it")
-    chosen = _subset(audio_dir, options.subset)
+    named = audio_dir.resolve().name.removeprefix("fma_")
+    by_name = named if named in SUBSETS else SUBSETS[-1]
+    chosen = by_name if options.subset is None else options.subset
+    if chosen not in SUBSETS:
+        raise ArgumentError("subset", chosen, f"FMA has no such subset; give one of {', '.join(SUBSETS)}")
     files = sorted(audio_dir.glob("[0-9][0-9][0-9]/" + "[0-9]" * 6 + ".mp3"))
     audio = {
         path.stem: f"{path.parent.name}/{path.name}" for path in files if path.stem[:3] == path.parent.name
@@ -113,15 +117,6 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
 
 def _count(number: int, what: str) -> list[str]:
     return [f"left out: {number} track{'s' if number > 1 else ''} {what}"] if number else []
-
-
-def _subset(audio_dir: Path, subset: str | None) -> str:
-    if subset is None:
-        named = audio_dir.resolve().name.removeprefix("fma_")
-        return named if named in SUBSETS else SUBSETS[-1]
-    if subset not in SUBSETS:
-        raise ArgumentError("subset", subset, f"FMA has no such subset; give one of {', '.join(SUBSETS)}")
-    return subset
 
 
 def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collection[str]) -> None:

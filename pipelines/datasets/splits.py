@@ -49,17 +49,8 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a seeded share of a table, stratified by its genres, if it has any.
 
-    Args:
-        table: Examples or labels.
-        fraction: Share to hold out, in (0, 1).
-        seed: Same seed, same split.
-        group_by: As `group_column` gives it, or `None` to split without groups.
-
-    Returns:
-        Sorted row positions `(rest, held_out)`.
-
-    Raises:
-        UserError: As `stratified_split`.
+    Args, returns, raises: As `stratified_split`, of a table of examples or labels; `group_by` is what
+        `group_column` gives, or `None` to split without groups.
     """
     classes = [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
     groups = None
@@ -115,7 +106,19 @@ def stratified_split(
     if groups is not None and len(set(groups)) < 2:
         raise UserError("split: all examples are in one group; split by another column, or by none")
     if classes is not None:
-        _check_each_class_can_be_split(classes, groups, fraction)
+        kind = "example" if groups is None else "group"
+        units = pd.Series(range(n) if groups is None else groups).groupby(list(classes)).nunique()
+        for name in units.index[units < 2]:
+            raise UserError(
+                f"class {name!r} has {units[name]} {kind}, too few to be both trained on and held out: "
+                f"add examples, or leave the class out"
+            )
+        held_out = int(np.ceil(fraction * n))
+        if groups is None and (held_out < len(units) or n - held_out < len(units)):
+            raise UserError(
+                f"split: holding out {fraction:.0%} of {n} examples leaves fewer than one for each of "
+                f"{len(units)} classes; change the fraction or add examples"
+            )
     held = _hold_out_groups(
         [""] * n if classes is None else classes, range(n) if groups is None else groups, fraction, seed
     )
@@ -153,22 +156,3 @@ def _hold_out_groups(
                 f"other classes; add examples, or split by another column, or by none"
             )
     return held[unit_of]
-
-
-def _check_each_class_can_be_split(
-    classes: Sequence[str], groups: Sequence[str] | None, fraction: float
-) -> None:
-    n = len(classes)
-    kind = "example" if groups is None else "group"
-    units = pd.Series(range(n) if groups is None else groups).groupby(list(classes)).nunique()
-    for name in units.index[units < 2]:
-        raise UserError(
-            f"class {name!r} has {units[name]} {kind}, too few to be both trained on and held out: "
-            f"add examples, or leave the class out"
-        )
-    held_out = int(np.ceil(fraction * n))
-    if groups is None and (held_out < len(units) or n - held_out < len(units)):
-        raise UserError(
-            f"split: holding out {fraction:.0%} of {n} examples leaves fewer than one for each of "
-            f"{len(units)} classes; change the fraction or add examples"
-        )

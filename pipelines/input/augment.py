@@ -82,7 +82,12 @@ def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:
         return np.ones((_BANK, size), bool)
     if sys.version_info >= (3, 13):
         return _draw_masks_with_numpy(size, limit, seed)
-    draw = _tensorflow_io_mask(axis)
+    # It warns at import where its native ops do not load; its masks need none of them.
+    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
+        import tensorflow_io as tfio
+
+        draw = tfio.audio.freq_mask if axis == "freq" else tfio.audio.time_mask
     shape = (1, size) if axis == "freq" else (size, 1)
     # A graph of its own keeps the seed, and the draws, apart from the caller's.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -98,15 +103,6 @@ def _draw_masks_with_numpy(size: int, limit: int, seed: int) -> np.ndarray:
     start = random.integers(0, size - width)
     position = np.arange(size)
     return (position < start[:, None]) | (position >= (start + width)[:, None])
-
-
-def _tensorflow_io_mask(axis: str) -> Callable[[tf.Tensor, int], tf.Tensor]:
-    # It warns at import where its native ops do not load; its masks need none of them.
-    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        warnings.simplefilter("ignore")
-        import tensorflow_io as tfio
-
-        return tfio.audio.freq_mask if axis == "freq" else tfio.audio.time_mask
 
 
 def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tuple[Element, Element]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -75,9 +76,7 @@ class Score:
         bass: Notes of the bass.
         chords: Notes of the accompaniment.
         lead: Notes of the melody; may be empty.
-        kick: Strokes; empty, as `snare` and `hat`, where there are no drums.
-        snare: Strokes.
-        hat: Strokes.
+        drums: Strokes of `kick`, `snare` and `hat`; empty where there are no drums.
     """
 
     tempo: float
@@ -86,14 +85,12 @@ class Score:
     bass: list[Note]
     chords: list[Note]
     lead: list[Note]
-    kick: list[Hit]
-    snare: list[Hit]
-    hat: list[Hit]
+    drums: dict[str, list[Hit]]
 
     def onset_rate(self, duration_s: float) -> float:
         """Distinct onsets a second; what starts within 30 ms counts once."""
-        parts = (self.bass, self.chords, self.lead, self.kick, self.snare, self.hat)
-        starts = np.sort([event[0] for part in parts for event in part if event[0] >= 0])
+        parts: tuple[Sequence[Note | Hit], ...] = (self.bass, self.chords, self.lead, *self.drums.values())
+        starts = np.sort([event.start_s for part in parts for event in part if event.start_s >= 0])
         return float(1 + np.sum(np.diff(starts) > 0.03)) / duration_s if len(starts) else 0.0
 
 
@@ -150,9 +147,7 @@ def arrange(band: Band, duration_s: float, rng: np.random.Generator) -> Score:
         bass=_bass(bass_line, harmony, key, grid),
         chords=_chords(comping, harmony, key, band.chords.power_chords, grid),
         lead=_lead(progression, harmony, key, lead_density, grid, rng) if has_lead else [],
-        kick=_hits(groove.kick, drum_bars, grid),
-        snare=_hits(groove.snare, drum_bars, grid),
-        hat=_hits(groove.hat, drum_bars, grid),
+        drums={part: _hits(pattern, drum_bars, grid) for part, pattern in asdict(groove).items()},
     )
 
 

@@ -85,7 +85,8 @@ def perform(band: Band, rng: np.random.Generator, duration_s: float, sample_rate
     pitched += _gain(_part(score.bass, band.bass, band, samples, sample_rate, rng), _BASS_DB)
     pitched += _gain(_part(score.lead, band.lead, band, samples, sample_rate, rng), _LEAD_DB)
     mix = _room(drums + pitched, band.reverb_s, sample_rate, rng)
-    mix = _treble(mix, band.treble_db, sample_rate)
+    treble = butter(1, 2000, "highpass", fs=sample_rate, output="sos").astype(np.float32)
+    mix = mix + np.float32(10 ** (band.treble_db / 20) - 1) * sosfilt(treble, mix)
     mix = _add_noise(mix, sound.noise_db, rng.random() < sound.crackle, sample_rate, rng)
     audio = _master(mix, rng.uniform(*sound.drive_db), rng.uniform(0.7, 0.97))
     centroid_hz, pulse_clarity = _spectral(audio, score.beat_times, sample_rate)
@@ -126,9 +127,9 @@ def _drums(score: Score, band: Band, samples: int, sample_rate: int, rng: np.ran
     """The drums, float32 of shape `(samples,)`, with an RMS of 1 where they sound."""
     track = np.zeros(samples, np.float32)
     strokes: tuple[tuple[list[Hit], np.ndarray, float], ...] = (
-        (score.kick, kick(band.kit, sample_rate), 1.0),
-        (score.snare, snare(band.kit, sample_rate, rng), 0.8),
-        (score.hat, hat(band.kit, sample_rate, rng), 0.3),
+        (score.drums["kick"], kick(band.kit, sample_rate), 1.0),
+        (score.drums["snare"], snare(band.kit, sample_rate, rng), 0.8),
+        (score.drums["hat"], hat(band.kit, sample_rate, rng), 0.3),
     )
     for hits, sound, level in strokes:
         for hit in hits:
@@ -165,11 +166,6 @@ def _room(mix: np.ndarray, reverb_s: float, sample_rate: int, rng: np.random.Gen
     length = next_fast_len(len(mix) + len(tail) - 1, real=True)
     wet = irfft(rfft(mix, length) * rfft(tail, length), length)
     return mix + wet[: len(mix)]
-
-
-def _treble(mix: np.ndarray, gain_db: float, sample_rate: int) -> np.ndarray:
-    sections = butter(1, 2000, "highpass", fs=sample_rate, output="sos").astype(np.float32)
-    return mix + np.float32(10 ** (gain_db / 20) - 1) * sosfilt(sections, mix)
 
 
 def _add_noise(

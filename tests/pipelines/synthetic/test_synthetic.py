@@ -95,7 +95,9 @@ def test_swing_moves_the_off_beats_and_not_the_beats() -> None:
     while len(hats) < 5:
         band = form_band(STYLES["Blues"], rng)  # its swing is .60 to .67, its looseness at most 18 ms
         score = arrange(band, 12.0, rng)
-        beats = (np.array([hit.start_s for hit in score.hat]) - score.beat_times[0]) * score.tempo / 60
+        beats = (
+            (np.array([hit.start_s for hit in score.drums["hat"]]) - score.beat_times[0]) * score.tempo / 60
+        )
         if len(beats) > 6 * len(score.beat_times) // 4:  # a hat on every eighth
             hats.append((band.swing, score.tempo, beats))
     for swing, tempo, beats in hats:
