@@ -105,32 +105,30 @@ def _fit(arguments: argparse.Namespace) -> int:
         recipe = read_recipe(file, RECIPES) if file else named_recipe(named or DEFAULT)
         job = Run(recipe.with_settings(settings), arguments.data, **options, console=console)
         if job.recipe.train.overfit_batches:
-            return _check_overfit(job, console)
+            return _check_overfit(job)
         model = job.train()
     print_report(model.report, console)
-    places = {"report": job.folder.report, "logs": job.folder.logs}
+    _say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
     if job.options.export:
-        places["export"] = Path(model.report.model)
-    _print_places(places, console)
+        _say(console, f"export  {model.report.model}")
     return 0
 
 
-def _check_overfit(job: Run, console: Console) -> int:
+def _check_overfit(job: Run) -> int:
     check = job.check_overfit()
     batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
-    console.print(
+    _say(
+        job.console,
         f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "
         f"{check.training.epochs} epochs; training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
-        highlight=False,
-        soft_wrap=True,
+        f"curve   {job.folder.curves}",
+        f"logs    {job.folder.logs}",
     )
-    _print_places({"curve": job.folder.curves, "logs": job.folder.logs}, console)
     return 0 if check.passed else 1
 
 
-def _print_places(places: dict[str, Path], console: Console) -> None:
-    for label, path in places.items():
-        console.print(f"{label:7} {path}", highlight=False, soft_wrap=True, markup=False)
+def _say(console: Console, *lines: str) -> None:
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":
