@@ -215,7 +215,10 @@ def test_affect_models_answer_by_the_names_of_their_targets(clip):
 
 @pytest.mark.parametrize("name", ["tempo", "starts", "window_valence", "note", "probabilities"])
 def test_a_target_may_not_hide_another_output(name):
-    settings = InputSettings("mel")
-    model = model_for(settings, classes=None, targets=("valence", name))
     with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
-        AudioModel(model, None, settings, None, SPEC)
+        model_for(InputSettings("mel"), classes=None, targets=("valence", name))
+    features, lengths = keras.Input((None, SPEC.n_mels)), keras.Input((), dtype="int32")
+    outputs = {name: keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(features))}
+    model = keras.Model({"features": features, "lengths": lengths}, outputs)
+    with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
+        AudioModel(model, None, InputSettings("mel"), None, SPEC)
