@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_mir.models.folders import check_name
+from keras_mir.models.folders import check_folder, check_name
 from pipelines.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def export(
         UserError: If the model cannot be had in that format, or would not answer the same.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ArgumentError("out", folder, "a file, not a folder; choose another name")
+    check_folder("out", folder)
     if format not in FORMATS:
         raise ArgumentError("format", format, f"choose {', '.join(FORMATS)}")
     check_name(name or model.name)

@@ -26,7 +26,7 @@ from keras_mir.evaluate.predictions import predict_source
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
-from keras_mir.models.folders import check_name
+from keras_mir.models.folders import check_folder, check_name
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
     Circumstances,
@@ -130,9 +130,7 @@ class Run:
         check_name(self.options.name)
         check_recipe(self.recipe)
         for argument in ("cache_dir", "export_dir"):
-            place = Path(getattr(self.options, argument))
-            if place.exists() and not place.is_dir():
-                raise ArgumentError(argument, place, "a file, not a folder; choose another name")
+            check_folder(argument, Path(getattr(self.options, argument)))
         self.folder = RunFolder(folder)
         self.console = console or Console()
         self.service = connect(data_service) if data_service else None

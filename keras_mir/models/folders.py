@@ -15,6 +15,16 @@ DESCRIPTION = Path("assets.extra") / "keras_mir.json"
 KERAS_MODEL = Path("assets.extra") / "model.keras"
 
 
+def check_folder(argument: str, folder: Path) -> None:
+    """Refuse a file where a folder is wanted.
+
+    Raises:
+        ArgumentError: For the argument of that name.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ArgumentError(argument, folder, "a file, not a folder; choose another name")
+
+
 def check_name(name: str) -> None:
     """Refuse a model name that would not make a plain folder.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tomli_w
 
+from keras_mir.models.folders import check_folder
 from keras_mir.models.json_file import from_json, read_json, write_json
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
@@ -78,8 +79,7 @@ class RunFolder:
         """
         if self.options.exists():
             raise ArgumentError("out", self.path, f"there is a run in it; go on with --resume {self.path}")
-        if self.path.exists() and not self.path.is_dir():
-            raise ArgumentError("out", self.path, "a file, not a folder; choose another name")
+        check_folder("out", self.path)
 
     def create(self, recipe: Recipe, options: RunOptions) -> None:
         """Make the folder and write down what was asked for.

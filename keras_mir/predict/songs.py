@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from keras_mir.command_line.progress import progress
+from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import Prediction
 from keras_mir.predict.models import ChosenModel, choose_exported, choose_served
 from keras_mir.predict.output import Form, print_predictions, to_json
@@ -57,8 +58,8 @@ def predict_songs(
     for argument, wanted in (("skip_existing", skip_existing), ("plot", plot)):
         if wanted and out is None:
             raise ArgumentError(argument, None, "needs a folder with results; name one with out")
-    if out is not None and out.exists() and not out.is_dir():
-        raise ArgumentError("out", out, "a file; give a folder")
+    if out is not None:
+        check_folder("out", out)
     found = find_songs(songs)
     chosen = choose_served(model, server) if server else choose_exported(model, models)
     results = _Results(out, chosen, curve, plot) if out is not None else None

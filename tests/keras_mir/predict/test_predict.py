@@ -162,7 +162,7 @@ def test_names_that_are_not_text(predict, songs, tmp_path):
         (["{empty}"], "no audio file in it"),
         (["{song}", "--plot"], "plot: needs a folder with results; name one with out"),
         (["{song}", "--skip-existing"], ": needs a folder with results; name one with out"),
-        (["{song}", "--out", "{song}"], "a file; give a folder"),
+        (["{song}", "--out", "{song}"], "a file, not a folder; choose another name"),
         (["{song}", "--model", "jazz"], "jazz: no exported model"),
         (["{song}", "--models", "{empty}"], "no exported model in it; train one with"),
     ],
