@@ -9,7 +9,6 @@ from pathlib import Path
 from keras_mir.command_line.options import add_model_argument, add_models_option, command_parser
 from keras_mir.command_line.run import run
 from keras_mir.export.export import FORMATS, export
-from keras_mir.models.folders import check_folder
 from pipelines.errors import UserError
 
 
@@ -49,7 +48,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
-    check_folder("out", arguments.out)
+    from keras_mir.models.folders import check_folder
+
+    check_folder("out", arguments.out)  # before TensorFlow is imported
     from keras_mir.models.trained_model import load
 
     console = Console()
