@@ -62,7 +62,7 @@ def make_tables(outcomes: Outcomes, why_not: str) -> tuple[Table, ...]:
     experiments = _experiments(outcomes)
     # One without trainings of its own shows what others have.
     places = {need: one.id for one in experiments if not one.variants for need in one.needs}
-    top = overview([line for one in experiments for line in one.lines(outcomes)], why_not)
+    top = overview(experiments, outcomes, why_not)
     own = [
         replace(table, place=places.get(one.id, one.id))
         for settings in SETTINGS

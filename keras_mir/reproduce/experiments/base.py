@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from keras_mir.evaluate import figures
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import Recipe
-from keras_mir.reproduce import paper, pictures, scores
+from keras_mir.reproduce import pictures, scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import Question
 from keras_mir.reproduce.dataset import DataSet
 from keras_mir.reproduce.progress import expected_seconds
-from keras_mir.reproduce.results import SETTINGS, Outcome, Picture, Run, Settings, Table
-from keras_mir.reproduce.tables import Line
+from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
 from keras_mir.reproduce.trainings import RecipeTraining, Training
 from pipelines.datasets.base import Task
 
@@ -137,14 +136,6 @@ class Experiment:
         """What it asks of its runs and of others, in one of the settings."""
         return ()
 
-    def lines(self, outcomes: Outcomes) -> Iterable[Line]:
-        """Its rows of the overview."""
-        targets, of_paper = self.learnt(outcomes)
-        for variant in filter(lambda variant: variant.label, self.variants):
-            runs = {one: self.runs(outcomes, variant, one) for one in SETTINGS}
-            known = paper.OVERVIEW.get(variant.paper) if targets == of_paper else None
-            yield Line(f"{self.id} {variant.label}", runs, targets, known, variant.remark)
-
     def learnt(self, outcomes: Outcomes) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The targets that its numbers are of, and those that the paper's are of; none for genre."""
         return (), ()
@@ -214,20 +205,17 @@ def _training(
     asked, dataset = setup.asked, setup.dataset
     recipe = named_recipe(getattr(variant, settings))
     genre = recipe.task.task == "genre"
-    changes: dict[str, Any] = {}
-    if recipe.split.split != dataset.split:
-        changes["split"] = dataset.split
-    if genre and dataset.classes != "auto":
-        changes["classes"] = dataset.classes
-    if not genre:
-        changes["targets"] = (target,) if target else dataset.targets
-    changes |= experiment.changes(setup, settings, seed)
-    if frames := _frames(recipe, setup):
-        changes["frames"] = frames
-    if asked.quick:
-        changes["epochs"] = QUICK_OVERFIT_EPOCHS if recipe.train.overfit_batches else QUICK_EPOCHS
-    if limit := asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS):
-        changes["limit"] = limit
+    epochs = QUICK_OVERFIT_EPOCHS if recipe.train.overfit_batches else QUICK_EPOCHS
+    wanted = {
+        "split": dataset.split if recipe.split.split != dataset.split else "",
+        "classes": dataset.classes if genre and dataset.classes != "auto" else "",
+        "targets": () if genre else (target,) if target else dataset.targets,
+        **experiment.changes(setup, settings, seed),
+        "frames": _frames(recipe, setup),
+        "epochs": epochs if asked.quick else 0,
+        "limit": asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS),
+    }
+    changes = {name: value for name, value in wanted.items() if value}
     changed = recipe.with_settings(changes)
     name = run_name(recipe.name, seed, target if variant.per_target else "")
     command = _command(recipe.name, changes, seed, asked)
