@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import math
 import re
 import struct
@@ -300,9 +301,7 @@ def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
 
 def _markdown(text: str) -> str:
     """Text that Markdown leaves alone, on one line."""
-    plain = " ".join(text.split())
-    marked = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", marked)
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _shell_block(command: str) -> str:

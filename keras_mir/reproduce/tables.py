@@ -58,7 +58,7 @@ def affect_table(
 def overview(experiments: Iterable[Experiment], outcomes: Sequence[Outcome], why_not: str) -> Table | None:
     """One number for each kind of training, in the paper's settings and in ours; None if there is none."""
     lines = [
-        (one, variant, {settings: one.runs(outcomes, variant, settings) for settings in SETTINGS})
+        (one, variant, {settings: one.runs(outcomes, variant.name, settings) for settings in SETTINGS})
         for one in experiments
         for variant in one.variants
         if variant.label

@@ -16,9 +16,8 @@ from keras_mir.reproduce import pictures, scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import Question
 from keras_mir.reproduce.dataset import DataSet
-from keras_mir.reproduce.progress import expected_seconds
 from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
-from keras_mir.reproduce.trainings import RecipeTraining, Training
+from keras_mir.reproduce.trainings import RecipeTraining, Training, expected_seconds
 from pipelines.datasets.base import Task
 
 Runs = Sequence[Run]
@@ -140,8 +139,10 @@ class Experiment:
         """The targets that its numbers are of, and those that the paper's are of; none for genre."""
         return (), ()
 
-    def runs(self, outcomes: Outcomes, variant: Variant, settings: Settings) -> list[Run]:
-        return scores.runs_of(outcomes, self.id, variant.name, settings)
+    def runs(self, outcomes: Outcomes, variant: str, settings: Settings) -> list[Run]:
+        """Of one of its variants, by name, whatever came of them."""
+        runs = [run for outcome in outcomes if outcome.id == self.id for run in outcome.runs]
+        return [run for run in runs if (run.variant, run.settings) == (variant, settings)]
 
     def learning_curves(self, setup: Setup, runs: Runs) -> Iterator[Picture]:
         """A figure for all seeds of a kind of training."""
@@ -155,8 +156,7 @@ class Experiment:
                 title=first.kind,
             )
             seeds = f"seed {first.seed}" if len(group) == 1 else f"{len(group)} seeds"
-            caption = f"Learning curves of {first.kind}, {seeds}"
-            yield self.save(setup, first, "curves", figure, caption, self.counterpart(first, "curves"))
+            yield self.save(setup, first, "curves", figure, f"Learning curves of {first.kind}, {seeds}")
 
     def result_pictures(self, runs: Iterable[Run]) -> Iterator[Picture]:
         """A picture that each kind of training made itself, of the first seed."""
@@ -173,20 +173,18 @@ class Experiment:
         """Scores by recipe, a dot a seed."""
         if scored:
             what = f"{metric[0].upper()}{metric[1:]} on held-out clips"
-            figure = pictures.scores_by_recipe(scored, metric, baseline, "")
+            figure = pictures.scores_by_recipe(scored, metric, baseline)
             caption = f"{what}; recipes named paper- have the paper's settings"
             yield setup.save(f"{self.id}-scores", figure, caption, "")
 
-    def save(
-        self, setup: Setup, run: Run, what: str, figure: Figure, caption: str, counterpart: str = ""
-    ) -> Picture:
+    def save(self, setup: Setup, run: Run, what: str, figure: Figure, caption: str) -> Picture:
         """Write a picture of a kind of training."""
         name = f"{self.id}-{what}-{run.kind.replace(', ', '-')}"
-        return setup.save(name, figure, _marked(caption, run), counterpart, run.command)
+        return setup.save(name, figure, _marked(caption, run), self.counterpart(run, what), run.command)
 
-    def counterpart(self, run: Run, figure: str) -> str:
-        """The paper's figure that a run's stands for; `figure` is the attribute of `Variant` that has it."""
-        found = (str(getattr(variant, figure)) for variant in self.variants if variant.name == run.variant)
+    def counterpart(self, run: Run, what: str) -> str:
+        """The paper's figure that a run's stands for; `what` is the attribute of `Variant` that has it."""
+        found = (getattr(variant, what, "") for variant in self.variants if variant.name == run.variant)
         return next(found, "") if run.settings == "paper" else ""
 
 
