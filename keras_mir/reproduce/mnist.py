@@ -44,17 +44,19 @@ def read_mnist(path: Path) -> dict[str, np.ndarray]:
         By the names in `mnist.npz`, images before their digits, training before test: images `x_train`
         and `x_test`, uint8 `(n, height, width)`, and digits `y_train` and `y_test`, integer `(n,)`.
     """
+    if not path.is_dir() and not path.is_file():
+        raise ArgumentError("mnist", path, f"no such file or folder; {_WANTED}")
     files = {name: _idx_file(path, stem) if path.is_dir() else path for name, (stem, _) in _IDX_FILES.items()}
     try:
         if path.is_dir():
             arrays = {name: _read_idx(files[name], n) for name, (_, n) in _IDX_FILES.items()}
         else:
             arrays = _read_npz(path)
-    except FileNotFoundError:
-        raise ArgumentError("mnist", path, f"no such file or folder; {_WANTED}") from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        raise ArgumentError("mnist", error.filename, f"cannot be read ({reason}); {_WANTED}") from None
+        raise ArgumentError(
+            "mnist", error.filename or path, f"cannot be read ({reason}); {_WANTED}"
+        ) from None
     for name, problem in _problems(arrays):
         raise ArgumentError("mnist", files[name], problem if path.is_dir() else f"{name} {problem}")
     return arrays

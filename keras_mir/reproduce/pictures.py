@@ -39,7 +39,6 @@ class ClipFeatures:
         features: float32 `(n_bands, time)`: mel in dB, then chroma.
         synced: float32 `(n_bands, columns)`: the same between beats.
         beats: int `(n,)` frames.
-        frames: Length of the clip.
     """
 
     id: str
@@ -47,7 +46,6 @@ class ClipFeatures:
     features: np.ndarray
     synced: np.ndarray
     beats: np.ndarray
-    frames: int
 
 
 def clip_pair(
@@ -68,7 +66,7 @@ def clip_pair(
     for axes, clip in zip(panels, clips, strict=True):
         shown = clip.synced if synced else clip.features
         columns, beats = shown.shape[1], clip.beats if synced else None
-        edges, label = figures.column_edges(columns, spec, beats, synced, clip.frames)
+        edges, label = figures.column_edges(columns, spec, beats, synced, clip.features.shape[1])
         draw(axes, shown[spec.bands(part)], edges, spec)
         if not synced:
             figures.mark_beats(axes, clip.beats, spec)

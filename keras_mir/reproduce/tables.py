@@ -85,7 +85,7 @@ def overview(experiments: Iterable[Experiment], outcomes: Sequence[Outcome], why
     if majority := scores.majority(shown):
         name, share = majority
         chance = f"Always answering {name}, the most frequent class, has accuracy {score(share)}."
-    note = _note(chance, why_not, *remarks, _left_out(shown))
+    note = " ".join(filter(None, [chance, why_not, *remarks, _left_out(shown)]))
     whose = "both" if len(used) > 1 else used[0]
     return Table("", "Every kind of training in one number", whose, pd.DataFrame(cells), note)
 
@@ -144,13 +144,13 @@ def _table(
     undefined = [
         f"{target} by {run.name} ({why})" for run in done for target, why in scores.undefined(run).items()
     ]
-    note = _note(
+    sentences = (
         f"Evaluated on {evaluated}." if evaluated else "",
         unpublished,
         _left_out(runs),
         f"Undefined, and in no mean: {'; '.join(undefined)}." if undefined else "",
     )
-    numbers = pd.DataFrame(cells)
+    note, numbers = " ".join(filter(None, sentences)), pd.DataFrame(cells)
     return Table(number, f"{title} ({whose}: {recipes})", settings, numbers, note, clips or {})
 
 
@@ -158,7 +158,3 @@ def _left_out(runs: Sequence[Run]) -> str:
     missing = [f"{run.name} failed ({run.reason})" for run in runs if run.status == "failed"]
     missing += [f"{run.name} was not reached" for run in runs if run.status == "waiting"]
     return f"Left out: {'; '.join(missing)}." if missing else ""
-
-
-def _note(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))

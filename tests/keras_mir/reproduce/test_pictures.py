@@ -16,7 +16,7 @@ BEATS = np.array([10, 30, 50])
 def clip(name="Jazz"):
     random = np.random.default_rng(0)
     bands = np.concatenate([random.uniform(-80, 0, (128, 60)), random.uniform(0, 1, (12, 60))])
-    return pictures.ClipFeatures("7", name, bands, bands[:, :4], BEATS, 60)
+    return pictures.ClipFeatures("7", name, bands, bands[:, :4], BEATS)
 
 
 def lines(axes, colour):

@@ -122,7 +122,7 @@ def test_a_stopped_reproduction_says_how_to_go_on_and_does(data, tmp_path, capsy
 
     arguments = ["--data", data, "--out", tmp_path / "r", "--quick", "--settings", "ours", "--only", "7b"]
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "train", stop)
+        patch.setattr(experiment.Run, "train", stop)
         assert reproduce.main([*map(str, arguments)]) == 130
     out = capsys.readouterr().out
     assert "continue with: python -m keras_mir.reproduce --out" in out
