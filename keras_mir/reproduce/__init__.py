@@ -52,12 +52,15 @@ def reproduce(
     Raises:
         UserError: If the arguments or the data set cannot be used at all.
     """
+    from rich.console import Console
+
     from keras_mir.reproduce.asked import Asked
+    from keras_mir.reproduce.run import run
 
     asked = Asked(
-        _text(out),
-        _text(data),
-        _text(labels),
+        str(out),
+        str(data or ""),
+        str(labels or ""),
         tuple(only),
         settings,
         seeds,
@@ -66,16 +69,8 @@ def reproduce(
         classes,
         frames,
         limit,
-        _text(mnist),
+        str(mnist or ""),
         skip_bad,
         jobs,
     )
-    from rich.console import Console
-
-    from keras_mir.reproduce.run import run
-
     return run(asked, console or Console())
-
-
-def _text(path: str | Path | None) -> str:
-    return "" if path is None else str(path)

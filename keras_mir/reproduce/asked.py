@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from keras_mir.models.json_file import plain, read_json, write_json
 from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
 from pipelines.errors import ArgumentError, UserError
-from pipelines.files import write_atomically
 
 _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls for one folder
 
@@ -63,7 +61,7 @@ class Asked:
     def command(self) -> str:
         """The command line that asks for this."""
         words = ["python", "-m", "keras_mir.reproduce"]
-        for field in dataclasses.fields(self):
+        for field in fields(self):
             value = getattr(self, field.name)
             if value == field.default and field.name != "seeds":
                 continue
@@ -81,9 +79,13 @@ class Asked:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise ArgumentError("out", self.out, "a file, not a folder; choose another name")
-        asked = json.loads(json.dumps(dataclasses.asdict(self)))
+        asked = plain(self)
         file = self.folder / "reproduction.json"
-        before = _read(file)
+        before: dict[str, Any] = {}
+        if file.exists():
+            before = read_json(file, "choose another folder")
+            if before.get("format") != FORMAT:
+                raise UserError(f"{file}: written by another version; choose another folder")
         for name, value in before.items():
             if name not in _CHANGEABLE and name in asked and asked[name] != value:
                 problem = f"{self.out} holds a reproduction with {_shown(value)}, not {_shown(asked[name])}"
@@ -93,21 +95,8 @@ class Asked:
         everything = not self.only or (before and not earlier)
         only = () if everything else tuple(dict.fromkeys((*earlier, *self.only)))
         started = before.get("started") or datetime.now().astimezone().isoformat(timespec="minutes")
-        content = {"format": FORMAT, **asked, "only": only, "started": started}
-        write_atomically(file, (json.dumps(content, indent=2) + "\n").encode())
+        write_json(file, {"format": FORMAT, **asked, "only": only, "started": started})
         return only, str(started)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        content = dict(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise UserError(f"{file}: damaged ({error}); choose another folder") from None
-    if content.get("format") != FORMAT:
-        raise UserError(f"{file}: written by another version; choose another folder")
-    return content
 
 
 def _shown(value: Any) -> str:

@@ -36,7 +36,8 @@ class DataSet:
     """A data set as the experiments see it.
 
     Attributes:
-        root: Folder of the features, and its label table where the folder has none of its own.
+        root: Folder of the features.
+        labels: Its label table where the folder has none of its own.
         name: What the page calls it.
         genre: Full spectrograms with genre labels, before the class mapping, if there are any.
         affect: Full spectrograms with affect labels, if there are any.
@@ -96,13 +97,14 @@ def open_dataset(asked: Asked, console: Console) -> DataSet:
     root, labels = find_features(asked.data, asked.labels, asked.cache, asked.jobs, console)
     genre, why_no_genre = _load(root, "genre", labels)
     affect, why_no_affect = _load(root, "affect", labels)
-    known = genre or affect
-    if known is None:
+    known = [examples for examples in (genre, affect) if examples]
+    if not known:
         raise UserError(why_no_genre)
-    name = known.name if asked.data else f"built-in {SYNTHETIC} corpus"
-    split = "course" if is_course_layout(root) and not read_info(_base(root)).name else "stratified"
+    name = known[0].name if asked.data else f"built-in {SYNTHETIC} corpus"
+    base = root.parent if (root / "train_labels.txt").is_file() else root
+    split = "course" if is_course_layout(root) and not read_info(base).name else "stratified"
     class_map, classes, left_out = _class_map(genre, asked, split)
-    paths = [path for part in (genre, affect) if part for path in part.table[PATH]]
+    paths = [path for examples in known for path in examples.table[PATH]]
     return DataSet(
         root=root,
         labels=labels,
@@ -114,7 +116,7 @@ def open_dataset(asked: Asked, console: Console) -> DataSet:
         classes=classes,
         split=split,
         targets=_targets(affect, asked) if affect else (),
-        frames=max((stated_frames(Path(path)) for path in paths), default=0),
+        frames=max(stated_frames(Path(path)) for path in paths),
         why_not_course=_why_not_course(genre, affect, name),
         left_out=left_out,
     )
@@ -130,20 +132,13 @@ def class_counts(
     return {part: Counter(column.dropna()) for part, column in parts.items()}
 
 
-def _base(root: Path) -> Path:
-    return root.parent if (root / "train_labels.txt").is_file() else root
-
-
 def _load(root: Path, task: Task, labels: Path | None) -> tuple[Examples | None, str]:
     try:
         examples = load_examples(root, task, labels=labels, prefer_synced=False)
     except UserError as error:
         return None, str(error)
-    if task == "genre" and not examples.has_genre:
-        return None, f"{examples.name}: no genre labels"
-    if task == "affect" and not examples.targets:
-        return None, f"{examples.name}: no affect labels"
-    return examples, ""
+    labelled = examples.has_genre if task == "genre" else examples.targets
+    return (examples, "") if labelled else (None, f"{examples.name}: no {task} labels")
 
 
 def _class_map(genre: Examples | None, asked: Asked, split: str) -> tuple[ClassMap, str, str]:
@@ -182,20 +177,15 @@ def _targets(affect: Examples, asked: Asked) -> tuple[str, ...]:
 
 def _why_not_course(genre: Examples | None, affect: Examples | None, name: str) -> str:
     """Why this is not the data set of the paper; empty if it is."""
-    found = _sizes(genre), _sizes(affect)
+    tested = [Counter(one.table[SPLIT] == TEST) if one else Counter[bool]() for one in (genre, affect)]
+    sizes = [(found[False], found[True]) for found in tested]
     same_genres = genre is not None and set(genre.table[GENRE]) == set(COURSE_CLASSES)
     same_targets = affect is not None and affect.targets == paper.TARGETS
-    if found == (_COURSE_GENRE, _COURSE_AFFECT) and same_genres and same_targets:
+    if sizes == [_COURSE_GENRE, _COURSE_AFFECT] and same_genres and same_targets:
         return ""
-    (train, test), (its_train, its_test) = found[0], _COURSE_GENRE
+    (train, test), (its_train, its_test) = sizes[0], _COURSE_GENRE
     return (
         f"The paper's numbers are not shown beside ours: they were measured on its own data set "
         f"({its_train:,} training and {its_test} test clips of genre), and this is {name} "
         f"({train:,} and {test:,})."
     )
-
-
-def _sizes(examples: Examples | None) -> tuple[int, int]:
-    """Labelled clips for training, and for the test."""
-    tested = 0 if examples is None else int((examples.table[SPLIT] == TEST).sum())
-    return (len(examples) if examples else 0) - tested, tested

@@ -10,13 +10,10 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import struct
-import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,17 +32,6 @@ _IDX_FILES = {
     "x_test": ("t10k-images-idx3-ubyte", 3),
     "y_test": ("t10k-labels-idx1-ubyte", 1),
 }
-# What gzip, zipfile and numpy raise when an archive, by then in memory, is not as it should be.
-_FORMATS = (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError)
-_DAMAGED = (*_FORMATS, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
-
-
-class _Found(NamedTuple):
-    """An array, the file it was found in, and how an error names it there."""
-
-    array: np.ndarray
-    path: Path
-    name: str = ""
 
 
 def read_mnist(path: Path) -> dict[str, np.ndarray]:
@@ -55,22 +41,28 @@ def read_mnist(path: Path) -> dict[str, np.ndarray]:
         path: `mnist.npz`, or a folder with the four IDX files, each gzipped or not.
 
     Returns:
-        By the names in `mnist.npz`: images `x_train` and `x_test`, uint8
-        `(n, height, width)`, and their digits `y_train` and `y_test`, integer `(n,)`.
+        By the names in `mnist.npz`, images before their digits, training before test: images `x_train`
+        and `x_test`, uint8 `(n, height, width)`, and digits `y_train` and `y_test`, integer `(n,)`.
     """
-    if path.is_dir():
-        found = {name: _read_idx(path, stem, n) for name, (stem, n) in _IDX_FILES.items()}
-    elif path.is_file():
-        found = _read_npz(path)
-    else:
+    if not path.is_dir() and not path.is_file():
         raise ArgumentError("mnist", path, f"no such file or folder; {_WANTED}")
-    arrays = {name: one.array for name, one in found.items()}
+    files = {name: _idx_file(path, stem) if path.is_dir() else path for name, (stem, _) in _IDX_FILES.items()}
+    try:
+        if path.is_dir():
+            arrays = {name: _read_idx(files[name], n) for name, (_, n) in _IDX_FILES.items()}
+        else:
+            arrays = _read_npz(path)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise ArgumentError(
+            "mnist", error.filename or path, f"cannot be read ({reason}); {_WANTED}"
+        ) from None
     for name, problem in _problems(arrays):
-        raise ArgumentError("mnist", found[name].path, f"{found[name].name}{problem}")
+        raise ArgumentError("mnist", files[name], problem if path.is_dir() else f"{name} {problem}")
     return arrays
 
 
-def _problems(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, str]]:
+def _problems(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     """What is wrong with which array; all that comes later counts on what came before."""
     for part in ("train", "test"):
         (x, images), (y, digits) = ((name, arrays[name]) for name in (f"x_{part}", f"y_{part}"))
@@ -97,37 +89,43 @@ def _problems(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, str]]:
         yield "y_test", "has no 6, the digit that is pictured; give the whole test set"
 
 
-def _read_npz(path: Path) -> dict[str, _Found]:
-    content = io.BytesIO(_read_bytes(path))
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    content = io.BytesIO(path.read_bytes())
     if not zipfile.is_zipfile(content):
         raise ArgumentError("mnist", path, f"not an .npz file; {_WANTED}")
-    found = {}
-    for name in _IDX_FILES:
-        try:
-            content.seek(0)
-            # Pickles in a file run whatever code they like.
-            with np.load(content, allow_pickle=False) as arrays:
-                if name not in arrays.files:
-                    problem = f"no array {name!r} in it, only {', '.join(arrays.files) or 'nothing'}"
-                    raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz")
-                found[name] = _Found(np.asarray(arrays[name]), path, f"{name} ")
-        except _DAMAGED as error:
-            reason = (str(error).splitlines() or ["ends too early"])[0]
-            problem = f"{name} cannot be read ({reason})"
-            raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz") from None
-    return found
+    content.seek(0)
+    arrays: dict[str, np.ndarray] = {}
+    name = "x_train"
+    try:
+        # Pickles in a file run whatever code they like.
+        with np.load(content, allow_pickle=False) as archive:
+            there = archive.files
+            for name in filter(there.__contains__, _IDX_FILES):
+                arrays[name] = np.asarray(archive[name])
+    except Exception as error:  # of any class, as archives are damaged in many ways
+        reason = (str(error).splitlines() or ["ends too early"])[0]
+        problem = f"{name} cannot be read ({reason})"
+        raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz") from None
+    if missing := [name for name in _IDX_FILES if name not in there]:
+        problem = f"no array {missing[0]!r} in it, only {', '.join(there) or 'nothing'}"
+        raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz")
+    return arrays
 
 
-def _read_idx(folder: Path, stem: str, dimensions: int) -> _Found:
-    path = folder / stem if (folder / stem).is_file() else folder / f"{stem}.gz"
-    if not path.is_file():
-        raise ArgumentError("mnist", folder, f"no file {stem} or {stem}.gz in it; {_WANTED}")
-    content = _read_bytes(path)
+def _idx_file(folder: Path, stem: str) -> Path:
+    for path in (folder / stem, folder / f"{stem}.gz"):
+        if path.is_file():
+            return path
+    raise ArgumentError("mnist", folder, f"no file {stem} or {stem}.gz in it; {_WANTED}")
+
+
+def _read_idx(path: Path, dimensions: int) -> np.ndarray:
+    content = path.read_bytes()
     # The name does not tell: browsers unzip files and leave the ending.
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)
-        except _DAMAGED as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ArgumentError("mnist", path, f"damaged ({error}); {_AGAIN}") from None
     magic, start = bytes((0, 0, _UNSIGNED_BYTE, dimensions)), 4 + 4 * dimensions
     if content[:4] != magic:
@@ -135,16 +133,8 @@ def _read_idx(folder: Path, stem: str, dimensions: int) -> _Found:
         raise ArgumentError("mnist", path, f"{starts}, so it is not the IDX file its name says; {_WANTED}")
     if len(content) < start:
         raise ArgumentError("mnist", path, f"ends within its header; {_AGAIN}")
-    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    shape = np.frombuffer(content[4:start], ">u4").tolist()
     size, stated = len(content) - start, math.prod(shape)
     if size != stated:
         raise ArgumentError("mnist", path, f"{size} values where its header states {stated}; {_AGAIN}")
-    return _Found(np.frombuffer(content, np.uint8, offset=start).reshape(shape), path)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise ArgumentError("mnist", path, f"cannot be read ({reason}); {_WANTED}") from None
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

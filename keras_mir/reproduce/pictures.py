@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
@@ -38,7 +39,6 @@ class ClipFeatures:
         features: float32 `(n_bands, time)`: mel in dB, then chroma.
         synced: float32 `(n_bands, columns)`: the same between beats.
         beats: int `(n,)` frames.
-        frames: Length of the clip.
     """
 
     id: str
@@ -46,7 +46,6 @@ class ClipFeatures:
     features: np.ndarray
     synced: np.ndarray
     beats: np.ndarray
-    frames: int
 
 
 def clip_pair(
@@ -67,7 +66,7 @@ def clip_pair(
     for axes, clip in zip(panels, clips, strict=True):
         shown = clip.synced if synced else clip.features
         columns, beats = shown.shape[1], clip.beats if synced else None
-        edges, label = figures.column_edges(columns, spec, beats, synced, clip.frames)
+        edges, label = figures.column_edges(columns, spec, beats, synced, clip.features.shape[1])
         draw(axes, shown[spec.bands(part)], edges, spec)
         if not synced:
             figures.mark_beats(axes, clip.beats, spec)
@@ -132,17 +131,15 @@ def curves_over_seeds(
     for axes, name in zip(panels, names, strict=True):
         _draw_curves(axes, histories, name)
         for history, stop in zip(histories, stops, strict=True):
-            key = f"val_{name}" if f"val_{name}" in history else name
-            if stop is not None and key in history:
-                value = _values(history, key)[stop]
+            values = history.get(f"val_{name}", history.get(name))
+            if stop is not None and values:
+                value = np.array(values[stop], np.float64)
                 axes.plot(stop + 1, value, "o", color=NEUTRAL, markersize=6, label="stopped early")
-        for best in bests if len(bests) == 1 else ():
-            if best is not None:
-                label = f"best epoch ({best + 1})"
-                axes.axvline(best + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=label)
+        if len(bests) == 1 and bests[0] is not None:
+            best = bests[0] + 1
+            axes.axvline(best, color=NEUTRAL, linestyle="--", linewidth=1, label=f"best epoch ({best})")
     # What is in one panel only, such as validation where the loss has none, is explained too.
-    shown = [axes.get_legend_handles_labels() for axes in panels]
-    handles = {label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)}
+    handles = _legend(panels)
     panels[0].legend(handles.values(), handles.keys(), fontsize="small")
     figure.suptitle(title, fontsize="medium")
     return figure
@@ -200,7 +197,7 @@ def first_layer_filters(kernels: np.ndarray) -> Figure:
 
 
 def scores_by_recipe(
-    scores: Mapping[str, Sequence[float | None]], metric: str, baseline: float | None, title: str
+    scores: Mapping[str, Sequence[float | None]], metric: str, baseline: float | None
 ) -> Figure:
     """A row for each recipe: a dot for each seed, a line at their mean, and mean ± spread in figures.
 
@@ -209,7 +206,6 @@ def scores_by_recipe(
             left out and counted; a recipe without a score keeps its row.
         metric: What they are.
         baseline: Score of the trivial answer, such as the majority class's share; None for no line.
-        title: Of the figure.
     """
     figure = new_figure(_WIDTH, 0.34 * len(scores) + 1.5)
     axes = figure.add_subplot()
@@ -229,11 +225,10 @@ def scores_by_recipe(
         label = f"baseline ({baseline:.3f})"
         axes.axvline(baseline, color=NEUTRAL, linestyle="--", linewidth=1, label=label)
     axes.set_yticks(range(len(scores)), list(scores))
-    axes.set(ylim=(len(scores) - 0.5, -0.5), xlabel=metric.replace("_", " "), title=title)  # first on top
+    axes.set(ylim=(len(scores) - 0.5, -0.5), xlabel=metric.replace("_", " "))  # first on top
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    lines, labels = axes.get_legend_handles_labels()
-    if handles := dict(zip(labels, lines, strict=True)):
+    if handles := _legend([axes]):
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize="small")
     return figure
 
@@ -259,31 +254,29 @@ def _draw_tiles(
 
 def _draw_curves(axes: Axes, histories: Sequence[History], name: str) -> None:
     for prefix, label, colour, line in CURVES:
-        key = f"{prefix}{name}"
-        for values in (_values(history, key) for history in histories if key in history):
-            marked = _marked(values)
-            axes.plot(
-                range(1, len(values) + 1),
-                values,
-                color=colour,
-                linestyle=line,
-                linewidth=1.4 if len(histories) == 1 else 1.0,
-                marker="." if marked else "",
-                markevery=marked,
-                label=label,
-            )
+        for history in histories:
+            values = np.array(history.get(f"{prefix}{name}", []), np.float64)  # None is NaN: a gap
+            # All of a short curve is marked, and else what is between gaps, as it has no line.
+            known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
+            alone = known[1:-1] & ~known[:-2] & ~known[2:]
+            marked = np.flatnonzero(alone | (len(values) <= 30)).tolist()
+            if len(values):
+                axes.plot(
+                    range(1, len(values) + 1),
+                    values,
+                    color=colour,
+                    linestyle=line,
+                    linewidth=1.4 if len(histories) == 1 else 1.0,
+                    marker="." if marked else "",
+                    markevery=marked,
+                    label=label,
+                )
     axes.set(xlabel="epoch", ylabel=_LABELS.get(name, name))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
 
 
-def _values(history: History, key: str) -> np.ndarray:
-    return np.array(history[key], np.float64)  # None becomes NaN, which is a gap
-
-
-def _marked(values: np.ndarray) -> list[int]:
-    """Indices that get a marker: all of a short curve, and else those between gaps, which have no line."""
-    if len(values) <= 30:
-        return list(range(len(values)))
-    known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
-    return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()
+def _legend(panels: Sequence[Axes]) -> dict[str, Artist]:
+    """Something drawn for each label, the last of all panels."""
+    shown = [axes.get_legend_handles_labels() for axes in panels]
+    return {label: line for lines, labels in shown for line, label in zip(lines, labels, strict=True)}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from keras_mir.models.json_file import plain
-from pipelines.files import write_atomically
+from keras_mir.models.json_file import write_json
 
 FORMAT = 2
 
@@ -31,14 +28,11 @@ class Run:
         settings: Whether the recipe has the paper's settings, or is our better variant.
         variant: What runs with both settings, and all seeds, have in common; see `Variant`.
         target: The one target it learns; empty for genre and for several targets.
-        seed: Of the training.
         command: What repeats it.
         folder: Where it is, relative to the page.
-        status: What came of it.
         reason: Why it failed, in one line.
         report: Content of its `report.json`; None until it is done, and for a training that has none.
         history: Metric to values by epoch.
-        seconds: Time it took.
         facts: What else is worth a line, by name: the losses of an overfit check, say.
     """
 
@@ -133,9 +127,7 @@ class Results:
             data, and `why_not`; `genre` and `affect`: how they were split, and classes or targets.
         command: What repeats everything.
         quick: Whether it was a trial, too short for its numbers to mean anything.
-        seeds: Of the trainings.
         versions: Of what results depend on.
-        machine: One line about it.
         started: ISO date and time.
         seconds: Time the parts took, stops left out.
         experiments: In the paper's order; only those asked for, and what they need.
@@ -161,8 +153,7 @@ class Results:
 
 def write_results(results: Results, folder: Path) -> None:
     """Write `results.json` so that it is there whole or not at all; what is not finite is null."""
-    content = dataclasses.asdict(results)
+    content = asdict(results)
     for table in content["tables"]:
         table["numbers"] = table["numbers"].to_dict("records")
-    text = json.dumps({"format": FORMAT, **plain(content)}, indent=1, ensure_ascii=False)
-    write_atomically(folder / "results.json", f"{text}\n".encode())
+    write_json(folder / "results.json", {"format": FORMAT, **content})

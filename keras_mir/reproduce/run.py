@@ -16,7 +16,6 @@ from keras_mir.reproduce.dataset import open_dataset
 from keras_mir.reproduce.experiments import EXPERIMENTS, experiments_asked
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, Setup
 from keras_mir.reproduce.page import write_page
-from keras_mir.reproduce.progress import do_all
 from keras_mir.reproduce.results import (
     SETTINGS,
     Comparison,
@@ -28,7 +27,7 @@ from keras_mir.reproduce.results import (
     write_results,
 )
 from keras_mir.reproduce.tables import overview
-from keras_mir.reproduce.trainings import Training, attempt
+from keras_mir.reproduce.trainings import Training, attempt, do_all
 
 Plans = Mapping[Experiment, Sequence[Training]]
 
@@ -62,7 +61,7 @@ def make_tables(outcomes: Outcomes, why_not: str) -> tuple[Table, ...]:
     experiments = _experiments(outcomes)
     # One without trainings of its own shows what others have.
     places = {need: one.id for one in experiments if not one.variants for need in one.needs}
-    top = overview([line for one in experiments for line in one.lines(outcomes)], why_not)
+    top = overview(experiments, outcomes, why_not)
     own = [
         replace(table, place=places.get(one.id, one.id))
         for settings in SETTINGS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_mir.reproduce.results import Outcome, Run, Settings
+from keras_mir.reproduce.results import Run
 from keras_mir.reproduce.wording import count, score
 
 
@@ -19,12 +19,6 @@ def _report(run: Run) -> Mapping[str, Any]:
 def finished(runs: Iterable[Run]) -> list[Run]:
     """Those that were evaluated, which all functions below that take one run want."""
     return [run for run in runs if run.status == "done" and run.report]
-
-
-def runs_of(outcomes: Iterable[Outcome], experiment: str, variant: str, settings: Settings) -> list[Run]:
-    """The runs of an experiment's variant, whatever came of them."""
-    runs = [run for outcome in outcomes if outcome.id == experiment for run in outcome.runs]
-    return [run for run in runs if (run.variant, run.settings) == (variant, settings)]
 
 
 def alike(runs: Iterable[Run]) -> list[list[Run]]:

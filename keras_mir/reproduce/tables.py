@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from keras_mir.reproduce import paper, scores
-from keras_mir.reproduce.results import SETTINGS, Run, Settings, Table
+from keras_mir.reproduce.results import SETTINGS, Outcome, Run, Settings, Table
 from keras_mir.reproduce.scores import finished
 from keras_mir.reproduce.wording import count, score
 
+if TYPE_CHECKING:
+    from keras_mir.reproduce.experiments.base import Experiment
+
+Printed = Mapping[Hashable, Mapping[str, float]]  # the paper's values as they may be shown, by column and row
+
 _COLUMNS = {"paper": "the paper's settings", "ours": "our variant"}
-_NOTHING = pd.DataFrame()
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the overview.
-
-    Attributes:
-        name: Of the kind of training.
-        runs: By settings, whatever came of them.
-        targets: Affect targets; none for genre.
-        published: The paper's number, None if it has none, or none for these targets.
-        remark: What has to be said beside that number.
-    """
-
-    name: str
-    runs: Mapping[Settings, Sequence[Run]]
-    targets: tuple[str, ...] = ()
-    published: float | None = None
-    remark: str = ""
 
 
 def genre_table(number: str, title: str, settings: Settings, runs: Sequence[Run], why_not: str) -> Table:
     """Scores by class, accuracy and averages; `why_not` is why this is not the paper's data."""
     done, unpublished = finished(runs), why_unpublished(settings, runs, why_not)
-    printed = _NOTHING if unpublished else paper.published(number)
+    printed = {} if unpublished else paper.published(number).to_dict()
     cells = []
     if done:
         every = pd.concat([scores.class_scores(run) for run in done])
@@ -49,8 +33,7 @@ def genre_table(number: str, title: str, settings: Settings, runs: Sequence[Run]
                 made_from = done if row != "accuracy" or column == "F1" else []
                 cells.append(_cell(row, column, every[column].loc[[row]], made_from, printed))
     clips = scores.class_clips(done[0]) if done else {}
-    note = _note(_evaluated_on(runs), unpublished, _left_out(runs))
-    return Table(number, _titled(title, settings, runs), settings, pd.DataFrame(cells), note, clips)
+    return _table(number, title, settings, runs, cells, unpublished, clips)
 
 
 def affect_table(
@@ -59,9 +42,9 @@ def affect_table(
     """Correlations by target, and their mean, a row for each of the models."""
     runs = [run for of_model in models.values() for run in of_model]
     unpublished, targets = why_unpublished(settings, runs, why_not), scores.targets_of(runs)
-    printed = _NOTHING if unpublished else paper.published(number)
+    printed = {} if unpublished else paper.published(number).to_dict()
     if set(targets) != set(paper.TARGETS):
-        printed = printed.drop(columns="mean", errors="ignore")
+        printed.pop("mean", None)
     cells = []
     for name, of_model in models.items():
         for target in targets:
@@ -69,35 +52,42 @@ def affect_table(
             cells.append(_cell(name, target, scores.correlations(learning, [target]), learning, printed))
         mean = scores.correlations(of_model, targets)
         cells.append(_cell(name, "mean", mean, finished(of_model), printed))
-    note = _note(_evaluated_on(runs), unpublished, _left_out(runs), _undefined(runs))
-    return Table(number, _titled(title, settings, runs), settings, pd.DataFrame(cells), note)
+    return _table(number, title, settings, runs, cells, unpublished)
 
 
-def overview(lines: Iterable[Line], why_not: str) -> Table | None:
+def overview(experiments: Iterable[Experiment], outcomes: Sequence[Outcome], why_not: str) -> Table | None:
     """One number for each kind of training, in the paper's settings and in ours; None if there is none."""
-    lines = [line for line in lines if any(line.runs.values())]
-    used = [one for one in SETTINGS if any(line.runs[one] for line in lines)]
+    lines = [
+        (one, variant, {settings: one.runs(outcomes, variant.name, settings) for settings in SETTINGS})
+        for one in experiments
+        for variant in one.variants
+        if variant.label
+    ]
+    lines = [line for line in lines if any(line[2].values())]
+    used = [settings for settings in SETTINGS if any(runs[settings] for _, _, runs in lines)]
     if not used:
         return None
-    runs = [run for line in lines for one in used for run in line.runs[one]]
-    cells, remarks = [], []
-    for line in lines:
-        several = "mean Spearman" if len(line.targets) != 1 else f"Spearman of {line.targets[0]}"
-        row = f"{line.name}: {several if line.targets else 'accuracy'}"
-        known = line.published is not None and not why_unpublished("paper", line.runs["paper"], why_not)
-        printed = pd.DataFrame({_COLUMNS["paper"]: [line.published]}, [row]) if known else _NOTHING
-        remarks += [line.remark] if known and "paper" in used else []
-        for one in used:
-            done = finished(line.runs[one])
-            values = scores.correlations(done, line.targets) if line.targets else scores.accuracies(done)
-            cells.append(_cell(row, _COLUMNS[one], values, done, printed))
+    cells, remarks, shown = [], [], []
+    for one, variant, runs in lines:
+        targets, of_paper = one.learnt(outcomes)
+        several = "mean Spearman" if len(targets) != 1 else f"Spearman of {targets[0]}"
+        row = f"{one.id} {variant.label}: {several if targets else 'accuracy'}"
+        printed: Printed = {}
+        if targets == of_paper and not why_unpublished("paper", runs["paper"], why_not):
+            printed = {_COLUMNS["paper"]: {row: paper.OVERVIEW.get(variant.paper, float("nan"))}}
+            remarks += [variant.remark] if "paper" in used else []
+        for settings in used:
+            done = finished(runs[settings])
+            values = scores.correlations(done, targets) if targets else scores.accuracies(done)
+            cells.append(_cell(row, _COLUMNS[settings], values, done, printed))
+            shown += runs[settings]
     chance = ""
-    if majority := scores.majority(runs):
+    if majority := scores.majority(shown):
         name, share = majority
         chance = f"Always answering {name}, the most frequent class, has accuracy {score(share)}."
-    note = _note(chance, why_not, *remarks, _left_out(runs))
-    settings = "both" if len(used) > 1 else used[0]
-    return Table("", "Every kind of training in one number", settings, pd.DataFrame(cells), note)
+    note = " ".join(filter(None, [chance, why_not, *remarks, _left_out(shown)]))
+    whose = "both" if len(used) > 1 else used[0]
+    return Table("", "Every kind of training in one number", whose, pd.DataFrame(cells), note)
 
 
 def why_unpublished(settings: Settings, runs: Iterable[Run], why_not: str) -> str:
@@ -123,10 +113,9 @@ def why_unpublished(settings: Settings, runs: Iterable[Run], why_not: str) -> st
 
 
 def _cell(
-    row: str, column: str, values: pd.Series[float], runs: Iterable[Run], printed: pd.DataFrame
+    row: str, column: str, values: pd.Series[float], runs: Iterable[Run], printed: Printed
 ) -> dict[str, Any]:
     """A record of `Table.numbers`, from a value a seed and the paper's table as it may be shown."""
-    known = row in printed.index and column in printed.columns
     return {
         "row": row,
         "column": column,
@@ -134,32 +123,38 @@ def _cell(
         "spread": values.std(),
         "n": int(values.count()),
         "runs": tuple(run.name for run in runs),
-        "published": float(printed[column][row]) if known else float("nan"),
+        "published": printed.get(column, {}).get(row, float("nan")),
     }
+
+
+def _table(
+    number: str,
+    title: str,
+    settings: Settings,
+    runs: Sequence[Run],
+    cells: list[dict[str, Any]],
+    unpublished: str,
+    clips: Mapping[str, int] | None = None,
+) -> Table:
+    """Named after its recipes, with a note on what it is made from and what it lacks."""
+    done = finished(runs)
+    recipes = ", ".join(dict.fromkeys(run.recipe for run in runs))
+    whose = "the paper's settings" if settings == "paper" else "our variant, not the paper's settings"
+    evaluated = " and ".join(dict.fromkeys(map(scores.evaluated_on, done)))
+    undefined = [
+        f"{target} by {run.name} ({why})" for run in done for target, why in scores.undefined(run).items()
+    ]
+    sentences = (
+        f"Evaluated on {evaluated}." if evaluated else "",
+        unpublished,
+        _left_out(runs),
+        f"Undefined, and in no mean: {'; '.join(undefined)}." if undefined else "",
+    )
+    note, numbers = " ".join(filter(None, sentences)), pd.DataFrame(cells)
+    return Table(number, f"{title} ({whose}: {recipes})", settings, numbers, note, clips or {})
 
 
 def _left_out(runs: Sequence[Run]) -> str:
     missing = [f"{run.name} failed ({run.reason})" for run in runs if run.status == "failed"]
     missing += [f"{run.name} was not reached" for run in runs if run.status == "waiting"]
     return f"Left out: {'; '.join(missing)}." if missing else ""
-
-
-def _undefined(runs: Iterable[Run]) -> str:
-    reasons = [(run.name, *one) for run in finished(runs) for one in scores.undefined(run).items()]
-    found = [f"{target} by {name} ({why})" for name, target, why in reasons]
-    return f"Undefined, and in no mean: {'; '.join(found)}." if found else ""
-
-
-def _evaluated_on(runs: Iterable[Run]) -> str:
-    parts = dict.fromkeys(map(scores.evaluated_on, finished(runs)))
-    return f"Evaluated on {' and '.join(parts)}." if parts else ""
-
-
-def _titled(title: str, settings: Settings, runs: Iterable[Run]) -> str:
-    recipes = ", ".join(dict.fromkeys(run.recipe for run in runs))
-    whose = "the paper's settings" if settings == "paper" else "our variant, not the paper's settings"
-    return f"{title} ({whose}: {recipes})"
-
-
-def _note(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))

@@ -1,4 +1,4 @@
-"""Trainings: planned, done, gone on with, or found done. All contact with `keras_mir.fit` is here."""
+"""Trainings: planned, done, gone on with, or found done; and what is said meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -18,19 +18,29 @@ from typing import TextIO
 import keras
 import pandas as pd
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_mir.command_line.run import is_about_a_place
 from keras_mir.evaluate.table import print_report
 from keras_mir.fit.run import Run as Fit
+from keras_mir.models.json_file import write_json
 from keras_mir.models.report import read_report, report_to_dict
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
+from keras_mir.reproduce import scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
+from keras_mir.reproduce.wording import duration
 from pipelines.errors import UserError
-from pipelines.files import write_atomically
 
 EpochDone = Callable[[int], None]
+
+# Seconds of 32 examples on two cores, by which trainings are weighed against each other.
+_LSTM_BATCH = 6e-8  # for each frame, layer, and pair of units
+_CNN_BATCH = 3e-3  # for each frame, at the paper's filters
+_START = 10.0  # seconds before the first batch and after the last
+_STOPS_AFTER = 0.5  # of the epochs, as a guess, where training may stop early
+_PACE_SECONDS = 3600.0  # what is left goes by the pace of the last hour
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,6 @@ class Training(ABC):
     def folder(self) -> Path:
         return self.asked.folder / self.run.folder
 
-    @property
-    def finished(self) -> bool:
-        return self._result() is not None
-
     def do(self, epoch_done: EpochDone) -> Run:
         """Train, with what it prints in its log; `epoch_done` is called with the number of epochs done.
 
@@ -64,8 +70,7 @@ class Training(ABC):
         with log.open("a", 1, "utf-8") as file, contextlib.redirect_stdout(_Log(file, epoch_done)):
             reason = attempt(lambda: self._train(Console(file=file, width=110)), log)
         if reason:
-            content = {"reason": reason, "seconds": round(time.perf_counter() - start, 1)}
-            write_atomically(self._failure, (json.dumps(content) + "\n").encode())
+            write_json(self._failure, {"reason": reason, "seconds": round(time.perf_counter() - start, 1)})
         return self.collect()
 
     def collect(self) -> Run:
@@ -134,6 +139,51 @@ class RecipeTraining(Training):
         return replace(done, history={str(name): [*map(float, table[name])] for name in table})
 
 
+def do_all(trainings: Sequence[tuple[str, Training]], console: Console) -> None:
+    """Do the trainings, each with the id of its experiment, that are not done yet."""
+    waiting = [(experiment, training) for experiment, training in trainings if training._result() is None]
+    with Progress(
+        *(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=_PACE_SECONDS,
+        redirect_stdout=False,  # what trainings print goes to their logs
+    ) as bar:
+        task = bar.add_task("", total=sum(training.seconds for _, training in waiting))
+        before = 0.0  # seconds expected of those that are done
+        for number, (experiment, training) in enumerate(waiting, start=1):
+            what = f"{number} of {len(waiting)}: experiment {experiment}, {training.run.name}"
+
+            def show(done: int, what: str = what, one: Training = training, before: float = before) -> None:
+                epoch = f"epoch {min(done + 1, one.epochs)} of {one.epochs} at most"
+                part = min(done / one.epochs, 1.0) * one.seconds
+                bar.update(task, completed=before + part, description=f"{what}, {epoch}")
+
+            show(0)
+            run = training.do(show)
+            before += training.seconds
+            bar.update(task, completed=before)
+            left = bar.tasks[task].time_remaining
+            rest = f", about {duration(left)} left" if left else ""
+            line = f"[{number}/{len(waiting)}] {training.run.name}: {_outcome(run)}{rest}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def expected_seconds(recipe: Recipe, clips: int, frames: int) -> float:
+    """A guess at how long a training takes, on so many clips with spectrograms of so many frames."""
+    train, model = recipe.train, recipe.model
+    clips = min(clips, recipe.split.limit or clips)
+    length = frames // 20 if recipe.input.sync == "beat" else frames  # about two beats a second
+    if isinstance(recipe.input.frames, int):
+        length = min(length, recipe.input.frames)
+    batch = _LSTM_BATCH * model.layers * model.units**2 if model.kind == "lstm" else _CNN_BATCH
+    epochs = train.epochs * (_STOPS_AFTER if train.early_stopping else 1.0)
+    seen = min(clips, train.overfit_batches * train.batch_size) if train.overfit_batches else clips
+    share = 0.3 if recipe.task.transfer else 1.0  # frozen layers have no backward pass
+    return _START + share * epochs * batch * length * seen / 32 * 1.3
+
+
 def attempt(work: Callable[[], object], log: Path) -> str:
     """Do some work, and say in one line why it failed, if it did.
 
@@ -153,6 +203,12 @@ def attempt(work: Callable[[], object], log: Path) -> str:
         said = str(error).strip().splitlines()
         return f"{type(error).__name__}: {said[0] if said else 'no message'} (details: {log})"
     return ""
+
+
+def _outcome(run: Run) -> str:
+    if run.status == "failed":
+        return f"FAILED: {run.reason}"
+    return f"{scores.in_words(run, False)} after {scores.epochs(run)[0]} epochs" if run.report else "done"
 
 
 class _Log(io.TextIOBase):

@@ -37,7 +37,7 @@ class Affect(Experiment):
         return scores.targets_of(run for one in outcomes for run in one.runs), paper.TARGETS
 
     def tables(self, outcomes: Outcomes, settings: Settings, why_not: str) -> Iterator[Table]:
-        found = {variant.label: self.runs(outcomes, variant, settings) for variant in self.variants}
+        found = {variant.label: self.runs(outcomes, variant.name, settings) for variant in self.variants}
         models = {label: runs for label, runs in found.items() if runs}
         if self.table and models:
             yield affect_table(*self.table, settings, models, why_not)
@@ -47,7 +47,7 @@ class OneModelATarget(Affect):
     """An LSTM and a CNN for each target."""
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        lstm, cnn = (self.runs(outcomes, variant, settings) for variant in self.variants)
+        lstm, cnn = (self.runs(outcomes, name, settings) for name in ("lstm", "cnn"))
         targets = scores.targets_of(cnn)
         first, second = Side.of_affect("the CNN", cnn, targets), Side.of_affect("the LSTM", lstm, targets)
         yield Question("Does the CNN beat the LSTM in affect?", _metric(targets), first, second)
@@ -72,9 +72,9 @@ class Transfer(Affect):
             yield f"The data set has no energy; {dataset.transfer_target} takes its place."
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        runs = self.runs(outcomes, self.variants[0], settings)
+        runs = self.runs(outcomes, "transfer", settings)
         for target in scores.targets_of(runs)[:1]:
-            cnn = scores.runs_of(outcomes, ONE_MODEL_A_TARGET.id, "cnn", settings)
+            cnn = ONE_MODEL_A_TARGET.runs(outcomes, "cnn", settings)
             yield Question(
                 f"Does transfer come near a CNN trained on {target} itself?",
                 f"Spearman correlation of {target}",
@@ -98,9 +98,9 @@ class Multitask(Affect):
             yield from self.score_picture(setup, found, "mean Spearman correlation")
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        cnn = scores.runs_of(outcomes, ONE_MODEL_A_TARGET.id, "cnn", settings)
+        cnn = ONE_MODEL_A_TARGET.runs(outcomes, "cnn", settings)
         targets = scores.targets_of(cnn)
-        runs = self.runs(outcomes, self.variants[0], settings)
+        runs = self.runs(outcomes, "multitask", settings)
         first = Side.of_affect("the multitask CNN", runs, targets)
         second = Side.of_affect("one CNN a target", cnn, targets)
         yield Question("Does multitask beat one model a target?", _metric(targets), first, second)

@@ -12,14 +12,12 @@ from matplotlib.figure import Figure
 from keras_mir.evaluate import figures
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import Recipe
-from keras_mir.reproduce import paper, pictures, scores
+from keras_mir.reproduce import pictures, scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import Question
 from keras_mir.reproduce.dataset import DataSet
-from keras_mir.reproduce.progress import expected_seconds
-from keras_mir.reproduce.results import SETTINGS, Outcome, Picture, Run, Settings, Table
-from keras_mir.reproduce.tables import Line
-from keras_mir.reproduce.trainings import RecipeTraining, Training
+from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
+from keras_mir.reproduce.trainings import RecipeTraining, Training, expected_seconds
 from pipelines.datasets.base import Task
 
 Runs = Sequence[Run]
@@ -137,20 +135,14 @@ class Experiment:
         """What it asks of its runs and of others, in one of the settings."""
         return ()
 
-    def lines(self, outcomes: Outcomes) -> Iterable[Line]:
-        """Its rows of the overview."""
-        targets, of_paper = self.learnt(outcomes)
-        for variant in filter(lambda variant: variant.label, self.variants):
-            runs = {one: self.runs(outcomes, variant, one) for one in SETTINGS}
-            known = paper.OVERVIEW.get(variant.paper) if targets == of_paper else None
-            yield Line(f"{self.id} {variant.label}", runs, targets, known, variant.remark)
-
     def learnt(self, outcomes: Outcomes) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The targets that its numbers are of, and those that the paper's are of; none for genre."""
         return (), ()
 
-    def runs(self, outcomes: Outcomes, variant: Variant, settings: Settings) -> list[Run]:
-        return scores.runs_of(outcomes, self.id, variant.name, settings)
+    def runs(self, outcomes: Outcomes, variant: str, settings: Settings) -> list[Run]:
+        """Of one of its variants, by name, whatever came of them."""
+        runs = [run for outcome in outcomes if outcome.id == self.id for run in outcome.runs]
+        return [run for run in runs if (run.variant, run.settings) == (variant, settings)]
 
     def learning_curves(self, setup: Setup, runs: Runs) -> Iterator[Picture]:
         """A figure for all seeds of a kind of training."""
@@ -164,8 +156,7 @@ class Experiment:
                 title=first.kind,
             )
             seeds = f"seed {first.seed}" if len(group) == 1 else f"{len(group)} seeds"
-            caption = f"Learning curves of {first.kind}, {seeds}"
-            yield self.save(setup, first, "curves", figure, caption, self.counterpart(first, "curves"))
+            yield self.save(setup, first, "curves", figure, f"Learning curves of {first.kind}, {seeds}")
 
     def result_pictures(self, runs: Iterable[Run]) -> Iterator[Picture]:
         """A picture that each kind of training made itself, of the first seed."""
@@ -182,20 +173,18 @@ class Experiment:
         """Scores by recipe, a dot a seed."""
         if scored:
             what = f"{metric[0].upper()}{metric[1:]} on held-out clips"
-            figure = pictures.scores_by_recipe(scored, metric, baseline, "")
+            figure = pictures.scores_by_recipe(scored, metric, baseline)
             caption = f"{what}; recipes named paper- have the paper's settings"
             yield setup.save(f"{self.id}-scores", figure, caption, "")
 
-    def save(
-        self, setup: Setup, run: Run, what: str, figure: Figure, caption: str, counterpart: str = ""
-    ) -> Picture:
+    def save(self, setup: Setup, run: Run, what: str, figure: Figure, caption: str) -> Picture:
         """Write a picture of a kind of training."""
         name = f"{self.id}-{what}-{run.kind.replace(', ', '-')}"
-        return setup.save(name, figure, _marked(caption, run), counterpart, run.command)
+        return setup.save(name, figure, _marked(caption, run), self.counterpart(run, what), run.command)
 
-    def counterpart(self, run: Run, figure: str) -> str:
-        """The paper's figure that a run's stands for; `figure` is the attribute of `Variant` that has it."""
-        found = (str(getattr(variant, figure)) for variant in self.variants if variant.name == run.variant)
+    def counterpart(self, run: Run, what: str) -> str:
+        """The paper's figure that a run's stands for; `what` is the attribute of `Variant` that has it."""
+        found = (getattr(variant, what, "") for variant in self.variants if variant.name == run.variant)
         return next(found, "") if run.settings == "paper" else ""
 
 
@@ -214,20 +203,17 @@ def _training(
     asked, dataset = setup.asked, setup.dataset
     recipe = named_recipe(getattr(variant, settings))
     genre = recipe.task.task == "genre"
-    changes: dict[str, Any] = {}
-    if recipe.split.split != dataset.split:
-        changes["split"] = dataset.split
-    if genre and dataset.classes != "auto":
-        changes["classes"] = dataset.classes
-    if not genre:
-        changes["targets"] = (target,) if target else dataset.targets
-    changes |= experiment.changes(setup, settings, seed)
-    if frames := _frames(recipe, setup):
-        changes["frames"] = frames
-    if asked.quick:
-        changes["epochs"] = QUICK_OVERFIT_EPOCHS if recipe.train.overfit_batches else QUICK_EPOCHS
-    if limit := asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS):
-        changes["limit"] = limit
+    epochs = QUICK_OVERFIT_EPOCHS if recipe.train.overfit_batches else QUICK_EPOCHS
+    wanted = {
+        "split": dataset.split if recipe.split.split != dataset.split else "",
+        "classes": dataset.classes if genre and dataset.classes != "auto" else "",
+        "targets": () if genre else (target,) if target else dataset.targets,
+        **experiment.changes(setup, settings, seed),
+        "frames": _frames(recipe, setup),
+        "epochs": epochs if asked.quick else 0,
+        "limit": asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS),
+    }
+    changes = {name: value for name, value in wanted.items() if value}
     changed = recipe.with_settings(changes)
     name = run_name(recipe.name, seed, target if variant.per_target else "")
     command = _command(recipe.name, changes, seed, asked)

@@ -30,7 +30,7 @@ class Genre(Experiment):
 
     def tables(self, outcomes: Outcomes, settings: Settings, why_not: str) -> Iterator[Table]:
         for variant in self.variants:
-            runs = self.runs(outcomes, variant, settings)
+            runs = self.runs(outcomes, variant.name, settings)
             if variant.table and runs:
                 yield genre_table(*variant.table, settings, runs, why_not)
 
@@ -72,9 +72,8 @@ class LargerLSTM(Genre):
         return self.learning_curves(setup, runs)
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        mel, beat_mel, beat_chroma, beat_fused = (
-            Side.of_genre(variant.name, self.runs(outcomes, variant, settings)) for variant in self.variants
-        )
+        sides = [Side.of_genre(name, self.runs(outcomes, name, settings)) for name in _INPUTS]
+        mel, beat_mel, beat_chroma, beat_fused = sides
         yield Question("Does beat-synchronous mel beat mel?", "accuracy", beat_mel, mel)
         others = worst([mel, beat_mel, beat_fused])
         yield Question("Is chroma the worst input?", "accuracy", beat_chroma, others, "lower")
@@ -105,9 +104,8 @@ class GenreCNN(Genre):
         yield from self.result_pictures(runs)
 
     def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        cnn = Side.of_genre("the CNN", self.runs(outcomes, self.variants[0], settings))
-        beat_mel = scores.runs_of(outcomes, LARGER_LSTM.id, "beat-mel", settings)
-        lstm = Side.of_genre("the LSTM on beat-mel", beat_mel)
+        cnn = Side.of_genre("the CNN", self.runs(outcomes, "cnn", settings))
+        lstm = Side.of_genre("the LSTM on beat-mel", LARGER_LSTM.runs(outcomes, "beat-mel", settings))
         yield Question("Does the CNN beat the LSTM in genre?", "accuracy", cnn, lstm)
 
 

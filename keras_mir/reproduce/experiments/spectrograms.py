@@ -58,7 +58,7 @@ def _two_clips(dataset: DataSet) -> list[ClipFeatures]:
     for genre in classes.index[:2]:
         row = int((table[GENRE] == genre).to_numpy().argmax())
         full, beats, synced = (part.numpy() for part in _read(table[PATH][row], table[BEATS][row], spec))
-        clips.append(ClipFeatures(str(table[ID][row]), str(genre), full.T, synced.T, beats, len(full)))
+        clips.append(ClipFeatures(str(table[ID][row]), str(genre), full.T, synced.T, beats))
     return clips
 
 

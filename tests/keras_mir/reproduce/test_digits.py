@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mir.reproduce.digits_cnn import (
+from keras_mir.reproduce.experiments.digits import (
     PICTURED,
     activations,
     build_digits_cnn,

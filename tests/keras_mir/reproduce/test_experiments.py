@@ -92,4 +92,4 @@ def test_a_command_asks_fit_for_the_very_same_recipe(name, quick):
         assert (python, m, module) == ("python", "-m", "keras_mir.fit")
         arguments = fit.parser().parse_args(words)
         assert fit._recipe(arguments) == one.recipe
-        assert (arguments.seed, str(arguments.data), arguments.no_export) == (one.run.seed, "data", True)
+        assert (arguments.seed, str(arguments.data), arguments.export) == (one.run.seed, "data", False)

@@ -10,7 +10,7 @@ import pytest
 
 from keras_mir.evaluate.figures import new_figure
 from keras_mir.reproduce import __main__ as command
-from keras_mir.reproduce import experiments, scores
+from keras_mir.reproduce import experiments
 from keras_mir.reproduce.comparisons import Question, Side
 from keras_mir.reproduce.experiments.base import Experiment, Variant
 from keras_mir.reproduce.results import Table
@@ -38,16 +38,14 @@ class Toy(Experiment):
         yield setup.save(f"{self.id}-bars", figure, "Bars of toys", "Fig 99")
 
     def tables(self, outcomes, settings, why_not):
-        runs = scores.runs_of(outcomes, self.id, "chroma", settings)
+        runs = self.runs(outcomes, "chroma", settings)
         if runs:
             cell = {"row": "toys", "column": "played", "mean": 0.25, "spread": float("nan"), "n": 1}
             numbers = pd.DataFrame([{**cell, "runs": (runs[0].name,), "published": 0.5}])
             yield Table("99", "Toys", settings, numbers, "A note on toys.")
 
     def questions(self, outcomes, settings):
-        sides = [
-            Side.of_genre(one, scores.runs_of(outcomes, self.id, one, settings)) for one in ("chroma", "mel")
-        ]
+        sides = [Side.of_genre(one, self.runs(outcomes, one, settings)) for one in ("chroma", "mel")]
         yield Question("Does chroma beat mel in toys?", "accuracy", *sides)
 
     def finish(self, setup, trainings, runs):

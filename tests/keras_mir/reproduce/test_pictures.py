@@ -16,7 +16,7 @@ BEATS = np.array([10, 30, 50])
 def clip(name="Jazz"):
     random = np.random.default_rng(0)
     bands = np.concatenate([random.uniform(-80, 0, (128, 60)), random.uniform(0, 1, (12, 60))])
-    return pictures.ClipFeatures("7", name, bands, bands[:, :4], BEATS, 60)
+    return pictures.ClipFeatures("7", name, bands, bands[:, :4], BEATS)
 
 
 def lines(axes, colour):
@@ -185,7 +185,7 @@ def test_negative_weights_are_marked_for_readers_without_colour():
 
 def test_scores_show_every_seed_the_mean_and_the_spread(tmp_path):
     scores = {"lstm-mel": [0.4, 0.5, 0.6], "cnn-mel": [0.7, 0.7]}
-    figure = pictures.scores_by_recipe(scores, "macro_f1", 0.25, "scores")
+    figure = pictures.scores_by_recipe(scores, "macro_f1", 0.25)
     (axes,) = figure.axes
     seeds, means = axes.collections[::2], axes.collections[1::2]
     assert [list(part.get_offsets()[:, 0]) for part in seeds] == list(scores.values())
@@ -203,7 +203,7 @@ def test_scores_show_every_seed_the_mean_and_the_spread(tmp_path):
 
 def test_seeds_without_a_score_are_counted_and_their_recipe_keeps_its_row(tmp_path):
     scores = {"lost": [None, float("nan")], "partly": [0.2, None, 0.4], "single": [0.3]}
-    figure = pictures.scores_by_recipe(scores, "spearman", None, "scores")
+    figure = pictures.scores_by_recipe(scores, "spearman", None)
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["no score", "0.300 ± 0.141 (2 of 3)", "0.300"]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(scores)

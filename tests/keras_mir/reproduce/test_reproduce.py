@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from keras_mir.fit import __main__ as fit
-from keras_mir.models.report import read_report
+from keras_mir.models.report import read_report, report_to_dict
 from keras_mir.reproduce import __main__ as reproduce
 
 
@@ -59,7 +59,7 @@ def test_a_command_gives_the_very_numbers_of_the_page(results, tmp_path, monkeyp
     assert run["name"] == "lstm-beat-mel-seed0"
     monkeypatch.chdir(tmp_path)
     assert fit.main([*shlex.split(run["command"])[3:], "--out", "again"]) == 0
-    again = read_report(tmp_path / "again")
+    again = report_to_dict(read_report(tmp_path / "again"))
     assert again["accuracy"] == run["report"]["accuracy"]
     assert not (tmp_path / "saved_models").exists()
 
@@ -122,7 +122,7 @@ def test_a_stopped_reproduction_says_how_to_go_on_and_does(data, tmp_path, capsy
 
     arguments = ["--data", data, "--out", tmp_path / "r", "--quick", "--settings", "ours", "--only", "7b"]
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "train", stop)
+        patch.setattr(experiment.Run, "train", stop)
         assert reproduce.main([*map(str, arguments)]) == 130
     out = capsys.readouterr().out
     assert "continue with: python -m keras_mir.reproduce --out" in out

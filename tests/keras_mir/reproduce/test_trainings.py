@@ -7,9 +7,8 @@ from rich.console import Console
 
 from keras_mir.recipes.named import named_recipe
 from keras_mir.reproduce.asked import Asked
-from keras_mir.reproduce.progress import do_all, expected_seconds
 from keras_mir.reproduce.results import Run
-from keras_mir.reproduce.trainings import Training
+from keras_mir.reproduce.trainings import Training, do_all, expected_seconds
 
 
 def seconds(name, **settings):
