@@ -12,7 +12,7 @@ from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import PAPER_RECIPES
-from keras_mir.recipes.recipe import read_recipe
+from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import UserError
 from pipelines.input.service import workers_of
 
@@ -89,21 +89,22 @@ def _fit(arguments: argparse.Namespace) -> int:
     named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
     if named and file:
         raise UserError("recipe: give a name or --recipe FILE, not both")
-    settings = changed_settings(arguments)
-    if resume and (named or file or settings):
+    if resume and (named or file or changed_settings(arguments)):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
-        workers_of(arguments.data_service)  # refuses before TensorFlow is imported
+        workers_of(arguments.data_service)
+    recipe = (
+        None if resume else _recipe(arguments)
+    )  # what is refused is refused before TensorFlow is imported
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
-    if resume:
+    if recipe is None:
         job = Run.continued(resume, arguments.data_service, console)
         model = job.resume()
     else:
         options = {name: getattr(arguments, name) for name in _OF_RUN}
-        recipe = read_recipe(file, RECIPES) if file else named_recipe(named or DEFAULT)
-        job = Run(recipe.with_settings(settings), arguments.data, **options, console=console)
+        job = Run(recipe, arguments.data, **options, console=console)
         if job.recipe.train.overfit_batches:
             return _check_overfit(job)
         model = job.train()
@@ -112,6 +113,12 @@ def _fit(arguments: argparse.Namespace) -> int:
     if job.options.export:
         _say(console, f"export  {model.report.model}")
     return 0
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    file = arguments.recipe_file
+    recipe = read_recipe(file, RECIPES) if file else named_recipe(arguments.recipe or DEFAULT)
+    return recipe.with_settings(changed_settings(arguments))
 
 
 def _check_overfit(job: Run) -> int:

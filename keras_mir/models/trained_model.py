@@ -21,7 +21,7 @@ import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
 from keras_mir.models.json_file import from_json, plain, read_json
-from keras_mir.models.report import Report, report_from_dict, report_to_dict
+from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
@@ -224,7 +224,8 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
             f"`python -m keras_mir.fit --resume {run.path}`, or give an exported model"
         )
     values = read_json(run.description, "train the model again")
-    description = Description.from_dict(values, str(run.description), str(run.model))
+    exported_to = read_report(run.path).model if run.report.is_file() else str(run.model)
+    description = Description.from_dict(values, str(run.description), exported_to)
     return TrainedModel(run.read_options().name, description, run.path)
 
 
