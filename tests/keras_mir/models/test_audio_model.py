@@ -217,7 +217,8 @@ def test_affect_models_answer_by_the_names_of_their_targets(clip):
 def test_a_target_may_not_hide_another_output(name):
     with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
         model_for(InputSettings("mel"), classes=None, targets=("valence", name))
-    features, lengths = keras.Input((None, SPEC.n_mels)), keras.Input((), dtype="int32")
+    features = keras.Input((None, SPEC.n_mels), name="features")
+    lengths = keras.Input((), dtype="int32", name="lengths")
     outputs = {name: keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(features))}
     model = keras.Model({"features": features, "lengths": lengths}, outputs)
     with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
