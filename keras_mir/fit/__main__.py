@@ -93,9 +93,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
         workers_of(arguments.data_service)
-    recipe = (
-        None if resume else _recipe(arguments)
-    )  # what is refused is refused before TensorFlow is imported
+    recipe = None if resume else _recipe(arguments)  # refuses before TensorFlow is imported
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
