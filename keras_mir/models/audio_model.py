@@ -12,6 +12,7 @@ from keras_mir.layers import DownMix, FrontEnd, Resample
 from keras_mir.layers.audio.base import pad_to, zero_past
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE
 from keras_mir.models.report import Dataset
+from keras_mir.models.session import with_text
 from keras_mir.models.windows import Windows, by_clip, cut
 from keras_mir.recipes.outputs import check_targets
 from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
@@ -141,11 +142,7 @@ class AudioModel(tf.Module):
             As `from_waveform`, in arrays; strings as str.
         """
         outputs = self._answer_wav(tf.constant(list(files), tf.string))
-        arrays = {name: value.numpy() for name, value in outputs.items()}
-        return {
-            name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
-            for name, value in arrays.items()
-        }
+        return with_text({name: value.numpy() for name, value in outputs.items()})
 
     def _answer_mono(
         self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, problem: tf.Tensor

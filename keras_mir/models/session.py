@@ -121,10 +121,7 @@ class ServedModel:
             outputs = self.run(signature, arrays)
         except ModelError as error:
             raise ModelError(error.code, f"{self.path}: {error}") from error
-        return {
-            name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
-            for name, value in outputs.items()
-        }
+        return with_text(outputs)
 
     def run(
         self,
@@ -173,6 +170,14 @@ class ServedModel:
             name: np.asarray(value, dtype=object if isinstance(value, bytes) else None)
             for name, value in results.items()
         }
+
+
+def with_text(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs by name whose strings, object arrays of bytes in UTF-8, have become str."""
+    return {
+        name: np.char.decode(value.astype(bytes), "utf-8") if value.dtype == object else value
+        for name, value in outputs.items()
+    }
 
 
 def _invalid(message: str) -> ModelError:
