@@ -84,7 +84,7 @@ def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
     data = load_data(examples, settings, inputs.folder / "cache")
     by_features = predict_export(version, data.sources[TEST])
     rows = pd.read_csv(features / "examples.csv", dtype={"id": str}, index_col="id")
-    spec = data.sources[TEST].spec
+    spec = data.examples[TEST].spectrogram_spec
     differences, same_genre, same_beats = [], 0, 0
     with Predictor(version) as predictor:
         for row, name in enumerate(data.examples[TEST].table[ID]):
@@ -98,7 +98,7 @@ def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
                 given = np.array([heard.affect[target] for target in data.targets])
             differences.append(np.abs(given - expected).max())
             frames = np.load(features / "beats" / f"{name}.beats.npy")
-            seconds = frames * spec.hop_length / spec.sample_rate
+            seconds = frames / spec.frame_rate
             beats = np.array(heard.beat_times)
             same_beats += int(len(beats) == len(seconds) and np.allclose(beats, seconds, atol=1e-3))
     count = len(differences)

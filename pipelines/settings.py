@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.errors import ArgumentError, UserError
-from pipelines.spec import FEATURES, Feature, FeatureSpec
+from pipelines.spec import FEATURES, SPECTROGRAMS, Spec, VectorSpec
 
 
 @dataclass(frozen=True)
@@ -16,20 +16,22 @@ class InputSettings:
     """From a feature file to a batch.
 
     Attributes:
-        feature: Which bands: mel, chroma or fused (mel, then chroma).
+        feature: What a model reads: `mel`, `chroma` or `fused` (mel, then chroma); vectors that a
+            pretrained network makes of a clip, by its name; or `vectors` of your own.
         sync: `"none"`, or `"beat"` for one step a beat. A beat-synchronous folder is used
             as it is; otherwise beats come from the data set where it has them, and are
             tracked where it has none.
         frames: Steps of an example: a number, `"longest"` of the training data, or `"batch"`
-            for the longest of each batch. Longer examples are cut, shorter ones padded.
-        crop: Where training examples are cut: at the `"start"`, or at `"random"`.
-            Held-out examples are always cut at the start.
+            for the longest of each batch. Longer examples are cut, shorter ones padded; the
+            answer for a longer clip is the mean over windows that cover it.
+        crop: Where training examples are cut: at the `"start"`, or at `"random"`, anew in every
+            epoch.
         padding: What is added at the end: `"zero"` (the paper's; in dB that is the loudest
             level) or `"floor"` (silence).
         bucket: Batch training examples of similar length together; needs `frames = "batch"`.
     """
 
-    feature: Feature = "mel"
+    feature: str = field(default="mel", metadata={"choices": FEATURES})
     sync: Literal["none", "beat"] = "none"
     frames: int | Literal["batch", "longest"] = "batch"
     crop: Literal["start", "random"] = "start"
@@ -38,7 +40,7 @@ class InputSettings:
 
     def __post_init__(self) -> None:
         if self.feature not in FEATURES:
-            raise UserError(f"feature {self.feature!r}: choose mel, chroma or fused")
+            raise UserError(f"feature {self.feature!r}: choose {', '.join(FEATURES)}")
         _one_of("sync", self.sync, ("none", "beat"))
         _one_of("crop", self.crop, ("start", "random"))
         _one_of("padding", self.padding, ("zero", "floor"))
@@ -46,11 +48,15 @@ class InputSettings:
             _one_of("frames", self.frames, ("batch", "longest"))
         elif self.frames < 1:
             raise UserError(f"frames {self.frames}: give at least 1, or batch or longest")
+        if self.feature not in SPECTROGRAMS and self.sync == "beat":
+            raise UserError(f"sync beat: {self.feature} has no beats; leave sync at none")
         if self.bucket and self.frames != "batch":
             raise UserError(f"bucket: examples of {self.frames!r} frames need no buckets; use frames batch")
 
-    def file_widths(self, spec: FeatureSpec) -> tuple[int, ...]:
+    def file_widths(self, spec: Spec) -> tuple[int, ...]:
         """The numbers of rows a feature file may have for these settings."""
+        if isinstance(spec, VectorSpec):
+            return (spec.n_bands,)
         alone = {"mel": (spec.n_mels,), "chroma": (spec.n_chroma,), "fused": ()}[self.feature]
         if self.sync == "beat" and self.feature == "chroma":
             alone = ()  # beats are tracked on the mel half
@@ -65,18 +71,26 @@ class AugmentSettings:
         freq_mask: Widest band mask of SpecAugment, in bands; 0 for none.
         time_mask: Longest time mask of SpecAugment, in steps; 0 for none.
         mixup: Parameter of the beta distribution of mixup; 0 for none.
+        level: Most dB by which the level of a clip is raised or lowered; 0 for none.
+        shift: Most bands by which mel is shifted up or down; 0 for none.
+        label_smoothing: Share of a class label that is spread over all classes; 0 for none.
         augment: Others that are registered, as `name=strength`.
     """
 
     freq_mask: int = 0
     time_mask: int = 0
     mixup: float = 0.0
+    level: float = 0.0
+    shift: int = 0
+    label_smoothing: float = 0.0
     augment: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("freq_mask", "time_mask", "mixup"):
+        for name in ("freq_mask", "time_mask", "mixup", "level", "shift", "label_smoothing"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+        if self.label_smoothing >= 1:
+            raise UserError(f"label_smoothing {self.label_smoothing}: give a share below 1")
         object.__setattr__(self, "augment", tuple(self.augment))  # a recipe file gives a list
         numbers_by_name("augment", self.augment)
 

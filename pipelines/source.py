@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import tensorflow as tf
 
 from pipelines.input.cache import Cached
+from pipelines.ops.windows import Windows, cut
 from pipelines.settings import InputSettings
-from pipelines.spec import FeatureSpec
+from pipelines.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,20 @@ class Source:
     weights: np.ndarray | None
     settings: InputSettings
     frames: int | None
-    spec: FeatureSpec
+    spec: Spec
 
     def __len__(self) -> int:
         return len(self.cached.paths)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """What examples are evaluated by: stretches of `frames` that cover each, or each as a whole.
+
+        A model of a fixed length answers by the mean over them, as it does once exported.
+        """
+        lengths = self.cached.lengths
+        windows = cut(tf.constant(lengths), int(lengths.max()) if self.frames is None else self.frames)
+        return Windows(**{name: value.numpy() for name, value in vars(windows).items()})
 
     @property
     def longest(self) -> int:
@@ -47,7 +60,7 @@ class Source:
         return padding_values(self.settings, self.spec)
 
 
-def padding_values(settings: InputSettings, spec: FeatureSpec) -> tuple[float, ...]:
+def padding_values(settings: InputSettings, spec: Spec) -> tuple[float, ...]:
     """What every band of a padded step holds: zero, or the floor (mel `-top_db`, chroma 0)."""
-    floor = (-spec.top_db if settings.padding == "floor" else 0.0,) * spec.n_mels + (0.0,) * spec.n_chroma
-    return floor[spec.bands(settings.feature)]
+    lowest = spec.lowest(settings.feature)
+    return lowest if settings.padding == "floor" else (0.0,) * len(lowest)

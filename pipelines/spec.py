@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
+
+import numpy as np
 
 from pipelines.errors import UserError
 
-Feature = Literal["mel", "chroma", "fused"]
-FEATURES: tuple[Feature, ...] = ("mel", "chroma", "fused")
+SPECTROGRAMS = ("mel", "chroma", "fused")
+VECTORS = "vectors"  # of the user's own
+# Vectors that a pretrained network makes, and how many numbers each has.
+EMBEDDINGS = {"musicnn-mtt": 1506, "musicnn-msd": 1506}
+FEATURES = (*SPECTROGRAMS, *EMBEDDINGS, VECTORS)
+
+# A band that hardly changes in training must not have what little it does blown up: a clip that is
+# different would reach the model as a value in the thousands.
+_SMALLEST_MEL_DEVIATION = 1.0  # dB
+_SMALLEST_CHROMA_DEVIATION = 0.01
+_SMALLEST_VECTOR_DEVIATION = 1e-3
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class FeatureSpec:
         """Frames of half a second, one beat at 120 BPM: the step where no beat is found."""
         return max(1, round(0.5 * self.frame_rate))
 
-    def bands(self, feature: Feature) -> slice:
+    def bands(self, feature: str) -> slice:
         """The band columns of `feature` in a fused array of shape `(time, n_bands)`."""
         return {
             "mel": slice(0, self.n_mels),
@@ -57,23 +69,86 @@ class FeatureSpec:
             "fused": slice(0, self.n_bands),
         }[feature]
 
-    def width(self, feature: Feature) -> int:
+    def width(self, feature: str) -> int:
         """Number of bands of `feature`."""
         bands = self.bands(feature)
         return int(bands.stop - bands.start)
+
+    def lowest(self, feature: str) -> tuple[float, ...]:
+        """The quietest value of every band: `-top_db` of mel, 0 of chroma."""
+        return ((-self.top_db,) * self.n_mels + (0.0,) * self.n_chroma)[self.bands(feature)]
+
+    def smallest_deviation(self, feature: str) -> np.ndarray:
+        """The least standard deviation, `(bands,)`, that a band is taken to have."""
+        least = [_SMALLEST_MEL_DEVIATION] * self.n_mels + [_SMALLEST_CHROMA_DEVIATION] * self.n_chroma
+        return np.array(least[self.bands(feature)])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-serialisable copy; `from_dict` undoes it."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FeatureSpec:
+    def from_dict(cls, values: Mapping[str, Any]) -> FeatureSpec:
         """Rebuild a spec.
 
         Raises:
             UserError: If `values` has a key that no attribute has.
         """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise UserError(f"feature spec: unknown key {unknown[0]!r}; it was written by another version")
-        return cls(**values)
+        return cls(**_known(cls, values))
+
+
+@dataclass(frozen=True)
+class VectorSpec:
+    """What vectors are, of which a clip has one or several in order.
+
+    Attributes:
+        maker: The pretrained network that made them, or `vectors` for those a user brought.
+        n_bands: How many numbers each has.
+        made_from: What the network was given: `audio`, or `mel`, a spectrogram in dB below the clip's
+            loudest bin. Empty for a user's.
+        sample_rate: Of the sound that a model on these vectors takes, in Hz; 0 if it takes none.
+    """
+
+    maker: str
+    n_bands: int
+    made_from: str = ""
+    sample_rate: int = 0
+
+    def bands(self, feature: str) -> slice:
+        """All of them."""
+        return slice(0, self.n_bands)
+
+    def width(self, feature: str) -> int:
+        """How many numbers a vector has."""
+        return self.n_bands
+
+    def lowest(self, feature: str) -> tuple[float, ...]:
+        """What fills up where a clip has no more vectors: zeros."""
+        return (0.0,) * self.n_bands
+
+    def smallest_deviation(self, feature: str) -> np.ndarray:
+        """The least standard deviation, `(n_bands,)`, that a number of a vector is taken to have."""
+        return np.full(self.n_bands, _SMALLEST_VECTOR_DEVIATION)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable copy; `spec_from_dict` undoes it."""
+        return asdict(self)
+
+
+Spec = FeatureSpec | VectorSpec
+
+
+def spec_from_dict(values: Mapping[str, Any]) -> Spec:
+    """The spec that a `to_dict` gave.
+
+    Raises:
+        UserError: If `values` has a key that no attribute has.
+    """
+    return VectorSpec(**_known(VectorSpec, values)) if "maker" in values else FeatureSpec.from_dict(values)
+
+
+def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(values) - {field.name for field in fields(kind)})
+    if unknown:
+        raise UserError(f"feature spec: unknown key {unknown[0]!r}; it was written by another version")
+    return dict(values)

@@ -13,8 +13,9 @@ FLOORS = (
     {"pipelines"},
     {"command_line", "layers", "client"},
     {"recipes"},
-    {"models", "data", "prepare", "data_service"},
-    {"evaluate"},
+    {"models"},
+    {"data", "data_service"},
+    {"evaluate", "prepare"},
     {"export", "predict"},
     {"serve", "fit"},
     {"reproduce", "benchmarks", "__main__", "keras_mir"},  # the last is its __init__.py, nothing but names

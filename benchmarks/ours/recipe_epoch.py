@@ -37,11 +37,11 @@ class Epochs:
         )
         set_up(0, settings.train.mixed_precision)
         self._model = new_model(settings, data)
-        compile_model(self._model, settings, data, soft=False)
         every_epoch = range(1 + epochs * (1 + rounds))  # the first is compared, the next round warms up
         dataset, self._steps = training_batches(
             data.sources[TRAIN], settings.train.batch_size, 0, every_epoch, settings.augment
         )
+        compile_model(self._model, settings, data, soft=False, steps=len(every_epoch) * self._steps)
         self._stream = iter(dataset if batches_from == "pipeline" else list(dataset))
         self._epochs = epochs
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from keras_mir.command_line.progress import progress
+from keras_mir.data.embed import embedded
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Examples
 from pipelines.datasets.load import kind_of, load_examples
 from pipelines.errors import UserError
+from pipelines.spec import EMBEDDINGS
 
 SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
 CLIPS_PER_GENRE = 48  # of the built-in corpus; 12 s each
@@ -42,9 +44,12 @@ def find_examples(
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
     root, table = find_features(data, labels, cache, jobs, console)
-    return load_examples(
+    examples = load_examples(
         root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced
     )
+    if recipe.input.feature in EMBEDDINGS:
+        return embedded(examples, recipe.input.feature, root, cache, console)
+    return examples
 
 
 def find_features(

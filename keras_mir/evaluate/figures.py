@@ -187,6 +187,26 @@ def spectrogram(
     return figure
 
 
+def vectors(values: np.ndarray, title: str = "") -> Figure:
+    """A clip's vectors, one above the other as its time goes on.
+
+    Args:
+        values: `(size, vectors)`.
+        title: Of the figure.
+    """
+    figure = new_figure(8.0, 3.8)
+    axes = figure.subplots()
+    largest = np.abs(values).max(initial=0.0) or 1.0
+    image = axes.imshow(
+        values.T, aspect="auto", interpolation="nearest", cmap="RdBu_r", vmin=-largest, vmax=largest
+    )
+    figure.colorbar(image, ax=axes)
+    axes.set(xlabel="number of the vector", ylabel="vector")
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
 def draw_mel(axes: Axes, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec) -> None:
     """Draw mel bands `(n_mels, time)` in dB, with their scale, between column edges `(time + 1,)`."""
     _draw_bands(axes, mel, edges, "magma", (-spec.top_db, 0.0), "dB")

@@ -23,7 +23,7 @@ def predict_source(model: Any, source: Source) -> dict[str, np.ndarray]:
         source: The examples.
 
     Returns:
-        Output name to float32 `(n, ...)`, in the order of the examples.
+        Output name to float32 `(n, ...)`, in the order of the examples: the mean over a clip's windows.
     """
     return _predict(lambda inputs: dict(model.predict_on_batch(inputs)), source)
 
@@ -52,4 +52,11 @@ def _predict(
     answer: Callable[[Mapping[str, Any]], Mapping[str, np.ndarray]], source: Source
 ) -> dict[str, np.ndarray]:
     batches = [answer(inputs) for inputs, *_ in evaluation_batches(source, BATCH_SIZE)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    counts = source.windows.counts
+    firsts = np.cumsum(counts) - counts
+
+    def by_clip(values: np.ndarray) -> np.ndarray:
+        means = np.add.reduceat(values, firsts) / counts.reshape(-1, *[1] * (values.ndim - 1))
+        return np.asarray(means, values.dtype)
+
+    return {name: by_clip(np.concatenate([batch[name] for batch in batches])) for name in batches[0]}

@@ -11,7 +11,7 @@ from keras_mir.models.folders import check_folder, check_name
 from pipelines.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from keras_mir.models.trained_model import TrainedModel
+    from keras_mir.models.servable import ServableModel
 
 # By name, what writes it: from model, folder, name and signature to `Written`. Imported when asked for.
 FORMATS = {
@@ -37,7 +37,7 @@ class Written:
 
 
 def export(
-    model: TrainedModel,
+    model: ServableModel,
     folder: str | Path = "saved_models",
     *,
     format: str = "savedmodel",

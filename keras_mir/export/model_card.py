@@ -15,10 +15,14 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
+from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
 from keras_mir.models.report import Report, counted
+from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.model_settings import ARCHITECTURES
+from keras_mir.recipes.networks import NETWORKS, Network
 from pipelines.ops.wav import MAX_RATE, MIN_RATE
+from pipelines.spec import VectorSpec
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
 
@@ -36,6 +40,9 @@ _TENSORS = {
     "embedding": (("batch", "size"), "what the model makes of a clip before it decides"),
     "error": (("batch",), "why there is no answer; empty where there is one"),
     "note": (("batch",), "what to know of the model, with every answer; empty if there is nothing"),
+    "tags": (("batch", "tags"), "the names of the tags, in the order of their probabilities"),
+    "tag_probabilities": (("batch", "tags"), "of each tag; over long audio the mean of its windows"),
+    "window_tag_probabilities": (("batch", "windows", "tags"), "of each tag in each window"),
     "windows": (("batch",), "how many windows a clip was cut into"),
     "window_starts": (("batch", "windows"), "where they start, in seconds"),
     "window_probabilities": (("batch", "windows", "classes"), "of each class in each window"),
@@ -49,6 +56,13 @@ _TESTED_ON = {
     "held out": "The test clips were held out at random before training.",
     "none": "No test clips were kept: the scores are of the validation clips, which chose the epoch, too.",
 }
+
+
+def card_of(name: str, description: Description | TaggerDescription, signatures: Mapping[str, Any]) -> str:
+    """The card of a trained model, or of a pretrained network."""
+    if isinstance(description, TaggerDescription):
+        return tagger_card(name, description, signatures)
+    return model_card(name, description, signatures)
 
 
 def model_card(name: str, description: Description, signatures: Mapping[str, Any]) -> str:
@@ -73,16 +87,43 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         _list(_limits(description)),
         "## Data",
         _list(_data(description)),
+        *_pretrained(description),
         "## Training",
         _training(description),
         "## How good it is",
         _scores(description.report),
         "## Made with",
-        _table(("", "version"), [(made, version or "not installed") for made, version in versions.items()]),
+        _made_with(versions),
         "Serve it with TensorFlow or TF Serving of that version, or a later one.",
         "## Settings",
         "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
         _block("toml", tomli_w.dumps(description.recipe.to_dict())),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def tagger_card(name: str, description: TaggerDescription, signatures: Mapping[str, Any]) -> str:
+    """What an exported pretrained network is, takes and gives, in Markdown; see `model_card`."""
+    network, spec = description.network, description.feature_spec
+    tags = ", ".join(map(_text, network.tags))
+    parts = [
+        f"# {_text(name)}",
+        f"The pretrained network {network.name}: the probability of each of {len(network.tags)} tags. Sound "
+        "goes in as it is, so TF Serving needs nothing beside it.",
+        f"Tags: {tags}.",
+        "## How to ask it",
+        *_how_to_ask(name),
+        "## What it takes",
+        _sound(spec.sample_rate, PATCH_SECONDS),
+        f"**Or vectors** made beforehand, for `serving_default` and `embedding`: {_vectors(spec)}.",
+        "## Signatures",
+        *_signatures(signatures),
+        "## Where it is from",
+        _list(_of_network(network)),
+        "## Made with",
+        _table(
+            ("", "version"), [(of, found or "not installed") for of, found in description.versions.items()]
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -125,15 +166,26 @@ def _how_to_ask(name: str) -> Iterator[str]:
     yield _block("sh", f"python -m keras_mir.predict song.mp3 --model saved_models/{name}")
 
 
-def _what_it_takes(description: Description) -> Iterator[str]:
-    spec, settings = description.feature_spec, description.recipe.input
-    yield (
+def _sound(sample_rate: int, window_seconds: float) -> str:
+    return (
         f"**Sound**: {MIN_SECONDS} s to {MAX_SECONDS / 60:.0f} minutes of it at {MIN_RATE} to {MAX_RATE} Hz, "
         "not silent; as WAV files of 8 to 32-bit PCM or float with any number of channels, or as samples. "
-        f"It is resampled to {spec.sample_rate} Hz and mixed down. What is much longer than "
-        f"{WINDOW_SECONDS:.0f} s is cut into windows of that length, whose mean is the answer. A clip that "
+        f"It is resampled to {sample_rate} Hz and mixed down. What is much longer than "
+        f"{window_seconds:.0f} s is cut into windows of that length, whose mean is the answer. A clip that "
         "has no answer has the reason in `error`, and the others of its batch are answered."
     )
+
+
+def _what_it_takes(description: Description) -> Iterator[str]:
+    spec, settings = description.feature_spec, description.recipe.input
+    if spec.sample_rate:
+        yield _sound(spec.sample_rate, WINDOW_SECONDS)
+    if isinstance(spec, VectorSpec):
+        yield (
+            f"**Or vectors** made beforehand, for `serving_default` and `embedding`: {spec.n_bands} numbers "
+            f"each, {_vectors(spec)}; any number of them for a clip."
+        )
+        return
     features = _FEATURES[settings.feature].format(
         mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",
         chroma=f"{spec.n_chroma} pitch classes",
@@ -146,6 +198,16 @@ def _what_it_takes(description: Description) -> Iterator[str]:
         f"{length}. Frames are {spec.n_fft} samples long and {spec.hop_length} apart at "
         f"{spec.sample_rate} Hz ({spec.frame_rate:.2f} a second)."
     )
+
+
+def _vectors(spec: VectorSpec) -> str:
+    if spec.maker not in NETWORKS:
+        return "of the user's own"
+    seconds = f"patches of {PATCH_SECONDS:.2f} s"
+    given = (
+        "its sound" if spec.made_from == AUDIO else "a spectrogram of the clip, in dB below its loudest bin"
+    )
+    return f"what {spec.maker} has after pooling over {seconds}, given {given}"
 
 
 def _signatures(signatures: Mapping[str, Any]) -> Iterator[str]:
@@ -234,6 +296,22 @@ def _data(description: Description) -> Iterator[str]:
         yield f"Clips of the same {_text(split.group_by)} are on one side of the split."
     if left_out := len(split.left_out):
         yield f"Left out, because they cannot be read: {counted(left_out, 'file')}."
+
+
+def _pretrained(description: Description) -> Iterator[str]:
+    if (network := NETWORKS.get(description.recipe.input.feature)) is not None:
+        yield f"## The pretrained network {network.name}"
+        yield _list(_of_network(network))
+
+
+def _of_network(network: Network) -> Iterator[str]:
+    yield f"Trained on {_text(network.trained_on)}."
+    yield f"By {_text(network.citation)}."
+    yield f"Licence of its weights: {_text(network.licence)}. That of the music it heard is another matter."
+
+
+def _made_with(versions: Mapping[str, str | None]) -> str:
+    return _table(("", "version"), [(made, version or "not installed") for made, version in versions.items()])
 
 
 def _training(description: Description) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,18 @@ import tensorflow as tf
 from keras_mir.export.export import Written
 from keras_mir.export.formats.rebuild import for_serving
 from keras_mir.export.graph import check_graph, read_signatures
-from keras_mir.export.model_card import MODEL_CARD, model_card
+from keras_mir.export.model_card import MODEL_CARD, card_of
 from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import FreshProcess, verify
 from keras_mir.export.warmup import write_warmup
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, check_name, versions
+from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
-from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError, UserError
 
 
-def write(model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
+def write(model: ServableModel, folder: Path, name: str, signature: str) -> Written:
     """Write the next version of a model; see `export_savedmodel`.
 
     Raises:
@@ -40,10 +41,10 @@ def write(model: TrainedModel, folder: Path, name: str, signature: str) -> Writt
         folder,
         name,
         description=model.description.to_dict(),
-        classes=model.classes or None,
+        names=model.names,
         rebuild=lambda: for_serving(model.keras),
         audio_model=model.audio_model,
-        card=lambda signatures: model_card(name, model.description, signatures),
+        card=partial(card_of, name, model.description),
     )
     return Written(path)
 
@@ -54,7 +55,7 @@ def export_savedmodel(
     name: str,
     *,
     description: dict[str, Any],
-    classes: Sequence[str] | None,
+    names: Sequence[str] | None,
     rebuild: Callable[[], keras.Model] | None = None,
     audio_model: Callable[[keras.Model], AudioModel] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
@@ -78,7 +79,7 @@ def export_savedmodel(
         root: The export root, `saved_models`.
         name: The model's name, as in TF Serving's URLs.
         description: What the model should say about itself; JSON.
-        classes: Genre names in index order, or None for an affect model.
+        names: Of genres or tags, in index order; None for an affect model.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         audio_model: Makes of the model to export what answers to sound.
@@ -95,10 +96,9 @@ def export_savedmodel(
     root = Path(root)
     if (root / name).is_file():
         raise UserError(f"{root / name}: is a file; remove it, or choose another name")
-    if classes is not None and model.output["genre"].shape[-1] != len(classes):
-        raise UserError(
-            f"export {name}: {len(classes)} class names for {model.output['genre'].shape[-1]} outputs"
-        )
+    for output in model.output.values() if names is not None else ():
+        if output.shape[-1] != len(names or ()):
+            raise UserError(f"export {name}: {len(names or ())} names for {output.shape[-1]} outputs")
     served = model
     if rebuild is not None:
         served = rebuild()
@@ -116,7 +116,9 @@ def export_savedmodel(
             answers = audio_model(served) if audio_model else None
             archive = keras.export.ExportArchive()
             archive.track(served)
-            for signature, (answer, inputs) in signatures(served, classes, answers).items():
+            for network in answers.networks if answers else ():
+                archive.track(network)
+            for signature, (answer, inputs) in signatures(served, names, answers).items():
                 archive.add_endpoint(signature, answer, input_signature=inputs)
             try:
                 with quiet():

@@ -9,33 +9,37 @@ import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 
 
 def signatures(
-    model: keras.Model, classes: Sequence[str] | None, answers: AudioModel | None
+    model: keras.Model, names: Sequence[str] | None, answers: AudioModel | None
 ) -> dict[str, Signature]:
     """All signatures of a model by name, `serving_default` first.
 
     Args:
         model: A model of `keras_mir.models`.
-        classes: Genre names in index order, or None for an affect model.
+        names: Of genres or tags, in index order; None for an affect model.
         answers: What answers to sound, for `waveform` and `audio`.
     """
 
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model({"features": features, "lengths": lengths}, training=False)
-        if classes is None:
+        if names is None:
             return {target: tf.squeeze(value, -1) for target, value in outputs.items()}
-        probabilities = outputs["genre"]  # (batch, n_classes)
-        names = tf.constant(list(classes))
-        return {
-            "probabilities": probabilities,
-            "classes": tf.tile(names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
-            "genre": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+        ((output, probabilities),) = outputs.items()  # (batch, n)
+        called, listed = PROBABILITIES[output]
+        all_names = tf.constant(list(names))
+        answer = {
+            called: probabilities,
+            listed: tf.tile(all_names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
         }
+        if output == GENRE:
+            answer[GENRE] = tf.gather(all_names, tf.argmax(probabilities, axis=-1))
+        return answer
 
     below = keras.Model(model.input, model.get_layer("embedding").output)
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE
+from keras_mir.recipes.outputs import PROBABILITIES
 from pipelines.errors import UserError
 from pipelines.processes import Child, Died
 from pipelines.synthetic.render import render_clip
@@ -169,8 +170,8 @@ def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioModel | N
         outputs = both({"features": features, "lengths": lengths}, training=False)
         if signature == "embedding":
             return {"embedding": outputs["embedding"]}
-        if "genre" in outputs:
-            return {"probabilities": outputs["genre"]}
+        if called := [PROBABILITIES[name][0] for name in model.output if name in PROBABILITIES]:
+            return {called[0]: outputs[next(iter(model.output))]}
         return {name: outputs[name][:, 0] for name in model.output}
 
     checks = []

@@ -10,8 +10,10 @@ import keras
 from keras_mir.data.load import TRAIN, Data
 from keras_mir.models.build import build_model, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
+from keras_mir.models.pretrained.musicnn import load_dense
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load, load_keras
+from keras_mir.recipes.networks import NETWORKS
 from keras_mir.recipes.outputs import check_targets
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError, UserError
@@ -38,7 +40,7 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
     mean = variance = None
     if settings.normalise == "bands":
         mean, variance = band_statistics(train.cached)
-    return build_model(
+    model = build_model(
         settings,
         bands=train.cached.bands,
         time=train.frames,
@@ -50,21 +52,46 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         band_variance=variance,
         target_means=means,
     )
+    if (network := NETWORKS.get(recipe.input.feature)) is not None:
+        load_dense(model, network.weights())
+    return model
 
 
-def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool) -> None:
+def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:
+    """Give a model its losses, metrics and optimizer.
+
+    Args:
+        model: The recipe's.
+        recipe: How it learns.
+        data: What from.
+        soft: Whether class labels are shares.
+        steps: Batches of all epochs together.
+    """
     weights = recipe.task.loss_weights_by_target()
     arguments = compile_arguments(data.classes or None, data.targets, weights or None, soft_labels=soft)
     settings = recipe.train
     clip = settings.clip_norm or None
+    rate = _cosine(settings.learning_rate, steps) if settings.schedule == "cosine" else settings.learning_rate
     optimizer = (
-        keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=clip)
+        keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=clip)
         if settings.weight_decay
-        else keras.optimizers.Adam(settings.learning_rate, clipnorm=clip)
+        else keras.optimizers.Adam(rate, clipnorm=clip)
     )
     model.compile(optimizer=optimizer, jit_compile=False, **arguments)
     # The optimizer's variables must be there before a checkpoint can be loaded into them.
     model.optimizer.build(model.trainable_variables)
+
+
+def _cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """From a tenth up in the first tenth of all steps, then down along a cosine to a hundredth.
+
+    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+    without the restarts.
+    """
+    warmup = max(steps // 10, 1)
+    return keras.optimizers.schedules.CosineDecay(
+        0.1 * highest, max(steps - warmup, 1), alpha=0.01, warmup_target=highest, warmup_steps=warmup
+    )
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -76,6 +103,8 @@ def check_recipe(recipe: Recipe) -> None:
     check_augmentations(recipe.augment)
     recipe.task.loss_weights_by_target()
     check_targets(recipe.task.targets)
+    if (network := NETWORKS.get(recipe.input.feature)) is not None:
+        network.check()
     if recipe.task.transfer:
         load_backbone(recipe.task.backbone)
 

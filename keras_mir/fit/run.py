@@ -41,6 +41,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
 
@@ -325,7 +326,8 @@ class Run:
         sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
-        learnt = ", ".join(data.targets) or f"{len(data.classes)} classes ({data.class_mapping})"
+        classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_mapping)}"
+        learnt = ", ".join(data.targets) or classes
         columns = "one column a beat" if self.recipe.input.sync == "beat" else "all frames"
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())

@@ -17,6 +17,7 @@ from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
+from pipelines.spec import VectorSpec
 
 _SAMPLES = 4  # spectrograms shown
 
@@ -59,11 +60,12 @@ class Summaries(keras.callbacks.Callback):
         rows = sorted({int(row) for row in np.linspace(0, len(source) - 1, _SAMPLES)})
         for number, row in enumerate(rows):
             genre = f" ({train.table['genre'][row]})" if self.data.classes else ""
-            figure = figures.spectrogram(
-                source.cached.read(row).T,
-                source.spec,
-                synced=train.synced or source.settings.sync == "beat",
-                title=f"{train.table['id'][row]}{genre}",
+            values, title = source.cached.read(row).T, f"{train.table['id'][row]}{genre}"
+            synced = train.synced or source.settings.sync == "beat"
+            figure = (
+                figures.vectors(values, title)
+                if isinstance(source.spec, VectorSpec)
+                else figures.spectrogram(values, source.spec, synced=synced, title=title)
             )
             self._write(f"input/{number}", figure, 0)
 

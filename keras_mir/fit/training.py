@@ -20,7 +20,7 @@ from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
 from pipelines.input.augment import on_batches
-from pipelines.input.build import evaluation_batches, training_batches
+from pipelines.input.build import batches_an_epoch, evaluation_batches, training_batches
 from pipelines.input.service import DataService
 from pipelines.settings import AugmentSettings
 
@@ -118,7 +118,8 @@ def fit(
     distribution = strategy(devices)
     with distribution.scope() if distribution else contextlib.nullcontext():
         model = new_model(recipe, data)
-        compile_model(model, recipe, data, soft)
+        steps = settings.epochs * batches_an_epoch(data.sources[TRAIN], settings.batch_size)
+        compile_model(model, recipe, data, soft, steps)
     callbacks: list[keras.callbacks.Callback] = []
     if settings.reduce_lr:
         callbacks.append(
@@ -178,9 +179,9 @@ def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool =
     )
     set_up(seed, recipe.train.mixed_precision)
     model = new_model(recipe, data)
-    compile_model(model, recipe, data, soft=False)
     epochs = range(recipe.train.epochs)
     batches, steps = training_batches(few, recipe.train.batch_size, seed, epochs)
+    compile_model(model, recipe, data, soft=False, steps=len(epochs) * steps)
     board = keras.callbacks.TensorBoard(str(run.logs), write_graph=False)
     recorded = _fit(model, (batches, steps), epochs, [board], quiet)
     history = {name: [float(value) for value in values] for name, values in recorded.history.items()}

@@ -10,7 +10,7 @@ All are registered with Keras under `keras_mir`, so a saved model loads once thi
 from keras_mir.layers.audio.beats import BeatSync, BeatTracker
 from keras_mir.layers.audio.chroma import ChromaCQT
 from keras_mir.layers.audio.front_end import FrontEnd
-from keras_mir.layers.audio.mel import STFT, Decibels, LogMel, MelPower
+from keras_mir.layers.audio.mel import STFT, Decibels, LogCompression, LogMel, MelPower
 from keras_mir.layers.audio.percussive import Percussive
 from keras_mir.layers.audio.resample import DownMix, Resample
 from keras_mir.layers.network.bidirectional_lstm import BidirectionalLSTM
@@ -29,6 +29,7 @@ __all__ = [
     "FrameMask",
     "FrontEnd",
     "LengthMask",
+    "LogCompression",
     "LogMel",
     "MelPower",
     "NormReluPool",

@@ -10,15 +10,16 @@ import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd, Resample
 from keras_mir.layers.audio.base import pad_to, zero_past
-from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE
+from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE, WINDOW_SECONDS
+from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.models.windows import Windows, by_clip, cut
-from keras_mir.recipes.outputs import check_targets
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, check_targets
 from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
+from pipelines.ops.windows import Windows, by_clip, cut
 from pipelines.settings import InputSettings
 from pipelines.source import padding_values
-from pipelines.spec import FeatureSpec
+from pipelines.spec import FeatureSpec, Spec
 
 _MOST_BEATS = 256  # in a window; 320 a minute are the most that are tracked
 _NO_BEAT = -1.0  # fills up beat times
@@ -37,11 +38,12 @@ class AudioModel(tf.Module):
 
     Args:
         model: A model of `keras_mir.models`.
-        classes: Genre names in index order, or None for an affect model.
+        names: Of what it gives probabilities of, genres or tags, in index order; None for an affect model.
         settings: The input settings of its recipe.
         frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
         note: What to say with every answer; see `note_for`.
+        window_seconds: Of a window, the length that the model was trained on.
 
     Raises:
         UserError: If an affect target has the name of another output.
@@ -50,22 +52,29 @@ class AudioModel(tf.Module):
     def __init__(
         self,
         model: keras.Model,
-        classes: Sequence[str] | None,
+        names: Sequence[str] | None,
         settings: InputSettings,
         frames: int | None,
-        spec: FeatureSpec,
+        spec: Spec,
         note: str = "",
+        window_seconds: float = WINDOW_SECONDS,
     ) -> None:
         super().__init__()
-        check_targets(() if classes is not None else model.output)
+        check_targets(() if names is not None else model.output)
         self.model = model
         self._note = note
-        self._classes = list(classes) if classes is not None else None
+        self._names = list(names) if names is not None else None
+        self._window_seconds = window_seconds
         self._frames = frames
         self._fill = padding_values(settings, spec)
         self._spec = spec
         self._synced = settings.sync == "beat"
-        self.front_end = FrontEnd(settings.feature, settings.sync, spec.to_dict())
+        self.front_end: FrontEnd | PretrainedFrontEnd
+        if isinstance(spec, FeatureSpec):
+            self.front_end = FrontEnd(settings.feature, settings.sync, spec.to_dict())
+            self._hop_length = spec.hop_length
+        else:
+            self.front_end = PretrainedFrontEnd(spec)
         self.resample = Resample(spec.sample_rate)
         self.down_mix = DownMix()
         # One graph that both signatures call: making it takes seconds.
@@ -83,6 +92,11 @@ class AudioModel(tf.Module):
             self.from_wav, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
         )
 
+    @property
+    def networks(self) -> list[keras.Model]:
+        """Pretrained networks that are part of it, apart from the model."""
+        return [self.front_end.vectors.model] if isinstance(self.front_end, PretrainedFrontEnd) else []
+
     def from_waveform(self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> Outputs:
         """Answer for sound of one channel.
 
@@ -96,11 +110,11 @@ class AudioModel(tf.Module):
             where there is an answer; `note`, what to know of the model, or an empty string;
             `windows`, the number of windows, and `window_starts` `(batch, most windows)` in seconds.
             A genre model has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
-            over windows, and `window_probabilities` `(batch, most windows, n_classes)`; an affect
-            model each target `(batch,)` and `window_<target>`. A beat-synchronous model has `tempo`
-            in beats per minute, `beat_times` `(batch, most beats)` in seconds, then -1, and
-            `beat_counts`. Where there is no answer numbers are 0, and what lies past a clip's
-            windows is 0.
+            over windows, and `window_probabilities` `(batch, most windows, n_classes)`; a tagger
+            `tags`, `tag_probabilities` and `window_tag_probabilities` likewise; an affect model each
+            target `(batch,)` and `window_<target>`. A beat-synchronous model has `tempo` in beats per
+            minute, `beat_times` `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there
+            is no answer numbers are 0, and what lies past a clip's windows is 0.
         """
         lengths = tf.minimum(lengths, tf.shape(waveform)[1])
         return self._answer(waveform, lengths, rate, tf.zeros_like(lengths, tf.string))
@@ -154,7 +168,7 @@ class AudioModel(tf.Module):
         lengths = tf.where(good, lengths, 1)
         rate = tf.where(good, rate, self._spec.sample_rate)
         samples, lengths = self.resample([waveform, lengths, rate])
-        windows = cut(lengths, self._spec.sample_rate)
+        windows = cut(lengths, int(self._window_seconds * self._spec.sample_rate))
         answers = self._answer_windows(samples, windows)
         outputs = {
             "error": problem,
@@ -173,11 +187,13 @@ class AudioModel(tf.Module):
         def answer(which: tuple[tf.Tensor, ...]) -> Outputs:
             clip, start, size, end = which
             made = self.front_end([samples[clip, start : start + size][None], size[None]])
-            features, length = self._fitted(made["features"], made["lengths"])
-            answered = self.model({"features": features, "lengths": length}, training=False)
-            outputs = {name: tf.cast(value[0], tf.float32) for name, value in answered.items()}
+            features, lengths = self._fitted(made["features"], made["lengths"])
+            answered = self.model({"features": features, "lengths": lengths}, training=False)
+            outputs = {
+                name: tf.reduce_mean(tf.cast(value, tf.float32), axis=0) for name, value in answered.items()
+            }
             if self._synced:
-                hop = self._spec.hop_length
+                hop = self._hop_length
                 mine = tf.boolean_mask(made["beats"][0], made["beats"][0] * hop < end - start)
                 times = pad_to(self._seconds(start + mine * hop), _MOST_BEATS)
                 outputs |= {
@@ -200,28 +216,33 @@ class AudioModel(tf.Module):
         return tf.map_fn(answer, every, fn_output_signature=signature)
 
     def _fitted(self, features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Cut, or filled up, to the length the model reads."""
+        """A clip, `(1, time, bands)`, in windows of the length the model reads, or filled up to it.
+
+        As `pipelines.input` cuts what a model is evaluated on: the same clip has the same answer.
+        """
         if self._frames is None:
             return features, lengths
-        features = features[:, : self._frames]
-        missing = self._frames - tf.shape(features)[1]
-        padding = tf.tile(tf.constant(self._fill, tf.float32)[None, None], (1, missing, 1))
-        fitted = tf.concat([features, padding], axis=1)
-        return tf.ensure_shape(fitted, (None, self._frames, None)), tf.minimum(lengths, self._frames)
+        windows = cut(lengths, self._frames)
+        missing = tf.maximum(self._frames - tf.shape(features)[1], 0)
+        padding = tf.tile(tf.constant(self._fill, tf.float32)[None], (missing, 1))
+        filled = tf.concat([features[0], padding], axis=0)
+        frames = windows.start[:, None] + tf.range(self._frames)[None]
+        return tf.gather(filled, frames), tf.minimum(windows.size, self._frames)
 
     def _pooled(self, answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
         outputs: Outputs = {}
         for name in self.model.output:
-            value = answers[name] if self._classes is not None else answers[name][:, 0]
+            value = answers[name] if self._names is not None else answers[name][:, 0]
             each = by_clip(value, windows)
-            name = "probabilities" if self._classes is not None else name
-            outputs[name] = _only(good, tf.reduce_mean(each, axis=1))
-            outputs[f"window_{name}"] = _only(good, each.to_tensor())
-        if self._classes is not None:
-            names = tf.constant(self._classes)
-            outputs["classes"] = tf.tile(names[None], [tf.shape(good)[0], 1])
-            likeliest = tf.gather(names, tf.argmax(outputs["probabilities"], axis=-1))
-            outputs["genre"] = tf.where(good, likeliest, "")
+            called, listed = PROBABILITIES[name] if self._names is not None else (name, "")
+            outputs[called] = _only(good, tf.reduce_mean(each, axis=1))
+            outputs[f"window_{called}"] = _only(good, each.to_tensor())
+            if self._names is not None:
+                names = tf.constant(self._names)
+                outputs[listed] = tf.tile(names[None], [tf.shape(good)[0], 1])
+                if name == GENRE:
+                    likeliest = tf.gather(names, tf.argmax(outputs[called], axis=-1))
+                    outputs[GENRE] = tf.where(good, likeliest, "")
         return outputs
 
     def _seconds(self, samples: tf.Tensor) -> tf.Tensor:

@@ -12,12 +12,7 @@ import numpy as np
 from keras_mir.models.heads import add_heads
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
 from pipelines.errors import UserError
-from pipelines.spec import Feature, FeatureSpec
-
-# A band that hardly changes in training must not have what little it does blown up: a clip that is
-# different would reach the model as a value in the thousands.
-SMALLEST_MEL_DEVIATION = 1.0  # dB
-SMALLEST_CHROMA_DEVIATION = 0.01
+from pipelines.spec import Spec
 
 
 def build_model(
@@ -27,8 +22,8 @@ def build_model(
     time: int | None,
     classes: Sequence[str] | None,
     targets: Sequence[str],
-    spec: FeatureSpec,
-    feature: Feature,
+    spec: Spec,
+    feature: str,
     band_mean: Sequence[float] | np.ndarray | None = None,
     band_variance: Sequence[float] | np.ndarray | None = None,
     target_means: Mapping[str, float] | None = None,
@@ -70,13 +65,10 @@ def build_model(
             raise UserError(
                 "model setting normalise = 'bands' needs the training data's band means and variances"
             )
-        smallest = np.repeat(
-            [SMALLEST_MEL_DEVIATION, SMALLEST_CHROMA_DEVIATION], [spec.n_mels, spec.n_chroma]
-        )[spec.bands(feature)]
         # In float32 whatever the policy: at -80 dB, float16 has a step of 1/16 dB.
         x = keras.layers.Normalization(
             mean=np.asarray(band_mean, np.float32),
-            variance=np.maximum(band_variance, smallest**2).astype(np.float32),
+            variance=np.maximum(band_variance, spec.smallest_deviation(feature) ** 2).astype(np.float32),
             dtype="float32",
             name="band_statistics",
         )(features)

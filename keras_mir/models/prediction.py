@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_TAGS = 10  # that a person is shown
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Prediction:
     Attributes:
         path: The file, or None if samples were given.
         duration: In seconds.
-        genre: The likeliest class; empty for an affect model.
-        probabilities: By class, in the model's order, the mean over windows; empty for an affect model.
-        affect: By target, the mean over windows; empty for a genre model.
+        genre: The likeliest class; empty unless the model is of genres.
+        probabilities: By class, in the model's order, the mean over windows; empty unless it is of genres.
+        affect: By target, the mean over windows; empty unless the model is of affect.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
         beat_times: In seconds, increasing; empty if there is no beat, or the model does not track it.
         windows: The pieces that were analysed, in order; they may overlap. Silent stretches of minutes
             have none.
+        tags: Probability by tag, in the model's order, the mean over windows; empty unless it is a tagger.
         note: What to know of the model, such as that it was trained on generated music; mostly empty.
     """
 
@@ -48,16 +52,23 @@ class Prediction:
     beat_times: tuple[float, ...]
     windows: tuple[Window, ...]
     note: str = ""
+    tags: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def values(self) -> Mapping[str, float]:
-        """The probabilities of a genre model, the affect of another one."""
-        return self.probabilities or self.affect
+        """The probabilities of a genre model or of a tagger, the affect of another one."""
+        return self.probabilities or self.tags or self.affect
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Genres or tags with their probabilities, the likeliest first; affect in the model's order."""
+        return ranked(self.values) if self.genre or self.tags else list(self.affect.items())
 
     def rows(self, windows: bool = False) -> list[dict[str, str | float | None]]:
         """The answer as one row by column, or as a row a window.
 
-        Columns of classes start with `probability_`, those of targets with `affect_`.
+        Columns of classes start with `probability_`, those of tags with `tag_`, those of targets with
+        `affect_`.
         """
         song = {"path": path_text(self.path)}
         if windows:
@@ -78,16 +89,17 @@ class Prediction:
 
     def _columns(self, values: Mapping[str, float]) -> dict[str, str | float]:
         if not self.genre:
-            return {f"affect_{target}": value for target, value in rounded(values).items()}
+            start = "tag" if self.tags else "affect"
+            return {f"{start}_{name}": value for name, value in rounded(values).items()}
         likeliest = max(values, key=values.__getitem__)
         return {"genre": likeliest} | {f"probability_{name}": p for name, p in rounded(values).items()}
 
     def _shown(self) -> list[tuple[str, str]]:
         """Names and values as people read them, the likeliest class first."""
-        if not self.genre:
-            return [(target, f"{value:.3f}") for target, value in self.affect.items()]
-        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
-        return [(name, f"{probability:.0%}") for name, probability in ranked]
+        form = ".3f" if self.affect else ".0%"
+        return [
+            (name, format(value, form)) for name, value in self.ranked[: MOST_TAGS if self.tags else None]
+        ]
 
     def _head(self) -> str:
         name = path_text(Path(self.path.name)) if self.path else "samples"
@@ -95,7 +107,7 @@ class Prediction:
         return ", ".join([name, clock(self.duration), *tempo])
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name} {value}" for name, value in self._shown()[: 3 if self.genre else None])
+        values = ", ".join(f"{name} {value}" for name, value in self._shown()[: None if self.affect else 3])
         return f"<{self._head()}: {values}{self.note and f'; {self.note}'}>"
 
     def _repr_html_(self) -> str:
@@ -120,6 +132,11 @@ def path_text(path: Path | None) -> str:
 def rounded(values: Mapping[str, float]) -> dict[str, float]:
     """Values as they are written."""
     return {name: round(value, 6) for name, value in values.items()}
+
+
+def ranked(values: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Names with their probabilities, the likeliest first."""
+    return sorted(values.items(), key=lambda item: -item[1])
 
 
 def clock(seconds: float) -> str:

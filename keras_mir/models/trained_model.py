@@ -1,16 +1,10 @@
-"""A trained model: a Keras model, what it says of itself, and how good it is.
-
-What can be done with one (evaluate, predict, export) is the code of the command of that name. Those
-stand above this file, so its methods look them up when they are called: loading a model imports none
-of them, and nothing here knows what they do.
-"""
+"""A trained model: a Keras model, what it says of itself, and how good it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +17,11 @@ from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, rea
 from keras_mir.models.json_file import from_json, plain, read_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict
 from keras_mir.models.run_folder import RunFolder
+from keras_mir.models.servable import ServableModel, function_of
+from keras_mir.recipes.networks import NETWORKS
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
-from pipelines.spec import FeatureSpec
+from pipelines.spec import Spec, spec_from_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +53,7 @@ class Description(_Outputs):
     """
 
     recipe: Recipe
-    feature_spec: FeatureSpec
+    feature_spec: Spec
     report: Report
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,13 +81,13 @@ class Description(_Outputs):
         said_once = {"recipe": values["recipe"], "versions": values["versions"], "model": model}
         return cls(
             recipe=Recipe.from_dict(values["recipe"], source=place),
-            feature_spec=FeatureSpec.from_dict(values["feature_spec"]),
+            feature_spec=spec_from_dict(values["feature_spec"]),
             report=report_from_dict({**values["report"], **said_once}, place),
             **vars(from_json(_Outputs, values, place, _REMEDY)),
         )
 
 
-class TrainedModel:
+class TrainedModel(ServableModel):
     """A Keras model with its description and report; what `train` returns and `load` reads.
 
     Args:
@@ -110,7 +106,6 @@ class TrainedModel:
         self.name = name
         self.description = description
         self.folder = folder
-        self._predictor: Any = None
         if keras is not None:
             self.keras = keras
 
@@ -143,6 +138,10 @@ class TrainedModel:
         """Genres in index order; empty for an affect model."""
         return self.description.classes
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        return self.classes or None
+
     @cached_property
     def history(self) -> pd.DataFrame:
         """Losses and metrics, a row an epoch; without rows for an exported model, which has none."""
@@ -152,14 +151,9 @@ class TrainedModel:
         return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
 
     def audio_model(self, model: Model | None = None) -> AudioModel:
-        """What answers to sound: resampling, features, and the model in one.
-
-        Args:
-            model: A twin of this model to put in its place, such as one built anew for export.
-        """
         return AudioModel(
             model or self.keras,
-            self.classes or None,
+            self.names,
             self.recipe.input,
             self.description.frames,
             self.description.feature_spec,
@@ -168,26 +162,8 @@ class TrainedModel:
 
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
         """Scores on a labelled data set; see `keras_mir.evaluate.evaluate`."""
-        report: Report = _function_of("evaluate")(self, data, **options)
+        report: Report = function_of("evaluate")(self, data, **options)
         return report
-
-    def predict(self, song: Any, rate: int | None = None) -> Any:
-        """What the model says of a song: a file, a folder, or samples with their rate in Hz.
-
-        Returns:
-            A `Prediction`; a list of them, or of `Failure`s, for a folder.
-
-        Raises:
-            UserError: If there is no answer; the message says why.
-        """
-        if self._predictor is None:
-            self._predictor = _function_of("predict")(self)
-        return self._predictor.predict(song, rate)
-
-    def export(self, folder: str | Path = "saved_models", **options: Any) -> Path:
-        """Write the model for TF Serving, or in another format; see `keras_mir.export.export`."""
-        path: Path = _function_of("export")(self, folder, **options).path
-        return path
 
     def __repr__(self) -> str:
         return f"TrainedModel {self.name!r} in {self.folder}: {self.report.headline}"
@@ -196,10 +172,17 @@ class TrainedModel:
         return self.report._repr_html_()
 
 
-def _function_of(command: str) -> Callable[..., Any]:
-    """What a command does with a trained model: by convention, its function and file have its name."""
-    function: Callable[..., Any] = getattr(import_module(f"keras_mir.{command}.{command}"), command)
-    return function
+def load_model_or_network(place: str | Path, models: str | Path = "saved_models") -> ServableModel:
+    """As `load`, or a pretrained network by its name, where nothing else is called so.
+
+    Raises:
+        UserError: If there is none, or it is damaged.
+    """
+    from keras_mir.models.tagger import Tagger
+
+    network = NETWORKS.get(str(place))
+    there = Path(place).exists() or (Path(models) / place).exists()
+    return Tagger(network) if network and not there else load(place, models)
 
 
 def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:

@@ -1,4 +1,4 @@
-"""Genre and affect of songs: `python -m keras_mir.predict SONG_OR_FOLDER...`."""
+"""Genre, affect or tags of songs: `python -m keras_mir.predict SONG_OR_FOLDER...`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line's arguments, named as those of `predict_songs`."""
     parser = command_parser(
         "predict",
-        description="Predict genre or affect of songs, of any format this machine decodes, with an exported "
-        "model.",
+        description="Predict genre, affect or tags of songs, of any format this machine decodes, with an "
+        "exported model or a pretrained tagger.",
         epilog="Answers go to standard output. A song that fails is named on standard error, and the others "
         "go on.",
     )
@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default="",
         metavar="NAME",
-        help="name, NAME/VERSION or folder of an exported model (default: the only one)",
+        help="name, NAME/VERSION or folder of an exported model, or a pretrained tagger: musicnn-mtt or "
+        "musicnn-msd (default: the only model)",
     )
     place = parser.add_mutually_exclusive_group()
     add_models_option(place)

@@ -14,8 +14,9 @@ import numpy as np
 
 from keras_mir.client import ServingClient
 from keras_mir.models.folders import SAVED_MODEL, find_version, latest_version, read_description
+from keras_mir.recipes.networks import NETWORKS
 from pipelines.errors import ArgumentError
-from pipelines.spec import FeatureSpec
+from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
 
 # Answers WAV files: the outputs of the signature `audio` by name, each `(batch, ...)`, strings as str.
 AnswerWav = Callable[[Sequence[bytes]], Mapping[str, np.ndarray]]
@@ -30,7 +31,7 @@ class ChosenModel:
 
     Attributes:
         name: NAME/VERSION.
-        spec: What its features are made with, as far as it says so.
+        spec: What a picture of what it was given is made with.
         open: Makes it ready to answer.
     """
 
@@ -40,15 +41,19 @@ class ChosenModel:
 
 
 def choose_exported(model: str, models: Path) -> ChosenModel:
-    """Find an exported model by its name or its folder, or the only one there is.
+    """Find an exported model by its name or its folder, a pretrained network, or the only model there is.
 
     Args:
-        model: `NAME` or `NAME/VERSION` in `models`, a model's folder, or empty.
+        model: `NAME` or `NAME/VERSION` in `models`, a model's folder, the name of a pretrained network
+            where no model is called so, or empty.
         models: The export root, `saved_models`.
 
     Raises:
         UserError: If there is none, or `model` is empty and there are several; the message lists them.
     """
+    if model in NETWORKS and not (Path(model).exists() or (models / model).exists()):
+        NETWORKS[model].check()
+        return ChosenModel(model, FeatureSpec(), partial(open_network, model))
     if model:
         version = find_version(model, models)
     else:
@@ -60,7 +65,11 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
         if len(names) > 1:
             raise ArgumentError("model", None, f"{models} has {', '.join(names)}; choose one")
         version = latest_version(models / names[0])
-    spec = FeatureSpec.from_dict(read_description(version).get("feature_spec", {}))
+    spec = spec_from_dict(read_description(version).get("feature_spec", {}))
+    if isinstance(spec, VectorSpec):
+        if not spec.sample_rate:
+            raise ArgumentError("model", model or None, f"{version} takes vectors, and no sound")
+        spec = FeatureSpec()
     folder = version.resolve()
     return ChosenModel(f"{folder.parent.name}/{folder.name}", spec, partial(open_exported, version))
 
@@ -105,6 +114,18 @@ def open_exported(version: Path) -> Iterator[AnswerWav]:
 
     with ServedModel(version) as model:
         yield lambda files: model.predict({_SIGNATURE: files}, _SIGNATURE)
+
+
+@contextmanager
+def open_network(name: str) -> Iterator[AnswerWav]:
+    """Make a pretrained network ready to answer, without an export.
+
+    Raises:
+        UserError: If its weights are not there.
+    """
+    from keras_mir.models.tagger import Tagger
+
+    yield Tagger(NETWORKS[name]).audio_model().answer_wav
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_mir.models.prediction import Prediction, clock, path_text, rounded
+from keras_mir.models.prediction import MOST_TAGS, Prediction, clock, path_text, ranked, rounded
 
 Form = Literal["table", "json", "csv"]
 
@@ -54,8 +54,8 @@ def print_predictions(
 def to_json(prediction: Prediction, model: str, curve: bool) -> str:
     """A prediction as a JSON object in one line.
 
-    It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, or
-    `affect`, then `tempo` (null if there is none), `beat_times`, and with a curve `windows`: each
+    It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, `tags`
+    or `affect`, then `tempo` (null if there is none), `beat_times`, and with a curve `windows`: each
     `start`, `end` and `values`. Times are in seconds.
     """
     made: dict[str, Any] = {"path": path_text(prediction.path), "model": model}
@@ -65,7 +65,7 @@ def to_json(prediction: Prediction, model: str, curve: bool) -> str:
     if prediction.genre:
         made |= {"genre": prediction.genre, "probabilities": rounded(prediction.probabilities)}
     else:
-        made["affect"] = rounded(prediction.affect)
+        made["tags" if prediction.tags else "affect"] = rounded(prediction.values)
     made["tempo"] = None if prediction.tempo is None else round(prediction.tempo, 2)
     made["beat_times"] = [round(time, 3) for time in prediction.beat_times]
     if curve:
@@ -83,8 +83,8 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
     table.add_column("song", overflow="fold")
     rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve)]
     for heading in rows[0][1]:
-        justify: Literal["left", "right"] = "left" if heading in ("genre", "next") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        justify: Literal["left", "right"] = "left" if heading in ("genre", "next", "tags") else "right"
+        table.add_column(heading, justify=justify, no_wrap=heading != "tags")
     for prediction, row in rows:
         path = prediction.path
         name = path_text(path.relative_to(folder) if folder and path else path)
@@ -110,14 +110,16 @@ def _table_rows(prediction: Prediction, curve: bool) -> Iterator[dict[str, str]]
             yield times | _cells(prediction, window.values)
         return
     tempo = "none" if prediction.tempo is None else f"{prediction.tempo:.0f}"
-    yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.values) | {"BPM": tempo}
+    beats = {} if prediction.tags else {"BPM": tempo}
+    yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.values) | beats
 
 
 def _cells(prediction: Prediction, values: Mapping[str, float]) -> dict[str, str]:
-    if not prediction.genre:
+    if prediction.affect:
         return {target: f"{value:.3f}" for target, value in values.items()}
-    ranked = sorted(values, key=values.__getitem__, reverse=True)[:2]
+    if prediction.tags:
+        return {"tags": ", ".join(f"{value:.0%} {name}" for name, value in ranked(values)[:MOST_TAGS])}
     return {
-        heading: f"{values[name]:4.0%} {name}"
-        for heading, name in zip(("genre", "next"), ranked, strict=False)
+        heading: f"{value:4.0%} {name}"
+        for heading, (name, value) in zip(("genre", "next"), ranked(values), strict=False)
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from keras_mir.models.trained_model import TrainedModel
+from keras_mir.models.servable import ServableModel
 from keras_mir.predict.predictor import Predictor
 
 
-def predict(model: TrainedModel) -> Predictor:
+def predict(model: ServableModel) -> Predictor:
     """What answers for a model: an exported one as it is served, any other in Keras."""
     return Predictor(model.exported or model)

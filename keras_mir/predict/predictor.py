@@ -25,11 +25,12 @@ from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import SILENCE, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import AUDIO_SUFFIXES, Sound, audio_files, decode_parts
 
 if TYPE_CHECKING:
-    from keras_mir.models.trained_model import TrainedModel
+    from keras_mir.models.servable import ServableModel
 
 Progress = Callable[[int, int], None]
 
@@ -52,7 +53,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | TrainedModel | AnswerWav,
+        model: str | Path | ServableModel | AnswerWav,
         *,
         longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
         batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
@@ -247,7 +248,7 @@ class _Answer:
     end: float  # of the part
     silent: bool = False  # the part is, so that there is no answer
     error: str = ""  # empty if there is an answer
-    is_genre: bool = False  # the values are by class
+    output: str = ""  # that the values are of, genre or tags; empty for affect
     windows: tuple[Window, ...] = ()  # at least one if there is an answer
     tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
@@ -322,10 +323,11 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         silent = float(np.abs(part.samples).max()) < SILENCE
         return _Answer(part.end, silent, error=f"{error}; leave it out")
     count = int(outputs["windows"][row])
-    is_genre = "probabilities" in outputs
-    if is_genre:
-        names = [str(name) for name in outputs["classes"][row]]
-        values = outputs["window_probabilities"][row, :count]
+    output = next((name for name, (called, _) in PROBABILITIES.items() if called in outputs), "")
+    if output:
+        called, listed = PROBABILITIES[output]
+        names = [str(name) for name in outputs[listed][row]]
+        values = outputs[f"window_{called}"][row, :count]
     else:
         names = sorted(name for name in outputs if f"window_{name}" in outputs)
         values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
@@ -337,7 +339,7 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     by_name = (dict(zip(names, of_window, strict=True)) for of_window in values.tolist())
     return _Answer(
         part.end,
-        is_genre=is_genre,
+        output=output,
         windows=tuple(Window(at, at + length, of) for at, of in zip(starts, by_name, strict=True)),
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
@@ -354,15 +356,16 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
         return Failure(name, reason)
     windows = [window for answer in sounding for window in answer.windows]
     means = {name: fmean(window.values[name] for window in windows) for name in windows[0].values}
-    is_genre = sounding[0].is_genre
+    output = sounding[0].output
     with_beat = [answer for answer in sounding if answer.tempo > 0]
     weights = [len(answer.windows) for answer in with_beat]
     return Prediction(
         path=song.path,
         duration=answers[-1].end,
-        genre=max(means, key=means.__getitem__) if is_genre else "",
-        probabilities=means if is_genre else {},
-        affect={} if is_genre else means,
+        genre=max(means, key=means.__getitem__) if output == GENRE else "",
+        probabilities=means if output == GENRE else {},
+        tags=means if output == TAGS else {},
+        affect={} if output else means,
         tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
         beat_times=tuple(beat for answer in sounding for beat in answer.beats),
         windows=tuple(windows),

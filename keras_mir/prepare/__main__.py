@@ -12,7 +12,7 @@ from typing import Any
 
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
-from pipelines.spec import FeatureSpec
+from pipelines.spec import EMBEDDINGS, FeatureSpec
 
 # Options that `load_labelled_audio`, `extract_dataset` and `FeatureSpec` take under the same name.
 _OF_LABELS = ("layout", "targets", "group_by", "subset", "split_lists")
@@ -85,6 +85,13 @@ def parser() -> argparse.ArgumentParser:
         "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
     )
     parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
+    parser.add_argument(
+        "--embed",
+        choices=tuple(EMBEDDINGS),
+        metavar="NETWORK",
+        help="also make the vectors of a pretrained network, which recipes such as musicnn read "
+        f"({', '.join(EMBEDDINGS)})",
+    )
     for name, what in _OF_SPEC.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(
@@ -103,6 +110,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
     def options(names: Sequence[str]) -> dict[str, Any]:
         return {name: getattr(arguments, name) for name in names}
 
+    if arguments.embed:
+        from keras_mir.data.embed import check_network, embed_clips
+
+        check_network(arguments.embed)  # before hours of extraction
     source = load_labelled_audio(arguments.audio_dir, arguments.labels, **options(_OF_LABELS))
     labels = source.labels
     for note in source.notes:
@@ -120,6 +131,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if not result.done + result.skipped:
         print(f"no clip could be extracted; {arguments.out} is not a data set yet", file=sys.stderr)
         return 1
+    if arguments.embed:
+        written = embed_clips(result.clips, arguments.embed, arguments.out, Console())
+        print(f"{written} embedded by {arguments.embed}, {len(result.clips) - written} already there")
     task = ["lstm-beat-mel"] if labels.has_genre else ["multitask-cnn", "--targets", ",".join(labels.targets)]
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")

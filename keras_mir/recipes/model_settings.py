@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pipelines.errors import UserError
+from pipelines.spec import EMBEDDINGS
 
 Frames = int | Literal["batch", "longest"]  # as `InputSettings.frames`
 
@@ -64,6 +65,13 @@ def _check_size(settings: ModelSettings, size: int, name: str) -> None:
         )
 
 
+def _check_musicnn(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
+    if bands is not None and bands not in EMBEDDINGS.values():
+        raise UserError(
+            f"model kind {settings.kind!r} reads what musicnn makes; choose feature {' or '.join(EMBEDDINGS)}"
+        )
+
+
 def _lstm(settings: ModelSettings) -> str:
     layers = f"{settings.layers} layer{'s' * (settings.layers != 1)}"
     return f"A bidirectional LSTM, {layers} of {settings.units} units in each direction,"
@@ -80,6 +88,20 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cnn-any-length": Architecture(
         "keras_mir.models.cnn:cnn_any_length", lambda _: "CNN, pooled", _cnn, _check_bands
     ),
+    "vectors": Architecture(
+        "keras_mir.models.vectors:pooled",
+        lambda _: "head on vectors",
+        lambda _: "A head on the mean and the maximum of the vectors of a clip",
+    ),
+    "musicnn": Architecture(
+        "keras_mir.models.vectors:musicnn",
+        lambda s: "musicnn, tuned" if s.tuned else "musicnn, frozen",
+        lambda s: (
+            "The pretrained network musicnn, "
+            + ("its dense layer trained further," if s.tuned else "frozen, with a head of its own,")
+        ),
+        _check_musicnn,
+    ),
 }
 
 Normalise = Literal["bands", "none"]
@@ -91,7 +113,8 @@ class ModelSettings:
     """Architecture of a model; what is not said of a kind does not concern it.
 
     Attributes:
-        kind: `lstm` (bidirectional), `cnn` (for one fixed length) or `cnn-any-length`.
+        kind: `lstm` (bidirectional), `cnn` (for one fixed length), `cnn-any-length`, or a head on
+            `vectors`, or on those of `musicnn`.
         units: LSTM units in each direction.
         layers: Number of LSTM layers.
         filters: CNN channels, block by block.
@@ -105,6 +128,7 @@ class ModelSettings:
         head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
             `sigmoid` where all training values are from 0 to 1, else `linear`.
         masks: Leave padded frames out. False reads them as music, the paper's way.
+        tuned: Let the last layers of a pretrained network learn, too.
     """
 
     kind: str = field(default="lstm", metadata={"choices": ARCHITECTURES})
@@ -118,6 +142,7 @@ class ModelSettings:
     normalise: Normalise = "bands"
     head: Head = "auto"
     masks: bool = True
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         # A recipe file gives lists.

@@ -7,6 +7,7 @@ are; `keras_mir.recipes.paper` has the paper's own settings.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.paper import FRAMES, PAPER_RECIPES
@@ -19,6 +20,7 @@ DIGITS = "paper-7a-digits"  # the paper's CNN on images, which `reproduce` alone
 
 _FULL_MEL = InputSettings("mel", frames=FRAMES)
 _BEAT_MEL = InputSettings("mel", sync="beat")
+_GENRE = TaskSettings()
 _AFFECT = TaskSettings(task="affect")
 _SPLIT = SplitSettings()
 _TRANSFER = TaskSettings(task="affect", transfer=True)
@@ -27,6 +29,10 @@ _GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
 # Half of the inputs dropped is noise that a squared error does not average out.
 _AFFECT_CNN = ModelSettings(kind="cnn", normalise="bands", dropout=0.2)
 _CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, early_stopping=20)
+# A head on a pretrained network has little to learn and little to learn it from.
+_HEAD: dict[str, Any] = {"dropout": 0.5, "l2": 1e-3}
+_HEAD_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, early_stopping=0)
+_SMALL_VALIDATION = SplitSettings(validation=0.15)
 _TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
 
 
@@ -48,6 +54,18 @@ def _affect_cnn(
     model = replace(_AFFECT_CNN, hidden=hidden, kind="cnn-any-length" if beats else "cnn")
     settings = _BEAT_MEL if beats else _FULL_MEL
     return Recipe(name, description, task=task, input=settings, model=model, train=train, split=split)
+
+
+def _musicnn(name: str, description: str, *, task: TaskSettings = _GENRE, tuned: bool = False) -> Recipe:
+    return Recipe(
+        name,
+        description,
+        task=task,
+        input=InputSettings("musicnn-mtt"),
+        model=ModelSettings(kind="musicnn", normalise="none", tuned=tuned, **_HEAD),
+        train=replace(_HEAD_TRAINING, learning_rate=1e-4) if tuned else _HEAD_TRAINING,
+        split=_SMALL_VALIDATION,
+    )
 
 
 OUR_RECIPES = (
@@ -97,6 +115,17 @@ OUR_RECIPES = (
         hidden=256,
         train=replace(_CNN_TRAINING, batch_size=16),
         split=SplitSettings(validation=0.2),
+    ),
+    _musicnn("musicnn", "a head on the pretrained network musicnn, frozen: seconds of training"),
+    _musicnn("musicnn-affect", "the same for affect targets", task=_AFFECT),
+    _musicnn("musicnn-tuned", "the same, and musicnn's last layers learn, too", tuned=True),
+    Recipe(
+        "vectors",
+        "a head on vectors of your own, of any network",
+        input=InputSettings("vectors"),
+        model=ModelSettings(kind="vectors", normalise="bands", **_HEAD),
+        train=_HEAD_TRAINING,
+        split=_SMALL_VALIDATION,
     ),
     _affect_cnn(
         "transfer-cnn",

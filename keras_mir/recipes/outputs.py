@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from pipelines.errors import UserError
 
 GENRE = "genre"
+TAGS = "tags"
+# By output of a model whose values are probabilities: what an exported model calls them, and their names.
+PROBABILITIES = {GENRE: ("probabilities", "classes"), TAGS: ("tag_probabilities", "tags")}
 # Outputs that an exported model has besides its targets; the windows of a target called starts would be
 # window_starts.
 RESERVED = (
-    *(GENRE, "classes", "probabilities", "embedding"),
+    *(GENRE, "classes", "probabilities", "embedding", TAGS, "tag_probabilities"),
     *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts"),
 )
 

@@ -26,7 +26,7 @@ class TaskSettings:
     Attributes:
         task: `"genre"` (one class a clip) or `"affect"` (one value a target and clip).
         classes: Genres to classes: `auto` (the course's mapping where all genres are the
-            course's), `course`, `as-is` or a TOML file.
+            course's and it joins or drops one), `course`, `as-is` or a TOML file.
         targets: Affect targets, names of columns; none means all the data set has.
         class_weights: `"balanced"` weighs examples so that every class counts the same.
         loss_weights: Weight of each target's loss, as `name=weight`; others weigh 1.
@@ -66,6 +66,8 @@ class TrainSettings:
         batch_size: Examples a batch.
         learning_rate: Adam's.
         weight_decay: Decoupled weight decay (AdamW); 0 for none.
+        schedule: How the learning rate goes: `constant`, or `cosine`, up in the first tenth of all steps
+            and down to a hundredth along a cosine.
         early_stopping: Epochs without a better validation loss before training stops and the
             best weights are restored; 0 trains to the end.
         reduce_lr: Epochs without a better validation loss before the learning rate is
@@ -80,6 +82,7 @@ class TrainSettings:
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
     early_stopping: int = 15
     reduce_lr: int = 0
     clip_norm: float = 1.0
@@ -93,6 +96,8 @@ class TrainSettings:
         for name in ("weight_decay", "early_stopping", "reduce_lr", "clip_norm", "overfit_batches"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+        if self.schedule == "cosine" and self.reduce_lr:
+            raise UserError("reduce_lr: the learning rate follows a cosine; choose schedule constant")
 
 
 @dataclass(frozen=True)

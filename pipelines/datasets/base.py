@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipelines.spec import FeatureSpec
+from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec, Spec
 
 Task = Literal["genre", "affect"]
 
@@ -38,12 +39,23 @@ class Examples:
     name: str
     targets: tuple[str, ...] = ()
     synced: bool = False
-    spec: FeatureSpec = field(default_factory=FeatureSpec)
+    spec: Spec = field(default_factory=FeatureSpec)
     licence: str = ""
     synthetic: bool = False
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def spectrogram_spec(self) -> FeatureSpec:
+        """The spec, of examples that are spectrograms.
+
+        Raises:
+            UserError: If they are not.
+        """
+        if not isinstance(self.spec, FeatureSpec):
+            raise UserError(f"{self.name}: vectors, where spectrograms are needed")
+        return self.spec
 
     @property
     def has_genre(self) -> bool:

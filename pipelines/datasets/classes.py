@@ -47,12 +47,18 @@ class ClassMap:
         return kept
 
 
+def mapping_in_words(name: str) -> str:
+    """What a mapping of that name does, for people."""
+    known = {"as-is": "the data's genres", "course": "the data's genres, joined by the course's table"}
+    return known.get(name, f"the data's genres, joined by {name}")
+
+
 def load_class_map(choice: str, genres: Sequence[str]) -> ClassMap:
     """The mapping a user asked for.
 
     Args:
         choice: `"course"` (20 genres to 10), `"as-is"`, `"auto"` (the course's where all
-            genres are its, else as they are) or a TOML file of lines such as
+            genres are its and it joins or drops one, else as they are) or a TOML file of lines such as
             `"Psych-Rock" = "Rock"`, in which `""` drops a genre.
         genres: The genres of the data, for `"auto"`.
 
@@ -60,7 +66,8 @@ def load_class_map(choice: str, genres: Sequence[str]) -> ClassMap:
         UserError: If the file is missing, is not TOML or has values that are not strings.
     """
     if choice == "auto":
-        choice = "course" if set(genres) <= set(COURSE_CLASSES) else "as-is"
+        changed = any(COURSE_CLASSES.get(genre, genre) != genre for genre in genres)
+        choice = "course" if changed and set(genres) <= set(COURSE_CLASSES) else "as-is"
     if choice == "course":
         return ClassMap("course", COURSE_CLASSES)
     if choice == "as-is":

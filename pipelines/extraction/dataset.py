@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,6 +60,7 @@ class ExtractionResult:
         failed: For every other clip, unless in `known`, its file and the reason, one line each.
         unlabelled: Number of audio files in the folder that the table does not name.
         known: The clips that failed and were known to be damaged: file and reason.
+        clips: The audio of those that are in the data set now, by id.
     """
 
     done: int
@@ -67,6 +68,7 @@ class ExtractionResult:
     failed: tuple[tuple[str, str], ...]
     unlabelled: int
     known: tuple[tuple[str, str], ...] = ()
+    clips: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def extract_dataset(
         known=tuple(
             (str(clip.audio), f"{faults[clip.id]} ({failed[clip.id]})") for clip in lost if clip.id in faults
         ),
+        clips={clip.id: clip.audio for clip in clips if clip.id not in failed},
     )
 
 

@@ -65,6 +65,72 @@ class SpecAugment:
         return {**element, "features": tf.where(keep, features, tf.constant(self.fill, tf.float32))}
 
 
+@dataclass(frozen=True)
+class Level:
+    """`features`: mel raised or lowered by one random number of dB, no lower than its floor.
+
+    Attributes:
+        most: Of dB.
+        lowest: The floor of every band that is in dB.
+    """
+
+    most: float
+    lowest: tuple[float, ...]
+
+    def __call__(self, element: Element) -> Element:
+        seed = tf.random.experimental.stateless_fold_in(element["seed"], 3)
+        change = tf.random.stateless_uniform([], seed, -self.most, self.most)
+        mel, rest = _divided(element["features"], len(self.lowest))
+        return {**element, "features": tf.concat([tf.maximum(mel + change, self.lowest), rest], axis=1)}
+
+
+@dataclass(frozen=True)
+class Shift:
+    """`features`: mel moved up or down by a random number of bands, with its floor where it came from.
+
+    Attributes:
+        most: Of bands.
+        lowest: The floor of every band that is in dB.
+    """
+
+    most: int
+    lowest: tuple[float, ...]
+
+    def __call__(self, element: Element) -> Element:
+        seed = tf.random.experimental.stateless_fold_in(element["seed"], 4)
+        bands = tf.random.stateless_uniform([], seed, 0, 2 * self.most + 1, tf.int32)
+        mel, rest = _divided(element["features"], len(self.lowest))
+        floor = tf.constant(self.lowest[0])
+        padded = tf.pad(mel - floor, [[0, 0], [self.most, self.most]]) + floor
+        moved = padded[:, bands : bands + len(self.lowest)]
+        return {**element, "features": tf.concat([moved, rest], axis=1)}
+
+
+def _divided(features: tf.Tensor, mel: int) -> tuple[tf.Tensor, tf.Tensor]:
+    return features[:, :mel], features[:, mel:]
+
+
+def smooth_labels(batch: Element, labels: Element, seed: tf.Tensor, share: float) -> tuple[Element, Element]:
+    """Spread a share of every class label over all classes.
+
+    C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016.
+
+    Args:
+        batch: Left as it is.
+        labels: float32 tensors of first dimension `batch`; classes as rows of shares. Numbers, of which
+            an example has one, are left as they are.
+        seed: Not needed.
+        share: Of a label.
+    """
+
+    def smooth(values: tf.Tensor) -> tf.Tensor:
+        if values.shape.rank == 1:
+            return values
+        return (1.0 - share) * values + share / values.shape[1]
+
+    return batch, {name: smooth(values) for name, values in labels.items()}
+
+
 def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:
     """A bank of masks.
 
@@ -149,11 +215,28 @@ class Clips:
     frames: int
     seed: int
 
+    @property
+    def in_db(self) -> tuple[float, ...]:
+        """The quietest value of every band that is in dB, which come first; only those have one below 0."""
+        return tuple(value for value in self.floor if value < 0)
+
 
 def _spec_augment(settings: AugmentSettings, clips: Clips) -> Step | None:
     if not settings.freq_mask and not settings.time_mask:
         return None
     return SpecAugment(settings.freq_mask, settings.time_mask, clips.floor, clips.frames, clips.seed)
+
+
+def _level(settings: AugmentSettings, clips: Clips) -> Step | None:
+    return Level(settings.level, clips.in_db) if settings.level and clips.in_db else None
+
+
+def _shift(settings: AugmentSettings, clips: Clips) -> Step | None:
+    return Shift(settings.shift, clips.in_db) if settings.shift and clips.in_db else None
+
+
+def _smooth(settings: AugmentSettings) -> BatchChange | None:
+    return partial(smooth_labels, share=settings.label_smoothing) if settings.label_smoothing else None
 
 
 def _mixup(settings: AugmentSettings) -> BatchChange | None:
@@ -163,11 +246,18 @@ def _mixup(settings: AugmentSettings) -> BatchChange | None:
 # A new augmentation is a file, and a line in one of these: by its name, how to make it from the settings,
 # or None where they do not ask for it (`settings.strength(name)` is what `augment` says).
 # Those on clips are steps; what they draw follows from the element's `seed`, with a number of their own
-# folded into it (cropping has 1, SpecAugment 2). Those on batches get labels as shares, classes as one-hot
-# rows, and a seed.
+# folded into it (cropping has 1, SpecAugment 2, level 3, shift 4). Those on batches get labels as shares,
+# classes as one-hot rows, and a seed.
 BatchChange = Callable[[Element, Element, tf.Tensor], tuple[Element, Element]]
-ON_CLIPS: dict[str, Callable[[AugmentSettings, Clips], Step | None]] = {"spec_augment": _spec_augment}
-ON_BATCHES: dict[str, Callable[[AugmentSettings], BatchChange | None]] = {"mixup": _mixup}
+ON_CLIPS: dict[str, Callable[[AugmentSettings, Clips], Step | None]] = {
+    "level": _level,
+    "shift": _shift,
+    "spec_augment": _spec_augment,
+}
+ON_BATCHES: dict[str, Callable[[AugmentSettings], BatchChange | None]] = {
+    "mixup": _mixup,
+    "label_smoothing": _smooth,
+}
 
 
 def on_clips(settings: AugmentSettings, clips: Clips) -> list[Step]:

@@ -13,8 +13,8 @@ from pipelines.input.loading import BatchLoader, Loader, fill_padding, split
 from pipelines.input.order import Load, read_in_turn
 from pipelines.input.service import DataService
 from pipelines.input.steps import Crop, Element, Length, Pad, ReadCached, Step
-from pipelines.settings import AugmentSettings, InputSettings
-from pipelines.source import Source, padding_values
+from pipelines.settings import AugmentSettings
+from pipelines.source import Source
 
 SMALL = 1 << 17  # bytes of an example on average; up to this a batch is read at a time
 _BUCKETS = 5  # at most; boundaries are quantiles of the lengths
@@ -23,7 +23,7 @@ _BUCKETS = 5  # at most; boundaries are quantiles of the lengths
 def evaluation_batches(
     source: Source, batch_size: int, one_hot: int = 0, service: DataService | None = None
 ) -> tf.data.Dataset:
-    """All examples once, in order.
+    """The windows of all examples once, in order; see `Source.windows`.
 
     Args:
         source: The examples.
@@ -36,17 +36,23 @@ def evaluation_batches(
         `{"features": (batch, time, bands) float32, "lengths": (batch,) int32}`, the others
         are dictionaries by output name.
     """
-    count = len(source)
+    rows, starts = (tf.constant(values) for values in (source.windows.clip, source.windows.start))
+    count = len(source.windows.clip)
     if _small(source) and not service:
-        batches = tf.data.Dataset.range(count).batch(batch_size).map(BatchLoader(source), tf.data.AUTOTUNE)
+        windows = tf.data.Dataset.from_tensor_slices((rows, starts)).batch(batch_size)
+        batches = windows.map(BatchLoader(source), tf.data.AUTOTUNE)
     else:
         load = Loader(source, _steps(source))
+
+        def load_window(number: tf.Tensor) -> Element:
+            return load(rows[number], start=starts[number])
+
         if service:
             # Keras tells by the number whether a data set has ended as it should.
             known = tf.data.experimental.assert_cardinality(count)
-            dataset = service.map(range(count), load).apply(known)
+            dataset = service.map(range(count), load_window).apply(known)
         else:
-            dataset = _map_here(0, count, load)
+            dataset = _map_here(0, count, load_window)
         batches = _pad(_group(dataset, batch_size), source)
     batches = batches.map(split, tf.data.AUTOTUNE)
     if one_hot:
@@ -83,10 +89,10 @@ def training_batches(
     """
     augment = augment or AugmentSettings()
     count = len(source)
-    bounds = _bucket_bounds(source, batch_size) if source.settings.bucket else []
+    bounds = _bucket_bounds(source, batch_size)
     random_crop = source.frames is not None and source.settings.crop == "random"
-    floor = padding_values(InputSettings(feature=source.settings.feature, padding="floor"), source.spec)
-    changes, batch_changes = on_clips(augment, Clips(floor, source.longest, seed)), on_batches(augment)
+    lowest = source.spec.lowest(source.settings.feature)
+    changes, batch_changes = on_clips(augment, Clips(lowest, source.longest, seed)), on_batches(augment)
     a_batch_at_a_time = _small(source) and not (service or random_crop or changes)
     order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)
@@ -114,7 +120,7 @@ def training_batches(
         def load_numbered(number: tf.Tensor) -> Element:
             epoch, position = number // count, number % count
             seed_here = tf.random.experimental.stateless_fold_in(order.key(epoch), position)
-            return load(order.rows(position, epoch), seed_here)
+            return load(order.rows(position, epoch), seed=seed_here)
 
         def loaded_epoch(epoch: tf.Tensor, examples: tf.data.Dataset) -> tf.data.Dataset:
             return finished(_pad(_group(examples, batch_size, bounds), source), epoch)
@@ -134,7 +140,7 @@ def training_batches(
                     epoch, _map_here(epoch * count, (epoch + 1) * count, load_numbered)
                 )
             )
-    return _finish(dataset), _batches_an_epoch(source, batch_size, bounds)
+    return _finish(dataset), batches_an_epoch(source, batch_size)
 
 
 @dataclass(frozen=True)
@@ -217,13 +223,17 @@ def _all_soft(labels: Element, n_classes: int) -> Element:
 
 
 def _bucket_bounds(source: Source, batch_size: int) -> list[int]:
-    """Lengths that cut the examples into about equal shares, none smaller than a batch."""
+    """Lengths that cut the examples into about equal shares, none smaller than a batch; none without."""
+    if not source.settings.bucket:
+        return []
     shares = min(_BUCKETS, max(1, len(source) // batch_size))
     bounds = np.quantile(source.cached.lengths, np.arange(1, shares) / shares)
     return sorted({int(bound) for bound in bounds})
 
 
-def _batches_an_epoch(source: Source, batch_size: int, bounds: Sequence[int]) -> int:
+def batches_an_epoch(source: Source, batch_size: int) -> int:
+    """How many batches `training_batches` gives in an epoch."""
+    bounds = _bucket_bounds(source, batch_size)
     bucket = np.searchsorted(np.asarray(bounds), source.cached.lengths, side="right")
     return int(sum(-(-count // batch_size) for count in np.bincount(bucket)))
 

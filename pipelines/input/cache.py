@@ -100,7 +100,7 @@ def cache_examples(
     table, spec, widths = examples.table, examples.spec, settings.file_widths(examples.spec)
     steps: list[Step] = [ReadFused(widths)]
     if settings.sync == "beat" and not examples.synced:
-        steps.append(BeatSync(spec))
+        steps.append(BeatSync(examples.spectrogram_spec))
     steps.append(Select(settings.feature, spec))
     bands = spec.width(settings.feature)
     work = _digest([repr(steps), *_code()])

@@ -33,23 +33,27 @@ class Labels:
 
 
 class Loader:
-    """Row (and seed) of an example -> its tensors."""
+    """Row of an example, and a seed or where it starts -> its tensors."""
 
     def __init__(self, source: Source, steps: Sequence[Step]) -> None:
         self._paths = tf.constant(source.cached.paths)
         self._labels = Labels(source)
         self._run = fuse(steps)
 
-    def __call__(self, row: tf.Tensor, seed: tf.Tensor | None = None) -> Element:
+    def __call__(
+        self, row: tf.Tensor, *, seed: tf.Tensor | None = None, start: tf.Tensor | None = None
+    ) -> Element:
         element = {"path": self._paths[row]}
         if seed is not None:
             element["seed"] = seed
+        if start is not None:
+            element["start"] = start
         element = self._run(element)
         return {"features": element["features"], "lengths": element["length"], **self._labels(row)}
 
 
 class BatchLoader:
-    """Rows of examples -> a padded batch of their tensors.
+    """Rows of examples, and perhaps where they start -> a padded batch of their tensors.
 
     The files are held in memory if they are no more than `HELD_BYTES` together.
     """
@@ -65,17 +69,20 @@ class BatchLoader:
         with tf.device("CPU"):
             self._lengths = tf.constant(cached.lengths)
 
-    def lengths(self, rows: tf.Tensor) -> tf.Tensor:
-        """Steps of examples, cut but not padded, int32 `(batch,)`."""
-        lengths = tf.gather(self._lengths, rows)
+    def lengths(self, rows: tf.Tensor, starts: tf.Tensor | int = 0) -> tf.Tensor:
+        """Steps of examples from where they start, cut but not padded, int32 `(batch,)`."""
+        lengths = tf.gather(self._lengths, rows) - starts
         return lengths if self._frames is None else tf.minimum(lengths, self._frames)
 
-    def __call__(self, rows: tf.Tensor) -> Element:
-        lengths = self.lengths(rows)
+    def __call__(self, rows: tf.Tensor, starts: tf.Tensor | None = None) -> Element:
+        lengths = self.lengths(rows, 0 if starts is None else starts)
         steps = tf.reduce_max(lengths) if self._frames is None else self._frames
         files = tf.gather(self._files, rows)
         contents = files if self._held else tf.map_fn(tf.io.read_file, files)
         size = steps * self._bands * tf.float32.size
+        if starts is not None:
+            before = starts * self._bands * tf.float32.size
+            contents = tf.strings.substr(contents, before, tf.fill(tf.shape(before), size))
         values = tf.io.decode_raw(contents, tf.float32, fixed_length=size)  # cut, or padded with zeros
         features = tf.reshape(values, (-1, steps, self._bands))
         features = fill_padding(features, lengths, self._fill)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from pipelines.ops import beats as beat_tracking
 from pipelines.ops import npy
 from pipelines.ops.beat_sync import beat_sync
-from pipelines.spec import Feature, FeatureSpec
+from pipelines.spec import FeatureSpec, Spec
 
 Element = dict[str, tf.Tensor]
 Step = Callable[[Element], Element]
@@ -89,8 +89,8 @@ def _read_beats(path: tf.Tensor) -> tf.Tensor:
 class Select:
     """`features`: keep mel, chroma or both. Files that hold just the feature are taken whole."""
 
-    feature: Feature
-    spec: FeatureSpec
+    feature: str
+    spec: Spec
 
     def __call__(self, element: Element) -> Element:
         features = element["features"]
@@ -115,7 +115,7 @@ class ReadCached:
 
 @dataclass(frozen=True)
 class Crop:
-    """`features`: at most `frames` steps, from the start or from a random place."""
+    """`features`: at most `frames` steps, from `start` where an element has that, or a random place."""
 
     frames: int
     random: bool = False
@@ -123,7 +123,8 @@ class Crop:
     def __call__(self, element: Element) -> Element:
         features = element["features"]
         if not self.random:
-            return {**element, "features": features[: self.frames]}
+            start = element.get("start", 0)
+            return {**element, "features": features[start : start + self.frames]}
         room = tf.maximum(tf.shape(features)[0] - self.frames, 0)
         seed = tf.random.experimental.stateless_fold_in(element["seed"], 1)
         start = tf.random.stateless_uniform([], seed, 0, room + 1, tf.int32)

@@ -81,7 +81,7 @@ def audio_models(tmp_path_factory) -> Path:
         root,
         "tiny",
         description={"feature_spec": spec.to_dict()},
-        classes=GENRES,
+        names=GENRES,
         audio_model=lambda served: AudioModel(served, GENRES, settings, None, spec),
     )
     return root
@@ -239,3 +239,67 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
                 thread.join()
 
     return serve
+
+
+def musicnn_weights(seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights by the names of the published checkpoints, in the published sizes."""
+    random = np.random.default_rng(seed)
+    kernels = {
+        "conv2d": (7, 38, 1, 204),
+        "conv2d_1": (7, 67, 1, 204),
+        "conv2d_2": (128, 1, 1, 51),
+        "conv2d_3": (64, 1, 1, 51),
+        "conv2d_4": (32, 1, 1, 51),
+        "conv2d_5": (7, 561, 1, 64),
+        "conv2d_6": (7, 64, 1, 64),
+        "conv2d_7": (7, 64, 1, 64),
+        "dense": (1506, 200),
+        "dense_1": (200, 50),
+    }
+    weights = {}
+    for name, shape in kernels.items():
+        scale = 1.0 / np.sqrt(np.prod(shape[:-1]))
+        weights[f"{name}/kernel"] = random.normal(0, scale, shape)
+        weights[f"{name}/bias"] = random.normal(0, 0.1, shape[-1])
+    for number, size in enumerate((1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200)):
+        name = f"batch_normalization_{number}" if number else "batch_normalization"
+        weights[f"{name}/gamma"] = random.uniform(0.5, 1.5, size)
+        weights[f"{name}/beta"] = random.normal(0, 0.1, size)
+        weights[f"{name}/moving_mean"] = random.normal(0.2, 0.1, size)
+        weights[f"{name}/moving_variance"] = random.uniform(0.5, 1.5, size)
+    return {name: value.astype(np.float32) for name, value in weights.items()}
+
+
+@pytest.fixture(scope="session")
+def musicnn_folder(tmp_path_factory) -> Path:
+    """A folder with a package `musicnn` as the wheel has it, whose weights are random."""
+    folder = tmp_path_factory.mktemp("site")
+    for number, checkpoint in enumerate(("MTT_musicnn", "MSD_musicnn")):
+        place = folder / "musicnn" / checkpoint
+        place.mkdir(parents=True)
+        weights = musicnn_weights(number) | {"dense/kernel/Adam": np.zeros((1506, 200), np.float32)}
+        names = sorted(weights)
+        tf.raw_ops.SaveV2(
+            prefix=f"{place}/",
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[weights[name] for name in names],
+        )
+    (folder / "musicnn" / "__init__.py").write_text("raise ImportError('only its files are wanted')\n")
+    return folder
+
+
+@pytest.fixture
+def musicnn(musicnn_folder, monkeypatch) -> Path:
+    """That package where Python finds it, and its checkpoints taken for the published ones."""
+    import hashlib
+    from dataclasses import replace
+
+    from keras_mir.recipes.networks import NETWORKS
+
+    monkeypatch.syspath_prepend(str(musicnn_folder))
+    for name, network in list(NETWORKS.items()):
+        files = (musicnn_folder / "musicnn" / network.checkpoint).iterdir()
+        digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        monkeypatch.setitem(NETWORKS, name, replace(network, digests=digests))
+    return musicnn_folder / "musicnn"

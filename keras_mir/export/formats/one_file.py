@@ -15,8 +15,8 @@ from keras_mir.export.formats.rebuild import for_converting
 from keras_mir.export.graph import nodes
 from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import SOUND, Arrays, Batch, compare, expect, feature_batches, sound_batches
+from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import SIGNATURE
-from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError
 from pipelines.files import write_atomically
 
@@ -49,7 +49,7 @@ class OneFile:
     convert: Callable[[Any, Mapping[str, Any]], bytes]
     run: Callable[[bytes, Sequence[Arrays]], list[Arrays]]
 
-    def write(self, model: TrainedModel, folder: Path, name: str, signature: str) -> Written:
+    def write(self, model: ServableModel, folder: Path, name: str, signature: str) -> Written:
         """Write a signature, once the format's own runtime answers as the Keras model does.
 
         Args:
@@ -66,7 +66,7 @@ class OneFile:
         signature = signature or SIGNATURE
         twin = for_converting(model.keras)
         sound = model.audio_model(twin) if signature in SOUND else None
-        answer, inputs = signatures(twin, model.classes or None, sound)[signature]
+        answer, inputs = signatures(twin, model.names, sound)[signature]
         function = tf.function(answer, input_signature=inputs, autograph=False)
         if lacking := self.lacks(operations(function)):
             raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")
@@ -115,7 +115,7 @@ def frozen(function: Any) -> Any:
     return tf.function(answer, input_signature=function.input_signature, autograph=False)
 
 
-def _batches(model: TrainedModel, signature: str) -> Iterator[Batch]:
+def _batches(model: ServableModel, signature: str) -> Iterator[Batch]:
     for batch in sound_batches() if signature in SOUND else feature_batches(model.keras):
         if batch.signature != signature:
             continue

@@ -169,6 +169,36 @@ class Decibels(AudioLayer):
 
 
 @keras.saving.register_keras_serializable("keras_mir")
+class LogCompression(AudioLayer):
+    """Logarithmic compression, `log10(1 + factor * power)`, which keeps the level of a clip.
+
+    Call arguments:
+        inputs: Power `(batch, frames, bands)` float32.
+
+    Returns:
+        A tensor like it, float32, from 0 on.
+
+    Args:
+        factor: Of the power; the greater it is, the more what is quiet counts.
+
+    Raises:
+        ValueError: If `factor` is not positive.
+    """
+
+    takes: ClassVar[dict[str, Axes]] = {"power": ("batch", "frames", "bands")}
+
+    def __init__(self, factor: float = 10_000.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if factor <= 0:
+            raise ValueError(f"factor {factor}: give a positive number")
+        self.factor = factor
+
+    def call(self, inputs: Any) -> Any:
+        (power,) = self.tensors(inputs)
+        return tf.math.log1p(self.factor * power) / np.log(10.0)
+
+
+@keras.saving.register_keras_serializable("keras_mir")
 class LogMel(AudioLayer):
     """Mel spectrogram in dB below the loudest bin of its clip, equal to librosa's.
 

@@ -34,7 +34,7 @@ class Spectrograms(Experiment):
     beats: str = ""
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
-        clips, spec = _two_clips(setup.dataset), setup.dataset.either.spec
+        clips, spec = _two_clips(setup.dataset), setup.dataset.either.spectrogram_spec
         bands = "Chromagrams" if self.part == "chroma" else "Mel spectrograms"
         what = f"{bands} of {' and '.join(f'{clip.genre} ({clip.id})' for clip in clips)}"
         if self.full:
@@ -50,7 +50,7 @@ def _two_clips(dataset: DataSet) -> list[ClipFeatures]:
     """The first clips of the two largest classes, full and beat-synchronous."""
     assert dataset.genre is not None  # or the experiment would be missing
     examples = dataset.class_map.apply(dataset.genre)
-    table, spec = examples.table, examples.spec
+    table, spec = examples.table, examples.spectrogram_spec
     classes = table[GENRE].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     if len(classes) < 2:
         raise UserError(f"{dataset.name}: clips of one class only; two of different classes are compared")

@@ -66,7 +66,7 @@ def export_genre(tmp_path_factory):
             root / "models",
             f"genre-{kind}",
             description={"classes": CLASSES, "spec": SPEC.to_dict()},
-            classes=CLASSES,
+            names=CLASSES,
             rebuild=lambda: build(kind, use_cudnn=False),
         )
         return model, path
@@ -96,7 +96,7 @@ def test_genre_model(kind, export_genre, session_predict):
 
 def test_affect_model(tmp_path, session_predict):
     model = build("cnn-any-length", None, TARGETS)
-    path = export_savedmodel(model, tmp_path, "affect", description={}, classes=None)
+    path = export_savedmodel(model, tmp_path, "affect", description={}, names=None)
     features, lengths = clips(3)
     served = session_predict(path, features, lengths)
     expected = model({"features": features, "lengths": lengths})
@@ -119,7 +119,7 @@ def test_signature_has_named_typed_inputs_of_open_length(exported):
 def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
     model, _ = exported
     (tmp_path / "genre" / "7").mkdir(parents=True)
-    path = export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES)
+    path = export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES)
     assert path == tmp_path / "genre" / "8"
     assert [p.name for p in tmp_path.iterdir()] == ["genre"]
     assert sorted(p.name for p in path.parent.iterdir()) == ["7", "8"]
@@ -132,7 +132,7 @@ def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
     model, _ = exported
     wrong = build("cnn-any-length", normalise="none")
     with pytest.raises(UserError, match=r"differ by .* in 'probabilities'"):
-        export_savedmodel(model, tmp_path, "m", description={}, classes=CLASSES, rebuild=lambda: wrong)
+        export_savedmodel(model, tmp_path, "m", description={}, names=CLASSES, rebuild=lambda: wrong)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,14 +140,14 @@ def test_a_diverged_model_is_not_published(tmp_path):
     model = build("cnn-any-length")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
     with pytest.raises(UserError, match="training diverged"):
-        export_savedmodel(model, tmp_path, "nan", description={}, classes=CLASSES)
+        export_savedmodel(model, tmp_path, "nan", description={}, names=CLASSES)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
     model = build("cnn-any-length")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, classes=CLASSES)
+        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, names=CLASSES)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +158,7 @@ def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predi
     finally:
         keras.config.set_dtype_policy("float32")
     twin = build("cnn-any-length")
-    path = export_savedmodel(model, tmp_path, "m", description={}, classes=CLASSES, rebuild=lambda: twin)
+    path = export_savedmodel(model, tmp_path, "m", description={}, names=CLASSES, rebuild=lambda: twin)
     assert session_predict(path, *clips(2))["probabilities"].dtype == np.float32
     assert load_keras(path / KERAS_MODEL).get_layer("embedding").compute_dtype == "float32"
 
@@ -203,11 +203,11 @@ def test_where_nothing_can_be_written(tmp_path):
     model = build("cnn-any-length")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be made"):
-        export_savedmodel(model, tmp_path / "file", "genre", description={}, classes=CLASSES)
+        export_savedmodel(model, tmp_path / "file", "genre", description={}, names=CLASSES)
     with pytest.raises(UserError, match="is a file; remove it"):
-        export_savedmodel(model, tmp_path, "file", description={}, classes=CLASSES)
+        export_savedmodel(model, tmp_path, "file", description={}, names=CLASSES)
     with pytest.raises(UserError, match="2 class names for 3 outputs"):
-        export_savedmodel(model, tmp_path, "genre", description={}, classes=CLASSES[:2])
+        export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2])
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -223,7 +223,7 @@ def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_pat
             ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,), normalise="none"),
             bands=4, time=None, classes=["a", "b"], targets=(), spec=FeatureSpec(n_mels=4), feature="mel",
         )
-        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, classes=["a", "b"])
+        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, names=["a", "b"])
     """
     load = """
         import sys

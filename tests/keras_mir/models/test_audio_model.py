@@ -4,17 +4,22 @@ import io
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import tensorflow as tf
 
+from keras_mir.evaluate.predictions import predict_source
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
 from keras_mir.models.report import Dataset
 from keras_mir.recipes.model_settings import ModelSettings
+from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
 from pipelines.extraction.features import extract
+from pipelines.input.cache import cache_examples
 from pipelines.settings import InputSettings
+from pipelines.source import Source
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
 
@@ -91,14 +96,12 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
     model = model_for(settings, frames)
     soundfile.write(tmp_path / "clip.wav", clip, 22050, subtype="FLOAT")
     made = extract(tmp_path / "clip.wav", SPEC)
-    features = (made.beat_fused if sync == "beat" else made.fused).T[:, SPEC.bands(feature)]
-    length = min(len(features), frames or len(features))
-    if frames:
-        fill = -80.0 if feature == "mel" else 0.0
-        features = np.pad(
-            features[:frames], [(0, max(0, frames - len(features))), (0, 0)], constant_values=fill
-        )
-    expected = model({"features": features[None], "lengths": np.array([length])})["genre"].numpy()
+    # What `evaluate` reads, from a file as `prepare` writes it.
+    np.save(tmp_path / "clip.npy", made.beat_fused if sync == "beat" else made.fused)
+    table = pd.DataFrame({"id": ["clip"], "path": [str(tmp_path / "clip.npy")], "beats": ""})
+    examples = Examples(table, "clips", synced=sync == "beat")
+    cached = cache_examples(examples, settings, tmp_path / "cache")
+    expected = predict_source(model, Source(cached, {}, None, settings, frames, SPEC))["genre"]
     outputs = AudioModel(model, CLASSES, settings, frames, SPEC).from_wav(
         tf.constant([(tmp_path / "clip.wav").read_bytes()])
     )

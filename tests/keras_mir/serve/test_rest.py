@@ -392,7 +392,7 @@ def test_a_real_export_answers_as_its_model(serving, tmp_path):
         band_mean=np.full(4, -80.0),
         band_variance=np.full(4, 80.0**2),
     )
-    export_savedmodel(model, tmp_path, "genre", description={}, classes=classes)
+    export_savedmodel(model, tmp_path, "genre", description={}, names=classes)
     features = np.random.default_rng(0).uniform(-80, 0, (3, 6, 4)).astype(np.float32)
     lengths = np.array([6, 3, 1], np.int32)
     expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])

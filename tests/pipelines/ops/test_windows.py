@@ -5,14 +5,14 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.models.limits import WINDOW_SECONDS
-from keras_mir.models.windows import by_clip, cut
+from pipelines.ops.windows import by_clip, cut
 
 RATE = 100  # Hz, for short numbers
 WINDOW = int(WINDOW_SECONDS * RATE)
 
 
 def cut_one(length):
-    windows = cut(tf.constant([length], tf.int32), RATE)
+    windows = cut(tf.constant([length], tf.int32), WINDOW)
     return [np.asarray(part) for part in (windows.start, windows.size, windows.end)]
 
 
@@ -39,7 +39,7 @@ def test_long_recordings_do_not_overflow():
 
 
 def test_windows_of_a_batch_find_their_clips_again():
-    windows = cut(tf.constant([10, 3 * WINDOW, 20], tf.int32), RATE)
+    windows = cut(tf.constant([10, 3 * WINDOW, 20], tf.int32), WINDOW)
     assert list(windows.clip.numpy()) == [0, 1, 1, 1, 2]
     grouped = by_clip(tf.range(5), windows)
     assert grouped.to_list() == [[0], [1, 2, 3], [4]]

@@ -1,4 +1,4 @@
-"""Long audio in pieces of the length a model was trained on."""
+"""What is long in pieces of the length a model was trained on: sound, or frames of features."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from keras_mir.models.limits import WINDOW_SECONDS
-
-_STRETCH = 0.1  # of a window: audio up to that much longer is still one window
+_STRETCH = 0.1  # of a window: a clip up to that much longer is still one window
 
 
 @dataclass(frozen=True)
@@ -17,8 +15,8 @@ class Windows:
 
     Attributes:
         clip: int32 `(windows,)`, which clip each is of, increasing.
-        start: int32 `(windows,)`, its first sample.
-        size: int32 `(windows,)`, its length in samples.
+        start: int32 `(windows,)`, its first sample or frame.
+        size: int32 `(windows,)`, its length.
         end: int32 `(windows,)`, where the next one starts, or the clip ends: between start and end
             is what this window alone answers for.
         counts: int32 `(batch,)` windows of each clip, at least 1.
@@ -31,17 +29,16 @@ class Windows:
     counts: tf.Tensor
 
 
-def cut(lengths: tf.Tensor, sample_rate: int) -> Windows:
-    """Cut clips into as few windows of `WINDOW_SECONDS` as cover them, spaced evenly.
+def cut(lengths: tf.Tensor, window: int) -> Windows:
+    """Cut clips into as few windows as cover them, spaced evenly.
 
     Windows overlap a little rather than leave a short one at the end, which a model has not been
     trained on.
 
     Args:
-        lengths: int32 `(batch,)`, in samples.
-        sample_rate: In Hz.
+        lengths: int32 `(batch,)`, in samples or frames.
+        window: Length of a window, likewise.
     """
-    window = int(WINDOW_SECONDS * sample_rate)
     tolerated = int((1 + _STRETCH) * window)
     counts = tf.where(lengths <= tolerated, 1, -(-lengths // window))  # (batch,)
     size = tf.where(counts > 1, window, lengths)

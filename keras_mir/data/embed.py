@@ -1,0 +1,167 @@
+"""Vectors of a pretrained network for the clips of a data set: made of their sound, or of spectrograms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from keras_mir.command_line.progress import progress
+from keras_mir.recipes.networks import NETWORKS
+from pipelines.datasets.base import ID, PATH, Examples
+from pipelines.errors import UserError
+from pipelines.files import npy_bytes, remove_temporary, write_atomically, write_json
+from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
+
+FOLDER = "embeddings"  # of a data set that `prepare --embed` has been at
+SPEC = "spec.json"
+
+
+def embedded(examples: Examples, network: str, root: Path, cache: Path, console: Console) -> Examples:
+    """The same examples, with the vectors of a network for features.
+
+    Those that `prepare --embed` made of the sound are taken. Where there are none they are made from
+    the spectrograms, once, and kept in the cache.
+
+    Args:
+        examples: With spectrograms of every frame.
+        network: Its name.
+        root: The data set's folder.
+        cache: Where vectors that have to be made are kept.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If the network's weights are not there, or the data cannot be used for it.
+    """
+    for folder in (root / FOLDER / network, root.parent / FOLDER / network):
+        if (folder / SPEC).is_file():
+            return _with(examples, _made(examples, folder), read_spec(folder / SPEC))
+    if examples.synced:
+        raise UserError(f"{examples.name}: {network} needs spectrograms of every frame; give the data set's")
+    return _from_spectrograms(examples, network, cache / FOLDER, console)
+
+
+def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Console) -> int:
+    """Write `embeddings/NETWORK/ID.npy` for every clip that has none, `(size, patches)` float32.
+
+    Args:
+        clips: Audio files by id.
+        network: Its name.
+        out: The data set's folder.
+        console: Where progress is shown.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        UserError: If the network's weights are not there, or a clip cannot be decoded.
+    """
+    from keras_mir.models.pretrained.front_end import AUDIO, ClipVectors, embedding_spec
+    from pipelines.extraction.audio_files import decode
+
+    NETWORKS[network].check()
+    folder, spec = out / FOLDER / network, embedding_spec(network, AUDIO, FeatureSpec())
+    if (folder / SPEC).is_file() and read_spec(folder / SPEC) != spec:
+        raise UserError(f"{folder}: of another version; delete it, and run the same again")
+    remove_temporary([folder])
+    files = {folder / f"{identity}.npy": audio for identity, audio in clips.items()}
+    waiting = [file for file in files if not file.is_file()]
+    if waiting:
+        vectors = ClipVectors(spec)
+        with progress(f"embedding by {network}", console) as report:
+            for done, file in enumerate(waiting, len(files) - len(waiting) + 1):
+                samples, rate = decode(files[file])
+                write_atomically(file, npy_bytes(np.ascontiguousarray(vectors(samples, rate).T)))
+                report(done, len(files))
+    # Last: where it is, all the others are.
+    write_json(folder / SPEC, spec.to_dict())
+    return len(waiting)
+
+
+def check_network(network: str) -> None:
+    """Refuse a network whose weights are not there.
+
+    Raises:
+        UserError: Saying how to get them.
+    """
+    NETWORKS[network].check()
+
+
+def read_spec(path: Path) -> VectorSpec:
+    """What the vectors in a folder are.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    try:
+        spec = spec_from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, UserError) as error:
+        raise UserError(f"{path}: damaged ({error}); delete its folder and prepare the data again") from None
+    if not isinstance(spec, VectorSpec):
+        raise UserError(f"{path}: not of vectors; delete its folder and prepare the data again")
+    return spec
+
+
+def _made(examples: Examples, folder: Path) -> list[Path]:
+    files = [folder / f"{identity}.npy" for identity in examples.table[ID]]
+    if missing := next((file for file in files if not file.is_file()), None):
+        raise UserError(f"{missing}: missing; run the same prepare --embed again, which goes on")
+    return files
+
+
+def _from_spectrograms(examples: Examples, network: str, folder: Path, console: Console) -> Examples:
+    import tensorflow as tf
+
+    from keras_mir.models.pretrained.front_end import MEL, PatchVectors, embedding_spec, network_input
+    from pipelines.ops.npy import read_spectrogram
+
+    NETWORKS[network].check()
+    spec = examples.spectrogram_spec
+    files = [folder / f"{_key(path, network, spec)}.npy" for path in examples.table[PATH]]
+    waiting = [row for row, file in enumerate(files) if not file.is_file()]
+    if waiting:
+        vectors = PatchVectors(network)
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+        def embed(path: tf.Tensor) -> tf.Tensor:
+            mel = read_spectrogram(path, (spec.n_mels, spec.n_bands))[None, :, : spec.n_mels]
+            return vectors(*network_input(mel, tf.shape(mel)[1:2], spec))["features"][0]
+
+        with progress(f"embedding by {network}", console) as report:
+            for done, row in enumerate(waiting, len(files) - len(waiting) + 1):
+                path = examples.table[PATH][row]
+                try:
+                    made = embed(tf.constant(path)).numpy()
+                except tf.errors.OpError:
+                    files[row] = Path(path)  # whoever reads it says what is wrong with it
+                else:
+                    write_atomically(files[row], npy_bytes(np.ascontiguousarray(made.T)))
+                report(done, len(files))
+    return _with(examples, files, embedding_spec(network, MEL, spec))
+
+
+def _with(examples: Examples, files: list[Path], spec: VectorSpec) -> Examples:
+    table: pd.DataFrame = examples.table.assign(**{PATH: list(map(str, files))})
+    return replace(examples, table=table, spec=spec)
+
+
+def _key(path: str, network: str, spec: FeatureSpec) -> str:
+    """Changes with the file, the network, or how one becomes the other's input."""
+    from keras_mir.models.pretrained import front_end
+
+    status = Path(path).stat()
+    code = Path(front_end.__file__).read_bytes()
+    facts = (
+        str(Path(path).resolve()),
+        status.st_size,
+        status.st_mtime_ns,
+        network,
+        sorted(spec.to_dict().items()),
+    )
+    return hashlib.blake2b(repr(facts).encode() + code, digest_size=16).hexdigest()

@@ -1,0 +1,77 @@
+"""What every model that answers to sound has, whoever trained it.
+
+What can be done with one (evaluate, predict, export) is the code of the command of that name. Those
+stand above this file, so its methods look them up when they are called: loading a model imports none
+of them, and nothing here knows what they do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras import Model
+
+    from keras_mir.models.audio_model import AudioModel
+
+
+class ServableModel(ABC):
+    """A Keras model that answers to sound.
+
+    Attributes:
+        name: What an export of it is called, unless the user says otherwise.
+        description: What it says of itself.
+        keras: The Keras model, from `{"features": (batch, time, bands), "lengths": (batch,)}` to its
+            outputs.
+    """
+
+    name: str
+    description: Any
+    keras: Any
+    _predictor: Any = None
+
+    @property
+    @abstractmethod
+    def names(self) -> Sequence[str] | None:
+        """Of the genres or tags that it gives probabilities of, in order; None if it gives none."""
+
+    @property
+    def exported(self) -> Path | None:
+        """The folder of the version, if the model is an exported one."""
+        return None
+
+    @abstractmethod
+    def audio_model(self, model: Model | None = None) -> AudioModel:
+        """What answers to sound: resampling, features, and the model in one.
+
+        Args:
+            model: A twin of this model to put in its place, such as one built anew for export.
+        """
+
+    def predict(self, song: Any, rate: int | None = None) -> Any:
+        """What the model says of a song: a file, a folder, or samples with their rate in Hz.
+
+        Returns:
+            A `Prediction`; a list of them, or of `Failure`s, for a folder.
+
+        Raises:
+            UserError: If there is no answer; the message says why.
+        """
+        if self._predictor is None:
+            self._predictor = function_of("predict")(self)
+        return self._predictor.predict(song, rate)
+
+    def export(self, folder: str | Path = "saved_models", **options: Any) -> Path:
+        """Write the model for TF Serving, or in another format; see `keras_mir.export.export`."""
+        path: Path = function_of("export")(self, folder, **options).path
+        return path
+
+
+def function_of(command: str) -> Callable[..., Any]:
+    """What a command does with a model: by convention, its function and file have its name."""
+    function: Callable[..., Any] = getattr(import_module(f"keras_mir.{command}.{command}"), command)
+    return function

@@ -1,0 +1,110 @@
+"""A pretrained network as it is: sound in, the probabilities of its tags out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import keras
+from keras import Model
+
+from keras_mir.models.audio_model import AudioModel
+from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
+from keras_mir.models.pretrained.musicnn import POOLED, dense_layers, load_dense, tag_layer
+from keras_mir.models.report import versions
+from keras_mir.models.servable import ServableModel
+from keras_mir.models.vectors import pooled
+from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.networks import Network
+from keras_mir.recipes.outputs import TAGS
+from pipelines.settings import InputSettings
+from pipelines.spec import FeatureSpec, VectorSpec
+
+
+@dataclass(frozen=True)
+class TaggerDescription:
+    """What a tagger says of itself, in `keras_mir.json`.
+
+    Attributes:
+        network: The pretrained network.
+        feature_spec: What its vectors are.
+        versions: Of what it was exported with.
+    """
+
+    network: Network
+    feature_spec: VectorSpec
+    versions: dict[str, str | None] = field(default_factory=versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        network = {key: value for key, value in asdict(self.network).items() if key not in _OF_THE_WHEEL}
+        return {
+            "format": 1,
+            **network,
+            "feature_spec": self.feature_spec.to_dict(),
+            "versions": self.versions,
+        }
+
+
+_OF_THE_WHEEL = ("checkpoint", "digests")
+
+
+class Tagger(ServableModel):
+    """A pretrained network that answers to sound without any training; what `load` gives for its name.
+
+    Args:
+        network: Which.
+
+    Raises:
+        UserError: If its weights are not there.
+    """
+
+    def __init__(self, network: Network) -> None:
+        network.check()
+        self.name = network.name
+        self.description = TaggerDescription(network, embedding_spec(network.name, AUDIO, FeatureSpec()))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it knows, in the order of its probabilities."""
+        return self.description.network.tags
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.tags
+
+    @cached_property
+    def keras(self) -> Model:
+        """From `{"features": (batch, patches, 1506), "lengths": (batch,)}` to `{"tags": (batch, 50)}`."""
+        network = self.description.network
+        features = keras.Input((None, POOLED), dtype="float32", name="features")
+        lengths = keras.Input((), dtype="int32", name="lengths")
+        x = features
+        for layer in dense_layers():
+            x = layer(x)
+        known = keras.ops.concatenate([tag_layer()(x), x], axis=-1)  # (batch, patches, 50 + 200)
+        means_and_maxima = pooled(known, lengths, ModelSettings(kind="vectors"), use_cudnn=False)
+        model = Model(
+            {"features": features, "lengths": lengths},
+            {TAGS: means_and_maxima[:, : len(network.tags)]},
+            name="tagger",
+        )
+        load_dense(model, network.weights())
+        return model
+
+    def audio_model(self, model: Model | None = None) -> AudioModel:
+        # Windows are the patches that the network was trained on.
+        return AudioModel(
+            model or self.keras,
+            self.tags,
+            InputSettings(feature=self.name),
+            None,
+            self.description.feature_spec,
+            window_seconds=PATCH_SECONDS,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Tagger {self.name!r}: {len(self.tags)} tags, trained on {self.description.network.trained_on}"
+        )

@@ -1,0 +1,88 @@
+"""A data set's vectors: those that prepare made of its sound, or made from its spectrograms, once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_mir.data.embed import embedded
+from keras_mir.recipes import networks
+from keras_mir.recipes.networks import NETWORKS
+from pipelines.datasets.load import load_examples
+from pipelines.errors import UserError
+from tests.keras_mir.conftest import write_course_data
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_course_data(tmp_path_factory.mktemp("full"), per_genre=2, synced=False)
+
+
+def examples_of(data):
+    return load_examples(data, "genre", prefer_synced=False)
+
+
+def test_vectors_are_made_from_spectrograms_once(musicnn, data, tmp_path, monkeypatch):
+    examples = examples_of(data)
+    made = embedded(examples, "musicnn-mtt", data, tmp_path, QUIET)
+    assert (made.spec.maker, made.spec.made_from, made.spec.n_bands) == ("musicnn-mtt", "mel", 1506)
+    assert list(made.table["id"]) == list(examples.table["id"])
+    vectors = [np.load(path) for path in made.table["path"]]
+    # 150 to 200 frames are 3.5 to 4.6 s, which is one patch of 3 s.
+    assert {(vector.shape, vector.dtype) for vector in vectors} == {((1506, 1), np.dtype("float32"))}
+    assert not np.allclose(vectors[0], vectors[1])
+    monkeypatch.setattr(networks.Network, "weights", lambda self: pytest.fail("made again"))
+    again = embedded(examples, "musicnn-mtt", data, tmp_path, QUIET)
+    assert list(again.table["path"]) == list(made.table["path"])
+
+
+def test_those_that_prepare_made_are_taken(data, tmp_path):
+    root = tmp_path / "data"
+    folder = root / "embeddings" / "musicnn-mtt"
+    folder.mkdir(parents=True)
+    examples = examples_of(data)
+    for identity in examples.table["id"][1:]:
+        np.save(folder / f"{identity}.npy", np.zeros((1506, 2), np.float32))
+    spec = {"maker": "musicnn-mtt", "n_bands": 1506, "made_from": "audio", "sample_rate": 16000}
+    (folder / "spec.json").write_text(json.dumps(spec))
+    with pytest.raises(UserError, match=r"train0.npy: missing; run the same prepare --embed again"):
+        embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)
+    np.save(folder / "train0.npy", np.zeros((1506, 2), np.float32))
+    made = embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)  # without the wheel
+    assert made.spec.to_dict() == spec
+    assert Path(made.table["path"][0]) == folder / "train0.npy"
+    (folder / "spec.json").write_text("{")
+    with pytest.raises(UserError, match=r"spec.json: damaged .*delete its folder and prepare the data again"):
+        embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)
+
+
+def test_a_missing_wheel_and_a_damaged_checkpoint_are_named(musicnn, data, tmp_path, monkeypatch):
+    with monkeypatch.context() as context:
+        context.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(UserError) as missing:
+            embedded(examples_of(data), "musicnn-msd", data, tmp_path, QUIET)
+    assert str(missing.value) == (
+        "musicnn-msd: its weights come with another package; "
+        "get them with pip install --no-deps musicnn==0.1.0"
+    )
+    index = ".index"
+    other = {**NETWORKS["musicnn-mtt"].digests, index: "0" * 64}
+    monkeypatch.setitem(
+        NETWORKS, "musicnn-mtt", networks.Network("musicnn-mtt", "MTT_musicnn", other, (), "")
+    )
+    with pytest.raises(UserError) as damaged:
+        embedded(examples_of(data), "musicnn-mtt", data, tmp_path, QUIET)
+    assert str(damaged.value) == (
+        f"{musicnn / 'MTT_musicnn' / index}: damaged, or of another version; "
+        "get it again with pip install --no-deps musicnn==0.1.0 --force-reinstall"
+    )
+
+
+def test_beat_synchronous_files_are_refused(musicnn, course_data, tmp_path):
+    examples = load_examples(course_data, "genre", prefer_synced=True)
+    with pytest.raises(UserError, match="musicnn-mtt needs spectrograms of every frame"):
+        embedded(examples, "musicnn-mtt", course_data, tmp_path, QUIET)

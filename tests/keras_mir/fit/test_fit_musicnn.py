@@ -1,0 +1,39 @@
+"""A head on a pretrained network: trained, exported and asked, from spectrograms to sound."""
+
+import numpy as np
+import pytest
+
+import keras_mir as km
+from keras_mir.models.session import ServedModel
+from pipelines.errors import UserError
+from tests.keras_mir.conftest import GENRES, write_course_data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_course_data(tmp_path_factory.mktemp("full"), per_genre=6, synced=False)
+
+
+def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data, tmp_path):
+    model = km.train("musicnn", data, out=tmp_path / "run", epochs=2, batch_size=4)
+    assert model.report.n == 6  # the test clips
+    dense = model.keras.get_layer("dense")
+    frozen = [weight.numpy().copy() for weight in dense.weights]
+    tuned = km.train("musicnn-tuned", data, out=tmp_path / "tuned", epochs=1, batch_size=4)
+    np.testing.assert_array_equal(frozen[0], km.load(tmp_path / "run").keras.get_layer("dense").kernel)
+    assert not np.array_equal(frozen[0], tuned.keras.get_layer("dense").kernel), "what is tuned learns"
+    version = model.export(tmp_path / "models")  # which compares all signatures
+    with ServedModel(version) as served:
+        answer = served.predict({"features": np.zeros((1, 2, 1506)), "lengths": [2]})
+    assert answer["probabilities"].shape == (1, len(GENRES))
+    card = (version / "assets.extra" / "model_card.md").read_text()
+    assert "Licence of its weights: ISC, Music Technology Group, Universitat Pompeu Fabra." in card
+    again = model.evaluate(data)
+    assert again.accuracy == model.report.accuracy
+
+
+def test_without_the_wheel_nothing_is_begun(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="its weights come with another package; get them with pip install"):
+        km.train("musicnn", data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
