@@ -10,11 +10,12 @@ from rich.console import Console
 
 from keras_mir.command_line.progress import progress
 from keras_mir.data.embed import embedded
+from keras_mir.data.vectors import own_vectors
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Examples
 from pipelines.datasets.load import kind_of, load_examples
-from pipelines.errors import UserError
-from pipelines.spec import EMBEDDINGS
+from pipelines.errors import ArgumentError, UserError
+from pipelines.spec import EMBEDDINGS, VECTORS
 
 SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
 CLIPS_PER_GENRE = 48  # of the built-in corpus; 12 s each
@@ -43,6 +44,10 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
+    if recipe.input.feature == VECTORS:
+        if not data:
+            raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
+        return own_vectors(Path(data), Path(labels) if labels else None, recipe.task.task, cache)
     root, table = find_features(data, labels, cache, jobs, console)
     examples = load_examples(
         root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced

@@ -78,7 +78,7 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         f"# {_text(name)}",
         *_what_it_is(description),
         "## How to ask it",
-        *_how_to_ask(name),
+        *(_how_to_ask(name) if description.feature_spec.sample_rate else _how_to_ask_with_vectors(name)),
         "## What it takes",
         *_what_it_takes(description),
         "## Signatures",
@@ -132,10 +132,14 @@ def _what_it_is(description: Description) -> Iterator[str]:
     settings, recipe = description.recipe.model, description.recipe.name
     model = ARCHITECTURES[settings.kind].sentence(settings)
     transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""
+    spec = description.feature_spec
+    made = "the pretrained network" if isinstance(spec, VectorSpec) else "mel, chroma, beats"
+    sound = f"Sound goes in as it is: {made} and the model"
+    goes_in = sound if spec.sample_rate else "Vectors of the user's own go in, and what is made of them"
     does = "names the genre of music" if description.classes else "rates the affect of music"
     yield (
-        f"{model}{transferred} that {does} (recipe `{recipe}`). Sound goes in as it is: mel, chroma, beats "
-        "and the model are one graph of TensorFlow's own operations, so TF Serving needs nothing beside it."
+        f"{model}{transferred} that {does} (recipe `{recipe}`). {goes_in} are one graph of TensorFlow's own "
+        "operations, so TF Serving needs nothing beside it."
     )
     if classes := description.classes:
         yield (
@@ -164,6 +168,17 @@ def _how_to_ask(name: str) -> Iterator[str]:
     )
     yield "With this package, files of any kind, and folders:"
     yield _block("sh", f"python -m keras_mir.predict song.mp3 --model saved_models/{name}")
+
+
+def _how_to_ask_with_vectors(name: str) -> Iterator[str]:
+    yield "In Python with nothing but TensorFlow, where `1` is the version:"
+    yield _block(
+        "python",
+        "import tensorflow as tf\n"
+        f'model = tf.saved_model.load("saved_models/{name}/1")\n'
+        "# vectors: (batch, windows, size) float32, and how many windows each clip has\n"
+        'print(model.signatures["serving_default"](features=vectors, lengths=lengths))',
+    )
 
 
 def _sound(sample_rate: int, window_seconds: float) -> str:

@@ -43,7 +43,7 @@ def write(model: ServableModel, folder: Path, name: str, signature: str) -> Writ
         description=model.description.to_dict(),
         names=model.names,
         rebuild=lambda: for_serving(model.keras),
-        audio_model=model.audio_model,
+        audio_model=model.audio_model if model.description.feature_spec.sample_rate else None,
         card=partial(card_of, name, model.description),
     )
     return Written(path)

@@ -15,6 +15,7 @@ from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
 from keras_mir.recipes.outputs import GENRE, PROBABILITIES, check_targets
+from pipelines.errors import UserError
 from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
 from pipelines.ops.windows import Windows, by_clip, cut
 from pipelines.settings import InputSettings
@@ -46,7 +47,7 @@ class AudioModel(tf.Module):
         window_seconds: Of a window, the length that the model was trained on.
 
     Raises:
-        UserError: If an affect target has the name of another output.
+        UserError: If an affect target has the name of another output, or the model takes no sound.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class AudioModel(tf.Module):
         if isinstance(spec, FeatureSpec):
             self.front_end = FrontEnd(settings.feature, settings.sync, spec.to_dict())
             self._hop_length = spec.hop_length
-        else:
+        elif spec.sample_rate:
             self.front_end = PretrainedFrontEnd(spec)
+        else:
+            raise UserError("the model takes vectors, and no sound; ask it with those")
         self.resample = Resample(spec.sample_rate)
         self.down_mix = DownMix()
         # One graph that both signatures call: making it takes seconds.

@@ -46,22 +46,23 @@ def _check_fixed_length(settings: ModelSettings, frames: Frames, bands: int | No
             "fix the length or use cnn-any-length"
         )
     if isinstance(frames, int):
-        _check_size(settings, frames, "frames")
+        _check_size(settings, frames, "frames", settings.input_pool[0])
     _check_bands(settings, frames, bands)
 
 
 def _check_bands(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
     if bands is not None:
-        _check_size(settings, bands, "bands")
+        _check_size(settings, bands, "bands", settings.input_pool[1])
 
 
-def _check_size(settings: ModelSettings, size: int, name: str) -> None:
+def _check_size(settings: ModelSettings, size: int, name: str, input_pool: int) -> None:
     """Refuse what pooling would leave nothing of."""
-    least = math.prod(settings.pools)
+    pools = (input_pool, *settings.pools) if input_pool > 1 else settings.pools
+    least = math.prod(pools)
     if size < least:
         raise UserError(
             f"model kind {settings.kind!r}: {size} {name} are too few for pools "
-            f"{','.join(map(str, settings.pools))}; give at least {least}, or smaller pools"
+            f"{','.join(map(str, pools))}; give at least {least}, or smaller pools"
         )
 
 
@@ -119,6 +120,8 @@ class ModelSettings:
         layers: Number of LSTM layers.
         filters: CNN channels, block by block.
         pools: CNN pooling windows, block by block, the same over time and bands.
+        input_pool: Frames and bands that a CNN averages before its first block.
+        statistics: What a CNN of any length keeps of time: some of mean, max and std.
         hidden: Units of one more dense layer before the head; 0 for none.
         dropout: Fraction dropped between LSTM layers and before each dense layer.
         l2: Strength of the L2 penalty on kernels, 0 for none. The published paper uses
@@ -136,6 +139,8 @@ class ModelSettings:
     layers: int = 2
     filters: tuple[int, ...] = (32, 64, 128, 256)
     pools: tuple[int, ...] = (2, 2, 4, 4)
+    input_pool: tuple[int, ...] = (1, 1)
+    statistics: tuple[str, ...] = ("mean", "max")
     hidden: int = 0
     dropout: float = 0.5
     l2: float = 1e-4
@@ -146,8 +151,8 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         # A recipe file gives lists.
-        object.__setattr__(self, "filters", tuple(self.filters))
-        object.__setattr__(self, "pools", tuple(self.pools))
+        for name in ("filters", "pools", "input_pool", "statistics"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         rules = [
             ("kind", self.kind in ARCHITECTURES, f"choose {_listed(tuple(ARCHITECTURES))}"),
             ("normalise", self.normalise in get_args(Normalise), f"choose {_listed(get_args(Normalise))}"),
@@ -160,6 +165,16 @@ class ModelSettings:
                 "pools",
                 len(self.pools) == len(self.filters),
                 f"give one for each of {len(self.filters)} filters",
+            ),
+            (
+                "input_pool",
+                len(self.input_pool) == 2 and min(self.input_pool) >= 1,
+                "give two numbers of 1 or more, of frames and of bands",
+            ),
+            (
+                "statistics",
+                bool(self.statistics) and set(self.statistics) <= {"mean", "max", "std"},
+                "give some of mean, max and std",
             ),
             ("hidden", self.hidden >= 0, "give 0 for none, or a number of units"),
             ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),

@@ -13,7 +13,7 @@ from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.paper import FRAMES, PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings, TrainSettings
 from pipelines.errors import UserError
-from pipelines.settings import InputSettings
+from pipelines.settings import AugmentSettings, InputSettings
 
 DEFAULT = "lstm-beat-mel"
 DIGITS = "paper-7a-digits"  # the paper's CNN on images, which `reproduce` alone can train
@@ -54,6 +54,30 @@ def _affect_cnn(
     model = replace(_AFFECT_CNN, hidden=hidden, kind="cnn-any-length" if beats else "cnn")
     settings = _BEAT_MEL if beats else _FULL_MEL
     return Recipe(name, description, task=task, input=settings, model=model, train=train, split=split)
+
+
+def _small_cnn(name: str, description: str, *, task: TaskSettings = _GENRE) -> Recipe:
+    """What repeated cross-validation on 300 clips chose: see `benchmarks.recognition`."""
+    return Recipe(
+        name,
+        description,
+        task=task,
+        input=InputSettings("fused", frames=512, crop="random"),
+        augment=AugmentSettings(freq_mask=16, time_mask=40, mixup=0.3, level=6.0, label_smoothing=0.1),
+        model=ModelSettings(
+            kind="cnn-any-length",
+            filters=(16, 32, 64),
+            pools=(2, 2, 2),
+            input_pool=(4, 2),
+            statistics=("mean", "max", "std"),
+            dropout=0.3,
+            l2=0.0,
+        ),
+        train=TrainSettings(
+            epochs=60, learning_rate=2e-3, weight_decay=1e-3, schedule="cosine", early_stopping=0
+        ),
+        split=_SMALL_VALIDATION,
+    )
 
 
 def _musicnn(name: str, description: str, *, task: TaskSettings = _GENRE, tuned: bool = False) -> Recipe:
@@ -116,6 +140,10 @@ OUR_RECIPES = (
         train=replace(_CNN_TRAINING, batch_size=16),
         split=SplitSettings(validation=0.2),
     ),
+    _small_cnn(
+        "small-cnn", "a small CNN on stretches of 12 s of mel and chroma: the best without pretraining"
+    ),
+    _small_cnn("small-cnn-affect", "the same for affect targets", task=_AFFECT),
     _musicnn("musicnn", "a head on the pretrained network musicnn, frozen: seconds of training"),
     _musicnn("musicnn-affect", "the same for affect targets", task=_AFFECT),
     _musicnn("musicnn-tuned", "the same, and musicnn's last layers learn, too", tuned=True),

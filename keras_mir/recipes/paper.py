@@ -21,7 +21,7 @@ FRAMES = 1293  # of a 30 s clip
 
 _GENRE = TaskSettings(task="genre")
 _AFFECT = TaskSettings(task="affect")
-_COURSE = SplitSettings(split="course")
+_COURSE = SplitSettings(split="course", validation=1 / 3)
 
 _INPUTS = {
     "mel": InputSettings("mel", frames="longest", padding="zero"),

@@ -116,7 +116,7 @@ class SplitSettings:
     """
 
     split: Literal["stratified", "course"] = "stratified"
-    validation: float = 1 / 3
+    validation: float = 0.2
     test: float = 0.2
     group_by: str = "auto"
     split_seed: int = 0

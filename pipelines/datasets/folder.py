@@ -45,7 +45,7 @@ def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, sy
             the files.
     """
     labelled = read_label_table(labels or _only_table(root))
-    table = _rows_of_task(labelled, task)
+    table = rows_of_task(labelled, task)
     beats = _beats(labelled)
     taken = set(beats.values())
     files = [path for path in feature_files(root) if str(path.resolve()) not in taken]
@@ -79,7 +79,12 @@ def _only_table(root: Path) -> Path:
     return tables[0]
 
 
-def _rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
+def rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
+    """The rows that have labels for a task.
+
+    Raises:
+        UserError: If there are none.
+    """
     table = labels.table
     if task == "genre":
         if not labels.has_genre:

@@ -1,5 +1,6 @@
 """Pooling: of windows, with the batch normalisation and the ReLU before it, and of whole clips."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 from keras_mir.layers.base import A_CLIP, Axes, BaseLayer, Shape, Size
 from keras_mir.layers.network.masks import align, frames_within
 
+_SMALLEST_VARIANCE = 1e-4
 _LOWEST = float(np.finfo(np.float32).min)
 
 
@@ -116,7 +118,7 @@ def _moments(x: Any, valid: Any) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable("keras_mir")
 class TimePooling(BaseLayer):
-    """Mean and maximum over the valid frames of each clip.
+    """Statistics over the valid frames of each clip: mean, maximum, standard deviation.
 
     Call arguments:
         inputs: A list of features `(batch, time, bands, channels)` and lengths `(batch,)`
@@ -124,7 +126,13 @@ class TimePooling(BaseLayer):
             is valid.
 
     Returns:
-        `(batch, 2 * bands * channels)`: the means, then the maxima.
+        `(batch, len(statistics) * bands * channels)`: all of the first statistic, then the next.
+
+    Args:
+        statistics: Of `mean`, `max` and `std`, in order.
+
+    Raises:
+        ValueError: If there is none, or one that is none of these.
     """
 
     takes: ClassVar[dict[str, Axes]] = {
@@ -132,21 +140,34 @@ class TimePooling(BaseLayer):
         "lengths": A_CLIP,
     }
 
+    def __init__(self, statistics: Sequence[str] = ("mean", "max"), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not statistics or not set(statistics) <= {"mean", "max", "std"}:
+            raise ValueError(f"statistics {statistics!r}: give some of mean, max and std")
+        self.statistics = tuple(statistics)
+
     def call(self, inputs: Any) -> Any:
         given = self.named(inputs)
         x, lengths = given["features"], given.get("lengths")
         _, time, bands, channels = ops.shape(x)
         x = ops.reshape(x, (-1, time, bands * channels))  # (batch, time, bands * channels)
         total = ops.cast(x, "float32")  # a sum over a clip can leave the range of float16
-        if lengths is None:
-            mean, peak = ops.mean(total, axis=1), ops.max(total, axis=1)
-        else:
-            valid = ops.expand_dims(frames_within(lengths, time), -1)  # (batch, time, 1)
-            count = ops.sum(ops.cast(valid, "float32"), axis=1)
-            mean = ops.sum(ops.where(valid, total, 0.0), axis=1) / count
+        valid = None if lengths is None else ops.expand_dims(frames_within(lengths, time), -1)
+        found = [ops.cast(self._statistic(name, total, valid), x.dtype) for name in self.statistics]
+        return found[0] if len(found) == 1 else ops.concatenate(found, axis=-1)
+
+    def _statistic(self, name: str, x: Any, valid: Any) -> Any:
+        """`(batch, size)` of `(batch, time, size)` float32, where `valid` `(batch, time, 1)` holds."""
+        if name == "max":
             # A finite number: converters to other formats multiply by the mask, and 0 times infinity is NaN.
-            peak = ops.max(ops.where(valid, total, _LOWEST), axis=1)
-        return ops.concatenate([ops.cast(mean, x.dtype), ops.cast(peak, x.dtype)], axis=-1)
+            return ops.max(x if valid is None else ops.where(valid, x, _LOWEST), axis=1)
+        if name == "mean":
+            if valid is None:
+                return ops.mean(x, axis=1)
+            return ops.sum(ops.where(valid, x, 0.0), axis=1) / ops.sum(ops.cast(valid, "float32"), axis=1)
+        mean = ops.expand_dims(self._statistic("mean", x, valid), 1)
+        # The root has no slope at 0, where a band that never changes is.
+        return ops.sqrt(self._statistic("mean", ops.square(x - mean), valid) + _SMALLEST_VARIANCE)
 
     def _shapes(self, batch: Size, _: Size, bands: int, channels: int) -> Shape:
-        return (batch, 2 * bands * channels)
+        return (batch, len(self.statistics) * bands * channels)

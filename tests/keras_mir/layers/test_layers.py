@@ -70,6 +70,14 @@ def test_time_pooling_is_the_mean_and_maximum_of_the_clip(rng):
     expected = [np.concatenate([clip.mean(0), clip.max(0)]) for clip in clips]
     np.testing.assert_allclose(outputs, expected, rtol=1e-5)
     np.testing.assert_allclose(TimePooling()(x[:1]), expected[:1], rtol=1e-5)
+    deviation = TimePooling(("std",))([x, np.array([7, 3], np.int32)])
+    np.testing.assert_allclose(deviation, [np.sqrt(clip.var(0) + 1e-4) for clip in clips], rtol=1e-5)
+
+
+@pytest.mark.parametrize("statistics", [(), ("mean", "median")])
+def test_time_pooling_refuses_other_statistics(statistics):
+    with pytest.raises(ValueError, match="give some of mean, max and std"):
+        TimePooling(statistics)
 
 
 def test_batch_statistics_leave_padding_out(rng):

@@ -38,6 +38,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "FrontEnd": ({"feature": "fused", "sync": "beat", "spec": FRONT_END_SPEC}, [AUDIO, SAMPLES], False),
     "LengthMask": ({}, [FEATURES, LENGTHS], True),
+    "LogCompression": ({"factor": 10.0}, POWER, False),
     "LogMel": (
         {"sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 16, "top_db": 60.0},
         [AUDIO, SAMPLES],
@@ -51,7 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "Resample": ({"sample_rate": 16000}, [AUDIO, SAMPLES, RATES], False),
     "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
     "STFT": ({"n_fft": 64, "hop_length": 16}, [AUDIO, SAMPLES], False),
-    "TimePooling": ({}, [IMAGE, LENGTHS], False),
+    "TimePooling": ({"statistics": ("std", "mean")}, [IMAGE, LENGTHS], False),
     "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
 }
 
@@ -75,6 +76,7 @@ DTYPES: dict[str, Any] = {
         "beats": "int32",
         "beat_counts": "int32",
     },
+    "LogCompression": "float32",
     "LogMel": "float32",
     "MelPower": "float32",
     "Percussive": "float32",

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.errors import UserError
 from pipelines.input import augment
-from pipelines.input.augment import SpecAugment, draw_masks, mixup
+from pipelines.input.augment import Level, Shift, SpecAugment, draw_masks, mixup, smooth_labels
 from pipelines.input.build import training_batches
 from pipelines.input.cache import cache_examples
 from pipelines.settings import AugmentSettings, InputSettings
@@ -121,7 +121,38 @@ def test_mixup_weights_follow_the_beta_distribution(alpha):
     assert own.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["freq_mask", "time_mask", "mixup"])
+def drawn(step, features, count=200):
+    """What a step makes of the same features with as many seeds."""
+    elements = ({"features": tf.constant(features), "seed": tf.constant([7, n])} for n in range(count))
+    return np.stack([step(element)["features"].numpy() for element in elements])
+
+
+def test_level_raises_or_lowers_mel_as_one_and_leaves_chroma_alone():
+    features = np.array([[-70.0, -10.0, 0.5], [-30.0, -20.0, 0.1]], np.float32)
+    made = drawn(Level(6.0, (-80.0, -80.0)), features)
+    changes = made[..., :2] - features[:, :2]
+    np.testing.assert_allclose(changes, changes[:, :1, :1] * np.ones_like(changes), atol=1e-4)
+    assert -6 <= changes.min() < -5.5
+    assert 5.5 < changes.max() <= 6
+    np.testing.assert_array_equal(made[..., 2], np.broadcast_to(features[:, 2], made.shape[:2]))
+    lower = drawn(Level(40.0, (-80.0, -80.0)), features)
+    assert lower[..., :2].min() == -80
+
+
+def test_shift_moves_mel_by_whole_bands_and_fills_with_its_floor():
+    features = np.array([[-1.0, -2.0, -3.0, 0.5]], np.float32)
+    made = {tuple(clip[0]) for clip in drawn(Shift(1, (-80.0,) * 3), features)}
+    assert made == {(-80.0, -1.0, -2.0, 0.5), (-1.0, -2.0, -3.0, 0.5), (-2.0, -3.0, -80.0, 0.5)}
+
+
+def test_smoothing_spreads_a_share_of_class_labels_and_leaves_numbers_alone():
+    labels = {"genre": tf.eye(4), "power": tf.constant([0.1, 0.9])}
+    _, made = smooth_labels({}, labels, tf.constant([0, 0]), share=0.2)
+    np.testing.assert_allclose(made["genre"], 0.8 * np.eye(4) + 0.05, rtol=1e-6)
+    np.testing.assert_array_equal(made["power"], labels["power"])
+
+
+@pytest.mark.parametrize("name", ["freq_mask", "time_mask", "mixup", "level", "shift", "label_smoothing"])
 def test_negative_settings_are_refused(name):
     with pytest.raises(UserError, match=f"{name} -1: give 0 for none, or a positive number"):
         AugmentSettings(**{name: -1})

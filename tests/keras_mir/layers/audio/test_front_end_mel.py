@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from keras_mir.layers import STFT, Decibels, LogMel, MelPower
+from keras_mir.layers import STFT, Decibels, LogCompression, LogMel, MelPower
 from pipelines.synthetic.render import render_clip
 
 
@@ -97,7 +97,13 @@ def test_spectrum_equals_librosas():
 
 @pytest.mark.parametrize(
     ("layer", "settings"),
-    [(STFT, {"n_fft": 1023}), (STFT, {"n_fft": 0}), (STFT, {"hop_length": 0}), (Decibels, {"top_db": 0.0})],
+    [
+        (STFT, {"n_fft": 1023}),
+        (STFT, {"n_fft": 0}),
+        (STFT, {"hop_length": 0}),
+        (Decibels, {"top_db": 0.0}),
+        (LogCompression, {"factor": 0.0}),
+    ],
 )
 def test_impossible_settings_are_refused(layer, settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

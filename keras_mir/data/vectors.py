@@ -1,0 +1,148 @@
+"""Vectors a user brings, of any network: a folder of `.npy` files, or one table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.datasets import folder
+from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.labels import read_label_table
+from pipelines.datasets.tables import name_ids
+from pipelines.errors import ArgumentError, UserError
+from pipelines.files import npy_bytes, write_atomically
+from pipelines.spec import VECTORS, VectorSpec
+
+TABLES = (".npy", ".parquet")
+
+
+def own_vectors(root: Path, labels: Path | None, task: Task, cache: Path) -> Examples:
+    """The labelled examples of vectors that a user brought.
+
+    Args:
+        root: A folder of `.npy` files, each `(size,)` or `(windows, size)`, found as feature files are;
+            a `.npy` file `(clips, size)`, its rows in the order of the label table; or a `.parquet` file
+            with a column `id` and either a column of lists or columns of numbers, several rows of an id
+            being windows of it, in order.
+        labels: The label table.
+        task: Which labels are read.
+        cache: Where the vectors are kept in the form that pipelines read.
+
+    Raises:
+        UserError: If something is missing, or does not fit together: vectors of different sizes, ids
+            without labels, labels without vectors, values that are not finite.
+    """
+    if root.is_dir():
+        examples = folder.load(root, task, labels=labels, prefer_synced=False, synced=False)
+        paths = dict(zip(examples.table[ID], examples.table[PATH], strict=True))
+        found = {identity: _read(Path(path)) for identity, path in paths.items()}
+        places = {identity: str(path) for identity, path in paths.items()}
+    else:
+        if root.suffix not in TABLES or not root.is_file():
+            raise ArgumentError("data", root, f"give a folder of .npy files, or a {' or '.join(TABLES)} file")
+        if labels is None:
+            raise ArgumentError("labels", None, f"those of {root} are not known; name their table")
+        examples = _labelled(root, labels, task)
+        known = list(read_label_table(labels).table[ID])
+        table = _parquet(root) if root.suffix == ".parquet" else _rows(root, known)
+        _check_ids(root, labels, list(table), known)
+        found = {identity: table[identity] for identity in examples.table[ID]}
+        places = dict.fromkeys(found, str(root))
+    size = _checked_size(found, places)
+    kept = cache / VECTORS / _digest(found)
+    files = []
+    for number, vectors in enumerate(found.values()):
+        files.append(kept / f"{number}.npy")
+        if not files[-1].is_file():
+            write_atomically(files[-1], npy_bytes(np.ascontiguousarray(vectors.T, np.float32)))
+    moved = examples.table.assign(**{PATH: list(map(str, files)), BEATS: ""})
+    return replace(examples, table=moved, spec=VectorSpec(VECTORS, size))
+
+
+def _labelled(root: Path, labels: Path, task: Task) -> Examples:
+    labelled = read_label_table(labels)
+    table = folder.rows_of_task(labelled, task)
+    if not labelled.has_split:
+        table[SPLIT] = ""
+    return Examples(table, root.stem, labelled.targets if task == "affect" else ())
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read as .npy ({error}); write it again") from None
+    if vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu" or not vectors.size:
+        given = f"shape {vectors.shape} and dtype {vectors.dtype}"
+        raise UserError(f"{path}: has {given}; give numbers of shape (size,) or (windows, size)")
+    return np.atleast_2d(vectors)
+
+
+def _rows(path: Path, ids: list[str]) -> dict[str, np.ndarray]:
+    vectors = _read(path)
+    if len(vectors) != len(ids):
+        raise UserError(
+            f"{path}: {len(vectors)} rows, but the label table has {len(ids)}; give a row for each line"
+        )
+    return {identity: row[None] for identity, row in zip(ids, vectors, strict=True)}
+
+
+def _parquet(path: Path) -> dict[str, np.ndarray]:
+    try:
+        table = pd.read_parquet(path)
+    except ImportError:
+        raise ArgumentError("data", path, "reading Parquet needs pyarrow; pip install pyarrow") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet ({error}); write it again") from None
+    if ID not in table:
+        raise UserError(f"{path}: no column {ID!r}; add one")
+    values = table.drop(columns=ID)
+    lists = [
+        name for name in values if values[name].map(lambda cell: isinstance(cell, np.ndarray | list)).all()
+    ]
+    if lists:
+        vectors = [np.asarray(cell, float) for cell in values[lists[0]]]
+    else:
+        vectors = list(values.select_dtypes("number").to_numpy(float))
+    found: dict[str, list[np.ndarray]] = {}
+    for identity, vector in zip(table[ID].astype(str), vectors, strict=True):
+        found.setdefault(identity, []).append(vector)
+    for identity, windows in found.items():
+        if len({len(window) for window in windows}) > 1:
+            raise UserError(f"{path}: id {identity!r} has vectors of different sizes; write it again")
+    return {identity: np.stack(windows) for identity, windows in found.items()}
+
+
+def _check_ids(root: Path, labels: Path, there: list[str], known: list[str]) -> None:
+    if unlabelled := sorted(set(there) - set(known)):
+        raise UserError(
+            f"{root}: {name_ids(unlabelled)} has no line in {labels}; add it or leave the row out"
+        )
+    if missing := sorted(set(known) - set(there)):
+        raise UserError(f"{labels}: {name_ids(missing)} has no vector in {root}; add it or delete the line")
+
+
+def _checked_size(found: Mapping[str, np.ndarray], places: Mapping[str, str]) -> int:
+    """How many numbers all vectors have."""
+    first = next(iter(found))
+    size = found[first].shape[1]
+    for identity, vectors in found.items():
+        place = f"{places[identity]}: id {identity!r}"
+        if vectors.shape[1] != size:
+            problem = f"vectors of {vectors.shape[1]} numbers, but id {first!r} has {size}"
+            raise UserError(f"{place}: {problem}; give all of one network")
+        if not np.isfinite(vectors).all():
+            raise UserError(f"{place}: values that are NaN or infinite; make the vector again")
+    return size
+
+
+def _digest(found: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for identity, vectors in found.items():
+        digest.update(f"{identity}\0{vectors.shape}\0".encode() + np.ascontiguousarray(vectors).tobytes())
+    return digest.hexdigest()

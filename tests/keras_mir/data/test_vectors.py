@@ -1,0 +1,105 @@
+"""Vectors that a user brings: in files, in one array, in Parquet; and what does not fit is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_mir as km
+from keras_mir.data.vectors import own_vectors
+from keras_mir.models.session import ServedModel
+from pipelines.errors import UserError
+
+IDS = [f"clip{number}" for number in range(40)]
+GENRES = ["Jazz", "Metal"] * 20
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame({"id": IDS, "genre": GENRES}).to_csv(path, index=False)
+    return path
+
+
+def vectors_of(number):
+    random = np.random.default_rng(number)
+    return random.normal(4.0 * (GENRES[number] == "Metal"), 1.0, (1 + number % 3, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path, labels):
+    root = tmp_path / "vectors"
+    root.mkdir()
+    for number, identity in enumerate(IDS):
+        np.save(root / f"{identity}.npy", vectors_of(number))
+    return root
+
+
+def read(path):
+    return np.load(path).T
+
+
+def test_files_are_read_as_they_are(folder, labels, tmp_path):
+    np.save(folder / "clip0.npy", np.arange(6))  # one vector, of whole numbers
+    examples = own_vectors(folder, labels, "genre", tmp_path / "cache")
+    assert (examples.spec.maker, examples.spec.n_bands, examples.spec.sample_rate) == ("vectors", 6, 0)
+    assert list(examples.table["id"]) == IDS
+    np.testing.assert_array_equal(read(examples.table["path"][0]), [np.arange(6)])
+    np.testing.assert_array_equal(read(examples.table["path"][2]), vectors_of(2))
+
+
+def test_one_array_has_a_row_for_each_line_of_the_table(labels, tmp_path):
+    rows = np.stack([vectors_of(number)[0] for number in range(40)])
+    np.save(tmp_path / "all.npy", rows)
+    examples = own_vectors(tmp_path / "all.npy", labels, "genre", tmp_path / "cache")
+    np.testing.assert_array_equal(np.concatenate([read(path) for path in examples.table["path"]]), rows)
+    np.save(tmp_path / "all.npy", rows[:39])
+    with pytest.raises(UserError, match="39 rows, but the label table has 40; give a row for each line"):
+        own_vectors(tmp_path / "all.npy", labels, "genre", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_parquet_has_windows_of_an_id_in_order(lists, labels, tmp_path):
+    pytest.importorskip("pyarrow")
+    ids = [identity for number, identity in enumerate(IDS) for _ in vectors_of(number)]
+    rows = np.concatenate([vectors_of(number) for number in range(40)])
+    columns = {"vector": list(rows)} if lists else {f"v{n}": rows[:, n] for n in range(6)}
+    pd.DataFrame({"id": ids, **columns}).to_parquet(tmp_path / "all.parquet")
+    examples = own_vectors(tmp_path / "all.parquet", labels, "genre", tmp_path / "cache")
+    for number in (0, 2, 39):
+        np.testing.assert_allclose(read(examples.table["path"][number]), vectors_of(number), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        (
+            "clip3",
+            np.zeros((2, 5)),
+            "id 'clip3': vectors of 5 numbers, but id 'clip0' has 6; give all of one",
+        ),
+        (
+            "clip3",
+            np.full((2, 6), np.nan),
+            "id 'clip3': values that are NaN or infinite; make the vector again",
+        ),
+        ("clip3", np.zeros((2, 2, 6)), "give numbers of shape"),
+        ("other", np.zeros((2, 6)), "'other.npy' has no line in labels.csv; add the line or move the file away"),
+    ],
+)
+def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_path):
+    np.save(folder / f"{name}.npy", array)
+    with pytest.raises(UserError, match=message):
+        own_vectors(folder, labels, "genre", tmp_path / "cache")
+
+
+def test_a_head_on_them_is_trained_and_its_export_takes_vectors_alone(folder, labels, tmp_path):
+    model = km.train("vectors", folder, labels=labels, out=tmp_path / "run", epochs=30, batch_size=8)
+    assert model.report.accuracy.value > 0.8
+    version = model.export(tmp_path / "models")
+    with ServedModel(version) as served:
+        assert sorted(served.signatures)[-2:] == ["embedding", "serving_default"]
+        assert "audio" not in served.signatures
+        answer = served.predict({"features": np.full((1, 2, 6), 4.0), "lengths": [2]})
+    assert answer["genre"].tolist() == ["Metal"]
+    with pytest.raises(UserError, match="the model takes vectors, and no sound"):
+        model.predict(np.zeros(22050, np.float32) + 0.1, 22050)
