@@ -14,7 +14,13 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import chosen_targets, describe_bad, make_source, mapped, split_examples
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.metrics import affect_scores, genre_scores, predicted_classes
+from keras_mir.evaluate.metrics import (
+    accuracy_difference,
+    affect_scores,
+    genre_scores,
+    predicted_classes,
+    spearman_difference,
+)
 from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.models.report import (
     AffectScores,
@@ -22,6 +28,7 @@ from keras_mir.models.report import (
     Circumstances,
     Dataset,
     GenreScores,
+    Interval,
     Report,
     Split,
     make_report,
@@ -47,6 +54,14 @@ class Evaluation:
     scores: GenreScores | AffectScores
     true: Mapping[str, np.ndarray]
     predicted: Mapping[str, np.ndarray]
+
+    def difference(self, other: Evaluation) -> Interval:
+        """The main score less that of other answers for the same clips, by a paired bootstrap."""
+        bootstrap = self.scores.bootstrap
+        if isinstance(self.scores, GenreScores):
+            true, predicted = self.true[GENRE], self.predicted[GENRE]
+            return accuracy_difference(true, predicted, other.predicted[GENRE], bootstrap)
+        return spearman_difference(self.true, self.predicted, other.predicted, bootstrap)
 
     def save_figures(self, folder: Path) -> None:
         """Write `confusion_matrix.png`, or `scatter.png`."""

@@ -21,6 +21,7 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
+from keras_mir.evaluate.baseline import compare_with_baseline
 from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.fit import tensorboard
@@ -283,6 +284,7 @@ class Run:
                 seconds=round(training.seconds, 1),
             ),
             model=str(self.folder.model),
+            baseline=compare_with_baseline(data, evaluation, self.options.seed),
         )
         report = make_report(evaluation.scores, circumstances)
         train = data.sources[TRAIN]

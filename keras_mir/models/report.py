@@ -90,6 +90,35 @@ class ClassScores:
     support: int
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What a model without a network gets on the same clips.
+
+    Attributes:
+        name: What it is, in words: `an SVM on feature statistics`.
+        score: Its main score.
+        difference: The network's main score less this one, with the interval of a paired bootstrap.
+    """
+
+    name: str
+    score: Interval
+    difference: Interval
+
+    @property
+    def sentence(self) -> str:
+        """What it gets, and how far the network is ahead."""
+        return f"{self.name[0].upper()}{self.name[1:]} gets {self.score}; {self._lead}."
+
+    @property
+    def _lead(self) -> str:
+        lead, low, high = self.difference.value, self.difference.low, self.difference.high
+        if lead is None or low is None or high is None:
+            return "how far the network is ahead is undefined"
+        if lead < 0:
+            return f"the network is behind by {Interval(-lead, -high, -low)}"
+        return f"the network is ahead by {self.difference}"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenreScores:
     """How well genres were told apart.
@@ -116,6 +145,11 @@ class GenreScores:
     averages: dict[str, ClassScores]
     confusion_matrix: np.ndarray
     bootstrap: Bootstrap
+
+    @property
+    def main_score(self) -> Interval:
+        """The accuracy."""
+        return self.accuracy
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -148,6 +182,11 @@ class AffectScores:
     r2: dict[str, Interval]
     undefined: dict[str, str]
     bootstrap: Bootstrap
+
+    @property
+    def main_score(self) -> Interval:
+        """The mean rank correlation."""
+        return self.spearman_mean
 
 
 @dataclass(frozen=True)
@@ -227,6 +266,7 @@ class Circumstances:
         recipe: `name` and settings.
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
+        baseline: What a model without a network gets; None where a finished model was evaluated.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
     """
@@ -237,6 +277,7 @@ class Circumstances:
     recipe: dict[str, Any]
     training: TrainingSummary | None
     model: str
+    baseline: Baseline | None = None
     versions: dict[str, str | None] = field(default_factory=versions)
 
     @property
@@ -245,6 +286,10 @@ class Circumstances:
         split = "all splits" if self.split.evaluated == "all" else f"{self.split.evaluated} split"
         music = "synthetic music" if self.dataset.synthetic else "music"
         return f"{music} ({self.dataset.name}, {split})"
+
+    def beside_baseline(self, text: str) -> str:
+        """A sentence on the scores, followed by one on the baseline, if there is any."""
+        return f"{text} {self.baseline.sentence}" if self.baseline else text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -261,9 +306,9 @@ class GenreReport(GenreScores, Circumstances):
 
     @property
     def headline(self) -> str:
-        """The main scores in a sentence, beside what guessing gives."""
+        """The main scores in a sentence, beside what guessing and the baseline give."""
         name, share = self.majority
-        return (
+        return self.beside_baseline(
             f"Genre of {counted(self.n, 'clip')} of {self.music}: accuracy {self.accuracy}, "
             f"macro F1 {self.macro_f1}; always answering {name}, the largest class, would give "
             f"{number(share)}."
@@ -294,8 +339,8 @@ class AffectReport(AffectScores, Circumstances):
 
     @property
     def headline(self) -> str:
-        """The main score in a sentence, beside what guessing gives."""
-        return (
+        """The main score in a sentence, beside what guessing and the baseline give."""
+        return self.beside_baseline(
             f"Affect of {counted(self.n, 'clip')} of {self.music}: mean Spearman {self.spearman_mean} "
             f"over {counted(len(self.targets), 'target')}; guessing would give 0."
         )

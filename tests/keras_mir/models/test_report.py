@@ -11,12 +11,15 @@ from rich.console import Console
 from keras_mir.evaluate.metrics import affect_scores, genre_scores
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.report import (
+    Baseline,
     Circumstances,
     Dataset,
+    Interval,
     Split,
     TrainingSummary,
     make_report,
     read_report,
+    report_from_dict,
     report_to_dict,
     versions,
     write_report,
@@ -24,7 +27,7 @@ from keras_mir.models.report import (
 from pipelines.errors import UserError
 
 COMMON = {"format", "task", "n", "chance", "bootstrap", "dataset", "split", "seed", "recipe", "training"}
-COMMON |= {"model", "versions"}
+COMMON |= {"model", "versions", "baseline"}
 GENRE = {"class_names", "accuracy", "macro_f1", "weighted_f1", "per_class", "averages", "confusion_matrix"}
 AFFECT = {"targets", "spearman", "spearman_mean", "rmse", "r2", "undefined"}
 
@@ -231,6 +234,28 @@ def test_headline_says_what_was_evaluated_and_what_chance_is():
     assert "always answering Blues, the largest class, would give 0.500" in text
     assert "synthetic" not in text
     assert "mean Spearman" in headline(affect_report())
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        (Interval(0.05, -0.02, 0.12), "the network is ahead by 0.050 [-0.020, 0.120]."),
+        (Interval(-0.05, -0.12, 0.02), "the network is behind by 0.050 [-0.020, 0.120]."),
+        (Interval(None, None, None), "how far the network is ahead is undefined."),
+    ],
+)
+def test_the_baseline_is_said_after_the_headline(difference, said):
+    baseline = Baseline("an SVM on feature statistics", Interval(0.68, 0.58, 0.77), difference)
+    sentence = f"An SVM on feature statistics gets 0.680 [0.580, 0.770]; {said}"
+    for report in (genre_report, affect_report):
+        assert headline(report(replace(CONTEXT, baseline=baseline))).endswith(f" {sentence}")
+        assert "SVM" not in headline(report())
+
+
+def test_a_report_of_before_there_were_baselines_is_read():
+    values = report_to_dict(genre_report())
+    del values["baseline"]
+    assert report_to_dict(report_from_dict(values, "report.json")) == {**values, "baseline": None}
 
 
 @pytest.mark.parametrize("report", [genre_report, affect_report])
