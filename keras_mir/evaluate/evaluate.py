@@ -19,6 +19,7 @@ from keras_mir.evaluate.metrics import (
     affect_scores,
     genre_scores,
     predicted_classes,
+    reliability,
     spearman_difference,
 )
 from keras_mir.evaluate.predictions import predict_export, predict_source
@@ -49,11 +50,13 @@ class Evaluation:
         scores: Of the genre task, or of the affect task.
         true: Labels by output name, `(n,)`.
         predicted: Class indices or values by output name, `(n,)`.
+        probabilities: Of the classes, `(n, n_classes)`; None for the affect task.
     """
 
     scores: GenreScores | AffectScores
     true: Mapping[str, np.ndarray]
     predicted: Mapping[str, np.ndarray]
+    probabilities: np.ndarray | None = None
 
     def difference(self, other: Evaluation) -> Interval:
         """The main score less that of other answers for the same clips, by a paired bootstrap."""
@@ -64,10 +67,12 @@ class Evaluation:
         return spearman_difference(self.true, self.predicted, other.predicted, bootstrap)
 
     def save_figures(self, folder: Path) -> None:
-        """Write `confusion_matrix.png`, or `scatter.png`."""
+        """Write `confusion_matrix.png` and `reliability.png`, or `scatter.png`."""
         if isinstance(self.scores, GenreScores):
             figure = figures.confusion_matrix(self.scores.confusion_matrix, self.scores.class_names)
             figures.save(figure, folder / "confusion_matrix.png")
+            found = reliability(self.true[GENRE], np.asarray(self.probabilities))
+            figures.save(figures.reliability(found), folder / "reliability.png")
         else:
             figures.save(figures.scatters(self.true, self.predicted), folder / "scatter.png")
 
@@ -93,9 +98,13 @@ def compare_with_labels(
         UserError: If an output is not finite.
     """
     if classes:
-        index, predicted = np.asarray(labels[GENRE]), predicted_classes(outputs[GENRE])
-        scores = genre_scores(index, predicted, classes, Bootstrap(seed))
-        return Evaluation(scores, {GENRE: index}, {GENRE: predicted})
+        index, probabilities = np.asarray(labels[GENRE]), outputs[GENRE]
+        predicted = predicted_classes(probabilities)
+        scores = dataclasses.replace(
+            genre_scores(index, predicted, classes, Bootstrap(seed)),
+            expected_calibration_error=reliability(index, probabilities).error,
+        )
+        return Evaluation(scores, {GENRE: index}, {GENRE: predicted}, probabilities)
     true = {name: np.asarray(labels[name]) for name in targets}
     values = {name: np.reshape(outputs[name], -1) for name in targets}
     return Evaluation(affect_scores(true, values, Bootstrap(seed)), true, values)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_mir.evaluate.metrics import rank_correlation
+from keras_mir.evaluate.metrics import Reliability, rank_correlation
 from pipelines.files import write_atomically
 from pipelines.spec import FeatureSpec
 
@@ -113,6 +113,31 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
             axes.text(
                 column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize="small"
             )
+    return figure
+
+
+def reliability(found: Reliability) -> Figure:
+    """How often answers are right over how sure the model was of them, and how sure it was how often.
+
+    Args:
+        found: By bin of the probability of the answered class.
+    """
+    figure = new_figure(4.6, 5.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    bins = len(found.share)
+    centres = (np.arange(bins) + 0.5) / bins
+    some = found.share > 0
+    upper.plot((0, 1), (0, 1), color=NEUTRAL, linewidth=1, linestyle="--", label="as sure as right")
+    upper.bar(centres[some], found.accuracy[some], 1 / bins, color=TRAIN, alpha=0.5, label="right")
+    # A bar's middle is not how sure the model was within the bin.
+    upper.plot(found.confidence[some], found.accuracy[some], "o", color=VALIDATION, label="mean of the bin")
+    lower.bar(centres, found.share, 1 / bins, color=NEUTRAL)
+    title = f"expected calibration error {found.error:.3f}"
+    upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    lower.set(xlabel="probability of the answered class", ylabel="share of clips")
+    upper.legend(fontsize="small", loc="upper left")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
     return figure
 
 

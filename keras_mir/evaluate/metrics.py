@@ -13,6 +13,7 @@ row of counts here, and every score a weighted sum over clips.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from sklearn.metrics import (
 from keras_mir.models.report import AffectScores, Bootstrap, ClassScores, GenreScores, Interval
 from pipelines.errors import UserError
 
+BINS = 15  # of probabilities, in the expected calibration error
 _BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
 UNDEFINED = Interval(None, None, None)
 _BOOTSTRAP = Bootstrap()
@@ -104,6 +106,51 @@ def genre_scores(
         confusion_matrix=matrix,
         bootstrap=bootstrap,
     )
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How sure a model was and how often it was right, by how sure it was.
+
+    Attributes:
+        confidence: float `(bins,)`, the mean probability of the answers in each bin; 0 where there are none.
+        accuracy: float `(bins,)`, the share of them that is right; 0 where there are none.
+        share: float `(bins,)`, of all answers.
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    share: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of the two, weighted by share.
+
+        After Guo et al., "On Calibration of Modern Neural Networks" (2017).
+        """
+        return float(self.share @ np.abs(self.accuracy - self.confidence))
+
+
+def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
+    """Sort answers into `BINS` bins of equal width by the probability of the answered class.
+
+    Args:
+        true: int `(n,)` class indices.
+        probabilities: float `(n, n_classes)`.
+
+    Raises:
+        UserError: If a probability is not a number.
+    """
+    hits = predicted_classes(probabilities) == true
+    confidence = np.asarray(probabilities, np.float64).max(axis=1)
+    # The edge of two bins belongs to the lower one.
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(bins, values, minlength=BINS) / np.maximum(counts, 1)
+
+    return Reliability(mean(confidence), mean(hits), counts / len(true))
 
 
 def affect_scores(

@@ -85,6 +85,8 @@ def _print_classes(report: GenreReport, printer: _Printer) -> None:
     ]
     printer.table(head, rows, bold=len(report.class_names) + 1)
     printer.line(f"The {_percent(report)} intervals are of accuracy and of F1, by bootstrap over clips.")
+    if report.calibration_sentence:
+        printer.line(report.calibration_sentence)
 
 
 def _print_targets(report: AffectReport, printer: _Printer) -> None:

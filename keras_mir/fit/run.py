@@ -22,6 +22,7 @@ from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import compare_with_baseline
+from keras_mir.evaluate.calibration import calibrate
 from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.fit import tensorboard
@@ -263,6 +264,7 @@ class Run:
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
+        calibration = calibrate(training.model, data.sources[VALIDATION], evaluated)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed
@@ -284,6 +286,7 @@ class Run:
                 seconds=round(training.seconds, 1),
             ),
             model=str(self.folder.model),
+            calibration=calibration,
             baseline=compare_with_baseline(data, evaluation, self.options.seed),
         )
         report = make_report(evaluation.scores, circumstances)

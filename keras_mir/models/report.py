@@ -115,8 +115,26 @@ class Baseline:
         if lead is None or low is None or high is None:
             return "how far the network is ahead is undefined"
         if lead < 0:
-            return f"the network is behind by {Interval(-lead, -high, -low)}"
+            # Not -high, for the negative of 0 has a sign.
+            return f"the network is behind by {Interval(-lead, 0.0 - high, 0.0 - low)}"
         return f"the network is ahead by {self.difference}"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a genre model's probabilities were calibrated after its training.
+
+    Attributes:
+        temperature: What its logits are divided by; 1 leaves its probabilities as training made them.
+        clips: Validation clips to fit it by.
+        error_before: Expected calibration error of the evaluated clips at temperature 1.
+        problem: Why the temperature was left at 1; empty where it was fitted.
+    """
+
+    temperature: float
+    clips: int
+    error_before: float
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,6 +152,8 @@ class GenreScores:
         confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
             ones columns.
         bootstrap: How the intervals were made.
+        expected_calibration_error: How far the probability of the answered class is from the share of
+            such answers that is right, the mean over 15 bins; None in reports of before it was computed.
     """
 
     class_names: tuple[str, ...]
@@ -145,6 +165,7 @@ class GenreScores:
     averages: dict[str, ClassScores]
     confusion_matrix: np.ndarray
     bootstrap: Bootstrap
+    expected_calibration_error: float | None = None
 
     @property
     def main_score(self) -> Interval:
@@ -266,6 +287,7 @@ class Circumstances:
         recipe: `name` and settings.
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
+        calibration: Of a genre model's probabilities; None where a finished model was evaluated.
         baseline: What a model without a network gets; None where a finished model was evaluated.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
@@ -277,6 +299,7 @@ class Circumstances:
     recipe: dict[str, Any]
     training: TrainingSummary | None
     model: str
+    calibration: Calibration | None = None
     baseline: Baseline | None = None
     versions: dict[str, str | None] = field(default_factory=versions)
 
@@ -312,6 +335,21 @@ class GenreReport(GenreScores, Circumstances):
             f"Genre of {counted(self.n, 'clip')} of {self.music}: accuracy {self.accuracy}, "
             f"macro F1 {self.macro_f1}; always answering {name}, the largest class, would give "
             f"{number(share)}."
+        )
+
+    @property
+    def calibration_sentence(self) -> str:
+        """How well probabilities fit, and what was done for it; empty where that is not known."""
+        if self.expected_calibration_error is None:
+            return ""
+        text = f"Expected calibration error {number(self.expected_calibration_error)} (15 bins)"
+        if (done := self.calibration) is None:
+            return f"{text}."
+        if done.problem:
+            return f"{text}; the probabilities are not calibrated: {done.problem}."
+        return (
+            f"{text}, {number(done.error_before)} before the probabilities were calibrated by a temperature "
+            f"of {number(done.temperature)}, fitted on {counted(done.clips, 'validation clip')}."
         )
 
     def frame(self) -> pd.DataFrame:

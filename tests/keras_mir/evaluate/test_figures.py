@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.image import imread
 
 from keras_mir.evaluate import figures
+from keras_mir.evaluate.metrics import reliability
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()
@@ -147,6 +148,18 @@ def test_labels_of_20_classes_do_not_overlap_or_leave_the_figure():
     whole = figure.bbox
     assert all(whole.x0 <= box.x0 and box.y1 <= whole.y1 for box in boxes)
     assert all(label.get_window_extent(renderer).y0 >= whole.y0 for label in axes.get_xticklabels())
+
+
+def test_reliability_has_a_bar_for_every_bin_with_answers():
+    found = reliability(np.array([0, 1, 1, 1]), np.array([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0], [0.0, 1.0]]))
+    upper, lower = drawn(figures.reliability(found))
+
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in upper.patches]
+    np.testing.assert_allclose(bars, [[8.5 / 15, 0.5], [14.5 / 15, 1.0]])
+    np.testing.assert_array_equal(*upper.lines[0].get_data())
+    np.testing.assert_allclose(upper.lines[1].get_xydata(), [[0.6, 0.5], [1.0, 1.0]])
+    assert upper.get_title() == "expected calibration error 0.050"
+    assert [bar.get_height() for bar in lower.patches] == [0.5 * (bin in (8, 14)) for bin in range(15)]
 
 
 def test_scatter_has_equal_axes_an_identity_line_and_the_correlation():

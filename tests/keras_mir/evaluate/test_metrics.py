@@ -12,6 +12,7 @@ from keras_mir.evaluate.metrics import (
     genre_scores,
     predicted_classes,
     rank_correlation,
+    reliability,
     spearman_difference,
 )
 from keras_mir.models.report import Bootstrap, Interval
@@ -305,3 +306,26 @@ def test_a_spearman_difference_is_of_means_over_targets_and_clips_drawn_together
     assert spearman_difference(true, other, other) == Interval(0.0, 0.0, 0.0)
     other["energy"] = np.full(120, 0.5)
     assert spearman_difference(true, predicted, other) == UNDEFINED
+
+
+def test_expected_calibration_error_is_the_mean_distance_of_confidence_and_accuracy():
+    # Two bins of fifteen: 0.6 four times, right once, and 1.0 twice, always right.
+    probabilities = np.array([[0.6, 0.4]] * 4 + [[0.0, 1.0]] * 2)
+    true = np.array([0, 1, 1, 1, 1, 1])
+
+    found = reliability(true, probabilities)
+
+    expected = np.zeros((3, 15))
+    expected[:, [8, 14]] = [[0.6, 1.0], [0.25, 1.0], [4 / 6, 2 / 6]]
+    np.testing.assert_allclose([found.confidence, found.accuracy, found.share], expected)
+    assert found.error == pytest.approx(4 / 6 * 0.35)
+
+
+def test_answers_as_often_right_as_they_are_sure_have_no_calibration_error():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(4), 20000)
+    true = (rng.random(20000)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+
+    assert reliability(true, probabilities).error < 0.02
+    with pytest.raises(UserError, match="diverged"):
+        reliability(true[:1], np.full((1, 4), np.nan))
