@@ -22,7 +22,7 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
-from keras_mir.evaluate.evaluate import Evaluation, compare_with_labels
+from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
 from keras_mir.models.report import Baseline
 from pipelines.datasets.base import GENRE
 from pipelines.input.cache import Cached

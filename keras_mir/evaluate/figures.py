@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_mir.evaluate.metrics import Reliability, rank_correlation
+from keras_mir.models.report import Interval
 from pipelines.files import write_atomically
 from pipelines.spec import FeatureSpec
 
@@ -138,6 +139,27 @@ def reliability(found: Reliability) -> Figure:
     upper.legend(fontsize="small", loc="upper left")
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
+    return figure
+
+
+def intervals(scores: Mapping[str, Interval], score: str) -> Figure:
+    """Scores with their confidence intervals, a row each, from the top.
+
+    Args:
+        scores: By name. One that is undefined has no mark.
+        score: What it is, in words.
+    """
+    figure = new_figure(6.4, 1.1 + 0.35 * len(scores))
+    axes = figure.add_subplot()
+    for row, found in enumerate(scores.values()):
+        if found.value is None:
+            continue
+        if found.low is not None and found.high is not None:
+            axes.hlines(row, found.low, found.high, color=TRAIN)
+        axes.plot(found.value, row, "o", color=TRAIN)
+    axes.set_yticks(range(len(scores)), list(scores))
+    axes.set(xlabel=f"{score}, with its interval", ylim=(len(scores) - 0.5, -0.5))
+    axes.grid(alpha=0.3, axis="x")
     return figure
 
 

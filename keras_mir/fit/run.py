@@ -23,8 +23,9 @@ from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import compare_with_baseline
 from keras_mir.evaluate.calibration import calibrate
-from keras_mir.evaluate.evaluate import compare_with_labels
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
+from keras_mir.evaluate.predictions_table import write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
@@ -43,6 +44,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import ID
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
 
@@ -308,6 +310,7 @@ class Run:
             temporary.unlink(missing_ok=True)
         write_json(self.folder.description, description.to_dict())
         evaluation.save_figures(self.folder.path)
+        write_predictions(data.examples[data.evaluated_on].table[ID], evaluation, self.folder.path)
         self._save_curves(training)
         write_report(report, self.folder.path)
         return TrainedModel(self.options.name, description, self.folder.path, training.model)

@@ -10,7 +10,7 @@ import pytest
 from keras_mir.data.load import Data, SplitInfo
 from keras_mir.evaluate import baseline
 from keras_mir.evaluate.baseline import compare_with_baseline, feature_statistics
-from keras_mir.evaluate.evaluate import compare_with_labels
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.models.report import Interval
 from pipelines.input.cache import Cached
 from pipelines.settings import InputSettings

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from keras_mir.evaluate.evaluate import compare_with_labels
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.export.model_card import model_card
 from keras_mir.models.report import Calibration, Circumstances, Dataset, Split, TrainingSummary, make_report
 from keras_mir.models.trained_model import Description

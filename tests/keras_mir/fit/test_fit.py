@@ -59,6 +59,7 @@ def test_fit_writes_what_the_readme_says(fitted):
     written = {path.name for path in (fitted / "run").iterdir()}
     assert written >= {
         "report.json",
+        "predictions.csv",
         "learning_curves.png",
         "confusion_matrix.png",
         "reliability.png",
