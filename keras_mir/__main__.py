@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": "extract features from audio and its labels, once",
     "fit": "train a model, evaluate and export it",
     "evaluate": "evaluate an exported model on labelled clips",
+    "compare": "set runs side by side on the same clips",
     "predict": "genre and affect of songs",
     "export": "write a trained model for TF Serving, LiteRT or ONNX",
     "serve": "serve exported models on this machine",

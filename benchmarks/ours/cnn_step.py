@@ -37,7 +37,7 @@ def prepare(inputs: Inputs, batch_size: int) -> KerasStep:
     }
     return KerasStep(
         model,
-        {**kernels, "dense": (model.get_layer("genre").kernel, task.dense)},
+        {**kernels, "dense": (model.get_layer("logits").kernel, task.dense)},
         {"features": task.features, "lengths": np.full(batch_size, FRAMES, np.int32)},
         task.labels,
         learning_rate=LEARNING_RATE,

@@ -37,7 +37,7 @@ def prepare(inputs: Inputs, lengths: Lengths) -> KerasStep:
 
 
 def step(model: Any, lengths: Lengths, *, jit_compile: bool = False) -> KerasStep:
-    """A training step of a model with the layers `bidirectional_1`, `embedding` and `genre`."""
+    """A training step of a model with the layers `bidirectional_1`, `embedding` and `logits`."""
     task = make_task(lengths)
     variables = [*model.get_layer("bidirectional_1").weights, *model.get_layer("embedding").weights]
     values = [
@@ -46,7 +46,7 @@ def step(model: Any, lengths: Lengths, *, jit_compile: bool = False) -> KerasSte
         for value in (direction.kernel, direction.recurrent_kernel, direction.bias)
     ]
     weights = dict(zip(weight_names(), zip(variables, values, strict=True), strict=True))
-    weights["dense"] = (model.get_layer("genre").kernel, task.dense)
+    weights["dense"] = (model.get_layer("logits").kernel, task.dense)
     inputs = {"features": task.features, "lengths": task.lengths}
     return KerasStep(
         model, weights, inputs, task.labels, learning_rate=LEARNING_RATE, jit_compile=jit_compile

@@ -1,10 +1,8 @@
-"""A model's answers held against the labels of clips: scores, pictures, and a report."""
+"""Run a model over labelled clips, and report on it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,77 +11,22 @@ from rich.console import Console
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import chosen_targets, describe_bad, make_source, mapped, split_examples
-from keras_mir.evaluate import figures
-from keras_mir.evaluate.metrics import affect_scores, genre_scores, predicted_classes
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_export, predict_source
+from keras_mir.evaluate.predictions_table import write_predictions
 from keras_mir.models.report import (
-    AffectScores,
-    Bootstrap,
     Circumstances,
     Dataset,
-    GenreScores,
     Report,
     Split,
     make_report,
     write_report,
 )
 from keras_mir.models.trained_model import TrainedModel
-from pipelines.datasets.base import GENRE, Examples
+from pipelines.datasets.base import ID, Examples
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import cache_examples
 from pipelines.source import Source
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How well a model answers.
-
-    Attributes:
-        scores: Of the genre task, or of the affect task.
-        true: Labels by output name, `(n,)`.
-        predicted: Class indices or values by output name, `(n,)`.
-    """
-
-    scores: GenreScores | AffectScores
-    true: Mapping[str, np.ndarray]
-    predicted: Mapping[str, np.ndarray]
-
-    def save_figures(self, folder: Path) -> None:
-        """Write `confusion_matrix.png`, or `scatter.png`."""
-        if isinstance(self.scores, GenreScores):
-            figure = figures.confusion_matrix(self.scores.confusion_matrix, self.scores.class_names)
-            figures.save(figure, folder / "confusion_matrix.png")
-        else:
-            figures.save(figures.scatters(self.true, self.predicted), folder / "scatter.png")
-
-
-def compare_with_labels(
-    labels: Mapping[str, np.ndarray],
-    outputs: Mapping[str, np.ndarray],
-    classes: Sequence[str],
-    targets: Sequence[str],
-    seed: int,
-) -> Evaluation:
-    """Compare a model's outputs with the labels.
-
-    Args:
-        labels: Class indices `(n,)` as `"genre"`, or values `(n,)` by target.
-        outputs: Probabilities `(n, n_classes)` as `"genre"`, or values `(n, 1)` or
-            `(n,)` by target.
-        classes: Class names in index order; empty for affect.
-        targets: Affect targets; empty for genre.
-        seed: Of the confidence intervals.
-
-    Raises:
-        UserError: If an output is not finite.
-    """
-    if classes:
-        index, predicted = np.asarray(labels[GENRE]), predicted_classes(outputs[GENRE])
-        scores = genre_scores(index, predicted, classes, Bootstrap(seed))
-        return Evaluation(scores, {GENRE: index}, {GENRE: predicted})
-    true = {name: np.asarray(labels[name]) for name in targets}
-    values = {name: np.reshape(outputs[name], -1) for name in targets}
-    return Evaluation(affect_scores(true, values, Bootstrap(seed)), true, values)
 
 
 def evaluate(
@@ -114,7 +57,7 @@ def evaluate(
         cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
         jobs: Processes that extract features; 0 for one a core.
         seed: Of the confidence intervals.
-        out: Folder for the report and pictures; None writes none.
+        out: Folder for the report, pictures and `predictions.csv`; None writes none.
         console: Where progress is shown.
 
     Raises:
@@ -132,7 +75,7 @@ def evaluate(
                 f"{model.folder}: trained on features of {name} {value}, but {examples.name} has "
                 f"{found[name]}; prepare the data again with the model's"
             )
-    source, left_out = _source(model, examples, split, skip_bad, cache, console)
+    ids, source, left_out = _source(model, examples, split, skip_bad, cache, console)
     exported = model.exported
     outputs = predict_export(exported, source) if exported else predict_source(model.keras, source)
     evaluation = compare_with_labels(source.labels, outputs, model.classes, model.description.targets, seed)
@@ -148,14 +91,15 @@ def evaluate(
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         evaluation.save_figures(Path(out))
+        write_predictions(ids, evaluation, Path(out))
         write_report(report, Path(out))
     return report
 
 
 def _source(
     model: TrainedModel, examples: Examples, split: str, skip_bad: bool, cache: Path, console: Console
-) -> tuple[Source, tuple[str, ...]]:
-    """What batches of the chosen split are made from, and the paths left out."""
+) -> tuple[list[str], Source, tuple[str, ...]]:
+    """The ids of the chosen split, what batches of it are made from, and the paths left out."""
     recipe = model.recipe
     examples, _ = mapped(examples, recipe.task)
     chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
@@ -169,7 +113,7 @@ def _source(
     if cached.bad and not skip_bad:
         raise UserError(describe_bad(cached.bad))
     rows = np.flatnonzero(cached.lengths > 0)
-    source = make_source(
-        examples.take(rows), cached.take(rows), recipe, model.classes, model.description.targets
-    )
-    return dataclasses.replace(source, frames=model.description.frames), tuple(bad.path for bad in cached.bad)
+    examples = examples.take(rows)
+    source = make_source(examples, cached.take(rows), recipe, model.classes, model.description.targets)
+    source = dataclasses.replace(source, frames=model.description.frames)
+    return list(examples.table[ID]), source, tuple(bad.path for bad in cached.bad)

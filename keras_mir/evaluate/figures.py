@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_mir.evaluate.metrics import rank_correlation
+from keras_mir.evaluate.metrics import Reliability, rank_correlation
+from keras_mir.models.report import Interval
 from pipelines.files import write_atomically
 from pipelines.spec import FeatureSpec
 
@@ -113,6 +114,52 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
             axes.text(
                 column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize="small"
             )
+    return figure
+
+
+def reliability(found: Reliability) -> Figure:
+    """How often answers are right over how sure the model was of them, and how sure it was how often.
+
+    Args:
+        found: By bin of the probability of the answered class.
+    """
+    figure = new_figure(4.6, 5.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    bins = len(found.share)
+    centres = (np.arange(bins) + 0.5) / bins
+    some = found.share > 0
+    upper.plot((0, 1), (0, 1), color=NEUTRAL, linewidth=1, linestyle="--", label="as sure as right")
+    upper.bar(centres[some], found.accuracy[some], 1 / bins, color=TRAIN, alpha=0.5, label="right")
+    # A bar's middle is not how sure the model was within the bin.
+    upper.plot(found.confidence[some], found.accuracy[some], "o", color=VALIDATION, label="mean of the bin")
+    lower.bar(centres, found.share, 1 / bins, color=NEUTRAL)
+    title = f"expected calibration error {found.error:.3f}"
+    upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    lower.set(xlabel="probability of the answered class", ylabel="share of clips")
+    upper.legend(fontsize="small", loc="upper left")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def intervals(scores: Mapping[str, Interval], score: str) -> Figure:
+    """Scores with their confidence intervals, a row each, from the top.
+
+    Args:
+        scores: By name. One that is undefined has no mark.
+        score: What it is, in words.
+    """
+    figure = new_figure(6.4, 1.1 + 0.35 * len(scores))
+    axes = figure.add_subplot()
+    for row, found in enumerate(scores.values()):
+        if found.value is None:
+            continue
+        if found.low is not None and found.high is not None:
+            axes.hlines(row, found.low, found.high, color=TRAIN)
+        axes.plot(found.value, row, "o", color=TRAIN)
+    axes.set_yticks(range(len(scores)), list(scores))
+    axes.set(xlabel=f"{score}, with its interval", ylim=(len(scores) - 0.5, -0.5))
+    axes.grid(alpha=0.3, axis="x")
     return figure
 
 

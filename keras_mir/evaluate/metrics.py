@@ -13,6 +13,7 @@ row of counts here, and every score a weighted sum over clips.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from sklearn.metrics import (
 from keras_mir.models.report import AffectScores, Bootstrap, ClassScores, GenreScores, Interval
 from pipelines.errors import UserError
 
+BINS = 15  # of probabilities, in the expected calibration error
 _BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
 UNDEFINED = Interval(None, None, None)
 _BOOTSTRAP = Bootstrap()
@@ -106,6 +108,51 @@ def genre_scores(
     )
 
 
+@dataclass(frozen=True)
+class Reliability:
+    """How sure a model was and how often it was right, by how sure it was.
+
+    Attributes:
+        confidence: float `(bins,)`, the mean probability of the answers in each bin; 0 where there are none.
+        accuracy: float `(bins,)`, the share of them that is right; 0 where there are none.
+        share: float `(bins,)`, of all answers.
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    share: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of the two, weighted by share.
+
+        After Guo et al., "On Calibration of Modern Neural Networks" (2017).
+        """
+        return float(self.share @ np.abs(self.accuracy - self.confidence))
+
+
+def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
+    """Sort answers into `BINS` bins of equal width by the probability of the answered class.
+
+    Args:
+        true: int `(n,)` class indices.
+        probabilities: float `(n, n_classes)`.
+
+    Raises:
+        UserError: If a probability is not a number.
+    """
+    hits = predicted_classes(probabilities) == true
+    confidence = np.asarray(probabilities, np.float64).max(axis=1)
+    # The edge of two bins belongs to the lower one.
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(bins, values, minlength=BINS) / np.maximum(counts, 1)
+
+    return Reliability(mean(confidence), mean(hits), counts / len(true))
+
+
 def affect_scores(
     true: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
@@ -137,12 +184,7 @@ def affect_scores(
     if len({len(x) for x, _ in pairs.values()}) > 1:
         raise ValueError("targets have different numbers of clips")
     n = len(next(iter(pairs.values()))[0])
-
-    blocks = [
-        [_weighted_scores(counts, x, y) for x, y in pairs.values()]
-        for counts in _resample_counts(n, bootstrap)
-    ]
-    resampled = np.concatenate(blocks, axis=2)  # (targets, 3, resamples)
+    resampled = _resampled_affect(list(pairs.values()), bootstrap)
 
     spearman, rmse, r2, undefined = {}, {}, {}, {}
     for (target, (x, y)), (rho, error, share) in zip(pairs.items(), resampled, strict=True):
@@ -174,6 +216,61 @@ def affect_scores(
         undefined=undefined,
         bootstrap=bootstrap,
     )
+
+
+def accuracy_difference(
+    true: np.ndarray, predicted: np.ndarray, other: np.ndarray, bootstrap: Bootstrap = _BOOTSTRAP
+) -> Interval:
+    """Accuracy less that of other predictions for the same clips, drawn together in every resample.
+
+    Args:
+        true: int `(n,)` class indices.
+        predicted: int `(n,)` class indices.
+        other: int `(n,)` class indices.
+        bootstrap: How the interval is made.
+
+    Raises:
+        UserError: If there are no clips.
+        ValueError: If shapes differ.
+    """
+    hits, other_hits = (
+        np.equal(*_pair(true, answers, "classes")).astype(np.float64) for answers in (predicted, other)
+    )
+    ahead = hits - other_hits
+    resampled = [counts @ ahead / len(ahead) for counts in _resample_counts(len(ahead), bootstrap)]
+    return _interval(bootstrap, float(ahead.mean()), np.concatenate(resampled))
+
+
+def spearman_difference(
+    true: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    other: Mapping[str, np.ndarray],
+    bootstrap: Bootstrap = _BOOTSTRAP,
+) -> Interval:
+    """Mean Spearman correlation less that of other predictions for the same clips, drawn together.
+
+    Args:
+        true: float `(n,)` by target.
+        predicted: float `(n,)` by target, the same targets.
+        other: float `(n,)` by target, the same targets.
+        bootstrap: How the interval is made.
+
+    Returns:
+        Undefined where one of the correlations is.
+
+    Raises:
+        UserError: If there are no clips.
+        ValueError: If shapes differ.
+    """
+    means, resampled = [], []
+    for values in (predicted, other):
+        pairs = [_pair(true[target], values[target], target) for target in true]
+        correlations = [rho for x, y in pairs if (rho := rank_correlation(x, y)) is not None]
+        if len(correlations) < len(pairs):
+            return UNDEFINED
+        means.append(float(np.mean(correlations)))
+        resampled.append(_resampled_affect(pairs, bootstrap)[:, 0].mean(axis=0))
+    return _interval(bootstrap, means[0] - means[1], resampled[0] - resampled[1])
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -244,6 +341,13 @@ def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
     for start in range(0, bootstrap.resamples, block):
         counts = rng.multinomial(n, np.full(n, 1.0 / n), size=min(block, bootstrap.resamples - start))
         yield counts.astype(np.float64)
+
+
+def _resampled_affect(pairs: Sequence[tuple[np.ndarray, np.ndarray]], bootstrap: Bootstrap) -> np.ndarray:
+    """The scores of `_weighted_scores` of every resample, `(targets, 3, resamples)`, of `(n,)` pairs."""
+    n = len(pairs[0][0])
+    blocks = [[_weighted_scores(counts, x, y) for x, y in pairs] for counts in _resample_counts(n, bootstrap)]
+    return np.concatenate(blocks, axis=2)
 
 
 def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

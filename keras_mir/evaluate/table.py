@@ -30,7 +30,7 @@ def print_report(report: Report, console: Console) -> None:
         report: What to show.
         console: Where to; anything but a terminal gets plain ASCII but for the data's own names.
     """
-    printer = _Printer(console)
+    printer = Printer(console)
     printer.line(report.headline, style="bold")
     if caveat := _CAVEATS.get(report.split.evaluated):
         printer.line(caveat)
@@ -40,7 +40,7 @@ def print_report(report: Report, console: Console) -> None:
         _print_targets(report, printer)
 
 
-class _Printer:
+class Printer:
     """What fits a terminal, a pipe or a log: names are data, never markup, and lines stay short."""
 
     def __init__(self, console: Console) -> None:
@@ -55,13 +55,21 @@ class _Printer:
     def line(self, text: str, style: str = "") -> None:
         self._console.print(self.text(text, style), width=self._width)
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], bold: int = -1) -> None:
-        """Rows of cells, the row at index `bold` in bold."""
+    def table(
+        self, head: Sequence[str], rows: Iterable[Sequence[str]], bold: int = -1, texts: int = 1
+    ) -> None:
+        """Rows of cells, the row at index `bold` in bold.
+
+        The first `texts` columns hold text. Where there are several, they are what gets narrow on a
+        narrow screen.
+        """
         pretty = self._console.is_terminal and not self._console.options.ascii_only
         table = Table(box=box.SIMPLE_HEAD if pretty else None, pad_edge=False)
         table.add_column(head[0], overflow="fold", max_width=_NAME_WIDTH)
-        for column in head[1:]:
-            table.add_column(column, justify="right", overflow="fold")
+        for column in head[1:texts]:
+            table.add_column(column, overflow="fold")
+        for column in head[texts:]:
+            table.add_column(column, justify="right", overflow="fold", no_wrap=texts > 1)
         for index, cells in enumerate(rows):
             table.add_row(*map(self.text, cells), style="bold" if index == bold else "")
         self._console.print()
@@ -69,7 +77,7 @@ class _Printer:
         self._console.print()
 
 
-def _print_classes(report: GenreReport, printer: _Printer) -> None:
+def _print_classes(report: GenreReport, printer: Printer) -> None:
     def scores(name: str, of: ClassScores, interval: str = "") -> Sequence[str]:
         return name, number(of.precision), number(of.recall), number(of.f1), str(of.support), interval
 
@@ -85,9 +93,11 @@ def _print_classes(report: GenreReport, printer: _Printer) -> None:
     ]
     printer.table(head, rows, bold=len(report.class_names) + 1)
     printer.line(f"The {_percent(report)} intervals are of accuracy and of F1, by bootstrap over clips.")
+    if report.calibration_sentence:
+        printer.line(report.calibration_sentence)
 
 
-def _print_targets(report: AffectReport, printer: _Printer) -> None:
+def _print_targets(report: AffectReport, printer: Printer) -> None:
     rows = []
     for name in report.targets:
         rho, rmse, r2 = report.spearman[name], report.rmse[name], report.r2[name]

@@ -16,7 +16,7 @@ from rich.console import Console
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
-from keras_mir.models.report import Report, counted
+from keras_mir.models.report import GenreReport, Report, counted
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.model_settings import ARCHITECTURES
@@ -269,9 +269,9 @@ def _limits(description: Description) -> Iterator[str]:
     if description.classes:
         yield (
             "Meant for sorting and searching music, where a wrong genre costs little. Everything is given "
-            "one of the classes, speech, noise and other genres too: mind the probabilities, which are not "
-            "calibrated."
+            "one of the classes, speech, noise and other genres too: mind the probabilities."
         )
+        yield _calibration(report)
     else:
         yield (
             "Meant for sorting and searching music by what listeners feel on average. It knows the sound "
@@ -290,6 +290,13 @@ def _limits(description: Description) -> Iterator[str]:
         )
     if synced:
         yield "Where no beat is found (silence, drones), a step is half a second instead."
+
+
+def _calibration(report: Report) -> str:
+    if not isinstance(report, GenreReport) or not report.calibration_sentence:
+        return "The probabilities are not calibrated."
+    unlike = "They may fit worse where the music is unlike the data."
+    return f"{report.calibration_sentence} {unlike}"
 
 
 def _data(description: Description) -> Iterator[str]:

@@ -21,8 +21,11 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.evaluate import compare_with_labels
+from keras_mir.evaluate.baseline import compare_with_baseline
+from keras_mir.evaluate.calibration import calibrate
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
+from keras_mir.evaluate.predictions_table import write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
@@ -41,6 +44,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import ID
 from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
@@ -263,6 +267,7 @@ class Run:
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
+        calibration = calibrate(training.model, data.sources[VALIDATION], evaluated)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed
@@ -284,6 +289,8 @@ class Run:
                 seconds=round(training.seconds, 1),
             ),
             model=str(self.folder.model),
+            calibration=calibration,
+            baseline=compare_with_baseline(data, evaluation, self.options.seed),
         )
         report = make_report(evaluation.scores, circumstances)
         train = data.sources[TRAIN]
@@ -304,6 +311,7 @@ class Run:
             temporary.unlink(missing_ok=True)
         write_json(self.folder.description, description.to_dict())
         evaluation.save_figures(self.folder.path)
+        write_predictions(data.examples[data.evaluated_on].table[ID], evaluation, self.folder.path)
         self._save_curves(training)
         write_report(report, self.folder.path)
         return TrainedModel(self.options.name, description, self.folder.path, training.model)

@@ -17,6 +17,7 @@ from keras_mir.layers.network.bidirectional_lstm import BidirectionalLSTM
 from keras_mir.layers.network.masks import FrameMask, LengthMask, PadTime, PooledLengths, ZeroPastLength
 from keras_mir.layers.network.pooling import NormReluPool, TimePooling
 from keras_mir.layers.network.resumable_dropout import ResumableDropout
+from keras_mir.layers.network.temperature import Temperature
 
 __all__ = [
     "STFT",
@@ -38,6 +39,7 @@ __all__ = [
     "PooledLengths",
     "Resample",
     "ResumableDropout",
+    "Temperature",
     "TimePooling",
     "ZeroPastLength",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_mir.layers import ResumableDropout
+from keras_mir.layers import ResumableDropout, Temperature
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.outputs import GENRE, check_outputs
 from pipelines.errors import UserError
@@ -27,7 +27,8 @@ def add_heads(
     Args:
         embedding: `(batch, size)` symbolic tensor.
         settings: Its `dropout`, `hidden`, `l2` and `head` count here; `auto` is linear.
-        classes: Genre names, for one softmax output `genre` `(batch, n_classes)`.
+        classes: Genre names, for one output `genre` `(batch, n_classes)`, the softmax of logits over a
+            temperature.
         targets: Affect targets, for one output `(batch, 1)` each.
         target_means: Mean training value by target. The bias starts there, so that training
             need not first find the scale of the labels.
@@ -57,7 +58,8 @@ def add_heads(
         )(x)
 
     if classes is not None:
-        return {GENRE: dense(len(classes), "softmax", GENRE)}
+        logits = dense(len(classes), "linear", "logits")
+        return {GENRE: Temperature(dtype="float32", name=GENRE)(logits)}
     activation = "sigmoid" if settings.head == "sigmoid" else "linear"
     # The prefix keeps a target called "dropout" or "features" from meeting that layer.
     return {

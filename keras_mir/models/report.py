@@ -90,6 +90,53 @@ class ClassScores:
     support: int
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What a model without a network gets on the same clips.
+
+    Attributes:
+        name: What it is, in words: `an SVM on feature statistics`.
+        score: Its main score.
+        difference: The network's main score less this one, with the interval of a paired bootstrap.
+    """
+
+    name: str
+    score: Interval
+    difference: Interval
+
+    @property
+    def sentence(self) -> str:
+        """What it gets, and how far the network is ahead."""
+        return f"{self.name[0].upper()}{self.name[1:]} gets {self.score}; {self._lead}."
+
+    @property
+    def _lead(self) -> str:
+        lead, low, high = self.difference.value, self.difference.low, self.difference.high
+        if lead is None or low is None or high is None:
+            return "how far the network is ahead is undefined"
+        if lead < 0:
+            # Not -high, for the negative of 0 has a sign.
+            return f"the network is behind by {Interval(-lead, 0.0 - high, 0.0 - low)}"
+        return f"the network is ahead by {self.difference}"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a genre model's probabilities were calibrated after its training.
+
+    Attributes:
+        temperature: What its logits are divided by; 1 leaves its probabilities as training made them.
+        clips: Validation clips to fit it by.
+        error_before: Expected calibration error of the evaluated clips at temperature 1.
+        problem: Why the temperature was left at 1; empty where it was fitted.
+    """
+
+    temperature: float
+    clips: int
+    error_before: float
+    problem: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenreScores:
     """How well genres were told apart.
@@ -105,6 +152,8 @@ class GenreScores:
         confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
             ones columns.
         bootstrap: How the intervals were made.
+        expected_calibration_error: How far the probability of the answered class is from the share of
+            such answers that is right, the mean over 15 bins; None in reports of before it was computed.
     """
 
     class_names: tuple[str, ...]
@@ -116,6 +165,12 @@ class GenreScores:
     averages: dict[str, ClassScores]
     confusion_matrix: np.ndarray
     bootstrap: Bootstrap
+    expected_calibration_error: float | None = None
+
+    @property
+    def main_score(self) -> Interval:
+        """The accuracy."""
+        return self.accuracy
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -148,6 +203,11 @@ class AffectScores:
     r2: dict[str, Interval]
     undefined: dict[str, str]
     bootstrap: Bootstrap
+
+    @property
+    def main_score(self) -> Interval:
+        """The mean rank correlation."""
+        return self.spearman_mean
 
 
 @dataclass(frozen=True)
@@ -227,6 +287,8 @@ class Circumstances:
         recipe: `name` and settings.
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
+        calibration: Of a genre model's probabilities; None where a finished model was evaluated.
+        baseline: What a model without a network gets; None where a finished model was evaluated.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
     """
@@ -237,6 +299,8 @@ class Circumstances:
     recipe: dict[str, Any]
     training: TrainingSummary | None
     model: str
+    calibration: Calibration | None = None
+    baseline: Baseline | None = None
     versions: dict[str, str | None] = field(default_factory=versions)
 
     @property
@@ -245,6 +309,10 @@ class Circumstances:
         split = "all splits" if self.split.evaluated == "all" else f"{self.split.evaluated} split"
         music = "synthetic music" if self.dataset.synthetic else "music"
         return f"{music} ({self.dataset.name}, {split})"
+
+    def beside_baseline(self, text: str) -> str:
+        """A sentence on the scores, followed by one on the baseline, if there is any."""
+        return f"{text} {self.baseline.sentence}" if self.baseline else text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -261,12 +329,27 @@ class GenreReport(GenreScores, Circumstances):
 
     @property
     def headline(self) -> str:
-        """The main scores in a sentence, beside what guessing gives."""
+        """The main scores in a sentence, beside what guessing and the baseline give."""
         name, share = self.majority
-        return (
+        return self.beside_baseline(
             f"Genre of {counted(self.n, 'clip')} of {self.music}: accuracy {self.accuracy}, "
             f"macro F1 {self.macro_f1}; always answering {name}, the largest class, would give "
             f"{number(share)}."
+        )
+
+    @property
+    def calibration_sentence(self) -> str:
+        """How well probabilities fit, and what was done for it; empty where that is not known."""
+        if self.expected_calibration_error is None:
+            return ""
+        text = f"Expected calibration error {number(self.expected_calibration_error)} (15 bins)"
+        if (done := self.calibration) is None:
+            return f"{text}."
+        if done.problem:
+            return f"{text}; the probabilities are not calibrated: {done.problem}."
+        return (
+            f"{text}, {number(done.error_before)} before the probabilities were calibrated by a temperature "
+            f"of {number(done.temperature)}, fitted on {counted(done.clips, 'validation clip')}."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -294,8 +377,8 @@ class AffectReport(AffectScores, Circumstances):
 
     @property
     def headline(self) -> str:
-        """The main score in a sentence, beside what guessing gives."""
-        return (
+        """The main score in a sentence, beside what guessing and the baseline give."""
+        return self.beside_baseline(
             f"Affect of {counted(self.n, 'clip')} of {self.music}: mean Spearman {self.spearman_mean} "
             f"over {counted(len(self.targets), 'target')}; guessing would give 0."
         )

@@ -52,7 +52,7 @@ class RunFolder:
 
     `recipe.toml` and `run.json` say what was asked for, `checkpoint` holds the state
     after the last whole epoch, `logs` what TensorBoard shows; `split.csv`,
-    `history.csv`, `report.json`, `model.keras`, what it says of itself in
+    `history.csv`, `predictions.csv`, `report.json`, `model.keras`, what it says of itself in
     `description.json`, and the pictures are the results; an overfit check has `overfit.json`
     in place of the report.
     """

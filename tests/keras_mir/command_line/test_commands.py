@@ -23,6 +23,7 @@ commands:
   prepare       extract features from audio and its labels, once
   fit           train a model, evaluate and export it
   evaluate      evaluate an exported model on labelled clips
+  compare       set runs side by side on the same clips
   predict       genre and affect of songs
   export        write a trained model for TF Serving, LiteRT or ONNX
   serve         serve exported models on this machine
@@ -74,7 +75,8 @@ def test_version(capsys, words):
         ("data-servis", "did you mean data-service?"),
         (
             "xyz",
-            "there are prepare, fit, evaluate, predict, export, serve, data-service, reproduce, completion",
+            "there are prepare, fit, evaluate, compare, predict, export, serve, data-service, reproduce, "
+            "completion",
         ),
     ],
 )

@@ -83,7 +83,11 @@ def test_parquet_has_windows_of_an_id_in_order(lists, labels, tmp_path):
             "id 'clip3': values that are NaN or infinite; make the vector again",
         ),
         ("clip3", np.zeros((2, 2, 6)), "give numbers of shape"),
-        ("other", np.zeros((2, 6)), "'other.npy' has no line in labels.csv; add the line or move the file away"),
+        (
+            "other",
+            np.zeros((2, 6)),
+            "'other.npy' has no line in labels.csv; add the line or move the file away",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_path):

@@ -11,6 +11,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.image import imread
 
 from keras_mir.evaluate import figures
+from keras_mir.evaluate.metrics import reliability
+from keras_mir.models.report import Interval
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()
@@ -147,6 +149,35 @@ def test_labels_of_20_classes_do_not_overlap_or_leave_the_figure():
     whole = figure.bbox
     assert all(whole.x0 <= box.x0 and box.y1 <= whole.y1 for box in boxes)
     assert all(label.get_window_extent(renderer).y0 >= whole.y0 for label in axes.get_xticklabels())
+
+
+def test_reliability_has_a_bar_for_every_bin_with_answers():
+    found = reliability(np.array([0, 1, 1, 1]), np.array([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0], [0.0, 1.0]]))
+    upper, lower = drawn(figures.reliability(found))
+
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in upper.patches]
+    np.testing.assert_allclose(bars, [[8.5 / 15, 0.5], [14.5 / 15, 1.0]])
+    np.testing.assert_array_equal(*upper.lines[0].get_data())
+    np.testing.assert_allclose(upper.lines[1].get_xydata(), [[0.6, 0.5], [1.0, 1.0]])
+    assert upper.get_title() == "expected calibration error 0.050"
+    assert [bar.get_height() for bar in lower.patches] == [0.5 * (bin in (8, 14)) for bin in range(15)]
+
+
+def test_intervals_stand_in_their_order_from_the_top():
+    scores = {
+        "one": Interval(0.5, 0.4, 0.6),
+        "two": Interval(None, None, None),
+        "three": Interval(0.7, None, None),
+    }
+    (axes,) = drawn(figures.intervals(scores, "accuracy"))
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two", "three"]
+    bottom, top = axes.get_ylim()
+    assert bottom > 2 > 0 > top
+    np.testing.assert_allclose([line.get_xydata()[0] for line in axes.lines], [[0.5, 0], [0.7, 2]])
+    (line,) = axes.collections[0].get_segments()
+    np.testing.assert_allclose(line, [[0.4, 0], [0.6, 0]])
+    assert len(axes.collections) == 1
 
 
 def test_scatter_has_equal_axes_an_identity_line_and_the_correlation():

@@ -7,12 +7,15 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 
 from keras_mir.evaluate.metrics import (
     UNDEFINED,
+    accuracy_difference,
     affect_scores,
     genre_scores,
     predicted_classes,
     rank_correlation,
+    reliability,
+    spearman_difference,
 )
-from keras_mir.models.report import Bootstrap
+from keras_mir.models.report import Bootstrap, Interval
 from pipelines.errors import UserError
 
 NAMES = ["Blues", "Classical", "Folk", "Rock"]
@@ -267,3 +270,62 @@ def test_a_class_index_without_a_name_is_not_dropped_silently():
 
 def test_correlation_of_one_side_that_is_constant_is_undefined():
     assert rank_correlation(np.array([1.0, 2.0]), np.array([1.0, 1.0])) is None
+
+
+def test_an_accuracy_difference_agrees_with_scipys_paired_bootstrap():
+    true, predicted = genre_answers(120, right=0.7)
+    other = genre_answers(120, right=0.4)[1]
+    expected = bootstrap(
+        (true, predicted, other),
+        lambda t, p, o: accuracy_score(t, p) - accuracy_score(t, o),
+        paired=True,
+        vectorized=False,
+        n_resamples=400,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
+
+    difference = accuracy_difference(true, predicted, other)
+
+    assert difference.value == pytest.approx(accuracy_score(true, predicted) - accuracy_score(true, other))
+    assert difference.low == pytest.approx(expected.low, abs=0.03)
+    assert difference.high == pytest.approx(expected.high, abs=0.03)
+    # Clips are drawn for both together: the same answers never differ.
+    assert accuracy_difference(true, other, other) == Interval(0.0, 0.0, 0.0)
+
+
+def test_a_spearman_difference_is_of_means_over_targets_and_clips_drawn_together():
+    true, predicted = affect_answers(120)
+    other = {target: values[::-1].copy() for target, values in predicted.items()}
+    means = [affect_scores(true, answers).spearman_mean for answers in (predicted, other)]
+
+    difference = spearman_difference(true, predicted, other)
+
+    assert difference.value == pytest.approx(means[0].value - means[1].value)
+    assert difference.low < difference.value < difference.high
+    assert spearman_difference(true, other, other) == Interval(0.0, 0.0, 0.0)
+    other["energy"] = np.full(120, 0.5)
+    assert spearman_difference(true, predicted, other) == UNDEFINED
+
+
+def test_expected_calibration_error_is_the_mean_distance_of_confidence_and_accuracy():
+    # Two bins of fifteen: 0.6 four times, right once, and 1.0 twice, always right.
+    probabilities = np.array([[0.6, 0.4]] * 4 + [[0.0, 1.0]] * 2)
+    true = np.array([0, 1, 1, 1, 1, 1])
+
+    found = reliability(true, probabilities)
+
+    expected = np.zeros((3, 15))
+    expected[:, [8, 14]] = [[0.6, 1.0], [0.25, 1.0], [4 / 6, 2 / 6]]
+    np.testing.assert_allclose([found.confidence, found.accuracy, found.share], expected)
+    assert found.error == pytest.approx(4 / 6 * 0.35)
+
+
+def test_answers_as_often_right_as_they_are_sure_have_no_calibration_error():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(4), 20000)
+    true = (rng.random(20000)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+
+    assert reliability(true, probabilities).error < 0.02
+    with pytest.raises(UserError, match="diverged"):
+        reliability(true[:1], np.full((1, 4), np.nan))

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from keras_mir.evaluate.evaluate import compare_with_labels
+from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.export.model_card import model_card
-from keras_mir.models.report import Circumstances, Dataset, Split, TrainingSummary, make_report
+from keras_mir.models.report import Calibration, Circumstances, Dataset, Split, TrainingSummary, make_report
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.named import named_recipe
 from pipelines.spec import FeatureSpec
@@ -107,6 +107,19 @@ def test_a_genre_model():
     assert 'name = "lstm-beat-mel"' in section(card, "Settings")
 
 
+def test_how_probabilities_were_calibrated():
+    description = describe()
+    report = replace(description.report, calibration=Calibration(1.84, 20, 0.121))
+    card = model_card("songs", replace(description, report=report), SIGNATURES)
+    assert (
+        "0.121 before the probabilities were calibrated by a temperature of 1.840, fitted on 20 validation "
+        "clips. They may fit worse where the music is unlike the data." in section(card, "Use and limits")
+    )
+    older = replace(report, expected_calibration_error=None)
+    card = model_card("songs", replace(description, report=older), SIGNATURES)
+    assert "The probabilities are not calibrated." in section(card, "Use and limits")
+
+
 def test_an_affect_model_of_fixed_length():
     description = replace(describe("multitask-cnn", (), ("valence", "energy")), frames=1293)
     shapes = {"valence": (None,), "window_valence": None, "energy": (None,), "window_energy": None}
@@ -116,6 +129,7 @@ def test_an_affect_model_of_fixed_length():
     assert "exactly 1293 steps" in section(card, "What it takes")
     assert "| `window_valence` | `(batch, windows)` | float32 | valence of each window |" in card
     assert "genre costs" not in card
+    assert "probabilities" not in section(card, "Use and limits")
     assert "how those labels were gathered is not recorded" in section(card, "Use and limits")
     assert "Where no beat is found" not in card
     assert re.search(r"^valence +1\.000", section(card, "How good it is"), re.MULTILINE)

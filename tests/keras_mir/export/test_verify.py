@@ -105,8 +105,8 @@ def test_another_model_and_another_sample_rate_than_what_was_written_are_refused
     verify_against(spec)
     with pytest.raises(UserError, match=r"signature 'waveform'.* differ"):
         verify_against(dataclasses.replace(spec, sample_rate=16000))
-    weights = model.get_layer("genre").get_weights()
-    model.get_layer("genre").set_weights([-weight for weight in weights])
+    weights = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([-weight for weight in weights])
     with pytest.raises(UserError, match=r"signature 'serving_default'.* differ by .* 'probabilities'"):
         verify_against(spec)
 

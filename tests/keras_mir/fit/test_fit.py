@@ -59,8 +59,10 @@ def test_fit_writes_what_the_readme_says(fitted):
     written = {path.name for path in (fitted / "run").iterdir()}
     assert written >= {
         "report.json",
+        "predictions.csv",
         "learning_curves.png",
         "confusion_matrix.png",
+        "reliability.png",
         "history.csv",
         "split.csv",
         "recipe.toml",
@@ -86,6 +88,11 @@ def test_the_report_has_the_promised_keys(fitted):
     assert report["versions"]["keras"]
     assert report["recipe"]["name"] == "lstm-beat-mel"
     assert report["training"]["epochs"] == 3
+    assert report["calibration"]["clips"] == 12
+    assert 0 <= report["expected_calibration_error"] <= 1
+    assert report["baseline"]["name"] == "an SVM on feature statistics"
+    lead = report["accuracy"]["value"] - report["baseline"]["score"]["value"]
+    assert report["baseline"]["difference"]["value"] == pytest.approx(lead)
 
 
 def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
@@ -162,6 +169,9 @@ def test_evaluate_agrees_with_the_report_of_fit(fitted, course_data, tmp_path):
     report = json.loads((fitted / "run" / "report.json").read_text())
     for key in ("accuracy", "confusion_matrix", "per_class"):
         assert evaluated[key] == report[key]
+    error = report["expected_calibration_error"]  # of the calibrated model, which is what was exported
+    assert evaluated["expected_calibration_error"] == pytest.approx(error, abs=1e-4)
+    assert evaluated["baseline"] is None  # it knows no training clips
 
 
 def test_evaluate_finds_the_validation_examples_again(fitted, course_data, tmp_path, capsys):

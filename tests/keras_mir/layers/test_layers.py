@@ -10,6 +10,7 @@ from keras_mir.layers import (
     PadTime,
     PooledLengths,
     ResumableDropout,
+    Temperature,
     TimePooling,
     ZeroPastLength,
 )
@@ -111,3 +112,12 @@ def test_dropout_continues_where_its_saved_weights_stopped(tmp_path):
     resumed = build()
     resumed.load_weights(tmp_path / "run.weights.h5")
     np.testing.assert_array_equal(resumed(x, training=True), uninterrupted)
+
+
+def test_temperature_divides_logits_and_is_not_trained(rng):
+    logits = rng.normal(size=(4, 3)).astype(np.float32)
+    layer = Temperature()
+    np.testing.assert_array_equal(layer(logits), keras.ops.softmax(logits))
+    assert layer.trainable_weights == []
+    layer.temperature.assign(2.5)
+    np.testing.assert_allclose(layer(logits), keras.ops.softmax(logits / 2.5), rtol=1e-6)

@@ -52,6 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "Resample": ({"sample_rate": 16000}, [AUDIO, SAMPLES, RATES], False),
     "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
     "STFT": ({"n_fft": 64, "hop_length": 16}, [AUDIO, SAMPLES], False),
+    "Temperature": ({}, FEATURES, False),
     "TimePooling": ({"statistics": ("std", "mean")}, [IMAGE, LENGTHS], False),
     "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
 }

@@ -11,12 +11,16 @@ from rich.console import Console
 from keras_mir.evaluate.metrics import affect_scores, genre_scores
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.report import (
+    Baseline,
+    Calibration,
     Circumstances,
     Dataset,
+    Interval,
     Split,
     TrainingSummary,
     make_report,
     read_report,
+    report_from_dict,
     report_to_dict,
     versions,
     write_report,
@@ -24,8 +28,9 @@ from keras_mir.models.report import (
 from pipelines.errors import UserError
 
 COMMON = {"format", "task", "n", "chance", "bootstrap", "dataset", "split", "seed", "recipe", "training"}
-COMMON |= {"model", "versions"}
+COMMON |= {"model", "versions", "baseline", "calibration"}
 GENRE = {"class_names", "accuracy", "macro_f1", "weighted_f1", "per_class", "averages", "confusion_matrix"}
+GENRE |= {"expected_calibration_error"}
 AFFECT = {"targets", "spearman", "spearman_mean", "rmse", "r2", "undefined"}
 
 CONTEXT = Circumstances(
@@ -231,6 +236,57 @@ def test_headline_says_what_was_evaluated_and_what_chance_is():
     assert "always answering Blues, the largest class, would give 0.500" in text
     assert "synthetic" not in text
     assert "mean Spearman" in headline(affect_report())
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        (Interval(0.05, -0.02, 0.12), "the network is ahead by 0.050 [-0.020, 0.120]."),
+        (Interval(-0.05, -0.12, 0.02), "the network is behind by 0.050 [-0.020, 0.120]."),
+        (Interval(-0.05, -0.12, 0.0), "the network is behind by 0.050 [0.000, 0.120]."),
+        (Interval(None, None, None), "how far the network is ahead is undefined."),
+    ],
+)
+def test_the_baseline_is_said_after_the_headline(difference, said):
+    baseline = Baseline("an SVM on feature statistics", Interval(0.68, 0.58, 0.77), difference)
+    sentence = f"An SVM on feature statistics gets 0.680 [0.580, 0.770]; {said}"
+    for report in (genre_report, affect_report):
+        assert headline(report(replace(CONTEXT, baseline=baseline))).endswith(f" {sentence}")
+        assert "SVM" not in headline(report())
+
+
+@pytest.mark.parametrize(
+    ("error", "calibration", "said"),
+    [
+        (None, None, ""),
+        (0.043, None, "Expected calibration error 0.043 (15 bins)."),
+        (
+            0.043,
+            Calibration(1.84, 60, 0.121),
+            "Expected calibration error 0.043 (15 bins), 0.121 before the probabilities were calibrated by a "
+            "temperature of 1.840, fitted on 60 validation clips.",
+        ),
+        (
+            0.121,
+            Calibration(1.0, 8, 0.121, "8 validation clips are too few, 10 are needed"),
+            "Expected calibration error 0.121 (15 bins); the probabilities are not calibrated: 8 validation "
+            "clips are too few, 10 are needed.",
+        ),
+    ],
+)
+def test_calibration_is_said_below_the_table(error, calibration, said, tmp_path):
+    context = replace(CONTEXT, calibration=calibration)
+    report = replace(genre_report(context), expected_calibration_error=error)
+    assert report.calibration_sentence == said
+    assert " ".join(printed(report).split()).endswith(said or "by bootstrap over clips.")
+    assert read_report(write_report(report, tmp_path)).calibration == calibration
+
+
+def test_a_report_of_before_baselines_and_calibration_is_read():
+    values = report_to_dict(genre_report())
+    later = {"baseline": None, "calibration": None, "expected_calibration_error": None}
+    older = {key: value for key, value in values.items() if key not in later}
+    assert report_to_dict(report_from_dict(older, "report.json")) == {**older, **later}
 
 
 @pytest.mark.parametrize("report", [genre_report, affect_report])

@@ -1,0 +1,152 @@
+"""Which of several runs is better, by their predictions for the same clips."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from keras_mir.evaluate import figures
+from keras_mir.evaluate.predictions_table import Predictions, read_predictions
+from keras_mir.evaluate.table import Printer
+from keras_mir.models.folders import check_folder
+from keras_mir.models.report import Interval, counted, read_report
+from pipelines.errors import ArgumentError, UserError
+
+_PICTURE = "comparison.png"
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One of the runs.
+
+    Attributes:
+        name: Of its folder.
+        recipe: What was trained.
+        score: Its main score on the clips that all have.
+        difference: That less the first run's, by a paired bootstrap over clips; None for the first.
+    """
+
+    name: str
+    recipe: str
+    score: Interval
+    difference: Interval | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs on the same clips.
+
+    Attributes:
+        score: What the main score is, in words.
+        n: Number of clips.
+        left_out: Clips that some runs have and others lack.
+        runs: In the order they were given.
+    """
+
+    score: str
+    n: int
+    left_out: int
+    runs: tuple[ComparedRun, ...]
+
+
+def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: int = 0) -> Comparison:
+    """Compare runs on the clips that all of them were evaluated on.
+
+    Args:
+        places: Folders of runs, or their names in `runs`, or folders that `evaluate` wrote; two or more.
+        out: Folder for a picture, `comparison.png`; None writes none.
+        seed: Of the confidence intervals.
+
+    Raises:
+        UserError: If a run has no predictions, or they have no clips in common, or cannot be compared.
+    """
+    if len(places) < 2:
+        raise ArgumentError("runs", None, "give two or more to compare")
+    if out is not None:
+        check_folder("out", Path(out))
+    folders = [_folder(place) for place in places]
+    reports = [read_report(folder) for folder in folders]
+    tables = [read_predictions(folder) for folder in folders]
+    for folder, table in zip(folders[1:], tables[1:], strict=True):
+        _check_same_task(folders[0], tables[0], folder, table)
+    of_each = [table.table.index for table in tables]
+    ids = functools.reduce(lambda one, other: one.intersection(other, sort=False), of_each)
+    if ids.empty:
+        raise UserError(
+            f"{' and '.join(map(str, folders))}: no evaluated clip in common; evaluate them on the same clips"
+        )
+    for folder, table in zip(folders[1:], tables[1:], strict=True):
+        _check_same_labels(folders[0], tables[0], folder, table, ids)
+    evaluations = [table.evaluation(ids, seed) for table in tables]
+    first, names = evaluations[0], [folder.resolve().name for folder in folders]
+    runs = tuple(
+        ComparedRun(
+            name=name if names.count(name) == 1 else str(folder),
+            recipe=str(report.recipe.get("name", "")),
+            score=evaluation.scores.main_score,
+            difference=None if evaluation is first else evaluation.difference(first),
+        )
+        for name, folder, report, evaluation in zip(names, folders, reports, evaluations, strict=True)
+    )
+    left_out = len(set().union(*of_each)) - len(ids)
+    score = "accuracy" if tables[0].classes else "mean Spearman"
+    comparison = Comparison(score, len(ids), left_out, runs)
+    if out is not None:
+        scores = {run.name: run.score for run in runs}
+        figures.save(figures.intervals(scores, score), Path(out) / _PICTURE)
+    return comparison
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print a headline and a row a run; anything but a terminal gets plain ASCII but for names."""
+    printer = Printer(console)
+    runs = counted(len(comparison.runs), "run")
+    score = f"{comparison.score[0].upper()}{comparison.score[1:]}"
+    printer.line(f"{score} of {runs} on the same {counted(comparison.n, 'clip')}.", style="bold")
+    if comparison.left_out:
+        printer.line(f"Left out: {counted(comparison.left_out, 'clip')} that not all of them have.")
+    rows = [
+        (run.name, run.recipe, str(run.score), "" if run.difference is None else str(run.difference))
+        for run in comparison.runs
+    ]
+    printer.table(("run", "recipe", comparison.score, "difference"), rows, texts=2)
+    printer.line(
+        "Differences are from the first run. The 95 % intervals are by bootstrap over clips, those of "
+        "differences by drawing the same clips for both: where one holds 0, the clips do not tell the runs "
+        "apart."
+    )
+
+
+def _folder(place: str | Path) -> Path:
+    for folder in (Path(place), Path("runs") / place):
+        if folder.is_dir():
+            return folder
+    raise UserError(f"{place}: no such run; give its folder")
+
+
+def _check_same_task(first: Path, one: Predictions, second: Path, other: Predictions) -> None:
+    problem = ""
+    if bool(one.classes) != bool(other.classes):
+        problem = "one run tells genres, the other rates affect"
+    elif one.classes != other.classes:
+        problem = "the classes differ"
+    elif set(one.targets) != set(other.targets):
+        problem = "the targets differ"
+    if problem:
+        raise UserError(f"{first} and {second}: {problem}; compare runs that learnt the same")
+
+
+def _check_same_labels(
+    first: Path, one: Predictions, second: Path, other: Predictions, ids: pd.Index[str]
+) -> None:
+    differ = (one.labels.loc[ids] != other.labels.loc[ids]).any(axis=1)
+    if differ.any():
+        clip = differ.index[differ.to_numpy()][0]
+        raise UserError(
+            f"{first} and {second}: clip {clip!r} has another label in each; train both on the same labels"
+        )

@@ -1,0 +1,131 @@
+"""The baseline of a report: what scikit-learn makes of feature statistics, without a network.
+
+The mean and the standard deviation over time of every band are all it knows of a clip. It is trained on
+the clips that the network had, those that chose its epoch included, and is scored on the same others.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
+
+from keras_mir.data.load import TRAIN, VALIDATION, Data
+from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
+from keras_mir.models.report import Baseline
+from pipelines.datasets.base import GENRE
+from pipelines.input.cache import Cached
+
+MANY = 5000  # training clips; with more, kernels take minutes
+_SEARCHED = 1000  # training clips by which parameters are chosen
+_FOLDS = 5
+_WIDTHS = (0.1, 0.3, 1.0)  # of a kernel, as shares of one over the number of statistics
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What is fitted: its name in reports, the estimator, and the parameters to choose from."""
+
+    name: str
+    estimator: Any
+    grid: Mapping[str, Any]
+
+
+def compare_with_baseline(data: Data, network: Evaluation, seed: int) -> Baseline | None:
+    """Train the baseline, and compare it with the network.
+
+    Genre: an SVM with an RBF kernel. Affect: kernel ridge regression, likewise. Both are linear where
+    there are more than `MANY` training clips. Their parameters are chosen by cross-validation within the
+    training clips, or within `_SEARCHED` of them.
+
+    Args:
+        data: The clips, split as for the network.
+        network: The network's answers for the evaluated clips.
+        seed: Of the order of the training clips, which makes the folds, and of the intervals.
+
+    Returns:
+        None if all training clips are of one class: there is nothing to train on.
+    """
+    evaluated = data.sources[data.evaluated_on]
+    training = [data.sources[name] for name in (TRAIN, VALIDATION) if name != data.evaluated_on]
+    known = np.concatenate([feature_statistics(source.cached) for source in training])
+    asked = feature_statistics(evaluated.cached)
+    labels = {name: np.concatenate([source.labels[name] for source in training]) for name in network.true}
+    order = np.random.default_rng(seed).permutation(len(known))
+    known, labels = known[order], {name: values[order] for name, values in labels.items()}
+    if data.classes:
+        if len(np.unique(labels[GENRE])) < 2:
+            return None
+        largest = np.bincount(labels[GENRE][:_SEARCHED]).max()
+        model = _classifier(known)
+        fitted = _fitted(model, known, labels[GENRE], folds=largest)
+        outputs = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
+    else:
+        values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
+        model = _regressor(known)
+        fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
+        predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
+        outputs = dict(zip(data.targets, predicted.T, strict=True))
+    baseline = compare_with_labels(evaluated.labels, outputs, data.classes, data.targets, seed)
+    return Baseline(model.name, baseline.scores.main_score, network.difference(baseline))
+
+
+def feature_statistics(cached: Cached) -> np.ndarray:
+    """Mean and standard deviation over time of every band, float64 `(n, 2 * bands)`."""
+    statistics = np.empty((len(cached.paths), 2 * cached.bands))
+    for row in range(len(statistics)):
+        values = cached.read(row).astype(np.float64)  # (time, bands)
+        statistics[row] = np.concatenate([values.mean(axis=0), values.std(axis=0)])
+    return statistics
+
+
+def _classifier(known: np.ndarray) -> _Model:
+    if len(known) > MANY:
+        linear = make_pipeline(StandardScaler(), LinearSVC(dual=False))
+        return _Model("a linear SVM on feature statistics", linear, {"linearsvc__C": (1e-3, 1e-2, 0.1)})
+    grid = {"svc__C": (1.0, 10.0, 100.0), "svc__gamma": _widths(known)}
+    return _Model("an SVM on feature statistics", make_pipeline(StandardScaler(), SVC()), grid)
+
+
+def _regressor(known: np.ndarray) -> _Model:
+    def scaled(model: Any) -> Any:
+        # A kernel ridge has no intercept, and one penalty is to suit targets of any unit.
+        return TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), model), transformer=StandardScaler()
+        )
+
+    if len(known) > MANY:
+        grid: dict[str, Any] = {"regressor__ridge__alpha": (10.0, 100.0, 1000.0)}
+        return _Model("a ridge regression on feature statistics", scaled(Ridge()), grid)
+    place = "regressor__kernelridge"
+    grid = {f"{place}__alpha": (0.1, 1.0, 10.0), f"{place}__gamma": _widths(known)}
+    return _Model("a kernel ridge regression on feature statistics", scaled(KernelRidge(kernel="rbf")), grid)
+
+
+def _widths(known: np.ndarray) -> tuple[float, ...]:
+    return tuple(share / known.shape[1] for share in _WIDTHS)
+
+
+def _fitted(model: _Model, known: np.ndarray, labels: np.ndarray, folds: int) -> Any:
+    """The estimator with the best parameters; with its own where there are too few clips for two folds."""
+    estimator = model.estimator
+    # One thread: the same numbers on every machine, and small matrices gain nothing by more.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Of rare classes that not every fold has, and of optima that are only nearly reached.
+        warnings.simplefilter("ignore")
+        if folds > 1:
+            search = GridSearchCV(estimator, model.grid, cv=min(folds, _FOLDS), refit=False)
+            search.fit(known[:_SEARCHED], labels[:_SEARCHED])
+            estimator.set_params(**search.best_params_)
+        return estimator.fit(known, labels)
