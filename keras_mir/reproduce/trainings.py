@@ -206,7 +206,9 @@ def attempt(work: Callable[[], object], log: Path) -> str:
 def _outcome(run: Run) -> str:
     if run.status == "failed":
         return f"FAILED: {run.reason}"
-    return f"{scores.in_words(run, False)} after {scores.epochs(run)[0]} epochs" if run.report else "done"
+    if not run.report:
+        return "done"
+    return f"{scores.in_words(run, False)} after {scores.training(run)['epochs']} epochs"
 
 
 class _Log(io.TextIOBase):
