@@ -24,8 +24,10 @@ from pipelines.spec import FeatureSpec
 DPI = 150
 TRAIN, VALIDATION, NEUTRAL = "#0072B2", "#D55E00", "#595959"
 
+History = Mapping[str, Sequence[float | None]]  # values by epoch, as Keras names them; None where undefined
+
 # The two curves of a metric: what Keras puts before its name, label, colour and line.
-CURVES = (("", "train", TRAIN, (0, (3, 1))), ("val_", "validation", VALIDATION, "-"))
+_CURVES = (("", "train", TRAIN, (0, (3, 1))), ("val_", "validation", VALIDATION, "-"))
 
 PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz; an octave apart
@@ -47,7 +49,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def learning_curves(
-    history: Mapping[str, Sequence[float]],
+    history: History,
     best_epoch: int | None = None,
     stopped_epoch: int | None = None,
 ) -> Figure:
@@ -69,23 +71,46 @@ def learning_curves(
     names = ["loss", *metrics, *(["learning_rate"] if "learning_rate" in history else [])]
     figure, panels = panel_grid(len(names), width=4.2, height=3.2)
     for axes, name in zip(panels, names, strict=True):
-        for prefix, label, colour, line in CURVES:
-            if (key := f"{prefix}{name}") in history:
-                epochs = range(1, len(history[key]) + 1)
-                marker = "." if len(epochs) <= 30 else ""  # a single epoch has no line
-                axes.plot(epochs, history[key], color=colour, linestyle=line, marker=marker, label=label)
+        draw_curves(axes, [history], name)
         if name == "learning_rate":
             axes.set_yscale("log")
         if best_epoch is not None:
-            best = f"best epoch ({best_epoch + 1})"
-            axes.axvline(best_epoch + 1, color=NEUTRAL, linestyle="--", linewidth=1, label=best)
-        axes.set(xlabel="epoch", ylabel=name.replace("_", " "), xlim=(0.5, len(history["loss"]) + 0.5))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(alpha=0.3)
+            mark_epoch(axes, best_epoch + 1)
+        axes.set(ylabel=name.replace("_", " "), xlim=(0.5, len(history["loss"]) + 0.5))
     panels[0].legend(fontsize="small")
     if stopped_epoch is not None:
         figure.suptitle(f"stopped early, after epoch {stopped_epoch + 1}", fontsize="medium")
     return figure
+
+
+def draw_curves(axes: Axes, histories: Sequence[History], name: str) -> None:
+    """Draw a metric over epochs, shown from 1: a line for each history, a gap where it is undefined."""
+    for prefix, label, colour, line in _CURVES:
+        for history in histories:
+            values = np.array(history.get(f"{prefix}{name}", []), np.float64)  # None is NaN: a gap
+            # All of a short curve is marked, and else what is between gaps, as it has no line.
+            known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
+            alone = known[1:-1] & ~known[:-2] & ~known[2:]
+            marked = np.flatnonzero(alone | (len(values) <= 30)).tolist()
+            if len(values):
+                axes.plot(
+                    range(1, len(values) + 1),
+                    values,
+                    color=colour,
+                    linestyle=line,
+                    linewidth=1.4 if len(histories) == 1 else 1.0,
+                    marker="." if marked else "",
+                    markevery=marked,
+                    label=label,
+                )
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+
+
+def mark_epoch(axes: Axes, best: int) -> None:
+    """Mark the epoch, counted from 1, whose weights were kept."""
+    axes.axvline(best, color=NEUTRAL, linestyle="--", linewidth=1, label=f"best epoch ({best})")
 
 
 def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:

@@ -455,9 +455,9 @@ def number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def counted(n: int, one: str, many: str = "") -> str:
+    """Such as `1 clip` and `1,200 clips`."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:

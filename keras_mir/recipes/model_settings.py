@@ -31,12 +31,15 @@ class Architecture:
         check: Refuses input that the model cannot read, by a `UserError`. It is given the settings,
             the frames of an example as `InputSettings` has them, and the number of bands, or
             None where that is not known yet.
+        seconds: What a frame of 32 examples takes in training, on two cores: a guess, by which the time
+            that is left is told.
     """
 
     embedding: str
     summary: Callable[[ModelSettings], str]
     sentence: Callable[[ModelSettings], str]
     check: Callable[[ModelSettings, Frames, int | None], None] = lambda settings, frames, bands: None
+    seconds: Callable[[ModelSettings], float] = lambda settings: 3e-3  # a CNN's, at the paper's filters
 
 
 def _check_fixed_length(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
@@ -84,7 +87,12 @@ def _cnn(settings: ModelSettings) -> str:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "lstm": Architecture("keras_mir.models.lstm:lstm", lambda s: f"BiLSTM {s.layers}x{s.units}", _lstm),
+    "lstm": Architecture(
+        "keras_mir.models.lstm:lstm",
+        lambda s: f"BiLSTM {s.layers}x{s.units}",
+        _lstm,
+        seconds=lambda s: 6e-8 * s.layers * s.units**2,
+    ),
     "cnn": Architecture("keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length),
     "cnn-any-length": Architecture(
         "keras_mir.models.cnn:cnn_any_length", lambda _: "CNN, pooled", _cnn, _check_bands

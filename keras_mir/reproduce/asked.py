@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from keras_mir.models.json_file import plain, read_json, write_json
 from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
+from keras_mir.reproduce.wording import command_line
 from pipelines.errors import ArgumentError, UserError
 
 _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls for one folder
@@ -17,11 +17,24 @@ _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls 
 
 @dataclass(frozen=True)
 class Asked:
-    """The arguments of `reproduce`, which says what they mean; empty text stands for a default.
+    """What is asked of a reproduction.
 
-    The folder `out` has: `reproduction.json`, what was asked; `runs`, a folder a training; `logs`, what
-    each printed; `figures`; `cache`, processed features; and the results, `index.html`, `index.md` and
-    `results.json`.
+    Attributes:
+        out: Folder of the page, with `reproduction.json`, what was asked; `runs`, a folder a training;
+            `logs`, what each printed; `figures`; `cache`, processed features; and the results.
+        data: Folder of the data set; empty for the built-in synthetic corpus.
+        labels: Label table of a folder of files.
+        only: Experiments to run; none for all.
+        settings: The paper's settings, our variants, or both.
+        seeds: Number of seeds: 0, 1, ...
+        quick: Try everything out on little data, in minutes.
+        targets: Affect targets; none for the paper's three, or else the data's first three.
+        classes: Class mapping; see `TaskSettings`.
+        frames: Where full spectrograms are cut; 0 for the longest clip, of the built-in corpus for 6 s.
+        limit: Most clips of each part of the split; 0 for all, of the built-in corpus for 96.
+        mnist: MNIST's own files for the digits; empty for scikit-learn's digits.
+        skip_bad: Leave out files that cannot be read.
+        jobs: Processes that extract features; 0 for one a core.
     """
 
     out: str
@@ -40,6 +53,11 @@ class Asked:
     jobs: int = 0
 
     def __post_init__(self) -> None:
+        # A caller may give paths and lists; the command line has None for what is not given.
+        for name in ("out", "data", "labels", "mnist"):
+            object.__setattr__(self, name, str(getattr(self, name) or ""))
+        for name in ("only", "targets"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, least in (("seeds", 1), ("frames", 0), ("limit", 0), ("jobs", 0)):
             if getattr(self, name) < least:
                 raise ArgumentError(name, getattr(self, name), f"give {least} or more")
@@ -60,15 +78,9 @@ class Asked:
 
     def command(self) -> str:
         """The command line that asks for this."""
-        words = ["python", "-m", "keras_mir.reproduce"]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value == field.default and field.name != "seeds":
-                continue
-            words.append(f"--{field.name.replace('_', '-')}")
-            if not isinstance(value, bool):
-                words.append(",".join(value) if isinstance(value, tuple) else str(value))
-        return shlex.join(words)
+        unasked = {field.name: field.default for field in fields(self) if field.name != "seeds"}
+        asked = {name: value for name, value in vars(self).items() if value != unasked.get(name)}
+        return command_line("reproduce", **asked)
 
     def open_folder(self) -> tuple[tuple[str, ...], str]:
         """Make the folder, or take up what an earlier call left; refuse a folder of another question.

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tomli_w
 from rich.console import Console
 
 from keras_mir.data.find import SYNTHETIC, find_features
 from keras_mir.data.load import TEST
+from keras_mir.models.report import counted
 from keras_mir.reproduce import paper, scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
-from keras_mir.reproduce.wording import count
 from pipelines.datasets.base import GENRE, PATH, SPLIT, Examples, Task
 from pipelines.datasets.classes import ClassMap, load_class_map
 from pipelines.datasets.course import COURSE_CLASSES, is_course_layout, read_info
@@ -122,14 +123,12 @@ def open_dataset(asked: Asked, console: Console) -> DataSet:
     )
 
 
-def class_counts(
-    examples: Examples, classes: Mapping[str, str | None] | None = None
-) -> dict[str, dict[str, int]]:
+def class_counts(examples: Examples, classes: Mapping[str, str | None] | None = None) -> pd.DataFrame:
     """Clips by class, of the training and the test folder; `classes` maps the genres first."""
     names = examples.table[GENRE].map(classes) if classes else examples.table[GENRE]
     tested = examples.table[SPLIT] == TEST
-    parts = {"train": names[~tested], "test": names[tested]}
-    return {part: Counter(column.dropna()) for part, column in parts.items()}
+    parts = {"train": names[~tested].value_counts(), "test": names[tested].value_counts()}
+    return pd.DataFrame(parts).fillna(0).astype(int).sort_index()
 
 
 def _load(root: Path, task: Task, labels: Path | None) -> tuple[Examples | None, str]:
@@ -155,13 +154,13 @@ def _class_map(genre: Examples | None, asked: Asked, split: str) -> tuple[ClassM
     if split != "course" or not mapping.keys() >= set(genres):
         return chosen, asked.classes, ""  # the first experiment says which genre is missing
     counts = class_counts(genre, mapping)
-    untaught = sorted(counts["test"].keys() - counts["train"].keys())
+    untaught = list(counts.index[counts["train"] == 0])
     if not untaught:
         return chosen, asked.classes, ""
     kept = {name: "" if mapping[name] in untaught else mapping[name] or "" for name in genres}
     path = asked.folder / "classes.toml"
     write_atomically(path, tomli_w.dumps(kept).encode())
-    clips = count(sum(counts["test"][name] for name in untaught), "test clip")
+    clips = counted(int(counts["test"][untaught].sum()), "test clip")
     note = f"{clips} of {', '.join(untaught)}, which no training clip is of"
     return ClassMap(path.name, {name: into or None for name, into in kept.items()}), str(path), note
 

@@ -14,21 +14,16 @@ from typing import Any
 
 import jinja2
 
+from keras_mir.models.report import counted
 from keras_mir.reproduce import scores, wording
 from keras_mir.reproduce.results import Outcome, Picture, Results, Run, Table
-from keras_mir.reproduce.wording import count, duration
+from keras_mir.reproduce.wording import duration
 from pipelines.files import write_atomically
 
 FILES = {"index.html": "page.html.j2", "index.md": "page.md.j2"}
 
 _WHOSE = {"paper": "The paper's settings", "ours": "Our variant"}
 _AGAIN = "Run the same command again: what is done is kept."
-_LEGEND = (
-    "Numbers are the mean over seeds ± the sample standard deviation; one seed has no deviation. A dash is "
-    "a score that is undefined, or that no finished training has. Every number leads to the command that "
-    "made it, where several seeds did to that of the first. In brackets behind a training's result stands "
-    "its 95 % interval over resampled clips."
-)
 _COMPARED = (
     "Sides are compared seed by seed. Two alike would by chance agree in sign over all of three seeds one "
     "time in four, and other clips would move the scores too: the intervals of the trainings below "
@@ -44,12 +39,7 @@ _SIZE_IN_PNG = slice(16, 24)  # width and height, in the header that every PNG s
 
 
 def write_page(results: Results, folder: Path) -> None:
-    """Write `index.html` and `index.md`, each so that it is there whole or not at all.
-
-    Args:
-        results: What to show.
-        folder: Where they go, and what the pictures' names are relative to.
-    """
+    """Write `index.html` and `index.md`, each whole or not at all, in the folder the pictures are in."""
     for name in FILES:
         write_atomically(folder / name, render(name, results, folder).encode())
 
@@ -117,7 +107,12 @@ class _Grid:
 class _Outline:
     """What the page says, in the order it says it, before it is HTML or Markdown."""
 
-    legend = _LEGEND
+    legend = (
+        "Numbers are the mean over seeds ± the sample standard deviation; one seed has no deviation. A dash "
+        "is a score that is undefined, or that no finished training has. Every number leads to the command "
+        "that made it, where several seeds did to that of the first. In brackets behind a training's result "
+        "stands its 95 % interval over resampled clips."
+    )
 
     def __init__(self, results: Results, folder: Path) -> None:
         self.results = results
@@ -150,9 +145,10 @@ class _Outline:
             text = "The music is synthetic: generated, with labels its generator knows. Scores on it say "
             yield "synthetic", f"{text}nothing about real music.", []
         if waiting := list(self._unfinished("waiting")):
-            yield "waiting", f"Not finished: {count(len(waiting), 'training')} still to do. {_AGAIN}", waiting
+            text = f"Not finished: {counted(len(waiting), 'training')} still to do. "
+            yield "waiting", f"{text}{_AGAIN}", waiting
         if failed := list(self._unfinished("failed")):
-            text = f"{count(len(self.results.failed), 'experiment')} failed; the others went on without. "
+            text = f"{counted(len(self.results.failed), 'experiment')} failed; the others went on without. "
             yield "failed", f"{text}Mend what the reasons name, if they name anything. {_AGAIN}", failed
 
     def facts(self) -> Iterator[tuple[str, str]]:
@@ -231,13 +227,8 @@ class _Outline:
         return _Grid(name, name, table.title, columns, list(rows.values()), table.note, kind, alike)
 
     def _trainings(self, outcome: Outcome) -> _Grid:
-        columns = [
-            _Cell("training"),
-            _Cell("seed"),
-            _Cell("result", kind="words"),
-            _Cell("epochs"),
-            _Cell("time"),
-        ]
+        result = _Cell("result", kind="words")
+        columns = [_Cell("training"), _Cell("seed"), result, _Cell("epochs"), _Cell("time")]
         rows = []
         for run in outcome.runs:
             kind = "words bad" if run.status == "failed" else "words"
@@ -275,8 +266,9 @@ def _fact(value: object) -> str:
 def _epochs(run: Run) -> str:
     """How long a training went on, and whose weights it has."""
     if run.report:
-        epochs, best, stopped = scores.epochs(run)
-        return f"{epochs}{', stopped early' if stopped else ''}, best {best}"
+        told = scores.training(run)
+        stopped = ", stopped early" if told["stopped_early"] else ""
+        return f"{told['epochs']}{stopped}, best {told['best_epoch']}"
     return str(len(run.history["loss"])) if "loss" in run.history else ""
 
 
@@ -294,7 +286,7 @@ def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
         f"at most {split['limit']} clips in each part" if split.get("limit") else "",
         f"evaluated on {split['evaluated']}" if split.get("evaluated") else "",
     )
-    learns = f"{count(len(names), one, many)}: {', '.join(names)}"
+    learns = f"{counted(len(names), one, many)}: {', '.join(names)}"
     parts = (f"{sizes} clips", "; ".join(filter(None, how)), learns)
     return ". ".join(part[0].upper() + part[1:] for part in parts if part)
 

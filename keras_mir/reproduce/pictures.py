@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -17,10 +18,8 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.figures import CURVES, NEUTRAL, TRAIN, VALIDATION, new_figure
+from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, History, new_figure
 from pipelines.spec import FeatureSpec
-
-History = Mapping[str, Sequence[float | None]]  # values by epoch, as Keras names them; None where undefined
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 _WIDTH = 8.0  # inches
@@ -31,14 +30,9 @@ _SEED_SPREAD = 0.15  # of a row, up and down, so that seeds of equal score do no
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """A clip to show.
+    """A clip to show: mel in dB and chroma, float32 `(n_bands, time)`, and the same between beats.
 
-    Attributes:
-        id: Of the clip.
-        genre: Its class.
-        features: float32 `(n_bands, time)`: mel in dB, then chroma.
-        synced: float32 `(n_bands, columns)`: the same between beats.
-        beats: int `(n,)` frames.
+    Beats are int `(n,)` frames.
     """
 
     id: str
@@ -53,12 +47,8 @@ def clip_pair(
 ) -> Figure:
     """Spectrograms of several clips below each other, on one time axis in seconds.
 
-    Args:
-        clips: To compare.
-        spec: What they were made with.
-        part: Which bands to show.
-        synced: Show a column a beat, as wide as the beat is long; else every frame, with beats
-            marked above.
+    `synced` ones have a column a beat, as wide as the beat is long; others every frame, with beats
+    marked above.
     """
     figure = new_figure(_WIDTH, (2.4 if part == "mel" else 1.9) * len(clips) + 0.4)
     panels = figure.subplots(len(clips), 1, sharex=True, squeeze=False)[:, 0]
@@ -77,15 +67,15 @@ def clip_pair(
     return figure
 
 
-def class_histograms(parts: Mapping[str, Mapping[str, int]], title: str) -> Figure:
-    """Clips by class name, a panel for each part of the data, all with the same classes in one order."""
-    figure = new_figure(_WIDTH, 0.24 * len(next(iter(parts.values()))) + 1.3)
-    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+def class_histograms(parts: pd.DataFrame, title: str) -> Figure:
+    """Clips by class, a row each, in a panel for each part of the data, a column each."""
+    figure = new_figure(_WIDTH, 0.24 * len(parts) + 1.3)
+    panels = figure.subplots(1, len(parts.columns), sharey=True, squeeze=False)[0]
     for axes, (name, counts) in zip(panels, parts.items(), strict=True):
-        bars = axes.barh(list(counts), list(counts.values()), color=TRAIN)
+        bars = axes.barh(counts.index, counts, color=TRAIN)
         axes.bar_label(bars, padding=3, fontsize="small")
         axes.margins(x=0.15, y=0.01)
-        axes.set(xlabel="clips", title=f"{name} ({sum(counts.values()):,} clips)")
+        axes.set(xlabel="clips", title=f"{name} ({counts.sum():,} clips)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()  # the first class on top
@@ -109,8 +99,8 @@ def curves_over_seeds(
     histories: Sequence[History],
     metric: str,
     *,
-    stops: Sequence[int | None],
-    bests: Sequence[int | None],
+    stopped: Sequence[bool],
+    best: int,
     title: str,
 ) -> Figure:
     """Loss and a metric over epochs, a line for each seed; a gap where a value is undefined.
@@ -118,9 +108,8 @@ def curves_over_seeds(
     Args:
         histories: One a seed.
         metric: `accuracy`, say; may be there for validation only, for some seeds only, or not at all.
-        stops: For each seed, the index of the epoch after which early stopping ended it; None if it
-            did not.
-        bests: For each seed, the index of the epoch whose weights were kept; shown for a single one.
+        stopped: For each seed, whether early stopping ended it.
+        best: Epoch of the first seed whose weights were kept, counted from 1; shown for a single seed.
         title: Of the figure.
     """
     known = any(key in history for history in histories for key in (metric, f"val_{metric}"))
@@ -129,15 +118,15 @@ def curves_over_seeds(
     # One axis of epochs, so that a gap at either end is seen.
     panels = figure.subplots(1, len(names), sharex=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
-        _draw_curves(axes, histories, name)
-        for history, stop in zip(histories, stops, strict=True):
+        figures.draw_curves(axes, histories, name)
+        axes.set_ylabel(_LABELS.get(name, name))
+        for history, early in zip(histories, stopped, strict=True):
             values = history.get(f"val_{name}", history.get(name))
-            if stop is not None and values:
-                value = np.array(values[stop], np.float64)
-                axes.plot(stop + 1, value, "o", color=NEUTRAL, markersize=6, label="stopped early")
-        if len(bests) == 1 and bests[0] is not None:
-            best = bests[0] + 1
-            axes.axvline(best, color=NEUTRAL, linestyle="--", linewidth=1, label=f"best epoch ({best})")
+            if early and values:
+                last = np.array(values[-1], np.float64)
+                axes.plot(len(values), last, "o", color=NEUTRAL, markersize=6, label="stopped early")
+        if len(histories) == 1:
+            figures.mark_epoch(axes, best)
     # What is in one panel only, such as validation where the loss has none, is explained too.
     handles = _legend(panels)
     panels[0].legend(handles.values(), handles.keys(), fontsize="small")
@@ -250,30 +239,6 @@ def _draw_tiles(
     for unused in panels[len(tiles) :]:
         unused.remove()
     return image
-
-
-def _draw_curves(axes: Axes, histories: Sequence[History], name: str) -> None:
-    for prefix, label, colour, line in CURVES:
-        for history in histories:
-            values = np.array(history.get(f"{prefix}{name}", []), np.float64)  # None is NaN: a gap
-            # All of a short curve is marked, and else what is between gaps, as it has no line.
-            known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
-            alone = known[1:-1] & ~known[:-2] & ~known[2:]
-            marked = np.flatnonzero(alone | (len(values) <= 30)).tolist()
-            if len(values):
-                axes.plot(
-                    range(1, len(values) + 1),
-                    values,
-                    color=colour,
-                    linestyle=line,
-                    linewidth=1.4 if len(histories) == 1 else 1.0,
-                    marker="." if marked else "",
-                    markevery=marked,
-                    label=label,
-                )
-    axes.set(xlabel="epoch", ylabel=_LABELS.get(name, name))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(alpha=0.3)
 
 
 def _legend(panels: Sequence[Axes]) -> dict[str, Artist]:

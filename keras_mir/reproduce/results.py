@@ -150,10 +150,9 @@ class Results:
     def failed(self) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.experiments if outcome.status == "failed")
 
-
-def write_results(results: Results, folder: Path) -> None:
-    """Write `results.json` so that it is there whole or not at all; what is not finite is null."""
-    content = asdict(results)
-    for table in content["tables"]:
-        table["numbers"] = table["numbers"].to_dict("records")
-    write_json(folder / "results.json", {"format": FORMAT, **content})
+    def write(self, folder: Path) -> None:
+        """Write `results.json` so that it is there whole or not at all; what is not finite is null."""
+        content = asdict(self)
+        for table in content["tables"]:
+            table["numbers"] = table["numbers"].to_dict("records")
+        write_json(folder / "results.json", {"format": FORMAT, **content})

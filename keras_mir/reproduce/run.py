@@ -16,16 +16,7 @@ from keras_mir.reproduce.dataset import open_dataset
 from keras_mir.reproduce.experiments import EXPERIMENTS, experiments_asked
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, Setup
 from keras_mir.reproduce.page import write_page
-from keras_mir.reproduce.results import (
-    SETTINGS,
-    Comparison,
-    Outcome,
-    Picture,
-    Results,
-    Status,
-    Table,
-    write_results,
-)
+from keras_mir.reproduce.results import SETTINGS, Comparison, Outcome, Picture, Results, Status, Table
 from keras_mir.reproduce.tables import overview
 from keras_mir.reproduce.trainings import Training, attempt, do_all
 
@@ -74,10 +65,10 @@ def make_tables(outcomes: Outcomes, why_not: str) -> tuple[Table, ...]:
 def make_comparisons(outcomes: Outcomes) -> tuple[Comparison, ...]:
     """Answer every question that both sides have runs for, in each of the settings."""
     answers = (
-        compare(question, settings)
+        compare(question, outcomes, settings)
         for settings in SETTINGS
         for one in _experiments(outcomes)
-        for question in one.questions(outcomes, settings)
+        for question in one.questions
     )
     return tuple(filter(None, answers))
 
@@ -109,7 +100,7 @@ def _write(setup: Setup, plans: Plans, started: str, console: Console) -> Result
         tables=make_tables(outcomes, dataset.why_not_course),
         comparisons=make_comparisons(outcomes),
     )
-    write_results(results, asked.folder)
+    results.write(asked.folder)
     write_page(results, asked.folder)
     return results
 

@@ -7,13 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-from keras_mir.reproduce.results import Run
-from keras_mir.reproduce.wording import count, score
+from keras_mir.models.report import counted
+from keras_mir.reproduce.results import Outcome, Run, Settings
+from keras_mir.reproduce.wording import score
 
 
 def _report(run: Run) -> Mapping[str, Any]:
     assert run.report is not None  # for evaluated runs alone
     return run.report
+
+
+def runs_of(outcomes: Iterable[Outcome], experiment: str, variant: str, settings: Settings) -> list[Run]:
+    """The runs of one of an experiment's variants, whatever came of them."""
+    runs = [run for outcome in outcomes if outcome.id == experiment for run in outcome.runs]
+    return [run for run in runs if (run.variant, run.settings) == (variant, settings)]
 
 
 def finished(runs: Iterable[Run]) -> list[Run]:
@@ -94,7 +101,7 @@ def limit(run: Run) -> int:
 
 def evaluated_on(run: Run) -> str:
     """The clips that the scores are of, such as `575 test clips`."""
-    return count(_report(run)["n"], f"{_report(run)['split']['evaluated']} clip")
+    return counted(_report(run)["n"], f"{_report(run)['split']['evaluated']} clip")
 
 
 def undefined(run: Run) -> dict[str, str]:
@@ -116,10 +123,9 @@ def in_words(run: Run, interval: bool = True) -> str:
     return f"{metric} {score(found['value'])}{low_to_high}"
 
 
-def epochs(run: Run) -> tuple[int, int, bool]:
-    """Epochs run, the best of them counted from 1, and whether training stopped early."""
-    training = _report(run)["training"]
-    return training["epochs"], training["best_epoch"], training["stopped_early"]
+def training(run: Run) -> Mapping[str, Any]:
+    """Its `epochs`, its `best_epoch`, counted from 1, and whether it `stopped_early`."""
+    return _report(run)["training"]
 
 
 def _series(scores: Mapping[int, float | None]) -> pd.Series[float]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from keras_mir.models.report import counted
 from keras_mir.reproduce import paper, scores
 from keras_mir.reproduce.results import SETTINGS, Outcome, Run, Settings, Table
 from keras_mir.reproduce.scores import finished
-from keras_mir.reproduce.wording import count, score
+from keras_mir.reproduce.wording import score
 
 if TYPE_CHECKING:
     from keras_mir.reproduce.experiments.base import Experiment
@@ -58,7 +59,7 @@ def affect_table(
 def overview(experiments: Iterable[Experiment], outcomes: Sequence[Outcome], why_not: str) -> Table | None:
     """One number for each kind of training, in the paper's settings and in ours; None if there is none."""
     lines = [
-        (one, variant, {settings: one.runs(outcomes, variant.name, settings) for settings in SETTINGS})
+        (one, variant, {name: scores.runs_of(outcomes, one.id, variant.name, name) for name in SETTINGS})
         for one in experiments
         for variant in one.variants
         if variant.label
@@ -69,11 +70,12 @@ def overview(experiments: Iterable[Experiment], outcomes: Sequence[Outcome], why
         return None
     cells, remarks, shown = [], [], []
     for one, variant, runs in lines:
-        targets, of_paper = one.learnt(outcomes)
+        here = (run for outcome in outcomes if outcome.id == one.id for run in outcome.runs)
+        targets = scores.targets_of(here) or one.paper_targets
         several = "mean Spearman" if len(targets) != 1 else f"Spearman of {targets[0]}"
         row = f"{one.id} {variant.label}: {several if targets else 'accuracy'}"
         printed: Printed = {}
-        if targets == of_paper and not why_unpublished("paper", runs["paper"], why_not):
+        if targets == one.paper_targets and not why_unpublished("paper", runs["paper"], why_not):
             printed = {_COLUMNS["paper"]: {row: paper.OVERVIEW.get(variant.paper, float("nan"))}}
             remarks += [variant.remark] if "paper" in used else []
         for settings in used:
@@ -107,7 +109,7 @@ def why_unpublished(settings: Settings, runs: Iterable[Run], why_not: str) -> st
         clips = scores.class_clips(run) if scores.is_genre(run) else paper.CLIPS
         if list(clips.items()) != list(paper.CLIPS.items()):
             theirs = f"{sum(paper.CLIPS.values())} test clips of {len(paper.CLIPS)} classes"
-            ours = f"{count(sum(clips.values()), 'clip')} of {count(len(clips), 'class', 'classes')}"
+            ours = f"{counted(sum(clips.values()), 'clip')} of {counted(len(clips), 'class', 'classes')}"
             return f"{unshown} {theirs}, and this is {ours}."
     return ""
 

@@ -1,8 +1,12 @@
-"""Numbers and times as the page writes them."""
+"""Numbers, times and commands as the page writes them."""
 
 from __future__ import annotations
 
 import math
+import shlex
+from typing import Any
+
+import numpy as np
 
 UNDEFINED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -29,10 +33,8 @@ def spread(mean: float, deviation: float) -> str:
 
 def published(value: float) -> str:
     """A published number: two decimals, or as many as it was printed with; empty for NaN."""
-    if math.isnan(value):
-        return ""
-    whole, _, decimals = f"{value:.5f}".partition(".")
-    return f"{whole.removeprefix('0')}.{decimals.rstrip('0').ljust(2, '0')}"
+    printed = np.format_float_positional(value, min_digits=2)
+    return "" if math.isnan(value) else printed.removeprefix("0")
 
 
 def duration(seconds: float) -> str:
@@ -46,6 +48,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """Such as `1 clip` and `1,200 clips`."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+def command_line(command: str, *words: str, **options: Any) -> str:
+    """A command of this package with the options that are not empty; one that is True is a flag."""
+    line = ["python", "-m", f"keras_mir.{command}", *words]
+    for name, value in options.items():
+        if value is not False and value not in ("", ()):
+            line.append(f"--{name.replace('_', '-')}")
+            if value is not True:
+                line.append(",".join(value) if isinstance(value, tuple) else str(value))
+    return shlex.join(line)

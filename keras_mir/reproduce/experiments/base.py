@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -18,6 +16,7 @@ from keras_mir.reproduce.comparisons import Question
 from keras_mir.reproduce.dataset import DataSet
 from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
 from keras_mir.reproduce.trainings import RecipeTraining, Training, expected_seconds
+from keras_mir.reproduce.wording import command_line
 from pipelines.datasets.base import Task
 
 Runs = Sequence[Run]
@@ -58,6 +57,8 @@ class Variant:
         results: The paper's figure of its results.
         table: Number and title of its scores by class; none where it has no such table.
         per_target: Whether each target has a model of its own.
+        once: Whether one seed is enough.
+        backbone: The variant whose training, of the same seed and settings, it builds on.
         remark: What has to be said beside the paper's number in the overview.
     """
 
@@ -69,6 +70,8 @@ class Variant:
     results: str = ""
     table: tuple[str, str] | None = None
     per_target: bool = False
+    once: bool = False
+    backbone: Variant | None = None
     remark: str = ""
 
 
@@ -83,6 +86,8 @@ class Experiment:
         variants: Trainings it takes.
         needs: Experiments whose trainings it builds on. One without trainings of its own shows theirs:
             their tables stand with it, and it is done when they are.
+        questions: What it asks of its runs and of others, in each of the settings.
+        paper_targets: What the paper's number for it is the mean correlation of; none for genre.
     """
 
     id: str
@@ -90,29 +95,23 @@ class Experiment:
     labels: tuple[Task, ...] = ()
     variants: tuple[Variant, ...] = ()
     needs: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    paper_targets: tuple[str, ...] = ()
 
     def trainings(self, setup: Setup) -> Sequence[Training]:
         """Its variants, in both settings, for every target and seed."""
         return [
-            _training(self, setup, variant, settings, target, seed)
+            _training(setup, variant, settings, target, seed)
             for settings in setup.asked.settings_used
             for variant in self.variants
             if getattr(variant, settings)
             for target in self.targets(variant, setup.dataset)
-            for seed in self.seeds(setup.asked)
+            for seed in range(1 if variant.once else setup.asked.seeds)
         ]
-
-    def seeds(self, asked: Asked) -> range:
-        """Of its trainings."""
-        return range(asked.seeds)
 
     def targets(self, variant: Variant, dataset: DataSet) -> tuple[str, ...]:
         """The one target of each training of a variant; `""` for genre and for all at once."""
         return dataset.targets if variant.per_target else ("",)
-
-    def changes(self, setup: Setup, settings: Settings, seed: int) -> dict[str, Any]:
-        """Settings of its recipes that are neither the data set's nor asked for."""
-        return {}
 
     def notes(self, dataset: DataSet) -> Iterable[str]:
         """Sentences a reader needs, such as what had to be left out."""
@@ -131,28 +130,15 @@ class Experiment:
         """Its tables in one of the settings; `why_not` is why the data set is not the paper's."""
         return ()
 
-    def questions(self, outcomes: Outcomes, settings: Settings) -> Iterable[Question]:
-        """What it asks of its runs and of others, in one of the settings."""
-        return ()
-
-    def learnt(self, outcomes: Outcomes) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The targets that its numbers are of, and those that the paper's are of; none for genre."""
-        return (), ()
-
-    def runs(self, outcomes: Outcomes, variant: str, settings: Settings) -> list[Run]:
-        """Of one of its variants, by name, whatever came of them."""
-        runs = [run for outcome in outcomes if outcome.id == self.id for run in outcome.runs]
-        return [run for run in runs if (run.variant, run.settings) == (variant, settings)]
-
     def learning_curves(self, setup: Setup, runs: Runs) -> Iterator[Picture]:
         """A figure for all seeds of a kind of training."""
         for group in scores.alike(scores.finished(runs)):
-            first, ends = group[0], [scores.epochs(run) for run in group]
+            first = group[0]
             figure = pictures.curves_over_seeds(
                 [run.history for run in group],
                 "accuracy" if scores.is_genre(first) else "spearman",
-                stops=[end[0] - 1 if end[2] else None for end in ends],
-                bests=[end[1] - 1 for end in ends],
+                stopped=[scores.training(run)["stopped_early"] for run in group],
+                best=scores.training(first)["best_epoch"],
                 title=first.kind,
             )
             seeds = f"seed {first.seed}" if len(group) == 1 else f"{len(group)} seeds"
@@ -197,18 +183,17 @@ def _marked(caption: str, run: Run) -> str:
     return caption if run.settings == "paper" else f"{caption} (our variant, not the paper's settings)"
 
 
-def _training(
-    experiment: Experiment, setup: Setup, variant: Variant, settings: Settings, target: str, seed: int
-) -> RecipeTraining:
+def _training(setup: Setup, variant: Variant, settings: Settings, target: str, seed: int) -> RecipeTraining:
     asked, dataset = setup.asked, setup.dataset
     recipe = named_recipe(getattr(variant, settings))
     genre = recipe.task.task == "genre"
+    backbone = run_name(getattr(variant.backbone, settings), seed) if variant.backbone else ""
     epochs = QUICK_OVERFIT_EPOCHS if recipe.train.overfit_batches else QUICK_EPOCHS
     wanted = {
         "split": dataset.split if recipe.split.split != dataset.split else "",
         "classes": dataset.classes if genre and dataset.classes != "auto" else "",
         "targets": () if genre else (target,) if target else dataset.targets,
-        **experiment.changes(setup, settings, seed),
+        "backbone": str(asked.folder / "runs" / backbone) if backbone else "",
         "frames": _frames(recipe, setup),
         "epochs": epochs if asked.quick else 0,
         "limit": asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS),
@@ -216,7 +201,9 @@ def _training(
     changes = {name: value for name, value in wanted.items() if value}
     changed = recipe.with_settings(changes)
     name = run_name(recipe.name, seed, target if variant.per_target else "")
-    command = _command(recipe.name, changes, seed, asked)
+    data = {"data": asked.data, "labels": asked.labels, **changes}
+    rest = {"skip_bad": asked.skip_bad, "seed": seed, "cache_dir": asked.cache, "no_export": True}
+    command = command_line("fit", recipe.name, **data, **rest)
     run = Run(name, recipe.name, settings, variant.name, target, seed, command, f"runs/{name}")
     examples = dataset.genre if genre else dataset.affect
     clips = int(0.6 * len(examples)) if examples else 0
@@ -234,12 +221,3 @@ def _frames(recipe: Recipe, setup: Setup) -> int:
     if not frames and isinstance(recipe.input.frames, int):
         frames = setup.dataset.frames  # a backbone and what is built on it must agree
     return 0 if frames == recipe.input.frames else frames
-
-
-def _command(name: str, changes: Mapping[str, Any], seed: int, asked: Asked) -> str:
-    words = ["python", "-m", "keras_mir.fit", name]
-    for option, value in {"data": asked.data, "labels": asked.labels, **changes}.items():
-        text = ",".join(value) if isinstance(value, tuple) else str(value)
-        words += [f"--{option.replace('_', '-')}", text] if text else []
-    words += ["--skip-bad"] if asked.skip_bad else []
-    return shlex.join([*words, "--seed", str(seed), "--cache-dir", str(asked.cache), "--no-export"])

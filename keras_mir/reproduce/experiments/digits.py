@@ -6,8 +6,6 @@ a recipe nor a report.
 
 from __future__ import annotations
 
-import json
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +18,15 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from keras_mir.fit.training import set_up
+from keras_mir.models.json_file import from_json, read_json, write_json
 from keras_mir.recipes.named import DIGITS
 from keras_mir.reproduce import pictures
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Runs, Setup, run_name
 from keras_mir.reproduce.mnist import read_mnist
 from keras_mir.reproduce.results import Picture, Run
 from keras_mir.reproduce.trainings import Training
+from keras_mir.reproduce.wording import command_line
 from pipelines.errors import UserError
-from pipelines.files import write_atomically
 
 EPOCHS = 60
 PICTURED = 6
@@ -43,7 +42,7 @@ _PATIENCE = 5
 _HELD_OUT = 0.2  # of all images for the test, and of the rest for validation
 _SPLIT_SEED = 0  # the same images for every seed of the training
 
-_MODEL, _RESULT = "model.keras", "digits.json"
+_MODEL, RESULT = "model.keras", "digits.json"
 
 
 @dataclass(frozen=True)
@@ -61,20 +60,20 @@ class Digits:
 class DigitsResult:
     """What came of a training: its scores on the test images, and metrics by epoch.
 
-    The image, float32 `(height, width)`, is the first "6" of the test set, whatever the model made of it.
+    The image, `(height, width)`, is the first "6" of the test set, whatever the model made of it.
     """
 
     dataset: str
     accuracy: float
     n_test: int
     seconds: float
-    history: dict[str, list[float]]
+    history: dict[str, tuple[float, ...]]
     image: np.ndarray
 
     @property
     def best_epoch(self) -> int:
-        """Index of the epoch whose weights the model has."""
-        return int(np.argmin(self.history["val_loss"]))
+        """The epoch whose weights the model has, counted from 1."""
+        return int(np.argmin(self.history["val_loss"])) + 1
 
 
 def load_digits(mnist: Path | None = None) -> Digits:
@@ -86,31 +85,20 @@ def load_digits(mnist: Path | None = None) -> Digits:
     """
     if mnist is None:
         bunch = datasets.load_digits()
-        train, test = _split(bunch.target)
-        name, most = "scikit-learn digits", 16
-        x, y, test_x, test_y = (
-            bunch.images[train],
-            bunch.target[train],
-            bunch.images[test],
-            bunch.target[test],
-        )
+        name, most, arrays = "scikit-learn digits", 16, _split(bunch.images, bunch.target)
     else:
-        name, most = "MNIST", 255
-        x, y, test_x, test_y = read_mnist(mnist).values()
-    images, test_images = (np.divide(part, most, dtype=np.float32) for part in (x, test_x))
-    return Digits(name, images, y.astype(np.int64), test_images, test_y.astype(np.int64))
+        name, most, arrays = "MNIST", 255, list(read_mnist(mnist).values())
+    images, labels, test_images, test_labels = arrays
+    images, test_images = (np.divide(part, most, dtype=np.float32) for part in (images, test_images))
+    return Digits(name, images, labels.astype(np.int64), test_images, test_labels.astype(np.int64))
 
 
 def build_digits_cnn(height: int, width: int) -> keras.Model:
     """Two hidden layers, each convolution, ReLU and pooling, and a dense output.
 
-    Args:
-        height: Of the images, in pixels, at least 4.
-        width: Likewise.
-
     Returns:
-        A model from `(batch, height, width, 1)` to probabilities `(batch, 10)`, with layers named
-        `hidden_1`, `hidden_2` (the pools) and `output`.
+        A model from `(batch, height, width, 1)`, at least 4 by 4, to probabilities `(batch, 10)`, with
+        layers named `hidden_1`, `hidden_2` (the pools) and `output`.
     """
     image = keras.Input((height, width, 1), name="image")
     x = image
@@ -130,84 +118,67 @@ def train_digits(digits: Digits, seed: int, folder: Path, *, epochs: int = EPOCH
     Args:
         digits: A fifth of its training images is held out for validation.
         seed: Of the weights, the order of the images and dropout.
-        folder: Gets `model.keras` and then `digits.json`.
+        folder: Gets `model.keras` and then `digits.json`, which says that the training is finished.
         epochs: At most.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _RESULT).unlink(missing_ok=True)
+    (folder / RESULT).unlink(missing_ok=True)
     set_up(seed, mixed_precision=False)
     start = time.perf_counter()
-    train, validation = _split(digits.train_labels)
-    images, labels = digits.train_images[..., np.newaxis], digits.train_labels
+    images, labels, *validation = _split(digits.train_images[..., np.newaxis], digits.train_labels)
     model = build_digits_cnn(*digits.train_images.shape[1:])
-    model.compile(
-        keras.optimizers.Adam(_LEARNING_RATE), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    adam = keras.optimizers.Adam(_LEARNING_RATE)
+    model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     recorded = model.fit(
-        images[train],
-        labels[train],
+        images,
+        labels,
         batch_size=_BATCH_SIZE,
         epochs=epochs,
-        validation_data=(images[validation], labels[validation]),
+        validation_data=validation,
         callbacks=[keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE, restore_best_weights=True)],
         verbose=0,
     )
     seconds = round(time.perf_counter() - start, 1)
     predicted = model.predict(digits.test_images[..., np.newaxis], verbose=0).argmax(axis=1)
     accuracy = float(np.mean(predicted == digits.test_labels))
-    history = {name: [*map(float, values)] for name, values in recorded.history.items()}
+    history = {name: tuple(map(float, values)) for name, values in recorded.history.items()}
     six = digits.test_images[np.argmax(digits.test_labels == PICTURED)]
     result = DigitsResult(digits.name, accuracy, len(predicted), seconds, history, six)
     model.save(folder / _MODEL)
-    # Written last: a folder that has it is finished.
-    content = json.dumps({**vars(result), "image": six.tolist()})
-    write_atomically(folder / _RESULT, f"{content}\n".encode())
+    write_json(folder / RESULT, result)
     return result
 
 
-def digits_finished(folder: Path) -> bool:
-    """Whether a training in `folder` came to its end."""
-    return (folder / _RESULT).is_file()
-
-
 def read_digits_result(folder: Path) -> DigitsResult:
-    """What a finished training in `folder` came to; refuses one that is missing or damaged."""
-    path = folder / _RESULT
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return DigitsResult(**{**content, "image": np.array(content["image"], np.float32)})
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; delete {folder} and train again") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from None
+    """What a finished training in `folder` came to; refuses one that is damaged."""
+    path, remedy = folder / RESULT, f"delete {folder} and train again"
+    return from_json(DigitsResult, read_json(path, remedy), str(path), remedy)
 
 
 def activations(folder: Path, image: np.ndarray) -> list[np.ndarray]:
-    """What each layer of a finished training makes of an image, float32 `(height, width)`.
+    """What each layer of a finished training makes of an image `(height, width)`.
 
     Returns:
         float32: the hidden layers' `(height / 2, width / 2, 32)` and `(height / 4, width / 4, 64)`, and
         the probabilities `(10,)`.
     """
+    path = folder / _MODEL
     try:
-        model = keras.models.load_model(folder / _MODEL, compile=False)
+        model = keras.models.load_model(path, compile=False)
     except Exception as error:  # of any class, as archives and settings are damaged in many ways
-        raise _damaged(folder / _MODEL, error) from None
+        reason = (str(error).splitlines() or ["ends too early"])[0]
+        raise UserError(f"{path}: damaged ({reason}); delete {folder} and train again") from None
     names = ("hidden_1", "hidden_2", "output")
     layers = keras.Model(model.input, [model.get_layer(name).output for name in names])
     outputs = layers(image[np.newaxis, ..., np.newaxis], training=False)
     return [keras.ops.convert_to_numpy(output)[0] for output in outputs]
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or ["ends too early"])[0]
-    return UserError(f"{path}: damaged ({reason}); delete {path.parent} and train again")
-
-
-def _split(labels: np.ndarray) -> list[np.ndarray]:
-    """Rows of the larger and the smaller part, every digit in both as often as in the whole."""
-    rows = np.arange(len(labels))
-    return list(train_test_split(rows, test_size=_HELD_OUT, stratify=labels, random_state=_SPLIT_SEED))
+def _split(images: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+    """Images and labels of the larger and of the smaller part, every digit as often in both."""
+    how = {"test_size": _HELD_OUT, "stratify": labels, "random_state": _SPLIT_SEED}
+    images, other_images, labels, other_labels = train_test_split(images, labels, **how)
+    return [images, labels, other_images, other_labels]
 
 
 class DigitsTraining(Training):
@@ -218,11 +189,12 @@ class DigitsTraining(Training):
         train_digits(digits, self.run.seed, self.folder)
 
     def _result(self) -> Run | None:
-        if not digits_finished(self.folder):
+        if not (self.folder / RESULT).is_file():
             return None
         result = read_digits_result(self.folder)
+        history = {name: list(values) for name, values in result.history.items()}
         facts = {"accuracy": result.accuracy, "test images": result.n_test, "data": result.dataset}
-        return replace(self.run, status="done", history=result.history, seconds=result.seconds, facts=facts)
+        return replace(self.run, status="done", history=history, seconds=result.seconds, facts=facts)
 
 
 class DigitsCNN(Experiment):
@@ -230,19 +202,14 @@ class DigitsCNN(Experiment):
 
     def trainings(self, setup: Setup) -> Sequence[Training]:
         asked = setup.asked
-        words = ["python", "-m", "keras_mir.reproduce", "--only", self.id, "--seeds", str(asked.seeds)]
-        words += ["--mnist", asked.mnist] if asked.mnist else []
-        command = shlex.join([*words, "--out", "DIGITS"])
-        names = {seed: run_name(DIGITS, seed) for seed in self.seeds(asked)}
-        return [
-            DigitsTraining(
-                Run(name, DIGITS, "paper", "digits", "", seed, command, f"runs/{name}"),
-                asked,
-                EPOCHS,
-                _SECONDS,
-            )
-            for seed, name in names.items()
+        mine = {"only": self.id, "seeds": asked.seeds, "mnist": asked.mnist, "out": "DIGITS"}
+        command = command_line("reproduce", **mine)
+        names = [run_name(DIGITS, seed) for seed in range(asked.seeds)]
+        runs = [
+            Run(name, DIGITS, "paper", "digits", "", seed, command, f"runs/{name}")
+            for seed, name in enumerate(names)
         ]
+        return [DigitsTraining(run, asked, EPOCHS, _SECONDS) for run in runs]
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         """What the first finished training's layers make of a digit, and learning curves."""
@@ -254,12 +221,12 @@ class DigitsCNN(Experiment):
             layers = pictures.digit_layers(result.image, hidden, probabilities, PICTURED)
             caption = f'What each layer of the digits CNN makes of a "{PICTURED}" of {result.dataset}'
             yield setup.save(f"{self.id}-layers", layers, caption, "Fig 10", first.command)
-            epochs = [len(run.history["loss"]) for run in done]
+            histories = [run.history for run in done]
             curves = pictures.curves_over_seeds(
-                [run.history for run in done],
+                histories,
                 "accuracy",
-                stops=[count - 1 if count < EPOCHS else None for count in epochs],
-                bests=[result.best_epoch] if len(done) == 1 else [None] * len(done),
+                stopped=[len(history["loss"]) < EPOCHS for history in histories],
+                best=result.best_epoch,
                 title=result.dataset,
             )
             caption = f"Learning curves of the digits CNN on {result.dataset}"

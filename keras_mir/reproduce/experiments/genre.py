@@ -7,15 +7,14 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from keras_mir.models.report import counted
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.reproduce import pictures, scores
-from keras_mir.reproduce.asked import Asked
-from keras_mir.reproduce.comparisons import Question, Side, worst
+from keras_mir.reproduce.comparisons import Question, Side
 from keras_mir.reproduce.dataset import DataSet, class_counts
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, Runs, Setup, Variant
 from keras_mir.reproduce.results import Picture, Settings, Table
 from keras_mir.reproduce.tables import genre_table
-from keras_mir.reproduce.wording import count
 
 _INPUTS = ("mel", "beat-mel", "beat-chroma", "beat-fused")
 _IN_WORDS = ("mel", *(f"beat-synchronous {bands}" for bands in ("mel", "chroma", "mel and chroma")))
@@ -30,7 +29,7 @@ class Genre(Experiment):
 
     def tables(self, outcomes: Outcomes, settings: Settings, why_not: str) -> Iterator[Table]:
         for variant in self.variants:
-            runs = self.runs(outcomes, variant.name, settings)
+            runs = scores.runs_of(outcomes, self.id, variant.name, settings)
             if variant.table and runs:
                 yield genre_table(*variant.table, settings, runs, why_not)
 
@@ -44,22 +43,17 @@ class ClassCounts(Genre):
         mapping = dataset.class_map.classes or None
         for when, classes, counterpart in (("before", None, "Fig 5"), ("after", mapping, "Fig 6")):
             counts = class_counts(dataset.genre, classes)
-            names = sorted(set().union(*counts.values()))
-            parts = {part: {name: counted.get(name, 0) for name in names} for part, counted in counts.items()}
             caption = f"Clips by class {when} the class mapping ({dataset.class_map.name})"
-            figure = pictures.class_histograms(parts, caption)
+            figure = pictures.class_histograms(counts, caption)
             yield setup.save(f"{self.id}-{when}", figure, caption, counterpart)
 
 
 class Overfit(Experiment):
-    """A check of one seed that a model can memorise a few batches."""
-
-    def seeds(self, asked: Asked) -> range:
-        return range(1)
+    """A check that a model can memorise a few batches."""
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         for run in filter(lambda run: run.history, runs):
-            batches = count(run.facts["batches"], "batch", "batches")
+            batches = counted(run.facts["batches"], "batch", "batches")
             caption = f"Training loss on {batches} seen over and over"
             figure = pictures.overfit_curve(run.history["loss"])
             yield setup.save(f"{self.id}-overfit", figure, caption, "Fig 7", run.command)
@@ -70,14 +64,6 @@ class LargerLSTM(Genre):
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         return self.learning_curves(setup, runs)
-
-    def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        sides = [Side.of_genre(name, self.runs(outcomes, name, settings)) for name in _INPUTS]
-        mel, beat_mel, beat_chroma, beat_fused = sides
-        yield Question("Does beat-synchronous mel beat mel?", "accuracy", beat_mel, mel)
-        others = worst([mel, beat_mel, beat_fused])
-        yield Question("Is chroma the worst input?", "accuracy", beat_chroma, others, "lower")
-        yield Question("Does adding chroma to mel help?", "accuracy", beat_fused, beat_mel)
 
 
 class ClassByClass(Experiment):
@@ -103,18 +89,13 @@ class GenreCNN(Genre):
             yield self.save(setup, first, "filters", figure, caption)
         yield from self.result_pictures(runs)
 
-    def questions(self, outcomes: Outcomes, settings: Settings) -> Iterator[Question]:
-        cnn = Side.of_genre("the CNN", self.runs(outcomes, "cnn", settings))
-        lstm = Side.of_genre("the LSTM on beat-mel", LARGER_LSTM.runs(outcomes, "beat-mel", settings))
-        yield Question("Does the CNN beat the LSTM in genre?", "accuracy", cnn, lstm)
-
 
 CLASS_COUNTS = ClassCounts("4", "Clips by class, before and after the class mapping", labels=("genre",))
 OVERFIT = Overfit(
     "5a",
     "Overfit check: can the LSTM memorise four batches?",
     labels=("genre",),
-    variants=(Variant("overfit", "paper-5a-overfit"),),
+    variants=(Variant("overfit", "paper-5a-overfit", once=True),),
 )
 LSTM = Genre(
     "5b",
@@ -125,6 +106,7 @@ LSTM = Genre(
         for name, letter in zip(_INPUTS, "abcd", strict=True)
     ),
 )
+_MEL, _BEAT_MEL, _BEAT_CHROMA, _BEAT_FUSED = (Side(name, "5c", name) for name in _INPUTS)
 LARGER_LSTM = LargerLSTM(
     "5c",
     "Larger LSTMs on four inputs, with early stopping",
@@ -140,9 +122,22 @@ LARGER_LSTM = LargerLSTM(
         )
         for name, words, letter, number in zip(_INPUTS, _IN_WORDS, "abcd", "1234", strict=True)
     ),
+    questions=(
+        Question("Does beat-synchronous mel beat mel?", _BEAT_MEL, (_MEL,)),
+        Question("Is chroma the worst input?", _BEAT_CHROMA, (_MEL, _BEAT_MEL, _BEAT_FUSED), "lower"),
+        Question("Does adding chroma to mel help?", _BEAT_FUSED, (_BEAT_MEL,)),
+    ),
 )
 CLASS_BY_CLASS = ClassByClass(
     "6", "What the LSTMs of 5c are worth, class by class", labels=("genre",), needs=(LARGER_LSTM.id,)
 )
-_CNN = Variant("cnn", "paper-7b-cnn", "cnn-beat-mel", "CNN", curves="Fig 14", table=("5", "CNN on mel"))
-CNN = GenreCNN("7b", "Genre by a CNN on mel", labels=("genre",), variants=(_CNN,))
+_CNN, _LSTM = Side("the CNN", "7b", "cnn"), Side("the LSTM on beat-mel", "5c", "beat-mel")
+CNN = GenreCNN(
+    "7b",
+    "Genre by a CNN on mel",
+    labels=("genre",),
+    variants=(
+        Variant("cnn", "paper-7b-cnn", "cnn-beat-mel", "CNN", curves="Fig 14", table=("5", "CNN on mel")),
+    ),
+    questions=(Question("Does the CNN beat the LSTM in genre?", _CNN, (_LSTM,)),),
+)

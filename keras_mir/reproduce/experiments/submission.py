@@ -26,7 +26,7 @@ from pipelines.errors import UserError
 from pipelines.files import write_atomically
 from pipelines.input.cache import cache_examples
 
-FILES = {"paper": "submission.csv", "ours": "submission-ours.csv"}
+_FILES = {"paper": "submission.csv", "ours": "submission-ours.csv"}
 SUFFIX = ".fused.full.npy.gz"
 
 
@@ -35,25 +35,22 @@ class Submission(Affect):
 
     def finish(self, setup: Setup, trainings: Sequence[Training], runs: Runs) -> Iterator[str]:
         recipes = {one.run.name: one.recipe for one in trainings if isinstance(one, RecipeTraining)}
-        for settings, name in FILES.items():
+        for settings, name in _FILES.items():
             done = [run for run in runs if run.settings == settings and run.status == "done"]
             for run in done[:1]:
                 yield _submit(run, recipes[run.name], setup.asked.folder / name, setup)
 
 
-def write_submission(
-    path: Path, ids: Sequence[str], values: Mapping[str, np.ndarray], suffix: str = SUFFIX
-) -> int:
+def write_submission(path: Path, ids: Sequence[str], values: Mapping[str, np.ndarray]) -> int:
     """Write predictions as the course wants them; refuse what is no number, and two clips of one name.
 
     A row is such as `123212738.fused.full.npy.gz,0.153000,0.961000,0.013000`.
 
     Args:
         path: The file; replaced if it is there.
-        ids: Of the clips, without suffix.
+        ids: Of the clips.
         values: Predictions by target, float `(n,)` in the order of the ids; targets become
             columns in this order. What is outside [0, 1] is clipped.
-        suffix: Stands behind every id.
 
     Returns:
         How many values were clipped.
@@ -71,10 +68,9 @@ def write_submission(
                 f"{path}: the {target} predicted for clip {ids[first]!r} is {array[first]}, so the model has "
                 f"diverged; train it again with a lower learning_rate"
             )
-    table = pd.DataFrame(values, index=pd.Index([f"{name}{suffix}" for name in ids], name=f"Id{suffix}"))
+    table = pd.DataFrame(values, index=pd.Index([f"{name}{SUFFIX}" for name in ids], name=f"Id{SUFFIX}"))
     clipped = table.clip(0.0, 1.0)
-    text = clipped.to_csv(float_format="%.6f", lineterminator="\n")
-    write_atomically(path, text.encode())
+    write_atomically(path, clipped.to_csv(float_format="%.6f", lineterminator="\n").encode())
     return int((clipped != table).to_numpy().sum())
 
 
@@ -108,20 +104,18 @@ def _test_examples(recipe: Recipe, place: RunFolder, dataset: DataSet) -> Exampl
     return examples.where(examples.table[ID].isin(tested).to_numpy())
 
 
-_REMARK = (
-    "The paper's number for experiment 11 is the score of its submission, on clips whose labels are not "
-    "public, and ours is on clips that were held out."
-)
-_LARGE = Variant(
-    "multitask-large",
-    "paper-11-multitask",
-    "multitask-large-beat-mel",
-    "larger multitask CNN",
-    remark=_REMARK,
-)
 SUBMISSION = Submission(
     "11",
     "Submission: a larger multitask CNN on the test clips",
     labels=("affect",),
-    variants=(_LARGE,),
+    variants=(
+        Variant(
+            "multitask-large",
+            "paper-11-multitask",
+            "multitask-large-beat-mel",
+            "larger multitask CNN",
+            remark="The paper's number for experiment 11 is the score of its submission, on clips whose "
+            "labels are not public, and ours is on clips that were held out.",
+        ),
+    ),
 )

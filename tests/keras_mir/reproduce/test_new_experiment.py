@@ -10,7 +10,7 @@ import pytest
 
 from keras_mir.evaluate.figures import new_figure
 from keras_mir.reproduce import __main__ as command
-from keras_mir.reproduce import experiments
+from keras_mir.reproduce import experiments, scores
 from keras_mir.reproduce.comparisons import Question, Side
 from keras_mir.reproduce.experiments.base import Experiment, Variant
 from keras_mir.reproduce.results import Table
@@ -38,15 +38,11 @@ class Toy(Experiment):
         yield setup.save(f"{self.id}-bars", figure, "Bars of toys", "Fig 99")
 
     def tables(self, outcomes, settings, why_not):
-        runs = self.runs(outcomes, "chroma", settings)
+        runs = scores.runs_of(outcomes, self.id, "chroma", settings)
         if runs:
             cell = {"row": "toys", "column": "played", "mean": 0.25, "spread": float("nan"), "n": 1}
             numbers = pd.DataFrame([{**cell, "runs": (runs[0].name,), "published": 0.5}])
             yield Table("99", "Toys", settings, numbers, "A note on toys.")
-
-    def questions(self, outcomes, settings):
-        sides = [Side.of_genre(one, self.runs(outcomes, one, settings)) for one in ("chroma", "mel")]
-        yield Question("Does chroma beat mel in toys?", "accuracy", *sides)
 
     def finish(self, setup, trainings, runs):
         path = setup.asked.folder / self.file
@@ -61,6 +57,11 @@ TOY = Toy(
     variants=(
         Variant("chroma", "", "lstm-beat-chroma", "toy on chroma", table=None),
         Variant("mel", "", "lstm-beat-mel", "toy on mel"),
+    ),
+    questions=(
+        Question(
+            "Does chroma beat mel in toys?", Side("chroma", "99x", "chroma"), (Side("mel", "99x", "mel"),)
+        ),
     ),
 )
 

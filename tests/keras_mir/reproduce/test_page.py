@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import pytest
 
 from keras_mir.reproduce.page import render, write_page
-from keras_mir.reproduce.results import write_results
 from keras_mir.reproduce.run import make_tables
 from keras_mir.reproduce.wording import MINUS, UNDEFINED, difference, duration, published, score
 
@@ -262,7 +261,7 @@ def test_markdown_and_page_have_the_same_numbers(page_of, results_of):
 def test_all_three_files_are_written_whole(page_folder, results_of):
     results = results_of()
     write_page(results, page_folder)
-    write_results(results, page_folder)
+    results.write(page_folder)
     files = {path.name: path.stat().st_size for path in page_folder.iterdir() if path.is_file()}
     assert set(files) == {"index.html", "index.md", "results.json"}
     assert all(files.values())

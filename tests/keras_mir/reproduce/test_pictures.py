@@ -1,6 +1,7 @@
 """What the paper's figures show, by the artists in them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
@@ -43,7 +44,7 @@ def test_columns_of_the_synced_picture_are_as_wide_as_the_beats(part, rows):
 
 
 def test_histograms_show_every_class_with_its_count():
-    parts = {"train": {"Blues": 3, "Rock": 12}, "test": {"Blues": 0, "Rock": 4}}
+    parts = pd.DataFrame({"train": {"Blues": 3, "Rock": 12}, "test": {"Blues": 0, "Rock": 4}})
     left, right = pictures.class_histograms(parts, "before").axes
     assert [text.get_text() for text in left.texts] == ["3", "12"]
     assert [text.get_text() for text in right.texts] == ["0", "4"]
@@ -66,7 +67,7 @@ HISTORY = {"loss": [2.0, 1.0, 0.5], "val_loss": [2.0, 1.5, 1.8], "accuracy": [0.
 
 def test_the_stopping_and_the_best_epoch_are_marked():
     loss, accuracy = pictures.curves_over_seeds(
-        [HISTORY], "accuracy", stops=[2], bests=[1], title="recipe"
+        [HISTORY], "accuracy", stopped=[True], best=2, title="recipe"
     ).axes
     stopped = next(line for line in loss.lines if line.get_label() == "stopped early")
     assert (list(stopped.get_xdata()), list(stopped.get_ydata())) == ([3], [1.8])
@@ -77,7 +78,7 @@ def test_the_stopping_and_the_best_epoch_are_marked():
 
 def test_every_seed_has_its_lines_and_one_entry_in_the_legend():
     figure = pictures.curves_over_seeds(
-        [HISTORY, HISTORY, HISTORY], "accuracy", stops=[2, 2, None], bests=[1, 1, 1], title="recipe"
+        [HISTORY, HISTORY, HISTORY], "accuracy", stopped=[True, True, False], best=2, title="recipe"
     )
     assert len(lines(figure.axes[0], TRAIN)) == len(lines(figure.axes[0], VALIDATION)) == 3
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
@@ -85,7 +86,7 @@ def test_every_seed_has_its_lines_and_one_entry_in_the_legend():
 
 
 def test_train_and_validation_differ_without_colour_too():
-    axes = pictures.curves_over_seeds([HISTORY], "accuracy", stops=[None], bests=[None], title="").axes[0]
+    axes = pictures.curves_over_seeds([HISTORY], "accuracy", stopped=[False], best=1, title="").axes[0]
     (train,), (validation,) = lines(axes, TRAIN), lines(axes, VALIDATION)
     assert train.is_dashed() != validation.is_dashed()
 
@@ -93,7 +94,7 @@ def test_train_and_validation_differ_without_colour_too():
 def test_a_metric_that_only_a_later_seed_has_is_shown_and_explained():
     later = {"loss": [2.0, 1.0], "val_spearman": [0.1, 0.2]}
     figure = pictures.curves_over_seeds(
-        [{"loss": [2.0, 1.0]}, later], "spearman", stops=[1, 1], bests=[None, None], title=""
+        [{"loss": [2.0, 1.0]}, later], "spearman", stopped=[True, True], best=1, title=""
     )
     spearman = figure.axes[1]
     (validation,) = lines(spearman, VALIDATION)
@@ -106,7 +107,7 @@ def test_a_metric_that_only_a_later_seed_has_is_shown_and_explained():
 
 def test_a_training_that_stopped_on_an_undefined_value_is_still_drawn(tmp_path):
     history = {**HISTORY, "val_spearman": [0.1, None, None]}
-    figure = pictures.curves_over_seeds([history], "spearman", stops=[2], bests=[0], title="")
+    figure = pictures.curves_over_seeds([history], "spearman", stopped=[True], best=1, title="")
     loss, spearman = figure.axes
     assert [list(line.get_xdata()) for line in stops(loss)] == [[3]]
     np.testing.assert_array_equal(stops(spearman)[0].get_ydata(), [np.nan])
@@ -116,12 +117,12 @@ def test_a_training_that_stopped_on_an_undefined_value_is_still_drawn(tmp_path):
 def test_a_value_between_gaps_of_a_long_curve_is_seen():
     values = [None, 0.2, None, *np.linspace(0.1, 0.9, 50), None, 0.5]
     history = {"loss": [1.0] * len(values), "val_spearman": values}
-    axes = pictures.curves_over_seeds([history], "spearman", stops=[None], bests=[None], title="").axes[1]
+    axes = pictures.curves_over_seeds([history], "spearman", stopped=[False], best=1, title="").axes[1]
     assert axes.lines[0].get_markevery() == [1, 54]
 
 
 def test_a_history_without_the_metric_has_one_panel():
-    figure = pictures.curves_over_seeds([{"loss": [1.0]}], "accuracy", stops=[None], bests=[None], title="")
+    figure = pictures.curves_over_seeds([{"loss": [1.0]}], "accuracy", stopped=[False], best=1, title="")
     assert len(figure.axes) == 1
 
 
@@ -131,7 +132,7 @@ def test_an_undefined_correlation_is_a_gap():
         "val_loss": [3.0, 2.0, 1.0],
         "val_spearman": [None, 0.2, float("nan")],
     }
-    figure = pictures.curves_over_seeds([history], "spearman", stops=[None], bests=[None], title="transfer")
+    figure = pictures.curves_over_seeds([history], "spearman", stopped=[False], best=1, title="transfer")
     loss, axes = figure.axes
     assert axes.get_xlim() == loss.get_xlim(), "a gap at either end is seen"
     assert axes.get_ylabel() == "Spearman correlation"
@@ -140,7 +141,7 @@ def test_an_undefined_correlation_is_a_gap():
 
 def test_a_transfer_without_correlations_does_not_call_its_loss_one():
     history = {"loss": [3.0], "val_loss": [3.0]}
-    (axes,) = pictures.curves_over_seeds([history], "spearman", stops=[None], bests=[None], title="").axes
+    (axes,) = pictures.curves_over_seeds([history], "spearman", stopped=[False], best=1, title="").axes
     assert axes.get_ylabel() == "loss"
 
 

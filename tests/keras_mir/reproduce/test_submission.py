@@ -22,12 +22,12 @@ WRITTEN = (
 )
 
 
-def check(path, ids, targets, suffix=".fused.full.npy.gz"):
+def check(path, ids, targets):
     """Every clip once, and a value from 0 to 1 for every target; gives the rows."""
     with path.open(encoding="utf-8", newline="") as text:
         header, *rows = csv.reader(text, strict=True)
-    assert header == [f"Id{suffix}", *targets]
-    assert [row[0] for row in rows] == [f"{identity}{suffix}" for identity in ids]
+    assert header == ["Id.fused.full.npy.gz", *targets]
+    assert [row[0] for row in rows] == [f"{identity}.fused.full.npy.gz" for identity in ids]
     values = [dict(zip(targets, map(float, row[1:]), strict=True)) for row in rows]
     assert all(0.0 <= value <= 1.0 for row in values for value in row.values())
     return values
@@ -41,11 +41,11 @@ def test_the_file_has_the_stated_form_and_values_outside_are_clipped_and_counted
     check(path, IDS, TARGETS)
 
 
-def test_targets_and_suffix_are_the_callers(tmp_path):
+def test_targets_are_the_callers_and_quoted_where_they_must_be(tmp_path):
     path = tmp_path / "submission.csv"
-    write_submission(path, ["a,b"], {"power, loud": np.array([0.5])}, suffix=".npy")
-    assert path.read_text() == 'Id.npy,"power, loud"\n"a,b.npy",0.500000\n'
-    check(path, ["a,b"], ["power, loud"], suffix=".npy")
+    write_submission(path, ["a,b"], {"power, loud": np.array([0.5])})
+    assert path.read_text() == ('Id.fused.full.npy.gz,"power, loud"\n"a,b.fused.full.npy.gz",0.500000\n')
+    check(path, ["a,b"], ["power, loud"])
 
 
 def test_clipping_counts_only_what_it_changes(tmp_path):
