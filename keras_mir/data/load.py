@@ -57,6 +57,7 @@ class Data:
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the split: that artists are not kept together, say.
+        auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
     """
 
     examples: dict[str, Examples]
@@ -67,6 +68,7 @@ class Data:
     split: SplitInfo
     bad: tuple[BadFile, ...]
     notes: tuple[str, ...] = ()
+    auxiliary_classes: tuple[str, ...] = ()
 
     @property
     def evaluated_on(self) -> str:
@@ -120,6 +122,10 @@ def load_data(
     if recipe.input.frames == "longest":
         longest = int(sources[TRAIN].cached.lengths.max())
         sources = {name: replace(source, frames=longest) for name, source in sources.items()}
+    auxiliary = _auxiliary_classes(known, recipe.task)
+    for name in (TRAIN, VALIDATION) if auxiliary else ():
+        labels = {**sources[name].labels, GENRE: class_indices(kept[name], auxiliary)}
+        sources[name] = replace(sources[name], labels=labels)
     if recipe.task.class_weights == "balanced" and classes:
         train = sources[TRAIN]
         sources[TRAIN] = replace(train, weights=balanced_weights(train.labels[GENRE], len(classes)))
@@ -139,6 +145,7 @@ def load_data(
         ),
         bad=cached.bad,
         notes=_notes(examples, recipe.split),
+        auxiliary_classes=auxiliary,
     )
 
 
@@ -199,6 +206,13 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         rest, parts[TEST] = divided(rest, settings.test, 0)
     parts[TRAIN], parts[VALIDATION] = divided(rest, settings.validation, 1)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
+
+
+def _auxiliary_classes(known: Examples, task: TaskSettings) -> tuple[str, ...]:
+    """The genres that are learnt besides affect: those of the data, if every clip has one."""
+    if not task.auxiliary_genre or not known.has_genre or not known.table[GENRE].all():
+        return ()
+    return class_names(known) if known.table[GENRE].nunique() > 1 else ()
 
 
 def make_source(

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,18 @@ class ValidationCorrelation(keras.callbacks.Callback):
     Must stand before the callbacks that are to see it.
     """
 
-    def __init__(self, validation: Source) -> None:
+    def __init__(self, validation: Source, targets: Sequence[str]) -> None:
         super().__init__()
         self.validation = validation
+        self.targets = targets
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is None:
             return
         outputs = predict_source(self.model, self.validation)
         values = {}
-        for name, labels in self.validation.labels.items():
-            rho = rank_correlation(labels, outputs[name].reshape(-1))
+        for name in self.targets:
+            rho = rank_correlation(self.validation.labels[name], outputs[name].reshape(-1))
             values[name] = float("nan") if rho is None else rho
         if len(values) > 1:
             logs |= {f"val_{name}_spearman": rho for name, rho in values.items()}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mir.data.load import TRAIN, Data
-from keras_mir.models.build import build_model, with_frozen_backbone
+from keras_mir.models.build import build_model, with_auxiliary_genre, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
 from keras_mir.models.pretrained.musicnn import load_dense
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load, load_keras
 from keras_mir.recipes.networks import NETWORKS
-from keras_mir.recipes.outputs import check_targets
+from keras_mir.recipes.outputs import GENRE, check_targets
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.augment import check_augmentations
@@ -27,7 +29,8 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
     train = data.sources[TRAIN]
     settings = recipe.model
     if settings.head == "auto":
-        inside = all(values.min() >= 0.0 and values.max() <= 1.0 for values in train.labels.values())
+        values = [train.labels[target] for target in data.targets]
+        inside = all(each.min() >= 0.0 and each.max() <= 1.0 for each in values)
         settings = replace(settings, head="sigmoid" if inside else "linear")
     classes = data.classes or None
     means = {name: float(train.labels[name].mean()) for name in data.targets}
@@ -54,7 +57,17 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
     )
     if (network := NETWORKS.get(recipe.input.feature)) is not None:
         load_dense(model, network.weights())
+    if data.auxiliary_classes:
+        return with_auxiliary_genre(model, settings, data.auxiliary_classes)
     return model
+
+
+def without_auxiliary(model: keras.Model, data: Data) -> keras.Model:
+    """The model with the outputs of its task alone."""
+    if not data.auxiliary_classes:
+        return model
+    outputs = {name: value for name, value in model.output.items() if name in data.targets}
+    return keras.Model(model.input, outputs, name=model.name)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:
@@ -69,6 +82,8 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, st
     """
     weights = recipe.task.loss_weights_by_target()
     arguments = compile_arguments(data.classes or None, data.targets, weights or None, soft_labels=soft)
+    if data.auxiliary_classes:
+        _add_auxiliary_loss(arguments, data, soft)
     settings = recipe.train
     clip = settings.clip_norm or None
     rate = _cosine(settings.learning_rate, steps) if settings.schedule == "cosine" else settings.learning_rate
@@ -80,6 +95,18 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, st
     model.compile(optimizer=optimizer, jit_compile=False, **arguments)
     # The optimizer's variables must be there before a checkpoint can be loaded into them.
     model.optimizer.build(model.trainable_variables)
+
+
+def _add_auxiliary_loss(arguments: dict[str, Any], data: Data, soft: bool) -> None:
+    """Cross-entropy of the genre, weighed so that neither it nor affect is all that is learnt."""
+    labels = data.sources[TRAIN].labels
+    genre = compile_arguments(data.auxiliary_classes, (), soft_labels=soft)
+    given = arguments["loss_weights"] or dict.fromkeys(data.targets, 1.0)
+    # At the start cross-entropy is about 1, and all squared errors together the sum of the variances.
+    weight = 2.0 * sum(float(np.var(labels[target])) for target in data.targets)
+    arguments["loss"] |= genre["loss"]
+    arguments["metrics"] |= genre["metrics"]
+    arguments["loss_weights"] = {**given, GENRE: weight}
 
 
 def _cosine(highest: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
-from keras_mir.fit.model import compile_model, new_model
+from keras_mir.fit.model import compile_model, new_model, without_auxiliary
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
@@ -114,7 +114,8 @@ def fit(
     start = time.perf_counter()
     settings = recipe.train
     set_up(seed, settings.mixed_precision)
-    soft = bool(on_batches(recipe.augment)) and bool(data.classes)
+    classes = len(data.classes or data.auxiliary_classes)
+    soft = bool(on_batches(recipe.augment)) and bool(classes)
     distribution = strategy(devices)
     with distribution.scope() if distribution else contextlib.nullcontext():
         model = new_model(recipe, data)
@@ -138,9 +139,9 @@ def fit(
         checkpoint.on_train_begin()
         checkpoint.restore_best_weights()
     else:
-        epochs, classes = range(first, settings.epochs), len(data.classes)
+        epochs = range(first, settings.epochs)
         source, validation = data.sources[TRAIN], data.sources[VALIDATION]
-        correlation = [ValidationCorrelation(validation)] if data.targets else []
+        correlation = [ValidationCorrelation(validation, data.targets)] if data.targets else []
         _fit(
             model,
             training_batches(source, settings.batch_size, seed, epochs, recipe.augment, classes, service),
@@ -152,7 +153,8 @@ def fit(
     history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
     losses = history["val_loss"]
     best = int(np.argmin(losses)) if settings.early_stopping else len(losses) - 1
-    return _recorded(Training(model, history, best, time.perf_counter() - start), run)
+    own = without_auxiliary(model, data)
+    return _recorded(Training(own, history, best, time.perf_counter() - start), run)
 
 
 def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool = False) -> OverfitCheck:

@@ -15,7 +15,7 @@ from keras_mir.layers.audio.percussive import Percussive
 from keras_mir.layers.audio.resample import DownMix, Resample
 from keras_mir.layers.network.bidirectional_lstm import BidirectionalLSTM
 from keras_mir.layers.network.masks import FrameMask, LengthMask, PadTime, PooledLengths, ZeroPastLength
-from keras_mir.layers.network.pooling import NormReluPool, TimePooling
+from keras_mir.layers.network.pooling import InputPooling, NormReluPool, TimePooling
 from keras_mir.layers.network.resumable_dropout import ResumableDropout
 from keras_mir.layers.network.temperature import Temperature
 
@@ -29,6 +29,7 @@ __all__ = [
     "DownMix",
     "FrameMask",
     "FrontEnd",
+    "InputPooling",
     "LengthMask",
     "LogCompression",
     "LogMel",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
+from keras_mir.layers import InputPooling, PooledLengths
 from keras_mir.models.heads import add_heads
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
+from keras_mir.recipes.outputs import GENRE
 from pipelines.errors import UserError
 from pipelines.spec import Spec
 
@@ -72,11 +74,39 @@ def build_model(
             dtype="float32",
             name="band_statistics",
         )(features)
-    embedding = pkgutil.resolve_name(architecture.embedding)(x, lengths, settings, use_cudnn=use_cudnn)
+    x, read_lengths = _pooled(x, lengths, settings, spec, feature)
+    embedding = pkgutil.resolve_name(architecture.embedding)(x, read_lengths, settings, use_cudnn=use_cudnn)
     outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
     return keras.Model(
         {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
     )
+
+
+def _pooled(x: Any, lengths: Any, settings: ModelSettings, spec: Spec, feature: str) -> tuple[Any, Any]:
+    """Features and lengths after `input_pool`; bands of chroma, or of vectors, are no neighbours."""
+    frames, bands = settings.input_pool
+    if (frames, bands) == (1, 1):
+        return x, lengths
+    mel = sum(lowest < 0 for lowest in spec.lowest(feature))
+    pooling = InputPooling(frames, bands, mel, name="input_pooling")
+    return pooling([x, lengths]), PooledLengths(frames, name="input_lengths")(lengths)
+
+
+def with_auxiliary_genre(model: keras.Model, settings: ModelSettings, classes: Sequence[str]) -> keras.Model:
+    """An affect model that learns the genre, too, from the layer its own heads stand on.
+
+    Args:
+        model: The affect model.
+        settings: Its own.
+        classes: The genres.
+
+    Returns:
+        A model with one more output, `genre` `(batch, n_classes)`; `keras.Model(it.input, own outputs)`
+        undoes it.
+    """
+    below = model.get_layer("hidden_dropout" if settings.hidden else "dropout").output
+    genre = keras.layers.Dense(len(classes), activation="softmax", dtype="float32", name=GENRE)(below)
+    return keras.Model(model.input, {**model.output, GENRE: genre}, name=model.name)
 
 
 def with_frozen_backbone(

@@ -43,7 +43,7 @@ def cnn_any_length(
     Returns:
         `(batch, statistics * pooled bands * channels)`.
     """
-    features = PadTime(settings.input_pool[0] * math.prod(settings.pools), name="pad_time")(features)
+    features = PadTime(math.prod(settings.pools), name="pad_time")(features)
     x, lengths = _conv_blocks(features, lengths, settings)
     pooling = TimePooling(settings.statistics, name="embedding")
     return pooling([x, lengths] if settings.masks else x)
@@ -65,9 +65,6 @@ def _conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[
     if settings.masks:
         features = ZeroPastLength(name="zero_past_length")([features, lengths])
     x = keras.layers.Reshape((-1, bands, 1), name="channel")(features)  # (batch, time, bands, 1)
-    if settings.input_pool != (1, 1):
-        x = keras.layers.AveragePooling2D(settings.input_pool, name="input_pool")(x)
-        lengths = PooledLengths(settings.input_pool[0], name="pooled_lengths")(lengths)
     for block, (filters, pool) in enumerate(zip(settings.filters, settings.pools, strict=True), start=1):
         x = keras.layers.Conv2D(
             filters, 3, padding="same", kernel_regularizer=l2_penalty(settings), name=f"conv_{block}"

@@ -128,7 +128,7 @@ class ModelSettings:
         layers: Number of LSTM layers.
         filters: CNN channels, block by block.
         pools: CNN pooling windows, block by block, the same over time and bands.
-        input_pool: Frames and bands that a CNN averages before its first block.
+        input_pool: Frames, and bands of mel, that are averaged before anything else.
         statistics: What a CNN of any length keeps of time: some of mean, max and std.
         hidden: Units of one more dense layer before the head; 0 for none.
         dropout: Fraction dropped between LSTM layers and before each dense layer.

@@ -143,7 +143,11 @@ OUR_RECIPES = (
     _small_cnn(
         "small-cnn", "a small CNN on stretches of 12 s of mel and chroma: the best without pretraining"
     ),
-    _small_cnn("small-cnn-affect", "the same for affect targets", task=_AFFECT),
+    _small_cnn(
+        "small-cnn-affect",
+        "the same for affect targets, learning the genre with them where there is one",
+        task=replace(_AFFECT, auxiliary_genre=True),
+    ),
     _musicnn("musicnn", "a head on the pretrained network musicnn, frozen: seconds of training"),
     _musicnn("musicnn-affect", "the same for affect targets", task=_AFFECT),
     _musicnn("musicnn-tuned", "the same, and musicnn's last layers learn, too", tuned=True),

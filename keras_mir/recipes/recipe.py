@@ -30,6 +30,8 @@ class TaskSettings:
         targets: Affect targets, names of columns; none means all the data set has.
         class_weights: `"balanced"` weighs examples so that every class counts the same.
         loss_weights: Weight of each target's loss, as `name=weight`; others weigh 1.
+        auxiliary_genre: Learn the genre besides affect, where every clip has one, and leave it out of the
+            finished model: it teaches the layers that both share.
         transfer: Learn only new heads, on the frozen layers of `backbone`.
         backbone: The run, or the exported model, whose layers those are.
     """
@@ -39,6 +41,7 @@ class TaskSettings:
     targets: tuple[str, ...] = ()
     class_weights: Literal["none", "balanced"] = "none"
     loss_weights: tuple[str, ...] = ()
+    auxiliary_genre: bool = False
     transfer: bool = False
     backbone: str = ""
 
@@ -47,6 +50,9 @@ class TaskSettings:
             raise UserError(
                 "targets: the genre task has none; choose an affect recipe, such as multitask-cnn"
             )
+
+        if self.task == "genre" and self.auxiliary_genre:
+            raise UserError("auxiliary_genre: the genre is the task itself; choose an affect recipe")
 
     def loss_weights_by_target(self) -> dict[str, float]:
         """The weights as numbers.

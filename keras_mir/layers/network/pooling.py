@@ -117,6 +117,61 @@ def _moments(x: Any, valid: Any) -> tuple[Any, Any]:
 
 
 @keras.saving.register_keras_serializable("keras_mir")
+class InputPooling(BaseLayer):
+    """Means over windows of frames and of neighbouring bands, where bands are an axis of frequency.
+
+    Call arguments:
+        inputs: Features `(batch, time, bands)`, or a list of these and lengths `(batch,)` int32, in
+            frames; what lies past them counts as 0.
+
+    Returns:
+        `(batch, ceil(time / frames), first // bands + bands after the first)`.
+
+    Args:
+        frames: In a window.
+        bands: In a window.
+        first: How many bands, from the first on, are averaged by `bands`; the others are left apart.
+
+    Raises:
+        ValueError: If a window has no size, or does not fill the first bands without a remainder.
+    """
+
+    takes: ClassVar[dict[str, Axes]] = {"features": ("batch", "time", "bands"), "lengths": A_CLIP}
+
+    def __init__(self, frames: int, bands: int, first: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if frames < 1 or bands < 1:
+            raise ValueError(f"frames {frames}, bands {bands}: give 1 or more")
+        if first % bands:
+            raise ValueError(f"first {first}: give a multiple of {bands} bands")
+        self.frames = frames
+        self.bands = bands
+        self.first = first
+
+    def call(self, inputs: Any) -> Any:
+        given = self.named(inputs)
+        x, lengths = given["features"], given.get("lengths")
+        if lengths is not None:
+            x = ops.where(align(frames_within(lengths, ops.shape(x)[1]), x), x, ops.zeros_like(x))
+        shape = list(ops.shape(x))
+        shape[1] = (self.frames - shape[1] % self.frames) % self.frames
+        x = ops.concatenate([x, ops.zeros(shape, x.dtype)], axis=1)
+        count = x.shape[-1]
+        # In float32: the mean of several halves is wanted, not their sum in half precision.
+        x = ops.mean(
+            ops.cast(ops.reshape(x, (-1, ops.shape(x)[1] // self.frames, self.frames, count)), "float32"), 2
+        )
+        joined = ops.reshape(
+            x[..., : self.first], (-1, ops.shape(x)[1], self.first // self.bands, self.bands)
+        )
+        pooled = ops.concatenate([ops.mean(joined, axis=-1), x[..., self.first :]], axis=-1)
+        return ops.cast(pooled, self.compute_dtype)
+
+    def _shapes(self, batch: Size, time: Size, bands: int) -> Shape:
+        return (batch, time and -(-time // self.frames), self.first // self.bands + bands - self.first)
+
+
+@keras.saving.register_keras_serializable("keras_mir")
 class TimePooling(BaseLayer):
     """Statistics over the valid frames of each clip: mean, maximum, standard deviation.
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mir.layers import (
+    InputPooling,
     LengthMask,
     NormReluPool,
     PadTime,
@@ -61,6 +62,19 @@ def test_pad_time(time, padded):
 
 def test_pooled_lengths_count_a_window_begun():
     np.testing.assert_array_equal(PooledLengths(4)(np.array([0, 1, 4, 5, 8], np.int32)), [1, 1, 1, 2, 2])
+
+
+def test_input_pooling_averages_frames_and_bands_of_mel_and_leaves_chroma_apart(rng):
+    x = rng.normal(size=(2, 5, 6)).astype(np.float32)
+    padded = np.concatenate([x, np.zeros((2, 1, 6), np.float32)], axis=1)
+    padded[1, 3:] = 0
+    frames = padded.reshape(2, 3, 2, 6).mean(2)
+    expected = np.concatenate([frames[..., :4].reshape(2, 3, 2, 2).mean(-1), frames[..., 4:]], axis=-1)
+    made = InputPooling(2, 2, first=4)([x, np.array([5, 3], np.int32)])
+    np.testing.assert_allclose(made, expected, rtol=1e-5)
+    for settings in ((0, 1, 0), (1, 0, 0), (1, 2, 3)):
+        with pytest.raises(ValueError, match="give"):
+            InputPooling(*settings)
 
 
 def test_time_pooling_is_the_mean_and_maximum_of_the_clip(rng):

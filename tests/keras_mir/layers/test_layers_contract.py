@@ -37,6 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "DownMix": ({}, STEREO, False),
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "FrontEnd": ({"feature": "fused", "sync": "beat", "spec": FRONT_END_SPEC}, [AUDIO, SAMPLES], False),
+    "InputPooling": ({"frames": 2, "bands": 2, "first": 2}, [FEATURES, LENGTHS], False),
     "LengthMask": ({}, [FEATURES, LENGTHS], True),
     "LogCompression": ({"factor": 10.0}, POWER, False),
     "LogMel": (
