@@ -32,7 +32,7 @@ _CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, 
 # A head on a pretrained network has little to learn and little to learn it from.
 _HEAD: dict[str, Any] = {"dropout": 0.5, "l2": 1e-3}
 _HEAD_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, early_stopping=0)
-_SMALL_VALIDATION = SplitSettings(validation=0.15)
+_SMALL_VALIDATION = SplitSettings(validation=0.1)
 _TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
 
 

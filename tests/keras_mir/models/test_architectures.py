@@ -54,7 +54,7 @@ def test_a_kind_from_outside_is_trained_listed_and_described(toy, course_data, t
 
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "--kind {lstm,cnn,cnn-any-length,toy}" in " ".join(capsys.readouterr().out.split())
+    assert "--kind {lstm,cnn,cnn-any-length,vectors,musicnn,toy}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_kind_from_outside_refuses_in_its_own_words(toy, course_data, tmp_path, capsys):

@@ -13,7 +13,7 @@ def test_lists_from_a_recipe_file_become_tuples():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "gru"}, "kind = 'gru': choose lstm, cnn or cnn-any-length"),
+        ({"kind": "gru"}, "kind = 'gru': choose lstm, cnn, cnn-any-length, vectors or musicnn"),
         ({"normalise": "range"}, "normalise = 'range': choose bands or none"),
         ({"normalise": "all"}, "normalise = 'all': choose bands or none"),
         ({"head": "relu"}, "head = 'relu': choose auto, linear or sigmoid"),

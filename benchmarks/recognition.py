@@ -1,0 +1,140 @@
+"""How well recipes recognise: `python -m benchmarks.recognition --audio MUSIC` prints one table.
+
+Every recipe, and the baseline on the features it reads, by cross-validation over all clips of a folder
+with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions. A table
+that was stopped goes on where it was. What is slow without a GPU is left out unless it is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+from rich.console import Console
+
+import keras_mir as km
+from keras_mir.command_line.progress import progress
+from keras_mir.fit.cross_validation import CrossValidationRun
+from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
+from keras_mir.models.report import Baseline, Interval, number, read_report
+from pipelines.datasets.labels import read_label_table
+from pipelines.errors import UserError
+
+GENRE = ("small-cnn", "lstm-beat-mel", "lstm-beat-fused", "cnn-beat-mel", "musicnn", "musicnn-tuned")
+AFFECT = ("small-cnn-affect", "multitask-cnn-beat-mel", "affect-lstm", "musicnn-affect")
+_NETWORK = "musicnn-mtt"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a recipe came to.
+
+    Attributes:
+        recipe: Its name.
+        score: Mean over the folds, and its deviation.
+        interval: Of the out-of-fold predictions.
+        baseline: Of what is easier to have: its name, and its mean over the folds.
+        seconds: That a fold's training took.
+    """
+
+    recipe: str
+    score: str
+    interval: Interval
+    baseline: str
+    seconds: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recognition", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--audio", type=Path, required=True, help="folder of clips with a labels.csv")
+    parser.add_argument("--targets", default="", help="affect columns (default: all columns of numbers)")
+    parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--only", default="", help="recipes, by name, with commas between them")
+    parser.add_argument("--out", type=Path, default=Path("runs/recognition"), help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    try:
+        recipes = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT]
+        data = _prepared(arguments.audio, arguments.out)
+        for line in table(list(_rows(recipes, data, arguments.targets, arguments.folds, arguments.out))):
+            print(line, flush=True)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """The lines of a table in Markdown."""
+    yield "| recipe | mean of folds | 95 % interval, out of fold | baseline on the same features | s a fold |"
+    yield "|---|---|---|---|---|"
+    for row in rows:
+        yield (
+            f"| `{row.recipe}` | {row.score} | {row.interval.bounds} | {row.baseline} | {row.seconds:.0f} |"
+        )
+
+
+def _rows(recipes: Sequence[str], data: Path, targets: str, folds: int, out: Path) -> Iterator[Row]:
+    for recipe in recipes:
+        folder = out / recipe
+        found = _cross_validated(recipe, data, targets, folds, folder)
+        (summary, *_) = found.scores.values()
+        baselines = [read_report(path).baseline for path in sorted(folder.glob("fold-*"))]
+        yield Row(
+            recipe,
+            f"**{number(summary.mean)}** (sd {number(summary.deviation)})",
+            summary.pooled,
+            _mean(baselines),
+            found.seconds / folds,
+        )
+
+
+def _cross_validated(
+    recipe: str, data: Path, targets: str, folds: int, folder: Path
+) -> CrossValidationReport:
+    if (folder / "cross_validation.json").is_file():
+        return read_cross_validation(folder)
+    if (folder / "run.json").is_file():
+        return CrossValidationRun.continued(folder).resume().report
+    affect = (
+        {"targets": targets}
+        if targets and km.recipes.named.named_recipe(recipe).task.task == "affect"
+        else {}
+    )
+    cache = folder.parent / "cache"
+    return km.cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
+
+
+def _mean(baselines: Sequence[Baseline | None]) -> str:
+    known = [each for each in baselines if each is not None]
+    return f"{known[0].name}: {fmean(float(each.score) for each in known):.3f}" if known else "none"
+
+
+def _prepared(audio: Path, out: Path) -> Path:
+    """A data set without a test split of its own: every clip is in a fold."""
+    from keras_mir.data.embed import check_network, embed_clips
+    from pipelines.datasets.audio import load_labelled_audio
+    from pipelines.extraction.dataset import extract_dataset
+
+    check_network(_NETWORK)
+    labels = out / "labels.csv"
+    out.mkdir(parents=True, exist_ok=True)
+    source = pd.read_csv(audio / "labels.csv", dtype=str, keep_default_na=False)
+    read_label_table(audio / "labels.csv")
+    source.assign(split="train").to_csv(labels, index=False)
+    console = Console(stderr=True)
+    with progress("extracting features", console) as report:
+        made = extract_dataset(load_labelled_audio(audio, labels), out / "data", jobs=2, progress=report)
+    embed_clips(made.clips, _NETWORK, out / "data", console)
+    return out / "data"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
