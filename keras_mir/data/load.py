@@ -204,7 +204,11 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course":
         rest, parts[TEST] = divided(rest, settings.test, 0)
-    parts[TRAIN], parts[VALIDATION] = divided(rest, settings.validation, 1)
+    # Of a few clips, the share that is asked for may be less than one of each genre.
+    share = settings.validation
+    if settings.split != "course" and rest.has_genre and len(rest):
+        share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
+    parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 
