@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from keras_mir.models.session import ServedModel
 from pipelines.input.build import evaluation_batches
@@ -46,6 +47,42 @@ def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
 
     with ServedModel(version) as served:
         return _predict(answer, source)
+
+
+def prediction_table(
+    ids: Iterable[str],
+    labels: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+) -> pd.DataFrame:
+    """Labels and answers side by side, a row a clip.
+
+    Args:
+        ids: Of the clips.
+        labels: Class indices `(n,)` as `"genre"`, or values `(n,)` by target.
+        outputs: Probabilities `(n, n_classes)` as `"genre"`, or values `(n, 1)` by target.
+        classes: Class names in index order; empty for affect.
+
+    Returns:
+        `id`, then `genre`, `predicted_genre` and `probability_<class>` by class; or by target its value
+        and `predicted_<target>`.
+    """
+    columns: dict[str, Any] = {"id": list(ids)}
+    if classes:
+        names, probabilities = np.array(classes, dtype=object), outputs["genre"]
+        columns |= {"genre": names[labels["genre"]], "predicted_genre": names[probabilities.argmax(axis=1)]}
+        columns |= {f"probability_{name}": probabilities[:, at] for at, name in enumerate(classes)}
+    for target in () if classes else labels:
+        columns |= {target: labels[target], f"predicted_{target}": np.reshape(outputs[target], -1)}
+    return pd.DataFrame(columns)
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """A table that was written of `prediction_table`, possibly with further columns."""
+    texts = dict.fromkeys(("id", "genre", "predicted_genre"), str)
+    return pd.read_csv(
+        path, dtype=texts, keep_default_na=False, na_values=("",), float_precision="round_trip"
+    )
 
 
 def _predict(

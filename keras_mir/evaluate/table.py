@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_mir.models.report import AffectReport, ClassScores, GenreReport, Report, number
+from keras_mir.models.cross_validation import CrossValidationReport, score_name
+from keras_mir.models.report import OUT_OF_FOLD, AffectReport, ClassScores, GenreReport, Report, number
 
 WIDTH = 80  # columns; a wider terminal does not make the table easier to read
 _NAME_WIDTH = 24  # of the first column; longer names go on in the next line
@@ -17,6 +18,7 @@ _NAME_WIDTH = 24  # of the first column; longer names go on in the next line
 _SEEN = "If the model was trained on this data set, it has seen clips of this split."
 # What a reader must know where the clips may have had a part in the training.
 _CAVEATS = {
+    OUT_OF_FOLD: "Each clip is answered by models that have not seen it; together they have seen all clips.",
     "train": _SEEN,
     "all": _SEEN,
     "validation": "Training may have chosen its best epoch by these clips, which flatters the score.",
@@ -38,6 +40,42 @@ def print_report(report: Report, console: Console) -> None:
         _print_classes(report, printer)
     else:
         _print_targets(report, printer)
+
+
+def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
+    """Print a headline and a row a fold, then mean, deviation and the interval; as `print_report`."""
+    printer = _Printer(console)
+    printer.line(report.headline, style="bold")
+    several = report.repeats > 1
+    rows = [
+        (
+            f"{each.repeat}.{each.fold}" if several else str(each.fold),
+            str(each.clips),
+            *(number(each.scores[name]) for name in report.scores),
+            str(each.epochs),
+            f"{each.seconds:.0f}",
+        )
+        for each in report.by_fold
+    ]
+    summaries = report.scores.values()
+    low, high = (f"95 % interval, {end}" for end in ("low", "high"))
+    for name, values in (
+        ("mean", [each.mean for each in summaries]),
+        ("standard deviation", [each.deviation for each in summaries]),
+        ("out of fold", [each.pooled.value for each in summaries]),
+        (low, [each.pooled.low for each in summaries]),
+        (high, [each.pooled.high for each in summaries]),
+    ):
+        rows.append((name, "", *map(number, values), "", ""))
+    head = (
+        "repeat.fold" if several else "fold",
+        "clips",
+        *map(score_name, report.scores),
+        "epochs",
+        "seconds",
+    )
+    printer.table(head, rows, bold=len(report.by_fold))
+    printer.line("Out of fold, every clip is predicted by the model that was trained without its fold.")
 
 
 class _Printer:

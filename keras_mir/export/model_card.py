@@ -47,6 +47,8 @@ _FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma
 _TESTED_ON = {
     "the data set": "The data set itself says which clips are for testing.",
     "held out": "The test clips were held out at random before training.",
+    "a fold": "The test clips are those of one fold of a cross-validation.",
+    "all folds": "No clip was kept from all of the models: each was tested by those whose fold it is in.",
     "none": "No test clips were kept: the scores are of the validation clips, which chose the epoch, too.",
 }
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from keras_mir.command_line.options import add_data_options, command_parser
+from keras_mir.command_line.options import add_data_options, command_parser, count
 from keras_mir.command_line.run import run
+from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.input.service import workers_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="train on these devices in step (default: all GPUs)",
     )
+    folds = parser.add_argument_group("cross-validation")
+    folds.add_argument(
+        "--repeats", type=count, metavar="N", help="divide the clips into --folds anew so often (default: 1)"
+    )
     add_setting_flags(parser)
     return parser
 
@@ -89,11 +94,15 @@ def _fit(arguments: argparse.Namespace) -> int:
     named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
     if named and file:
         raise UserError("recipe: give a name or --recipe FILE, not both")
-    if resume and (named or file or changed_settings(arguments)):
+    if resume and (named or file or changed_settings(arguments) or arguments.repeats):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
         workers_of(arguments.data_service)
     recipe = None if resume else _recipe(arguments)  # refuses before TensorFlow is imported
+    if _has_folds(recipe or RunFolder(resume).read_recipe()):
+        return _cross_validate(arguments, recipe, console)
+    if arguments.repeats:
+        raise ArgumentError("repeats", arguments.repeats, "goes with folds")
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
@@ -101,8 +110,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         job = Run.continued(resume, arguments.data_service, console)
         model = job.resume()
     else:
-        options = {name: getattr(arguments, name) for name in _OF_RUN}
-        job = Run(recipe, arguments.data, **options, console=console)
+        job = Run(recipe, arguments.data, **_options(arguments), console=console)
         if job.recipe.train.overfit_batches:
             return _check_overfit(job)
         model = job.train()
@@ -110,6 +118,31 @@ def _fit(arguments: argparse.Namespace) -> int:
     _say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
     if job.options.export:
         _say(console, f"export  {model.report.model}")
+    return 0
+
+
+def _has_folds(recipe: Recipe) -> bool:
+    """Whether it is trained once a fold."""
+    return bool(recipe.split.folds) and not recipe.split.fold
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in _OF_RUN}
+
+
+def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
+    from keras_mir.evaluate.table import print_cross_validation
+    from keras_mir.fit.cross_validation import CrossValidationRun
+
+    if recipe is None:
+        job = CrossValidationRun.continued(arguments.resume, arguments.data_service, console)
+        result = job.resume()
+    else:
+        options = _options(arguments) | {"repeats": arguments.repeats or 1}
+        job = CrossValidationRun(recipe, arguments.data, **options, console=console)
+        result = job.train()
+    print_cross_validation(result.report, console)
+    _say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
     return 0
 
 

@@ -22,7 +22,7 @@ from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.evaluate import compare_with_labels
-from keras_mir.evaluate.predictions import predict_source
+from keras_mir.evaluate.predictions import predict_source, prediction_table
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
@@ -41,6 +41,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import Examples
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
 
@@ -156,6 +157,8 @@ class Run:
 
     def train(self) -> TrainedModel:
         """Train, evaluate, and export if that was asked for."""
+        if self.recipe.split.folds and not self.recipe.split.fold:
+            raise ArgumentError("folds", self.recipe.split.folds, "use cross_validate, or choose a fold")
         if self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
         with self._watched():
@@ -206,17 +209,21 @@ class Run:
 
         return self.service.watched(end) if self.service else contextlib.nullcontext()
 
-    def _load(self) -> Data:
+    def find_examples(self) -> Examples:
+        """The labelled examples of the data set; features are made first where there is only audio."""
         options, cache = self.options, Path(self.options.cache_dir)
-        examples = find_examples(
+        return find_examples(
             options.data, options.labels, options.synced, self.recipe, cache, options.jobs, self.console
         )
+
+    def _load(self) -> Data:
+        examples = self.find_examples()
         with progress("processing features", self.console) as report:
             data = load_data(
                 examples,
                 self.recipe,
-                cache / "processed",
-                skip_bad=options.skip_bad,
+                Path(self.options.cache_dir) / "processed",
+                skip_bad=self.options.skip_bad,
                 progress=report,
                 service=self.service,
             )
@@ -302,6 +309,10 @@ class Run:
         finally:
             temporary.unlink(missing_ok=True)
         write_json(self.folder.description, description.to_dict())
+        table = prediction_table(
+            data.examples[data.evaluated_on].table["id"], evaluated.labels, outputs, data.classes
+        )
+        table.to_csv(self.folder.predictions, index=False)
         evaluation.save_figures(self.folder.path)
         self._save_curves(training)
         write_report(report, self.folder.path)

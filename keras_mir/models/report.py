@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILE_NAME = "report.json"
+OUT_OF_FOLD = "out of fold"  # evaluated where each clip is answered by models that have not seen it
 _REMEDY = "evaluate the model again"
 
 # TensorFlow is one module with several distributions.
@@ -124,6 +125,11 @@ class GenreScores:
         largest = int(support.argmax())
         return self.class_names[largest], float(support[largest] / self.n)
 
+    @property
+    def main_scores(self) -> dict[str, Interval]:
+        """Accuracy and macro F1, by name, the one to choose by first."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1}
+
 
 @dataclass(frozen=True, kw_only=True)
 class AffectScores:
@@ -148,6 +154,12 @@ class AffectScores:
     r2: dict[str, Interval]
     undefined: dict[str, str]
     bootstrap: Bootstrap
+
+    @property
+    def main_scores(self) -> dict[str, Interval]:
+        """Rank correlations by name: `spearman_mean`, the one to choose by, and `spearman.<target>`."""
+        several = self.spearman if len(self.targets) > 1 else {}
+        return {"spearman_mean": self.spearman_mean} | {f"spearman.{name}": several[name] for name in several}
 
 
 @dataclass(frozen=True)
@@ -242,7 +254,8 @@ class Circumstances:
     @property
     def music(self) -> str:
         """What was evaluated, in a few words."""
-        split = "all splits" if self.split.evaluated == "all" else f"{self.split.evaluated} split"
+        special = {"all": "all splits", OUT_OF_FOLD: OUT_OF_FOLD}
+        split = special.get(self.split.evaluated, f"{self.split.evaluated} split")
         music = "synthetic music" if self.dataset.synthetic else "music"
         return f"{music} ({self.dataset.name}, {split})"
 

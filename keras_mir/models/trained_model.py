@@ -218,6 +218,8 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
         version = find_version(str(place), Path(models))
         description = Description.from_dict(read_description(version), str(version), str(version))
         return TrainedModel(version.resolve().parent.name, description, version)
+    if run.cross_validation.is_file() and not run.model.is_file():
+        raise UserError(f"{run.path}: a cross-validation without an ensemble; give the run of a fold in it")
     if not run.model.is_file() or not run.description.is_file():
         raise UserError(
             f"{run.path}: no trained model in it; finish the run with "

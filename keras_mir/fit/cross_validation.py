@@ -1,0 +1,304 @@
+"""Cross-validation: a run a fold, and what their models say of the clips they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from keras_mir.data.load import fold_table, mapped
+from keras_mir.evaluate.metrics import predicted_classes, repeated_affect_scores, repeated_genre_scores
+from keras_mir.evaluate.predictions import read_predictions
+from keras_mir.fit.run import Run
+from keras_mir.models.cross_validation import (
+    CrossValidation,
+    CrossValidationReport,
+    FoldScores,
+    score_name,
+    summarised,
+)
+from keras_mir.models.json_file import write_json
+from keras_mir.models.report import Bootstrap, Interval, Report, counted, number, read_report
+from keras_mir.models.run_folder import RunFolder, RunOptions
+from keras_mir.models.trained_model import Description, load
+from keras_mir.recipes.named import DEFAULT, as_recipe
+from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import GENRE, Examples
+from pipelines.errors import ArgumentError
+from pipelines.files import write_atomically
+
+FOLDS = 5  # where nothing else is asked for
+
+
+def cross_validate(
+    recipe: Recipe | str = DEFAULT,
+    data: str | Path | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
+    **options: Any,
+) -> CrossValidation:
+    """Train a model a fold, and evaluate each on the clips that it has not seen.
+
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        folds: How many; by default what the recipe says, or 5.
+        repeats: How often to divide the clips anew, with another seed.
+        options: What else `CrossValidationRun` takes; any other name is a setting of the recipe.
+
+    Raises:
+        UserError: For anything that a user can mend.
+    """
+    return CrossValidationRun(recipe, data, folds=folds, repeats=repeats, **options).train()
+
+
+@dataclass(frozen=True)
+class CrossValidationOptions(RunOptions):
+    """What was asked of a cross-validation besides its recipe, as `run.json` keeps it.
+
+    Attributes:
+        repeats: How often to divide the clips anew.
+    """
+
+    repeats: int = 1
+
+
+class CrossValidationRun:
+    """A cross-validation and the folder it is kept in; the run of each fold has a folder below it.
+
+    All clips are in one fold or another, but for those of the data set's own test split. Each fold's run
+    trains on the clips of the others, of which the recipe's share chooses the epoch. Repeat r, counted
+    from 0, divides the clips with `split_seed + r` and trains with `seed + r`.
+
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        folds: How many; by default what the recipe says, or 5.
+        repeats: How often to divide the clips anew.
+        out: Folder of the cross-validation; by default `runs/RECIPE-TIME`.
+        console: Where to say how far it is; by default standard output.
+        options: What else `Run` takes; any other name is a setting of the recipe.
+
+    Raises:
+        UserError: If one of them will not do: whatever can be refused before data are read is. The
+            methods raise it for anything else that a user can mend.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | str = DEFAULT,
+        data: str | Path | None = None,
+        *,
+        folds: int | None = None,
+        repeats: int = 1,
+        out: str | Path | None = None,
+        console: Console | None = None,
+        **options: Any,
+    ) -> None:
+        recipe = as_recipe(recipe)
+        self._data_service = options.get("data_service", "")
+        # Never trained: it checks what was asked for, and says what the folds' runs have in common.
+        whole = Run(
+            recipe, data, folds=folds or recipe.split.folds or FOLDS, out=out, console=console, **options
+        )
+        self.recipe, self.folder, self.console = whole.recipe, whole.folder, whole.console
+        self.options = CrossValidationOptions(**asdict(whole.options), repeats=repeats)
+        if not self.recipe.split.folds:
+            raise ArgumentError("folds", 0, "give 2 or more")
+        if repeats < 1:
+            raise ArgumentError("repeats", repeats, "give 1 or more")
+        if self.recipe.split.fold:
+            raise ArgumentError("fold", self.recipe.split.fold, "a cross-validation trains on all folds")
+        if batches := self.recipe.train.overfit_batches:
+            raise ArgumentError("overfit_batches", batches, "an overfit check has no folds; leave one away")
+        self._find_examples = whole.find_examples
+
+    @classmethod
+    def continued(
+        cls, folder: str | Path, data_service: str = "", console: Console | None = None
+    ) -> CrossValidationRun:
+        """A cross-validation that was stopped, as it was started; args and errors as `Run.continued`."""
+        there = RunFolder(Path(folder))
+        options = asdict(there.read_options_of(CrossValidationOptions))
+        return cls(there.read_recipe(), **options, out=folder, data_service=data_service, console=console)
+
+    def train(self) -> CrossValidation:
+        """Train and evaluate a model a fold."""
+        self.folder.check_free()
+        examples = self._examples()
+        table = self._fold_table(examples)
+        self._say_folds(examples, table)
+        self.folder.create(self.recipe, self.options)
+        table.to_csv(self.folder.folds, index=False)
+        return self._train()
+
+    def resume(self) -> CrossValidation:
+        """Go on with the first fold that is not finished.
+
+        Raises:
+            UserError: If the cross-validation is finished, or its data have changed.
+        """
+        if self._is_finished():
+            problem = f"the run is finished; its report is {self.folder.cross_validation}"
+            raise ArgumentError("resume", self.folder.path, problem)
+        examples = self._examples()
+        table = self._fold_table(examples)
+        before = pd.read_csv(self.folder.folds, dtype={"id": str}, keep_default_na=False)
+        if before.to_numpy().tolist() != table.to_numpy().tolist():
+            problem = "the data set has changed since the run started; start a new run"
+            raise ArgumentError("resume", self.folder.path, problem)
+        self._say_folds(examples, table)
+        return self._train()
+
+    def _is_finished(self) -> bool:
+        return self.folder.cross_validation.exists()
+
+    def _examples(self) -> Examples:
+        return mapped(self._find_examples(), self.recipe.task)[0]
+
+    def _fold_table(self, examples: Examples) -> pd.DataFrame:
+        """`id`, `fold` and `repeat`; whatever fold cannot be trained on is refused here."""
+        tables = []
+        for repeat in self._repeats:
+            table = fold_table(examples, self._recipe_of(repeat).split)
+            tables.append(table.assign(repeat=repeat))
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def _repeats(self) -> range:
+        return range(1, self.options.repeats + 1)
+
+    def _recipe_of(self, repeat: int, fold: int = 0) -> Recipe:
+        settings = {"fold": fold, "split_seed": self.recipe.split.split_seed + repeat - 1}
+        return self.recipe.with_settings(settings)
+
+    def _folds(self) -> Iterator[tuple[int, int, RunFolder]]:
+        """Repeat, fold and folder of every run."""
+        for repeat in self._repeats:
+            folder = self.folder.path / f"repeat-{repeat}" if repeat > 1 else self.folder.path
+            for fold in range(1, self.recipe.split.folds + 1):
+                yield repeat, fold, RunFolder(folder / f"fold-{fold:02}")
+
+    def _train(self) -> CrossValidation:
+        reports = {}
+        try:
+            for repeat, fold, folder in self._folds():
+                with self.console.status(self._name(repeat, fold)):
+                    reports[repeat, fold] = self._trained(repeat, fold, folder)
+                self._say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
+        except KeyboardInterrupt:
+            self._say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            raise
+        return self._finished(reports)
+
+    def _trained(self, repeat: int, fold: int, folder: RunFolder) -> Report:
+        """The report of a fold's run, which is trained, or trained on, if it is not finished."""
+        if folder.report.exists():
+            return read_report(folder.path)
+        silent = Console(quiet=True)
+        if folder.split.exists():
+            return Run.continued(folder.path, self._data_service, silent).resume().report
+        shared = {each.name: getattr(self.options, each.name) for each in fields(RunOptions)}
+        own = {"out": folder.path, "export": False, "seed": self.options.seed + repeat - 1}
+        folder.options.unlink(missing_ok=True)  # of a run that was stopped before it had begun
+        run = Run(
+            self._recipe_of(repeat, fold), **shared | own, data_service=self._data_service, console=silent
+        )
+        return run.train().report
+
+    def _finished(self, reports: Mapping[tuple[int, int], Report]) -> CrossValidation:
+        description = load(next(self._folds())[2].path).description
+        predictions = self._out_of_fold()
+        write_atomically(self.folder.predictions, predictions.to_csv(index=False).encode())
+        pooled = _pooled(predictions, description, self.options.seed)
+        sizes = predictions.groupby(["repeat", "fold"]).size()
+        by_fold = tuple(
+            _fold_scores(repeat, fold, int(sizes[repeat, fold]), report)
+            for (repeat, fold), report in reports.items()
+        )
+        first = reports[1, 1]
+        report = CrossValidationReport(
+            task=self.recipe.task.task,
+            folds=self.recipe.split.folds,
+            repeats=self.options.repeats,
+            clips=predictions["id"].nunique(),
+            group_by=first.split.group_by,
+            seed=self.options.seed,
+            dataset=first.dataset,
+            recipe=self.recipe.to_dict(),
+            by_fold=by_fold,
+            scores=summarised(by_fold, pooled),
+            seconds=round(sum(each.seconds for each in by_fold), 1),
+        )
+        write_json(self.folder.cross_validation, report)
+        return CrossValidation(self.folder.path, report, predictions)
+
+    def _out_of_fold(self) -> pd.DataFrame:
+        """The predictions of every fold's test clips, with `fold` and `repeat` after `id`."""
+        tables = []
+        for repeat, fold, folder in self._folds():
+            table = read_predictions(folder.predictions)
+            table.insert(1, "fold", fold)
+            table.insert(2, "repeat", repeat)
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    def _name(self, repeat: int, fold: int) -> str:
+        repeats = self.options.repeats
+        again = f"repeat {repeat} of {repeats}, " if repeats > 1 else ""
+        return f"{again}fold {fold} of {self.recipe.split.folds}"
+
+    def _say_folds(self, examples: Examples, table: pd.DataFrame) -> None:
+        clips = table["id"].nunique()
+        left_out = len(examples) - clips
+        which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
+        folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
+        kind = "synthetic music" if examples.synthetic else examples.name
+        self._say(f"data: {kind}: {folds}, {clips} in number")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScores:
+    training = report.training
+    assert training is not None, "a run's report"
+    return FoldScores(
+        repeat=repeat,
+        fold=fold,
+        clips=clips,
+        scores={name: interval.value for name, interval in report.main_scores.items()},
+        epochs=training.epochs,
+        best_epoch=training.best_epoch,
+        seconds=training.seconds,
+    )
+
+
+def _pooled(table: pd.DataFrame, description: Description, seed: int) -> dict[str, Interval]:
+    """Main scores of out-of-fold predictions, with intervals over clips."""
+    # Of each repeat the same clips in the same order.
+    repeats = [part.sort_values("id") for _, part in table.groupby("repeat")]
+    classes = list(description.classes)
+    if classes:
+        columns = [f"probability_{name}" for name in classes]
+        predicted = np.stack([predicted_classes(part[columns].to_numpy()) for part in repeats])
+        true = pd.Index(classes).get_indexer(pd.Index(repeats[0][GENRE]))
+        return repeated_genre_scores(true, predicted, classes, Bootstrap(seed))
+    targets = description.targets
+    values = {name: np.stack([part[f"predicted_{name}"].to_numpy() for part in repeats]) for name in targets}
+    labels = {name: repeats[0][name].to_numpy() for name in targets}
+    return repeated_affect_scores(labels, values, Bootstrap(seed))
+
+
+def _in_words(report: Report) -> str:
+    training = report.training
+    assert training is not None, "a run's report"
+    scores = ", ".join(
+        f"{score_name(name)} {number(interval.value)}" for name, interval in report.main_scores.items()
+    )
+    return f"{scores}; {counted(training.epochs, 'epoch')}, {training.seconds:.0f} s"

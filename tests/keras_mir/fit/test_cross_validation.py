@@ -1,0 +1,149 @@
+"""`fit --folds`: a run a fold, out-of-fold predictions, and every mistake one line before training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+import keras_mir as km
+from keras_mir.fit import __main__ as fit
+from keras_mir.models.cross_validation import read_cross_validation
+from pipelines.errors import ArgumentError, UserError
+
+SMALL = {"units": 4, "layers": 1, "epochs": 2, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def validated(course_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("folds") / "run"
+    quiet = Console(quiet=True)
+    return km.cross_validate("lstm-beat-mel", course_data, 2, 2, out=out, console=quiet, seed=3, **SMALL)
+
+
+def test_every_clip_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it(validated):
+    table = validated.predictions
+    assert table.columns.tolist()[:5] == ["id", "fold", "repeat", "genre", "predicted_genre"]
+    assert table.groupby("repeat")["id"].nunique().to_dict() == {1: 36, 2: 36}
+    assert not [name for name in table["id"] if name.startswith("test")]
+    folds = pd.read_csv(validated.folder / "folds.csv")
+    for (repeat, fold), part in table.groupby(["repeat", "fold"]):
+        run = validated.folder / (f"repeat-{repeat}" if repeat > 1 else "") / f"fold-{fold:02}"
+        split = pd.read_csv(run / "split.csv")
+        assert set(part["id"]) == set(split["id"][split["split"] == "test"])
+        assert set(part["id"]) == set(folds["id"][(folds["repeat"] == repeat) & (folds["fold"] == fold)])
+        assert len(split) == 36
+    first, second = (part.set_index("id")["fold"] for _, part in folds.groupby("repeat"))
+    assert not first.equals(second)
+
+
+def test_its_scores_are_those_of_the_folds(validated):
+    report = validated.report
+    assert [(each.repeat, each.fold, each.clips) for each in report.by_fold] == [
+        (1, 1, 18),
+        (1, 2, 18),
+        (2, 1, 18),
+        (2, 2, 18),
+    ]
+    own = json.loads((validated.folder / "fold-02" / "report.json").read_text())
+    assert report.by_fold[1].scores["accuracy"] == own["accuracy"]["value"]
+    assert own["split"]["test_from"] == "a fold"
+    hits = validated.predictions["genre"] == validated.predictions["predicted_genre"]
+    score = validated.scores["accuracy"]
+    assert score.pooled.value == pytest.approx(hits.mean()) == pytest.approx(score.mean)
+    assert score.pooled.low <= score.pooled.value <= score.pooled.high
+    assert read_cross_validation(validated.folder) == report
+
+
+def test_a_fold_is_a_run_and_the_whole_has_no_model(validated, course_data, tmp_path):
+    model = km.load(validated.folder / "fold-01")
+    again = model.evaluate(course_data, cache_dir=tmp_path)
+    assert again.accuracy == model.report.accuracy, "its test clips are those of its fold"
+    with pytest.raises(UserError, match="a cross-validation without an ensemble"):
+        km.load(validated.folder)
+
+
+def test_a_stopped_one_goes_on_with_the_first_fold_that_is_not_finished(
+    validated, course_data, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(validated.folder, run)
+    for name in ("cross_validation.json", "predictions.csv"):
+        (run / name).unlink()
+    shutil.rmtree(run / "repeat-2" / "fold-02")
+    (run / "fold-02" / "report.json").unlink()  # stopped after the last epoch
+    before = (run / "repeat-2" / "fold-01" / "report.json").stat().st_mtime_ns
+    assert fit.main(["--resume", str(run)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == (
+        "data: course: 2 folds of all labelled clips but the data set's own 12 test clips, 36 in number"
+    ).replace("course", course_data.name)
+    assert said[4].startswith("repeat 2 of 2, fold 2 of 2: accuracy ")
+    assert said[-2:] == [f"report  {run}/cross_validation.json", f"table   {run}/predictions.csv"]
+    assert (run / "predictions.csv").read_bytes() == (validated.folder / "predictions.csv").read_bytes()
+    assert (run / "repeat-2" / "fold-01" / "report.json").stat().st_mtime_ns == before
+    assert fit.main(["--resume", str(run)]) == 2
+    assert "the run is finished" in capsys.readouterr().err
+
+    (run / "cross_validation.json").unlink()
+    folds = (run / "folds.csv").read_text().splitlines()
+    (run / "folds.csv").write_text("\n".join(folds[:-1]) + "\n")
+    assert fit.main(["--resume", str(run)]) == 2
+    assert "the data set has changed since the run started" in capsys.readouterr().err
+
+
+def test_affect_is_cross_validated_too(course_data, tmp_path):
+    settings = {"filters": (2,), "pools": (4,), "epochs": 1, "batch_size": 16}
+    result = km.cross_validate(
+        "multitask-cnn-beat-mel",
+        course_data,
+        folds=2,
+        out=tmp_path / "run",
+        console=Console(quiet=True),
+        **settings,
+    )
+    assert list(result.scores) == ["spearman_mean", "spearman.calmness", "spearman.power"]
+    assert result.predictions.columns.tolist() == [
+        *("id", "fold", "repeat"),
+        *("calmness", "predicted_calmness", "power", "predicted_power"),
+    ]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("flags", "problem"),
+        [
+            (["--folds", "1"], "--folds 1: give 2 or more, or 0 for one training"),
+            (["--folds", "13"], "--folds 13: class 'Blues' has 12 clips; give fewer, or leave it out"),
+            (
+                ["--folds", "3", "--split", "course"],
+                "--folds 3: the course's split has no folds; choose stratified",
+            ),
+            (["--folds", "3", "--fold", "4"], "--fold 4: give a number from 1 to 3"),
+            (["--fold", "1"], "--fold 1: goes with folds"),
+            (["--repeats", "2"], "--repeats 2: goes with folds"),
+            (["--folds", "2", "--fold", "1", "--repeats", "2"], "--repeats 2: goes with folds"),
+            (
+                ["--folds", "3", "--overfit-batches", "1"],
+                "--overfit-batches 1: an overfit check has no folds; leave one away",
+            ),
+        ],
+    )
+    def test_one_line_before_anything_is_trained(self, flags, problem, course_data, tmp_path, capsys):
+        out = tmp_path / "run"
+        assert fit.main(["--data", str(course_data), "--out", str(out), *flags]) == 2
+        assert capsys.readouterr().err == f"error: {problem}\n"
+        assert not (out / "run.json").exists()
+
+    def test_from_python(self, course_data, tmp_path):
+        options = {"data": course_data, "out": tmp_path / "run", "console": Console(quiet=True)}
+        with pytest.raises(ArgumentError, match=r"^folds 5: use cross_validate, or choose a fold"):
+            km.train("lstm-beat-mel", folds=5, **options)
+        with pytest.raises(ArgumentError, match=r"^repeats 0: give 1 or more"):
+            km.cross_validate("lstm-beat-mel", repeats=0, **options)
+        with pytest.raises(ArgumentError, match=r"^folds 0: give 2 or more"):
+            km.cross_validate("lstm-beat-mel", folds=0, **options)
+        assert not (tmp_path / "run").exists()
