@@ -29,7 +29,7 @@ class SplitInfo:
 
     Attributes:
         method: `"stratified"` or `"course"`.
-        test_from: `"the data set"`, `"held out"`, `"a fold"` or `"none"`.
+        test_from: `"the data set"`, `"held out"`, `"a fold"`, `"all folds"` or `"none"`.
         group_by: The column whose values are on one side of every split, or `"none"`.
         seed: Of what was held out.
         limit: Most examples of each part; 0 for all.
@@ -230,7 +230,9 @@ def _fold_numbers(examples: Examples, settings: SplitSettings) -> np.ndarray:
 def _test_from(own_test: bool, settings: SplitSettings, has_test: bool) -> str:
     if settings.fold:
         return "a fold"
-    return "the data set" if own_test else "held out" if has_test else "none"
+    if own_test:
+        return "the data set"
+    return "all folds" if settings.folds else "held out" if has_test else "none"
 
 
 def make_source(

@@ -27,6 +27,11 @@ from sklearn.metrics import (
 from keras_mir.models.report import AffectScores, Bootstrap, ClassScores, GenreScores, Interval
 from pipelines.errors import UserError
 
+
+class DivergedError(UserError):
+    """A training came to numbers that are none; other settings may help."""
+
+
 _BLOCK = 4_000_000  # numbers in one array of resample counts; bounds memory at 32 MB each
 UNDEFINED = Interval(None, None, None)
 _BOOTSTRAP = Bootstrap()
@@ -279,7 +284,7 @@ def _check_not_diverged(predicted: np.ndarray, what: str) -> None:
     finite = np.isfinite(predicted)
     if not finite.all():
         bad = finite.size - np.count_nonzero(finite)
-        raise UserError(
+        raise DivergedError(
             f"{what}: {bad} of {finite.size} values are not finite, so the model has diverged; "
             f"train it again with a lower learning_rate"
         )

@@ -91,7 +91,9 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
 
 def _what_it_is(description: Description) -> Iterator[str]:
     settings, recipe = description.recipe.model, description.recipe.name
-    model = ARCHITECTURES[settings.kind].sentence(settings)
+    model, members = ARCHITECTURES[settings.kind].sentence(settings), description.members
+    if members > 1:
+        model = f"The mean of {members} models, each {model[0].lower()}{model[1:]}"
     transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""
     does = "names the genre of music" if description.classes else "rates the affect of music"
     yield (
@@ -240,17 +242,23 @@ def _data(description: Description) -> Iterator[str]:
 
 def _training(description: Description) -> str:
     report, settings = description.report, description.recipe.train
-    if (training := report.training) is None:
+    if (training := report.training) is not None:
+        stopped = ", when it no longer got better" if training.stopped_early else ""
+        how = (
+            f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
+            f"those of epoch {training.best_epoch}."
+        )
+        took = f"; {training.seconds:.0f} s"
+    elif description.members > 1:
+        how, took = f"{description.members} models, each on the clips outside one fold.", ""
+    else:
         return "Not recorded."
-    stopped = ", when it no longer got better" if training.stopped_early else ""
     augment = asdict(description.recipe.augment)
     used = [f"{name} {value:g}" for name, value in augment.items() if value and name != "augment"]
     used += [text.replace("=", " ") for text in augment["augment"]]
     return (
-        f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
-        f"those of epoch {training.best_epoch}. Batches of {settings.batch_size}, Adam with a learning "
-        f"rate of {settings.learning_rate:g}, seed {report.seed}; {training.seconds:.0f} s. "
-        f"Augmentation: {', '.join(used) or 'none'}."
+        f"{how} Batches of {settings.batch_size}, Adam with a learning rate of {settings.learning_rate:g}, "
+        f"seed {report.seed}{took}. Augmentation: {', '.join(used) or 'none'}."
     )
 
 

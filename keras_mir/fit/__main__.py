@@ -28,6 +28,8 @@ _OF_RUN = (
     *("out", "export_dir", "name", "seed", "export", "devices"),
 )
 
+_OF_FOLDS = ("repeats", "ensemble", "suspicious_labels")  # options of a cross-validation alone
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 1 if an overfit check failed, 2 for a user's mistake."""
@@ -78,6 +80,16 @@ def parser() -> argparse.ArgumentParser:
     folds.add_argument(
         "--repeats", type=count, metavar="N", help="divide the clips into --folds anew so often (default: 1)"
     )
+    folds.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="make one model of those of all --folds, their mean, and export it",
+    )
+    folds.add_argument(
+        "--suspicious-labels",
+        action="store_true",
+        help="list the genre labels most likely wrong, by the predictions of --folds (needs cleanlab)",
+    )
     add_setting_flags(parser)
     return parser
 
@@ -94,15 +106,19 @@ def _fit(arguments: argparse.Namespace) -> int:
     named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
     if named and file:
         raise UserError("recipe: give a name or --recipe FILE, not both")
-    if resume and (named or file or changed_settings(arguments) or arguments.repeats):
+    if resume and (named or file or changed_settings(arguments) or _of_folds(arguments)):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
         workers_of(arguments.data_service)
-    recipe = None if resume else _recipe(arguments)  # refuses before TensorFlow is imported
-    if _has_folds(recipe or RunFolder(resume).read_recipe()):
+    there = RunFolder(resume) if resume else None
+    if there:
+        there.read_options()  # refuses what is no run
+    asked = there.read_recipe() if there else _recipe(arguments)  # refuses before TensorFlow is imported
+    recipe = None if there else asked
+    if _has_folds(asked):
         return _cross_validate(arguments, recipe, console)
-    if arguments.repeats:
-        raise ArgumentError("repeats", arguments.repeats, "goes with folds")
+    for name, value in _of_folds(arguments).items():
+        raise ArgumentError(name, None if value is True else value, "goes with folds")
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
@@ -130,19 +146,31 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in _OF_RUN}
 
 
+def _of_folds(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options of a cross-validation that were given."""
+    return {name: value for name in _OF_FOLDS if (value := getattr(arguments, name))}
+
+
 def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
-    from keras_mir.evaluate.table import print_cross_validation
+    from keras_mir.evaluate.table import print_cross_validation, print_report
     from keras_mir.fit.cross_validation import CrossValidationRun
 
     if recipe is None:
         job = CrossValidationRun.continued(arguments.resume, arguments.data_service, console)
         result = job.resume()
     else:
-        options = _options(arguments) | {"repeats": arguments.repeats or 1}
+        options = _options(arguments) | _of_folds(arguments)
         job = CrossValidationRun(recipe, arguments.data, **options, console=console)
         result = job.train()
     print_cross_validation(result.report, console)
+    if result.model:
+        print_report(result.model.report, console)
     _say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
+    if job.options.suspicious_labels:
+        _say(console, f"labels  {job.folder.suspicious_labels}")
+    if result.model:
+        what = "export" if job.options.export else "model "
+        _say(console, f"{what}  {result.model.report.model}")
     return 0
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.data.load import fold_table, mapped
+from keras_mir.data.load import TEST, fold_table, load_data, mapped
+from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.evaluate.metrics import predicted_classes, repeated_affect_scores, repeated_genre_scores
-from keras_mir.evaluate.predictions import read_predictions
-from keras_mir.fit.run import Run
+from keras_mir.evaluate.predictions import predict_source, read_predictions
+from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
+from keras_mir.fit.run import Run, export_run
 from keras_mir.models.cross_validation import (
     CrossValidation,
     CrossValidationReport,
@@ -22,13 +25,25 @@ from keras_mir.models.cross_validation import (
     score_name,
     summarised,
 )
+from keras_mir.models.ensemble import mean_model
 from keras_mir.models.json_file import write_json
-from keras_mir.models.report import Bootstrap, Interval, Report, counted, number, read_report
+from keras_mir.models.report import (
+    OUT_OF_FOLD,
+    Bootstrap,
+    Circumstances,
+    Interval,
+    Report,
+    Split,
+    counted,
+    make_report,
+    number,
+    read_report,
+)
 from keras_mir.models.run_folder import RunFolder, RunOptions
-from keras_mir.models.trained_model import Description, load
+from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
-from pipelines.datasets.base import GENRE, Examples
+from pipelines.datasets.base import GENRE
 from pipelines.errors import ArgumentError
 from pipelines.files import write_atomically
 
@@ -63,9 +78,13 @@ class CrossValidationOptions(RunOptions):
 
     Attributes:
         repeats: How often to divide the clips anew.
+        ensemble: Make one model of those of all folds.
+        suspicious_labels: List the labels most likely wrong.
     """
 
     repeats: int = 1
+    ensemble: bool = False
+    suspicious_labels: bool = False
 
 
 class CrossValidationRun:
@@ -80,6 +99,8 @@ class CrossValidationRun:
         data: Folder of the data set; None for the built-in synthetic corpus.
         folds: How many; by default what the recipe says, or 5.
         repeats: How often to divide the clips anew.
+        ensemble: Make one model of those of all folds, their mean; with `export`, it is exported.
+        suspicious_labels: List the labels most likely wrong, by cleanlab and out-of-fold predictions.
         out: Folder of the cross-validation; by default `runs/RECIPE-TIME`.
         console: Where to say how far it is; by default standard output.
         options: What else `Run` takes; any other name is a setting of the recipe.
@@ -96,18 +117,22 @@ class CrossValidationRun:
         *,
         folds: int | None = None,
         repeats: int = 1,
+        ensemble: bool = False,
+        suspicious_labels: bool = False,
         out: str | Path | None = None,
         console: Console | None = None,
         **options: Any,
     ) -> None:
         recipe = as_recipe(recipe)
         self._data_service = options.get("data_service", "")
+        if folds is None:
+            folds = recipe.split.folds or FOLDS
         # Never trained: it checks what was asked for, and says what the folds' runs have in common.
-        whole = Run(
-            recipe, data, folds=folds or recipe.split.folds or FOLDS, out=out, console=console, **options
-        )
+        whole = Run(recipe, data, folds=folds, out=out, console=console, **options)
         self.recipe, self.folder, self.console = whole.recipe, whole.folder, whole.console
-        self.options = CrossValidationOptions(**asdict(whole.options), repeats=repeats)
+        self.options = CrossValidationOptions(
+            **asdict(whole.options), repeats=repeats, ensemble=ensemble, suspicious_labels=suspicious_labels
+        )
         if not self.recipe.split.folds:
             raise ArgumentError("folds", 0, "give 2 or more")
         if repeats < 1:
@@ -116,6 +141,14 @@ class CrossValidationRun:
             raise ArgumentError("fold", self.recipe.split.fold, "a cross-validation trains on all folds")
         if batches := self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", batches, "an overfit check has no folds; leave one away")
+        if ensemble and self.recipe.input.frames == "longest":
+            problem = "its models must read the same number of frames; give frames a number"
+            raise ArgumentError("ensemble", None, problem)
+        if suspicious_labels and self.recipe.task.task != "genre":
+            raise ArgumentError("suspicious_labels", None, "goes with genre recipes; values have no classes")
+        if suspicious_labels and importlib.util.find_spec("cleanlab") is None:
+            problem = "needs cleanlab; pip install 'keras-mir[labels]'"
+            raise ArgumentError("suspicious_labels", None, problem)
         self._find_examples = whole.find_examples
 
     @classmethod
@@ -129,12 +162,7 @@ class CrossValidationRun:
 
     def train(self) -> CrossValidation:
         """Train and evaluate a model a fold."""
-        self.folder.check_free()
-        examples = self._examples()
-        table = self._fold_table(examples)
-        self._say_folds(examples, table)
-        self.folder.create(self.recipe, self.options)
-        table.to_csv(self.folder.folds, index=False)
+        self.prepare(self.options)
         return self._train()
 
     def resume(self) -> CrossValidation:
@@ -146,27 +174,57 @@ class CrossValidationRun:
         if self._is_finished():
             problem = f"the run is finished; its report is {self.folder.cross_validation}"
             raise ArgumentError("resume", self.folder.path, problem)
-        examples = self._examples()
-        table = self._fold_table(examples)
+        self.check_same_folds()
+        return self._train()
+
+    def prepare(self, options: CrossValidationOptions) -> None:
+        """Divide the clips, and make the folder with what was asked for.
+
+        Raises:
+            UserError: If there is a run in the folder already, or a fold cannot be trained on.
+        """
+        self.folder.check_free()
+        table = self._fold_table()
+        self.folder.create(self.recipe, options)
+        write_atomically(self.folder.folds, table.to_csv(index=False).encode())
+
+    def check_same_folds(self) -> None:
+        """Refuse to go on with other data.
+
+        Raises:
+            ArgumentError: If the folds are not those it was started with.
+        """
+        table = self._fold_table()
         before = pd.read_csv(self.folder.folds, dtype={"id": str}, keep_default_na=False)
         if before.to_numpy().tolist() != table.to_numpy().tolist():
             problem = "the data set has changed since the run started; start a new run"
             raise ArgumentError("resume", self.folder.path, problem)
-        self._say_folds(examples, table)
-        return self._train()
 
     def _is_finished(self) -> bool:
-        return self.folder.cross_validation.exists()
+        if not self.folder.cross_validation.exists():
+            return False
+        if self.options.suspicious_labels and not self.folder.suspicious_labels.exists():
+            return False
+        if not self.options.ensemble:
+            return True
+        if not self.folder.report.exists():
+            return False
+        exported = Path(read_report(self.folder.path).model).name != self.folder.model.name
+        return exported or not self.options.export
 
-    def _examples(self) -> Examples:
-        return mapped(self._find_examples(), self.recipe.task)[0]
-
-    def _fold_table(self, examples: Examples) -> pd.DataFrame:
+    def _fold_table(self) -> pd.DataFrame:
         """`id`, `fold` and `repeat`; whatever fold cannot be trained on is refused here."""
-        tables = []
-        for repeat in self._repeats:
-            table = fold_table(examples, self._recipe_of(repeat).split)
-            tables.append(table.assign(repeat=repeat))
+        examples, _ = mapped(self._find_examples(), self.recipe.task)
+        tables = [
+            fold_table(examples, self._recipe_of(repeat).split).assign(repeat=repeat)
+            for repeat in self._repeats
+        ]
+        clips = len(tables[0])
+        left_out = len(examples) - clips
+        which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
+        folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
+        kind = "synthetic music" if examples.synthetic else examples.name
+        self.say(f"data: {kind}: {folds}, {clips} in number")
         return pd.concat(tables, ignore_index=True)
 
     @property
@@ -190,9 +248,9 @@ class CrossValidationRun:
             for repeat, fold, folder in self._folds():
                 with self.console.status(self._name(repeat, fold)):
                     reports[repeat, fold] = self._trained(repeat, fold, folder)
-                self._say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
+                self.say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
         except KeyboardInterrupt:
-            self._say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            self.say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         return self._finished(reports)
 
@@ -236,7 +294,54 @@ class CrossValidationRun:
             seconds=round(sum(each.seconds for each in by_fold), 1),
         )
         write_json(self.folder.cross_validation, report)
-        return CrossValidation(self.folder.path, report, predictions)
+        if self.options.suspicious_labels:
+            self._write_suspicious_labels(predictions, description)
+        model = self._ensemble(predictions) if self.options.ensemble else None
+        return CrossValidation(self.folder.path, report, predictions, model)
+
+    def _write_suspicious_labels(self, predictions: pd.DataFrame, description: Description) -> None:
+        labels, outputs = _labels_and_outputs(predictions, description)
+        ids = sorted(set(predictions["id"]))
+        table = find_suspicious_labels(ids, labels[GENRE], outputs[GENRE], description.classes)
+        write_atomically(self.folder.suspicious_labels, table.to_csv(index=False).encode())
+
+    def _ensemble(self, predictions: pd.DataFrame) -> TrainedModel:
+        """The mean of the folds' models, with a report on the test clips that none of them has seen.
+
+        Where the data set has no such clips, the report is on out-of-fold predictions.
+        """
+        if self.folder.report.exists():
+            model = load(self.folder.path)
+            return export_run(model, self.options.export_dir) if self.options.export else model
+        members = [load(folder.path) for *_, folder in self._folds()]
+        network = mean_model([member.keras for member in members])
+        description = members[0].description
+        cache = Path(self.options.cache_dir) / "processed"
+        data = load_data(self._find_examples(), self.recipe, cache, skip_bad=self.options.skip_bad)
+        unseen = data.sources.get(TEST)
+        if unseen is not None:
+            labels, outputs = unseen.labels, predict_source(network, unseen)
+        else:
+            labels, outputs = _labels_and_outputs(predictions, description)
+        evaluation = compare_with_labels(labels, outputs, data.classes, data.targets, self.options.seed)
+        evaluation.save_figures(self.folder.path)
+        circumstances = Circumstances(
+            seed=self.options.seed,
+            split=Split(
+                evaluated=OUT_OF_FOLD if unseen is None else TEST,
+                left_out=tuple(bad.path for bad in data.bad),
+                **asdict(data.split),
+            ),
+            dataset=members[0].report.dataset,
+            recipe=self.recipe.to_dict(),
+            training=None,
+            model=str(self.folder.model),
+        )
+        report = make_report(evaluation.scores, circumstances)
+        own = replace(description, recipe=self.recipe, report=report, members=len(members))
+        model = TrainedModel(self.options.name, own, self.folder.path, network)
+        model.save()
+        return export_run(model, self.options.export_dir) if self.options.export else model
 
     def _out_of_fold(self) -> pd.DataFrame:
         """The predictions of every fold's test clips, with `fold` and `repeat` after `id`."""
@@ -253,15 +358,8 @@ class CrossValidationRun:
         again = f"repeat {repeat} of {repeats}, " if repeats > 1 else ""
         return f"{again}fold {fold} of {self.recipe.split.folds}"
 
-    def _say_folds(self, examples: Examples, table: pd.DataFrame) -> None:
-        clips = table["id"].nunique()
-        left_out = len(examples) - clips
-        which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
-        folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
-        kind = "synthetic music" if examples.synthetic else examples.name
-        self._say(f"data: {kind}: {folds}, {clips} in number")
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line, as it is."""
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -279,20 +377,29 @@ def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScor
     )
 
 
+def _labels_and_outputs(
+    table: pd.DataFrame, description: Description
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Labels and outputs by name, the clips in order of their ids; a clip of several rows has their mean."""
+    if description.classes:
+        columns = [f"probability_{name}" for name in description.classes]
+        probabilities = table.groupby("id")[columns].mean().to_numpy()
+        true = pd.Index(description.classes).get_indexer(pd.Index(table.groupby("id")[GENRE].first()))
+        return {GENRE: true}, {GENRE: probabilities}
+    means = table.groupby("id").mean(numeric_only=True)
+    labels = {name: means[name].to_numpy() for name in description.targets}
+    return labels, {name: means[f"predicted_{name}"].to_numpy() for name in description.targets}
+
+
 def _pooled(table: pd.DataFrame, description: Description, seed: int) -> dict[str, Interval]:
     """Main scores of out-of-fold predictions, with intervals over clips."""
-    # Of each repeat the same clips in the same order.
-    repeats = [part.sort_values("id") for _, part in table.groupby("repeat")]
-    classes = list(description.classes)
-    if classes:
-        columns = [f"probability_{name}" for name in classes]
-        predicted = np.stack([predicted_classes(part[columns].to_numpy()) for part in repeats])
-        true = pd.Index(classes).get_indexer(pd.Index(repeats[0][GENRE]))
-        return repeated_genre_scores(true, predicted, classes, Bootstrap(seed))
-    targets = description.targets
-    values = {name: np.stack([part[f"predicted_{name}"].to_numpy() for part in repeats]) for name in targets}
-    labels = {name: repeats[0][name].to_numpy() for name in targets}
-    return repeated_affect_scores(labels, values, Bootstrap(seed))
+    repeats = [_labels_and_outputs(part, description) for _, part in table.groupby("repeat")]
+    labels = repeats[0][0]  # those of every repeat
+    outputs = {name: np.stack([each[name] for _, each in repeats]) for name in labels}
+    if description.classes:
+        predicted = np.stack([predicted_classes(each) for each in outputs[GENRE]])
+        return repeated_genre_scores(labels[GENRE], predicted, description.classes, Bootstrap(seed))
+    return repeated_affect_scores(labels, outputs, Bootstrap(seed))
 
 
 def _in_words(report: Report) -> str:

@@ -175,7 +175,7 @@ class Run:
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
                 problem = f"the run is finished; its report is {self.folder.report}"
                 raise ArgumentError("resume", self.folder.path, problem)
-            return self._export(model)
+            return export_run(model, self.options.export_dir)
         with self._watched():
             data = self._load()
             self._check_same_split(data)
@@ -264,7 +264,7 @@ class Run:
                 f"were read here; do all its workers run, and see the files?"
             )
         model = self._report(data, training)
-        return self._export(model) if self.options.export else model
+        return export_run(model, self.options.export_dir) if self.options.export else model
 
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
@@ -302,30 +302,15 @@ class Run:
             class_mapping=data.class_mapping,
             report=report,
         )
-        temporary = self.folder.model.with_name(f".{os.getpid()}.keras")
-        try:
-            training.model.save(temporary)
-            temporary.replace(self.folder.model)
-        finally:
-            temporary.unlink(missing_ok=True)
-        write_json(self.folder.description, description.to_dict())
         table = prediction_table(
             data.examples[data.evaluated_on].table["id"], evaluated.labels, outputs, data.classes
         )
         table.to_csv(self.folder.predictions, index=False)
         evaluation.save_figures(self.folder.path)
         self._save_curves(training)
-        write_report(report, self.folder.path)
-        return TrainedModel(self.options.name, description, self.folder.path, training.model)
-
-    def _export(self, model: TrainedModel) -> TrainedModel:
-        """Export a model, and say in its report where to."""
-        version, here = model.export(self.options.export_dir), Path.cwd()
-        shorter = version.relative_to(here) if version.is_relative_to(here) else version
-        report: Report = replace(model.report, model=str(shorter))
-        write_report(report, self.folder.path)
-        description = replace(model.description, report=report)
-        return TrainedModel(model.name, description, model.folder, model.keras)
+        model = TrainedModel(self.options.name, description, self.folder.path, training.model)
+        model.save()
+        return model
 
     def _save_curves(self, training: Training) -> None:
         stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
@@ -358,6 +343,15 @@ class Run:
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def export_run(model: TrainedModel, folder: str | Path) -> TrainedModel:
+    """Export the model of a run, and say in its report where to."""
+    version, here = model.export(folder), Path.cwd()
+    shorter = version.relative_to(here) if version.is_relative_to(here) else version
+    report: Report = replace(model.report, model=str(shorter))
+    write_report(report, model.folder)
+    return TrainedModel(model.name, replace(model.description, report=report), model.folder, model.keras)
 
 
 def _absolute(path: str | Path | None) -> str:

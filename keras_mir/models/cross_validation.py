@@ -21,6 +21,8 @@ from pipelines.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from keras_mir.models.trained_model import TrainedModel
+
 _REMEDY = "run the cross-validation again"
 
 
@@ -122,17 +124,26 @@ class CrossValidation:
         folder: Where it is kept; each fold's run is in a folder of its own below, `fold-01` and so on.
         report: Its scores.
         predictions: Out-of-fold predictions, a row a clip and repeat.
+        model: The ensemble of the folds' models, if there is one.
 
     Attributes:
         folder: As given.
         report: As given.
         predictions: As given.
+        model: As given.
     """
 
-    def __init__(self, folder: Path, report: CrossValidationReport, predictions: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        report: CrossValidationReport,
+        predictions: pd.DataFrame,
+        model: TrainedModel | None = None,
+    ) -> None:
         self.folder = folder
         self.report = report
         self.predictions = predictions
+        self.model = model
 
     @property
     def scores(self) -> dict[str, Summary]:

@@ -78,6 +78,7 @@ class RunFolder:
         self.curves = path / "learning_curves.png"
         self.folds = path / "folds.csv"
         self.cross_validation = path / "cross_validation.json"
+        self.suspicious_labels = path / "suspicious_labels.csv"
 
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.

@@ -7,6 +7,7 @@ of them, and nothing here knows what they do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +21,8 @@ from keras.models import load_model
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
-from keras_mir.models.json_file import from_json, plain, read_json
-from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict
+from keras_mir.models.json_file import from_json, plain, read_json, write_json
+from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
@@ -40,6 +41,7 @@ class _Outputs:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     class_mapping: str = ""
+    members: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Description(_Outputs):
         classes: Genres in index order; empty for an affect model.
         targets: Affect targets; empty for a genre model.
         class_mapping: Name of the mapping from the data's genres to the classes.
+        members: Models whose mean it is; 1 for a model that is no ensemble.
         report: How it was trained and how good it is.
     """
 
@@ -165,6 +168,18 @@ class TrainedModel:
             self.description.feature_spec,
             note_for(self.report.dataset),
         )
+
+    def save(self) -> None:
+        """Write the model, its description and, last, its report to the run's folder, whole or not at all."""
+        run = RunFolder(self.folder)
+        temporary = run.model.with_name(f".{os.getpid()}.keras")
+        try:
+            self.keras.save(temporary)
+            temporary.replace(run.model)
+        finally:
+            temporary.unlink(missing_ok=True)
+        write_json(run.description, self.description.to_dict())
+        write_report(self.report, run.path)
 
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
         """Scores on a labelled data set; see `keras_mir.evaluate.evaluate`."""

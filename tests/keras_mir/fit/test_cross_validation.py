@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 import keras_mir as km
 from keras_mir.fit import __main__ as fit
+from keras_mir.fit.cross_validation import CrossValidationRun
 from keras_mir.models.cross_validation import read_cross_validation
 from pipelines.errors import ArgumentError, UserError
 
@@ -112,6 +116,75 @@ def test_affect_is_cross_validated_too(course_data, tmp_path):
     ]
 
 
+@pytest.fixture
+def as_ensemble(validated, course_data, tmp_path):
+    """A copy of the cross-validation, on a copy of its data, of which the ensemble is still to be made."""
+    run, data = tmp_path / "run", tmp_path / course_data.name
+    shutil.copytree(validated.folder, run)
+    shutil.copytree(course_data, data)
+    (run / "cross_validation.json").unlink()
+    options = json.loads((run / "run.json").read_text())
+    changed = {"data": str(data), "ensemble": True, "export_dir": str(tmp_path / "saved_models")}
+    (run / "run.json").write_text(json.dumps({**options, **changed}))
+    return CrossValidationRun.continued(run, console=Console(quiet=True)), data
+
+
+def test_an_ensemble_is_one_model_evaluated_on_clips_that_none_has_seen(as_ensemble, tmp_path, songs):
+    job, data = as_ensemble
+    job.options = dataclasses.replace(job.options, export=True)
+    model = job.resume().model
+    assert model.description.members == 4
+    assert model.report.split.evaluated == "test"
+    assert model.report.split.sizes == {"train": 36, "test": 12}
+    version = tmp_path / "saved_models" / "lstm-beat-mel" / "1"
+    assert (version / "saved_model.pb").is_file()
+    assert (job.folder.path / "confusion_matrix.png").is_file()
+    features = {"features": np.full((1, 9, 128), -40, np.float32), "lengths": np.array([9], np.int32)}
+    folders = [*job.folder.path.glob("fold-*"), *job.folder.path.glob("repeat-2/fold-*")]
+    mean = np.mean([np.asarray(km.load(each).keras(features)["genre"]) for each in folders], axis=0)
+    for place in (job.folder.path, version):
+        loaded = km.load(place)
+        np.testing.assert_allclose(loaded.keras(features)["genre"], mean, atol=1e-6)
+        assert loaded.evaluate(data, cache_dir=tmp_path / "cache").accuracy == model.report.accuracy
+        assert loaded.predict(songs / "a.flac").genre in model.classes
+    card = (version / "assets.extra" / "model_card.md").read_text()
+    assert "The mean of 4 models, each a bidirectional LSTM, 1 layer of 4 units" in card
+    assert "4 models, each on the clips outside one fold. Batches of 16" in card
+    with pytest.raises(ArgumentError, match="the run is finished"):
+        CrossValidationRun.continued(job.folder.path, console=Console(quiet=True)).resume()
+
+
+def test_labels_most_likely_wrong_are_listed(as_ensemble):
+    pytest.importorskip("cleanlab")
+    job, _ = as_ensemble
+    job.options = dataclasses.replace(job.options, ensemble=False, suspicious_labels=True)
+    result = job.resume()
+    table = pd.read_csv(job.folder.path / "suspicious_labels.csv", dtype={"id": str})
+    assert set(table["id"]) == set(result.predictions["id"])
+    given = result.predictions.groupby("id")["genre"].first()
+    assert table["genre"].tolist() == given.loc[table["id"]].tolist()
+    assert table["label_quality"].is_monotonic_increasing
+
+
+def test_without_a_test_split_its_report_is_out_of_fold(as_ensemble, validated, tmp_path):
+    job, data = as_ensemble
+    genre = data / "fma_genre_spectrograms_beat"
+    shutil.rmtree(genre / "test")
+    (genre / "test_labels.txt").unlink()
+    result = job.resume()
+    report = result.model.report
+    assert report.split.evaluated == "out of fold"
+    assert report.split.test_from == "all folds"
+    assert "Genre of 36 clips of music (course" in report.headline
+    assert "out of fold): accuracy" in report.headline
+    columns = [name for name in result.predictions if name.startswith("probability_")]
+    means = validated.predictions.groupby("id")[columns].mean()
+    guesses = means.idxmax(axis=1).str.removeprefix("probability_")
+    assert float(report.accuracy) == (guesses == validated.predictions.groupby("id")["genre"].first()).mean()
+    with pytest.raises(ArgumentError, match=r"^split test: course.* has none; choose train or all"):
+        result.model.evaluate(data, cache_dir=tmp_path / "cache")
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("flags", "problem"),
@@ -125,6 +198,11 @@ class TestMistakes:
             (["--folds", "3", "--fold", "4"], "--fold 4: give a number from 1 to 3"),
             (["--fold", "1"], "--fold 1: goes with folds"),
             (["--repeats", "2"], "--repeats 2: goes with folds"),
+            (["--ensemble"], "--ensemble: goes with folds"),
+            (
+                ["--folds", "2", "--ensemble", "--frames", "longest"],
+                "--ensemble: its models must read the same number of frames; give frames a number",
+            ),
             (["--folds", "2", "--fold", "1", "--repeats", "2"], "--repeats 2: goes with folds"),
             (
                 ["--folds", "3", "--overfit-batches", "1"],
@@ -137,6 +215,26 @@ class TestMistakes:
         assert fit.main(["--data", str(course_data), "--out", str(out), *flags]) == 2
         assert capsys.readouterr().err == f"error: {problem}\n"
         assert not (out / "run.json").exists()
+
+    def test_what_is_not_installed_is_named(self, course_data, tmp_path, capsys, monkeypatch):
+        flags = ("--data", str(course_data), "--out", str(tmp_path / "run"))
+        for module, asked, problem in (
+            (
+                "cleanlab",
+                ("--folds", "2", "--suspicious-labels"),
+                "--suspicious-labels: needs cleanlab; pip install 'keras-mir[labels]'",
+            ),
+        ):
+            monkeypatch.setitem(sys.modules, module, None)
+            assert fit.main([*flags, *asked]) == 2
+            assert capsys.readouterr().err == f"error: {problem}\n"
+        assert not (tmp_path / "run").exists()
+
+    def test_affect_has_no_labels_to_suspect(self, course_data, tmp_path, capsys):
+        flags = ("affect-lstm", "--data", str(course_data), "--folds", "2", "--suspicious-labels")
+        assert fit.main([*flags, "--out", str(tmp_path / "run")]) == 2
+        line = "error: --suspicious-labels: goes with genre recipes; values have no classes\n"
+        assert capsys.readouterr().err == line
 
     def test_from_python(self, course_data, tmp_path):
         options = {"data": course_data, "out": tmp_path / "run", "console": Console(quiet=True)}
