@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 from keras_mir.models.cross_validation import CrossValidationReport, score_name
 from keras_mir.models.report import OUT_OF_FOLD, AffectReport, ClassScores, GenreReport, Report, number
@@ -76,6 +80,29 @@ def print_cross_validation(report: CrossValidationReport, console: Console) -> N
     )
     printer.table(head, rows, bold=len(report.by_fold))
     printer.line("Out of fold, every clip is predicted by the model that was trained without its fold.")
+
+
+def print_best_trials(trials: pd.DataFrame, score: str, console: Console, most: int = 5) -> None:
+    """Print the best trials of a search, a column each.
+
+    Args:
+        trials: The best first: `trial`, `score`, `deviation`, `seconds` and a column a setting.
+        score: What the score is, in words.
+        console: As for `print_report`.
+        most: How many.
+    """
+    best = trials.dropna(subset="score").head(most).to_dict("records")
+    settings = [str(name) for name in trials if name not in ("trial", "score", "deviation", "seconds")]
+    rows = [
+        (score, *(number(each["score"]) for each in best)),
+        ("standard deviation", *(number(each["deviation"]) for each in best)),
+        *((name, *(_short(each[name]) for each in best)) for name in settings),
+    ]
+    _Printer(console).table(("", *(f"trial {each['trial']}" for each in best)), rows, bold=0)
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class _Printer:

@@ -90,6 +90,13 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="list the genre labels most likely wrong, by the predictions of --folds (needs cleanlab)",
     )
+    folds.add_argument(
+        "--tune",
+        type=count,
+        metavar="N",
+        help="search for the best settings in so many trials, each a cross-validation (default: 3 folds); "
+        "settings given here are not varied",
+    )
     add_setting_flags(parser)
     return parser
 
@@ -106,7 +113,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
     if named and file:
         raise UserError("recipe: give a name or --recipe FILE, not both")
-    if resume and (named or file or changed_settings(arguments) or _of_folds(arguments)):
+    if resume and (named or file or changed_settings(arguments) or _of_folds(arguments) or arguments.tune):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
         workers_of(arguments.data_service)
@@ -115,6 +122,8 @@ def _fit(arguments: argparse.Namespace) -> int:
         there.read_options()  # refuses what is no run
     asked = there.read_recipe() if there else _recipe(arguments)  # refuses before TensorFlow is imported
     recipe = None if there else asked
+    if arguments.tune or (there and there.study.exists()):
+        return _tune(arguments, recipe, console)
     if _has_folds(asked):
         return _cross_validate(arguments, recipe, console)
     for name, value in _of_folds(arguments).items():
@@ -171,6 +180,23 @@ def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, consol
     if result.model:
         what = "export" if job.options.export else "model "
         _say(console, f"{what}  {result.model.report.model}")
+    return 0
+
+
+def _tune(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
+    from keras_mir.evaluate.table import print_best_trials
+    from keras_mir.fit.tuning import Tuning
+
+    if recipe is None:
+        job = Tuning.continued(arguments.resume, arguments.data_service, console)
+        trials = job.resume()
+    else:
+        options = _options(arguments) | _of_folds(arguments)
+        fixed = tuple(changed_settings(arguments))
+        job = Tuning(recipe, arguments.data, trials=arguments.tune, fixed=fixed, **options, console=console)
+        trials = job.run()
+    print_best_trials(trials, job.score, console)
+    _say(console, f"best    {job.folder.best}", f"table   {job.folder.trials}")
     return 0
 
 

@@ -59,7 +59,8 @@ class RunFolder:
     `history.csv`, `report.json`, `predictions.csv`, `model.keras`, what it says of itself in
     `description.json`, and the pictures are the results; an overfit check has `overfit.json`
     in place of the report. A cross-validation has `folds.csv`, `cross_validation.json`, and a run's
-    folder a fold.
+    folder a fold; a search has its state in `study.log`, `trials.csv`, the best recipe in `best.toml`,
+    and a cross-validation's folder a trial.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +80,9 @@ class RunFolder:
         self.folds = path / "folds.csv"
         self.cross_validation = path / "cross_validation.json"
         self.suspicious_labels = path / "suspicious_labels.csv"
+        self.study = path / "study.log"
+        self.trials = path / "trials.csv"
+        self.best = path / "best.toml"
 
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.

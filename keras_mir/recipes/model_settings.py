@@ -30,12 +30,14 @@ class Architecture:
         check: Refuses input that the model cannot read, by a `UserError`. It is given the settings,
             the frames of an example as `InputSettings` has them, and the number of bands, or
             None where that is not known yet.
+        tuned: Settings of its own that `fit --tune` varies; `recipes.search_space` has their ranges.
     """
 
     embedding: str
     summary: Callable[[ModelSettings], str]
     sentence: Callable[[ModelSettings], str]
     check: Callable[[ModelSettings, Frames, int | None], None] = lambda settings, frames, bands: None
+    tuned: tuple[str, ...] = ()
 
 
 def _check_fixed_length(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
@@ -75,10 +77,17 @@ def _cnn(settings: ModelSettings) -> str:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "lstm": Architecture("keras_mir.models.lstm:lstm", lambda s: f"BiLSTM {s.layers}x{s.units}", _lstm),
-    "cnn": Architecture("keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length),
+    "lstm": Architecture(
+        "keras_mir.models.lstm:lstm",
+        lambda s: f"BiLSTM {s.layers}x{s.units}",
+        _lstm,
+        tuned=("units", "layers"),
+    ),
+    "cnn": Architecture(
+        "keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length, tuned=("filters",)
+    ),
     "cnn-any-length": Architecture(
-        "keras_mir.models.cnn:cnn_any_length", lambda _: "CNN, pooled", _cnn, _check_bands
+        "keras_mir.models.cnn:cnn_any_length", lambda _: "CNN, pooled", _cnn, _check_bands, tuned=("filters",)
     ),
 }
 

@@ -186,6 +186,14 @@ class Recipe:
             },
         )
 
+    def changes_from(self, base: Recipe) -> dict[str, Any]:
+        """The settings in which it differs from another recipe, as `to_dict` has them."""
+        other, changes = base.to_dict(), {}
+        for part, settings in self.to_dict().items():
+            if part not in _TEXTS and settings != other[part]:
+                changes[part] = {name: v for name, v in settings.items() if v != other[part][name]}
+        return changes
+
     @classmethod
     def from_dict(
         cls, values: Mapping[str, Any], base: Recipe | None = None, source: str = "recipe"

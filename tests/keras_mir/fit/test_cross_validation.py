@@ -219,6 +219,7 @@ class TestMistakes:
     def test_what_is_not_installed_is_named(self, course_data, tmp_path, capsys, monkeypatch):
         flags = ("--data", str(course_data), "--out", str(tmp_path / "run"))
         for module, asked, problem in (
+            ("optuna", ("--tune", "20"), "--tune 20: needs Optuna; pip install 'keras-mir[tune]'"),
             (
                 "cleanlab",
                 ("--folds", "2", "--suspicious-labels"),
