@@ -64,22 +64,22 @@ def prediction_table(
         classes: Class names in index order; empty for affect.
 
     Returns:
-        `id`, then `genre`, `predicted_genre` and `probability_<class>` by class; or by target its value
+        `id`, then `label`, `predicted` and `probability_<class>` by class; or by target `label_<target>`
         and `predicted_<target>`.
     """
     columns: dict[str, Any] = {"id": list(ids)}
     if classes:
         names, probabilities = np.array(classes, dtype=object), outputs["genre"]
-        columns |= {"genre": names[labels["genre"]], "predicted_genre": names[probabilities.argmax(axis=1)]}
+        columns |= {"label": names[labels["genre"]], "predicted": names[probabilities.argmax(axis=1)]}
         columns |= {f"probability_{name}": probabilities[:, at] for at, name in enumerate(classes)}
     for target in () if classes else labels:
-        columns |= {target: labels[target], f"predicted_{target}": np.reshape(outputs[target], -1)}
+        columns |= {f"label_{target}": labels[target], f"predicted_{target}": np.reshape(outputs[target], -1)}
     return pd.DataFrame(columns)
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
     """A table that was written of `prediction_table`, possibly with further columns."""
-    texts = dict.fromkeys(("id", "genre", "predicted_genre"), str)
+    texts = dict.fromkeys(("id", "label", "predicted"), str)
     return pd.read_csv(
         path, dtype=texts, keep_default_na=False, na_values=("",), float_precision="round_trip"
     )

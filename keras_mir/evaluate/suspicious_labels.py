@@ -22,7 +22,7 @@ def suspicious_labels(
         classes: Class names in index order.
 
     Returns:
-        `id`, `genre`, `predicted_genre`, `label_quality`, from 0 to 1, and `likely_wrong`, the lowest
+        `id`, `label`, `predicted`, `label_quality`, from 0 to 1, and `likely_wrong`, the lowest
         quality first.
     """
     from cleanlab.filter import find_label_issues
@@ -32,8 +32,8 @@ def suspicious_labels(
     table = pd.DataFrame(
         {
             "id": ids,
-            "genre": names[labels],
-            "predicted_genre": names[probabilities.argmax(axis=1)],
+            "label": names[labels],
+            "predicted": names[probabilities.argmax(axis=1)],
             "label_quality": get_label_quality_scores(labels, probabilities),
             # As many as there are likely to be, those of the lowest quality.
             "likely_wrong": find_label_issues(

@@ -384,10 +384,10 @@ def _labels_and_outputs(
     if description.classes:
         columns = [f"probability_{name}" for name in description.classes]
         probabilities = table.groupby("id")[columns].mean().to_numpy()
-        true = pd.Index(description.classes).get_indexer(pd.Index(table.groupby("id")[GENRE].first()))
+        true = pd.Index(description.classes).get_indexer(pd.Index(table.groupby("id")["label"].first()))
         return {GENRE: true}, {GENRE: probabilities}
     means = table.groupby("id").mean(numeric_only=True)
-    labels = {name: means[name].to_numpy() for name in description.targets}
+    labels = {name: means[f"label_{name}"].to_numpy() for name in description.targets}
     return labels, {name: means[f"predicted_{name}"].to_numpy() for name in description.targets}
 
 

@@ -13,8 +13,8 @@ def test_a_genre_table_survives_its_file(tmp_path):
     table = prediction_table(
         ["007", "x"], {"genre": np.array([0, 0])}, {"genre": probabilities}, ("NA", "Pop")
     )
-    assert table.columns.tolist() == ["id", "genre", "predicted_genre", "probability_NA", "probability_Pop"]
-    assert table[["id", "genre", "predicted_genre"]].to_numpy().tolist() == [
+    assert table.columns.tolist() == ["id", "label", "predicted", "probability_NA", "probability_Pop"]
+    assert table[["id", "label", "predicted"]].to_numpy().tolist() == [
         ["007", "NA", "Pop"],
         ["x", "NA", "NA"],
     ]
@@ -29,8 +29,8 @@ def test_an_affect_table_has_a_pair_of_columns_a_target():
     outputs = {name: values[:, None] / 2 for name, values in labels.items()}
     assert prediction_table(["a", "b"], labels, outputs, ()).to_dict("list") == {
         "id": ["a", "b"],
-        "power": [0.25, 0.5],
+        "label_power": [0.25, 0.5],
         "predicted_power": [0.125, 0.25],
-        "calmness": [1.0, 0.0],
+        "label_calmness": [1.0, 0.0],
         "predicted_calmness": [0.5, 0.0],
     }

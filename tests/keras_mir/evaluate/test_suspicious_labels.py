@@ -16,12 +16,12 @@ def test_a_label_that_a_sure_model_denies_comes_first():
     given = labels.copy()
     given[[7, 31]] = (labels[[7, 31]] + 1) % 3
     table = suspicious_labels([str(n) for n in range(60)], given, probabilities, ("Folk", "Jazz", "Rock"))
-    assert table.columns.tolist() == ["id", "genre", "predicted_genre", "label_quality", "likely_wrong"]
+    assert table.columns.tolist() == ["id", "label", "predicted", "label_quality", "likely_wrong"]
     assert set(table["id"][:2]) == {"7", "31"}
     count = int(table["likely_wrong"].sum())  # cleanlab's estimate
     assert 1 <= count <= 2
     assert table["likely_wrong"].tolist() == [True] * count + [False] * (60 - count)
     first = table.set_index("id").loc["7"]
-    assert (first["genre"], first["predicted_genre"]) == ("Rock", "Jazz")
+    assert (first["label"], first["predicted"]) == ("Rock", "Jazz")
     assert table["label_quality"].is_monotonic_increasing
     assert len(table) == 60

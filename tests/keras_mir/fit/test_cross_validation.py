@@ -30,7 +30,7 @@ def validated(course_data, tmp_path_factory):
 
 def test_every_clip_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it(validated):
     table = validated.predictions
-    assert table.columns.tolist()[:5] == ["id", "fold", "repeat", "genre", "predicted_genre"]
+    assert table.columns.tolist()[:5] == ["id", "fold", "repeat", "label", "predicted"]
     assert table.groupby("repeat")["id"].nunique().to_dict() == {1: 36, 2: 36}
     assert not [name for name in table["id"] if name.startswith("test")]
     folds = pd.read_csv(validated.folder / "folds.csv")
@@ -55,7 +55,7 @@ def test_its_scores_are_those_of_the_folds(validated):
     own = json.loads((validated.folder / "fold-02" / "report.json").read_text())
     assert report.by_fold[1].scores["accuracy"] == own["accuracy"]["value"]
     assert own["split"]["test_from"] == "a fold"
-    hits = validated.predictions["genre"] == validated.predictions["predicted_genre"]
+    hits = validated.predictions["label"] == validated.predictions["predicted"]
     score = validated.scores["accuracy"]
     assert score.pooled.value == pytest.approx(hits.mean()) == pytest.approx(score.mean)
     assert score.pooled.low <= score.pooled.value <= score.pooled.high
@@ -112,7 +112,7 @@ def test_affect_is_cross_validated_too(course_data, tmp_path):
     assert list(result.scores) == ["spearman_mean", "spearman.calmness", "spearman.power"]
     assert result.predictions.columns.tolist() == [
         *("id", "fold", "repeat"),
-        *("calmness", "predicted_calmness", "power", "predicted_power"),
+        *("label_calmness", "predicted_calmness", "label_power", "predicted_power"),
     ]
 
 
@@ -161,8 +161,8 @@ def test_labels_most_likely_wrong_are_listed(as_ensemble):
     result = job.resume()
     table = pd.read_csv(job.folder.path / "suspicious_labels.csv", dtype={"id": str})
     assert set(table["id"]) == set(result.predictions["id"])
-    given = result.predictions.groupby("id")["genre"].first()
-    assert table["genre"].tolist() == given.loc[table["id"]].tolist()
+    given = result.predictions.groupby("id")["label"].first()
+    assert table["label"].tolist() == given.loc[table["id"]].tolist()
     assert table["label_quality"].is_monotonic_increasing
 
 
@@ -180,7 +180,7 @@ def test_without_a_test_split_its_report_is_out_of_fold(as_ensemble, validated, 
     columns = [name for name in result.predictions if name.startswith("probability_")]
     means = validated.predictions.groupby("id")[columns].mean()
     guesses = means.idxmax(axis=1).str.removeprefix("probability_")
-    assert float(report.accuracy) == (guesses == validated.predictions.groupby("id")["genre"].first()).mean()
+    assert float(report.accuracy) == (guesses == validated.predictions.groupby("id")["label"].first()).mean()
     with pytest.raises(ArgumentError, match=r"^split test: course.* has none; choose train or all"):
         result.model.evaluate(data, cache_dir=tmp_path / "cache")
 
