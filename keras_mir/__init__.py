@@ -20,6 +20,7 @@ from keras_mir.command_line.version import __version__
 # Where each public name is.
 _PUBLIC = {
     "train": "keras_mir.fit.run",
+    "cross_validate": "keras_mir.fit.cross_validation",
     "load": "keras_mir.models.trained_model",
     "TrainedModel": "keras_mir.models.trained_model",
     "Predictor": "keras_mir.predict.predictor",
@@ -29,8 +30,8 @@ _PUBLIC = {
 }
 _PACKAGES = ("layers", "recipes")
 
-__all__ = ["FeatureSpec", "Predictor", "Recipe", "TrainedModel", "__version__", "features", "layers"]
-__all__ += ["load", "recipes", "train"]
+__all__ = ["FeatureSpec", "Predictor", "Recipe", "TrainedModel", "__version__", "cross_validate", "features"]
+__all__ += ["layers", "load", "recipes", "train"]
 
 refuse_name_clash()
 import_tensorflow_quietly()

@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="a run's folder, its name in runs, or a folder that evaluate wrote; two or more",
+        help="the folder of a run or cross-validation, its name in runs, or a folder that evaluate wrote; "
+        "two or more",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of the scores there")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")

@@ -13,8 +13,10 @@ from rich.console import Console
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions_table import Predictions, read_predictions
 from keras_mir.evaluate.table import Printer
+from keras_mir.models.cross_validation import read_cross_validation
 from keras_mir.models.folders import check_folder
-from keras_mir.models.report import Interval, counted, read_report
+from keras_mir.models.report import Interval, counted, read_report, score_name
+from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import ArgumentError, UserError
 
 _PICTURE = "comparison.png"
@@ -57,8 +59,11 @@ class Comparison:
 def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: int = 0) -> Comparison:
     """Compare runs on the clips that all of them were evaluated on.
 
+    A cross-validation is compared by its out-of-fold predictions, a clip's being the mean over the repeats.
+
     Args:
-        places: Folders of runs, or their names in `runs`, or folders that `evaluate` wrote; two or more.
+        places: Folders of runs or cross-validations, or their names in `runs`, or folders that `evaluate`
+            wrote; two or more.
         out: Folder for a picture, `comparison.png`; None writes none.
         seed: Of the confidence intervals.
 
@@ -70,8 +75,8 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
     if out is not None:
         check_folder("out", Path(out))
     folders = [_folder(place) for place in places]
-    reports = [read_report(folder) for folder in folders]
-    tables = [read_predictions(folder) for folder in folders]
+    recipes = [_recipe_name(folder) for folder in folders]
+    tables = [read_predictions(folder).mean_over_repeats() for folder in folders]
     for folder, table in zip(folders[1:], tables[1:], strict=True):
         _check_same_task(folders[0], tables[0], folder, table)
     of_each = [table.table.index for table in tables]
@@ -87,14 +92,14 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
     runs = tuple(
         ComparedRun(
             name=name if names.count(name) == 1 else str(folder),
-            recipe=str(report.recipe.get("name", "")),
+            recipe=recipe,
             score=evaluation.scores.main_score,
             difference=None if evaluation is first else evaluation.difference(first),
         )
-        for name, folder, report, evaluation in zip(names, folders, reports, evaluations, strict=True)
+        for name, folder, recipe, evaluation in zip(names, folders, recipes, evaluations, strict=True)
     )
     left_out = len(set().union(*of_each)) - len(ids)
-    score = "accuracy" if tables[0].classes else "mean Spearman"
+    score = score_name(next(iter(first.scores.main_scores)))
     comparison = Comparison(score, len(ids), left_out, runs)
     if out is not None:
         scores = {run.name: run.score for run in runs}
@@ -127,6 +132,12 @@ def _folder(place: str | Path) -> Path:
         if folder.is_dir():
             return folder
     raise UserError(f"{place}: no such run; give its folder")
+
+
+def _recipe_name(folder: Path) -> str:
+    crossed = RunFolder(folder).cross_validation.is_file()
+    report = read_cross_validation(folder) if crossed else read_report(folder)
+    return str(report.recipe.get("name", ""))
 
 
 def _check_same_task(first: Path, one: Predictions, second: Path, other: Predictions) -> None:

@@ -13,7 +13,7 @@ from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
-from pipelines.datasets.splits import ARTIST, course_split, group_column, group_names, hold_out
+from pipelines.datasets.splits import ARTIST, course_split, fold_numbers, group_column, group_names, hold_out
 from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
@@ -29,7 +29,7 @@ class SplitInfo:
 
     Attributes:
         method: `"stratified"` or `"course"`.
-        test_from: `"the data set"`, `"held out"` or `"none"`.
+        test_from: `"the data set"`, `"held out"`, `"a fold"`, `"all folds"` or `"none"`.
         group_by: The column whose values are on one side of every split, or `"none"`.
         seed: Of what was held out.
         limit: Most examples of each part; 0 for all.
@@ -137,7 +137,7 @@ def load_data(
         class_mapping=mapping,
         split=SplitInfo(
             method=recipe.split.split,
-            test_from="the data set" if own_test else "held out" if TEST in kept else "none",
+            test_from=_test_from(own_test, recipe.split, TEST in kept),
             group_by=_grouping(examples, recipe.split) or "none",
             seed=recipe.split.split_seed,
             limit=recipe.split.limit,
@@ -186,6 +186,8 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
 
     The data set's own test examples are kept. Where it has none, a share is held out first; the
     course's split does not do that, and its validation examples choose the epoch and are evaluated on.
+    A fold's test examples are those it holds out, while the data set's own are left out; where there
+    are folds and none is chosen, all examples are trained on by one or another.
     """
     group = _grouping(examples, settings)
 
@@ -200,16 +202,48 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
 
     is_test = (examples.table[SPLIT] == TEST).to_numpy()
     rest, parts = examples.where(~is_test), {}
-    if is_test.any():
+    in_all_folds = settings.folds and not settings.fold
+    if settings.fold:
+        held_out = _fold_numbers(rest, settings) == settings.fold
+        rest, parts[TEST] = rest.where(~held_out), rest.where(held_out)
+    elif is_test.any():
         parts[TEST] = examples.where(is_test)
-    elif settings.split != "course":
+    elif settings.split != "course" and not in_all_folds:
         rest, parts[TEST] = divided(rest, settings.test, 0)
-    # Of a few clips, the share that is asked for may be less than one of each genre.
-    share = settings.validation
-    if settings.split != "course" and rest.has_genre and len(rest):
-        share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
-    parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1)
+    if in_all_folds:
+        parts[TRAIN] = rest
+    else:
+        # Of a few clips, the share that is asked for may be less than one of each genre.
+        share = settings.validation
+        if settings.split != "course" and rest.has_genre and len(rest):
+            share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
+        parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
+
+
+def fold_table(examples: Examples, settings: SplitSettings) -> pd.DataFrame:
+    """Which fold holds out each example: `id` and `fold`, from 1, but for the data set's own test examples.
+
+    Raises:
+        UserError: If a fold cannot be had, or what it leaves cannot be trained on.
+    """
+    known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
+    for fold in range(1, settings.folds + 1):
+        split_examples(examples, replace(settings, fold=fold))
+    return known.table[[ID]].assign(fold=_fold_numbers(known, settings))
+
+
+def _fold_numbers(examples: Examples, settings: SplitSettings) -> np.ndarray:
+    group, by_genre = _grouping(examples, settings), not examples.targets
+    return fold_numbers(examples.table, settings.folds, settings.split_seed, group, by_genre=by_genre)
+
+
+def _test_from(own_test: bool, settings: SplitSettings, has_test: bool) -> str:
+    if settings.fold:
+        return "a fold"
+    if own_test:
+        return "the data set"
+    return "all folds" if settings.folds else "held out" if has_test else "none"
 
 
 def _auxiliary_classes(known: Examples, task: TaskSettings) -> tuple[str, ...]:

@@ -34,6 +34,10 @@ UNDEFINED = Interval(None, None, None)
 _BOOTSTRAP = Bootstrap()
 
 
+class DivergedError(UserError):
+    """A training came to numbers that are none; other settings may help."""
+
+
 def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     """The most probable class of each clip.
 
@@ -273,6 +277,80 @@ def spearman_difference(
     return _interval(bootstrap, means[0] - means[1], resampled[0] - resampled[1])
 
 
+def repeated_genre_scores(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    class_names: Sequence[str],
+    bootstrap: Bootstrap = _BOOTSTRAP,
+) -> dict[str, Interval]:
+    """Main scores of clips that were predicted several times: the mean over the repeats.
+
+    A clip is drawn with all of its predictions: repeats make the mean steadier, and no more clips.
+
+    Args:
+        true: int `(n,)` class indices.
+        predicted: int `(repeats, n)` class indices.
+        class_names: Names by index.
+        bootstrap: How the intervals are made.
+
+    Raises:
+        UserError: If there are no clips.
+    """
+    scores = [genre_scores(true, each, class_names, bootstrap) for each in predicted]
+    if len(scores) == 1:
+        return scores[0].main_scores
+    k = len(class_names)
+    resampled: list[dict[str, np.ndarray]] = []
+    for each, known in zip(predicted, scores, strict=True):
+        cells = np.eye(k * k)[true * k + each]  # (n, k * k), the cell of the confusion matrix a clip is in
+        matrices = np.concatenate([counts @ cells for counts in _resample_counts(len(true), bootstrap)])
+        resampled.append(_scores_of_resamples(matrices.reshape(-1, k, k), known.confusion_matrix))
+    return _mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
+
+
+def repeated_affect_scores(
+    true: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    bootstrap: Bootstrap = _BOOTSTRAP,
+) -> dict[str, Interval]:
+    """Main scores of clips that were predicted several times; see `repeated_genre_scores`.
+
+    Args:
+        true: float `(n,)` by target.
+        predicted: float `(repeats, n)` by target, the same targets.
+        bootstrap: How the intervals are made.
+
+    Raises:
+        UserError: If there are no clips.
+    """
+    repeats = range(len(next(iter(predicted.values()))))
+    each = [{target: values[repeat] for target, values in predicted.items()} for repeat in repeats]
+    scores = [affect_scores(true, values, bootstrap) for values in each]
+    if len(scores) == 1:
+        return scores[0].main_scores
+    resampled = []
+    for values in each:
+        pairs = [_pair(true[target], values[target], target) for target in true]
+        by_target = _resampled_affect(pairs, bootstrap)[:, 0]
+        means = {"spearman_mean": by_target.mean(axis=0)}
+        resampled.append(means | {f"spearman.{target}": by_target[at] for at, target in enumerate(true)})
+    return _mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
+
+
+def _mean_intervals(
+    scores: Sequence[Mapping[str, Interval]],
+    resampled: Sequence[Mapping[str, np.ndarray]],
+    bootstrap: Bootstrap,
+) -> dict[str, Interval]:
+    """By name, the mean over repeats of a score, with the interval of that mean; undefined if one is."""
+    intervals = {}
+    for name in scores[0]:
+        value = float(np.mean([float(each[name]) for each in scores]))
+        means = np.mean([each[name] for each in resampled], axis=0)
+        intervals[name] = _interval(bootstrap, value, means) if np.isfinite(value) else UNDEFINED
+    return intervals
+
+
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     """Spearman's correlation of `(n,)` values; None if either are all the same."""
     if not len(x) or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -295,7 +373,7 @@ def _check_not_diverged(predicted: np.ndarray, what: str) -> None:
     finite = np.isfinite(predicted)
     if not finite.all():
         bad = finite.size - np.count_nonzero(finite)
-        raise UserError(
+        raise DivergedError(
             f"{what}: {bad} of {finite.size} values are not finite, so the model has diverged; "
             f"train it again with a lower learning_rate"
         )
@@ -321,6 +399,12 @@ def _resampled_scores(matrix: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.
     n, k = matrix.sum(), len(matrix)
     rng = np.random.default_rng(bootstrap.seed)
     matrices = rng.multinomial(n, matrix.ravel() / n, size=bootstrap.resamples).reshape(-1, k, k)
+    return _scores_of_resamples(matrices, matrix)
+
+
+def _scores_of_resamples(matrices: np.ndarray, matrix: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores, each `(resamples,)`, of the confusion matrices of resamples of clips that have `matrix`."""
+    n = matrix.sum()
     hits = matrices.diagonal(axis1=1, axis2=2)
     support = matrices.sum(axis=2)
     seen = support + matrices.sum(axis=1)  # times a class is true plus times it is predicted

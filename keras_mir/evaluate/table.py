@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_mir.models.report import AffectReport, ClassScores, GenreReport, Report, number
+if TYPE_CHECKING:
+    import pandas as pd
+
+from keras_mir.models.cross_validation import CrossValidationReport
+from keras_mir.models.report import (
+    OUT_OF_FOLD,
+    AffectReport,
+    ClassScores,
+    GenreReport,
+    Report,
+    number,
+    score_name,
+)
 
 WIDTH = 80  # columns; a wider terminal does not make the table easier to read
 _NAME_WIDTH = 24  # of the first column; longer names go on in the next line
@@ -17,6 +30,7 @@ _NAME_WIDTH = 24  # of the first column; longer names go on in the next line
 _SEEN = "If the model was trained on this data set, it has seen clips of this split."
 # What a reader must know where the clips may have had a part in the training.
 _CAVEATS = {
+    OUT_OF_FOLD: "Each clip is answered by models that have not seen it; together they have seen all clips.",
     "train": _SEEN,
     "all": _SEEN,
     "validation": "Training may have chosen its best epoch by these clips, which flatters the score.",
@@ -38,6 +52,65 @@ def print_report(report: Report, console: Console) -> None:
         _print_classes(report, printer)
     else:
         _print_targets(report, printer)
+
+
+def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
+    """Print a headline and a row a fold, then mean, deviation and the interval; as `print_report`."""
+    printer = Printer(console)
+    printer.line(report.headline, style="bold")
+    several = report.repeats > 1
+    rows = [
+        (
+            f"{each.repeat}.{each.fold}" if several else str(each.fold),
+            str(each.clips),
+            *(number(each.scores[name]) for name in report.scores),
+            str(each.epochs),
+            f"{each.seconds:.0f}",
+        )
+        for each in report.by_fold
+    ]
+    summaries = report.scores.values()
+    low, high = (f"95 % interval, {end}" for end in ("low", "high"))
+    for name, values in (
+        ("mean", [each.mean for each in summaries]),
+        ("standard deviation", [each.deviation for each in summaries]),
+        ("out of fold", [each.pooled.value for each in summaries]),
+        (low, [each.pooled.low for each in summaries]),
+        (high, [each.pooled.high for each in summaries]),
+    ):
+        rows.append((name, "", *map(number, values), "", ""))
+    head = (
+        "repeat.fold" if several else "fold",
+        "clips",
+        *map(score_name, report.scores),
+        "epochs",
+        "seconds",
+    )
+    printer.table(head, rows, bold=len(report.by_fold))
+    printer.line("Out of fold, every clip is predicted by the model that was trained without its fold.")
+
+
+def print_best_trials(trials: pd.DataFrame, score: str, console: Console, most: int = 5) -> None:
+    """Print the best trials of a search, a column each.
+
+    Args:
+        trials: The best first: `trial`, `score`, `deviation`, `seconds` and a column a setting.
+        score: What the score is, in words.
+        console: As for `print_report`.
+        most: How many.
+    """
+    best = trials.dropna(subset="score").head(most).to_dict("records")
+    settings = [str(name) for name in trials if name not in ("trial", "score", "deviation", "seconds")]
+    rows = [
+        (score, *(number(each["score"]) for each in best)),
+        ("standard deviation", *(number(each["deviation"]) for each in best)),
+        *((name, *(_short(each[name]) for each in best)) for name in settings),
+    ]
+    Printer(console).table(("", *(f"trial {each['trial']}" for each in best)), rows, bold=0)
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Printer:

@@ -54,6 +54,8 @@ _FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma
 _TESTED_ON = {
     "the data set": "The data set itself says which clips are for testing.",
     "held out": "The test clips were held out at random before training.",
+    "a fold": "The test clips are those of one fold of a cross-validation.",
+    "all folds": "No clip was kept from all of the models: each was tested by those whose fold it is in.",
     "none": "No test clips were kept: the scores are of the validation clips, which chose the epoch, too.",
 }
 
@@ -130,7 +132,9 @@ def tagger_card(name: str, description: TaggerDescription, signatures: Mapping[s
 
 def _what_it_is(description: Description) -> Iterator[str]:
     settings, recipe = description.recipe.model, description.recipe.name
-    model = ARCHITECTURES[settings.kind].sentence(settings)
+    model, members = ARCHITECTURES[settings.kind].sentence(settings), description.members
+    if members > 1:
+        model = f"The mean of {members} models, each {model[0].lower()}{model[1:]}"
     transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""
     spec = description.feature_spec
     made = "the pretrained network" if isinstance(spec, VectorSpec) else "mel, chroma, beats"
@@ -271,7 +275,7 @@ def _limits(description: Description) -> Iterator[str]:
             "Meant for sorting and searching music, where a wrong genre costs little. Everything is given "
             "one of the classes, speech, noise and other genres too: mind the probabilities."
         )
-        yield _calibration(report)
+        yield _calibration(description)
     else:
         yield (
             "Meant for sorting and searching music by what listeners feel on average. It knows the sound "
@@ -292,11 +296,14 @@ def _limits(description: Description) -> Iterator[str]:
         yield "Where no beat is found (silence, drones), a step is half a second instead."
 
 
-def _calibration(report: Report) -> str:
+def _calibration(description: Description) -> str:
+    report, members = description.report, description.members
     if not isinstance(report, GenreReport) or not report.calibration_sentence:
         return "The probabilities are not calibrated."
-    unlike = "They may fit worse where the music is unlike the data."
-    return f"{report.calibration_sentence} {unlike}"
+    text = report.calibration_sentence
+    if members > 1:
+        text += f" Each of the {members} models has a temperature of its own; their mean is left as it is."
+    return f"{text} They may fit worse where the music is unlike the data."
 
 
 def _data(description: Description) -> Iterator[str]:
@@ -338,17 +345,23 @@ def _made_with(versions: Mapping[str, str | None]) -> str:
 
 def _training(description: Description) -> str:
     report, settings = description.report, description.recipe.train
-    if (training := report.training) is None:
+    if (training := report.training) is not None:
+        stopped = ", when it no longer got better" if training.stopped_early else ""
+        how = (
+            f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
+            f"those of epoch {training.best_epoch}."
+        )
+        took = f"; {training.seconds:.0f} s"
+    elif description.members > 1:
+        how, took = f"{description.members} models, each on the clips outside one fold.", ""
+    else:
         return "Not recorded."
-    stopped = ", when it no longer got better" if training.stopped_early else ""
     augment = asdict(description.recipe.augment)
     used = [f"{name} {value:g}" for name, value in augment.items() if value and name != "augment"]
     used += [text.replace("=", " ") for text in augment["augment"]]
     return (
-        f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
-        f"those of epoch {training.best_epoch}. Batches of {settings.batch_size}, Adam with a learning "
-        f"rate of {settings.learning_rate:g}, seed {report.seed}; {training.seconds:.0f} s. "
-        f"Augmentation: {', '.join(used) or 'none'}."
+        f"{how} Batches of {settings.batch_size}, Adam with a learning rate of {settings.learning_rate:g}, "
+        f"seed {report.seed}{took}. Augmentation: {', '.join(used) or 'none'}."
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from keras_mir.command_line.options import add_data_options, command_parser
+from keras_mir.command_line.options import add_data_options, command_parser, count
 from keras_mir.command_line.run import run
+from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
 from keras_mir.recipes.named import DEFAULT, OUR_RECIPES, RECIPES, named_recipe
 from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.input.service import workers_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _OF_RUN = (
     *("labels", "synced", "skip_bad", "cache_dir", "jobs", "data_service"),
     *("out", "export_dir", "name", "seed", "export", "devices"),
 )
+
+_OF_FOLDS = ("repeats", "ensemble", "suspicious_labels")  # options of a cross-validation alone
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,6 +76,27 @@ def parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="train on these devices in step (default: all GPUs)",
     )
+    folds = parser.add_argument_group("cross-validation")
+    folds.add_argument(
+        "--repeats", type=count, metavar="N", help="divide the clips into --folds anew so often (default: 1)"
+    )
+    folds.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="make one model of those of all --folds, their mean, and export it",
+    )
+    folds.add_argument(
+        "--suspicious-labels",
+        action="store_true",
+        help="list the genre labels most likely wrong, by the predictions of --folds (needs cleanlab)",
+    )
+    folds.add_argument(
+        "--tune",
+        type=count,
+        metavar="N",
+        help="search for the best settings in so many trials, each a cross-validation (default: 3 folds); "
+        "settings given here are not varied",
+    )
     add_setting_flags(parser)
     return parser
 
@@ -89,11 +113,21 @@ def _fit(arguments: argparse.Namespace) -> int:
     named, file, resume = arguments.recipe, arguments.recipe_file, arguments.resume
     if named and file:
         raise UserError("recipe: give a name or --recipe FILE, not both")
-    if resume and (named or file or changed_settings(arguments)):
+    if resume and (named or file or changed_settings(arguments) or _of_folds(arguments) or arguments.tune):
         raise UserError("--resume continues a run as it was started; leave the recipe and its settings away")
     if arguments.data_service:
         workers_of(arguments.data_service)
-    recipe = None if resume else _recipe(arguments)  # refuses before TensorFlow is imported
+    there = RunFolder(resume) if resume else None
+    if there:
+        there.read_options()  # refuses what is no run
+    asked = there.read_recipe() if there else _recipe(arguments)  # refuses before TensorFlow is imported
+    recipe = None if there else asked
+    if arguments.tune or (there and there.study.exists()):
+        return _tune(arguments, recipe, console)
+    if _has_folds(asked):
+        return _cross_validate(arguments, recipe, console)
+    for name, value in _of_folds(arguments).items():
+        raise ArgumentError(name, None if value is True else value, "goes with folds")
     from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
 
@@ -101,8 +135,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         job = Run.continued(resume, arguments.data_service, console)
         model = job.resume()
     else:
-        options = {name: getattr(arguments, name) for name in _OF_RUN}
-        job = Run(recipe, arguments.data, **options, console=console)
+        job = Run(recipe, arguments.data, **_options(arguments), console=console)
         if job.recipe.train.overfit_batches:
             return _check_overfit(job)
         model = job.train()
@@ -110,6 +143,60 @@ def _fit(arguments: argparse.Namespace) -> int:
     _say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
     if job.options.export:
         _say(console, f"export  {model.report.model}")
+    return 0
+
+
+def _has_folds(recipe: Recipe) -> bool:
+    """Whether it is trained once a fold."""
+    return bool(recipe.split.folds) and not recipe.split.fold
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in _OF_RUN}
+
+
+def _of_folds(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options of a cross-validation that were given."""
+    return {name: value for name in _OF_FOLDS if (value := getattr(arguments, name))}
+
+
+def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
+    from keras_mir.evaluate.table import print_cross_validation, print_report
+    from keras_mir.fit.cross_validation import CrossValidationRun
+
+    if recipe is None:
+        job = CrossValidationRun.continued(arguments.resume, arguments.data_service, console)
+        result = job.resume()
+    else:
+        options = _options(arguments) | _of_folds(arguments)
+        job = CrossValidationRun(recipe, arguments.data, **options, console=console)
+        result = job.train()
+    print_cross_validation(result.report, console)
+    if result.model:
+        print_report(result.model.report, console)
+    _say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
+    if job.options.suspicious_labels:
+        _say(console, f"labels  {job.folder.suspicious_labels}")
+    if result.model:
+        what = "export" if job.options.export else "model "
+        _say(console, f"{what}  {result.model.report.model}")
+    return 0
+
+
+def _tune(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
+    from keras_mir.evaluate.table import print_best_trials
+    from keras_mir.fit.tuning import Tuning
+
+    if recipe is None:
+        job = Tuning.continued(arguments.resume, arguments.data_service, console)
+        trials = job.resume()
+    else:
+        options = _options(arguments) | _of_folds(arguments)
+        fixed = tuple(changed_settings(arguments))
+        job = Tuning(recipe, arguments.data, trials=arguments.tune, fixed=fixed, **options, console=console)
+        trials = job.run()
+    print_best_trials(trials, job.score, console)
+    _say(console, f"best    {job.folder.best}", f"table   {job.folder.trials}")
     return 0
 
 

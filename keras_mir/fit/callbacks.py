@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mir.evaluate.metrics import rank_correlation
+from keras_mir.evaluate.metrics import DivergedError, rank_correlation
 from keras_mir.evaluate.predictions import predict_source
 from pipelines.errors import UserError
 from pipelines.source import Source
@@ -30,7 +30,7 @@ class StopOnNan(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if not np.isfinite((logs or {}).get("loss", 0.0)):
-            raise UserError(
+            raise DivergedError(
                 f"the loss is not a number after epoch {epoch + 1}; lower learning_rate, or set clip_norm"
             )
 

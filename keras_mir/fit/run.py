@@ -44,7 +44,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
-from pipelines.datasets.base import ID
+from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
@@ -161,6 +161,8 @@ class Run:
 
     def train(self) -> TrainedModel:
         """Train, evaluate, and export if that was asked for."""
+        if self.recipe.split.folds and not self.recipe.split.fold:
+            raise ArgumentError("folds", self.recipe.split.folds, "use cross_validate, or choose a fold")
         if self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
         with self._watched():
@@ -177,7 +179,7 @@ class Run:
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
                 problem = f"the run is finished; its report is {self.folder.report}"
                 raise ArgumentError("resume", self.folder.path, problem)
-            return self._export(model)
+            return export_run(model, self.options.export_dir)
         with self._watched():
             data = self._load()
             self._check_same_split(data)
@@ -211,17 +213,21 @@ class Run:
 
         return self.service.watched(end) if self.service else contextlib.nullcontext()
 
-    def _load(self) -> Data:
+    def find_examples(self) -> Examples:
+        """The labelled examples of the data set; features are made first where there is only audio."""
         options, cache = self.options, Path(self.options.cache_dir)
-        examples = find_examples(
+        return find_examples(
             options.data, options.labels, options.synced, self.recipe, cache, options.jobs, self.console
         )
+
+    def _load(self) -> Data:
+        examples = self.find_examples()
         with progress("processing features", self.console) as report:
             data = load_data(
                 examples,
                 self.recipe,
-                cache / "processed",
-                skip_bad=options.skip_bad,
+                Path(self.options.cache_dir) / "processed",
+                skip_bad=self.options.skip_bad,
                 progress=report,
                 service=self.service,
             )
@@ -262,7 +268,7 @@ class Run:
                 f"were read here; do all its workers run, and see the files?"
             )
         model = self._report(data, training)
-        return self._export(model) if self.options.export else model
+        return export_run(model, self.options.export_dir) if self.options.export else model
 
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
@@ -303,27 +309,12 @@ class Run:
             class_mapping=data.class_mapping,
             report=report,
         )
-        temporary = self.folder.model.with_name(f".{os.getpid()}.keras")
-        try:
-            training.model.save(temporary)
-            temporary.replace(self.folder.model)
-        finally:
-            temporary.unlink(missing_ok=True)
-        write_json(self.folder.description, description.to_dict())
         evaluation.save_figures(self.folder.path)
         write_predictions(data.examples[data.evaluated_on].table[ID], evaluation, self.folder.path)
         self._save_curves(training)
-        write_report(report, self.folder.path)
-        return TrainedModel(self.options.name, description, self.folder.path, training.model)
-
-    def _export(self, model: TrainedModel) -> TrainedModel:
-        """Export a model, and say in its report where to."""
-        version, here = model.export(self.options.export_dir), Path.cwd()
-        shorter = version.relative_to(here) if version.is_relative_to(here) else version
-        report: Report = replace(model.report, model=str(shorter))
-        write_report(report, self.folder.path)
-        description = replace(model.description, report=report)
-        return TrainedModel(model.name, description, model.folder, model.keras)
+        model = TrainedModel(self.options.name, description, self.folder.path, training.model)
+        model.save()
+        return model
 
     def _save_curves(self, training: Training) -> None:
         stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
@@ -357,6 +348,15 @@ class Run:
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def export_run(model: TrainedModel, folder: str | Path) -> TrainedModel:
+    """Export the model of a run, and say in its report where to."""
+    version, here = model.export(folder), Path.cwd()
+    shorter = version.relative_to(here) if version.is_relative_to(here) else version
+    report: Report = replace(model.report, model=str(shorter))
+    write_report(report, model.folder)
+    return TrainedModel(model.name, replace(model.description, report=report), model.folder, model.keras)
 
 
 def _absolute(path: str | Path | None) -> str:

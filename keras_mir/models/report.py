@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILE_NAME = "report.json"
+OUT_OF_FOLD = "out of fold"  # evaluated where each clip is answered by models that have not seen it
 _REMEDY = "evaluate the model again"
 
 # TensorFlow is one module with several distributions.
@@ -137,8 +139,22 @@ class Calibration:
     problem: str = ""
 
 
+class _Scores(ABC):
+    """Scores of any task."""
+
+    @property
+    @abstractmethod
+    def main_scores(self) -> dict[str, Interval]:
+        """By name, the one to choose by first."""
+
+    @property
+    def main_score(self) -> Interval:
+        """The one to choose by."""
+        return next(iter(self.main_scores.values()))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GenreScores:
+class GenreScores(_Scores):
     """How well genres were told apart.
 
     Attributes:
@@ -168,20 +184,20 @@ class GenreScores:
     expected_calibration_error: float | None = None
 
     @property
-    def main_score(self) -> Interval:
-        """The accuracy."""
-        return self.accuracy
-
-    @property
     def majority(self) -> tuple[str, float]:
         """The largest class, and the accuracy of always answering it."""
         support = self.confusion_matrix.sum(axis=1)
         largest = int(support.argmax())
         return self.class_names[largest], float(support[largest] / self.n)
 
+    @property
+    def main_scores(self) -> dict[str, Interval]:
+        """Accuracy and macro F1, by name."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1}
+
 
 @dataclass(frozen=True, kw_only=True)
-class AffectScores:
+class AffectScores(_Scores):
     """How well affect targets were predicted.
 
     Attributes:
@@ -205,9 +221,10 @@ class AffectScores:
     bootstrap: Bootstrap
 
     @property
-    def main_score(self) -> Interval:
-        """The mean rank correlation."""
-        return self.spearman_mean
+    def main_scores(self) -> dict[str, Interval]:
+        """Rank correlations by name: `spearman_mean`, and `spearman.<target>` where there are several."""
+        several = self.spearman if len(self.targets) > 1 else {}
+        return {"spearman_mean": self.spearman_mean} | {f"spearman.{name}": several[name] for name in several}
 
 
 @dataclass(frozen=True)
@@ -306,7 +323,8 @@ class Circumstances:
     @property
     def music(self) -> str:
         """What was evaluated, in a few words."""
-        split = "all splits" if self.split.evaluated == "all" else f"{self.split.evaluated} split"
+        special = {"all": "all splits", OUT_OF_FOLD: OUT_OF_FOLD}
+        split = special.get(self.split.evaluated, f"{self.split.evaluated} split")
         music = "synthetic music" if self.dataset.synthetic else "music"
         return f"{music} ({self.dataset.name}, {split})"
 
@@ -448,6 +466,12 @@ def read_report(path: Path) -> Report:
     except FileNotFoundError:
         raise UserError(f"{file}: no report there; make one with python -m keras_mir.evaluate") from None
     return report_from_dict(values, str(file))
+
+
+def score_name(name: str) -> str:
+    """A score's name as people read it."""
+    known = {"macro_f1": "macro F1", "spearman_mean": "mean Spearman"}
+    return known.get(name, name.removeprefix("spearman."))
 
 
 def number(value: float | None) -> str:

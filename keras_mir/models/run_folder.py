@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import tomli_w
 
@@ -47,6 +48,9 @@ class RunOptions:
     devices: tuple[str, ...]
 
 
+Options = TypeVar("Options", bound=RunOptions)
+
+
 class RunFolder:
     """Paths in a run's folder.
 
@@ -54,7 +58,9 @@ class RunFolder:
     after the last whole epoch, `logs` what TensorBoard shows; `split.csv`,
     `history.csv`, `predictions.csv`, `report.json`, `model.keras`, what it says of itself in
     `description.json`, and the pictures are the results; an overfit check has `overfit.json`
-    in place of the report.
+    in place of the report. A cross-validation has `folds.csv`, `cross_validation.json`, and a run's
+    folder a fold; a search has its state in `study.log`, `trials.csv`, the best recipe in `best.toml`,
+    and a cross-validation's folder a trial.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,10 +72,17 @@ class RunFolder:
         self.split = path / "split.csv"
         self.history = path / "history.csv"
         self.report = path / "report.json"
+        self.predictions = path / "predictions.csv"
         self.description = path / "description.json"
         self.overfit = path / "overfit.json"
         self.model = path / "model.keras"
         self.curves = path / "learning_curves.png"
+        self.folds = path / "folds.csv"
+        self.cross_validation = path / "cross_validation.json"
+        self.suspicious_labels = path / "suspicious_labels.csv"
+        self.study = path / "study.log"
+        self.trials = path / "trials.csv"
+        self.best = path / "best.toml"
 
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.
@@ -96,10 +109,21 @@ class RunFolder:
         """What was asked for.
 
         Raises:
+            UserError: As `read_options_of`.
+        """
+        return self.read_options_of(RunOptions)
+
+    def read_options_of(self, kind: type[Options]) -> Options:
+        """What was asked for, of a run that has more options than a training.
+
+        Args:
+            kind: Its options.
+
+        Raises:
             UserError: If there is no run in the folder, or what it says of itself is damaged.
         """
         try:
-            return from_json(RunOptions, read_json(self.options, _REMEDY), str(self.options), _REMEDY)
+            return from_json(kind, read_json(self.options, _REMEDY), str(self.options), _REMEDY)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{self.path}: no run in it (run.json is missing); check the folder") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +15,8 @@ from keras.models import load_model
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
-from keras_mir.models.json_file import from_json, plain, read_json
-from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict
+from keras_mir.models.json_file import from_json, plain, read_json, write_json
+from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import NETWORKS
@@ -36,6 +37,7 @@ class _Outputs:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     class_mapping: str = ""
+    members: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class Description(_Outputs):
         classes: Genres in index order; empty for an affect model.
         targets: Affect targets; empty for a genre model.
         class_mapping: Name of the mapping from the data's genres to the classes.
+        members: Models whose mean it is; 1 for a model that is no ensemble.
         report: How it was trained and how good it is.
     """
 
@@ -160,6 +163,18 @@ class TrainedModel(ServableModel):
             note_for(self.report.dataset),
         )
 
+    def save(self) -> None:
+        """Write the model, its description and, last, its report to the run's folder, whole or not at all."""
+        run = RunFolder(self.folder)
+        temporary = run.model.with_name(f".{os.getpid()}.keras")
+        try:
+            self.keras.save(temporary)
+            temporary.replace(run.model)
+        finally:
+            temporary.unlink(missing_ok=True)
+        write_json(run.description, self.description.to_dict())
+        write_report(self.report, run.path)
+
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
         """Scores on a labelled data set; see `keras_mir.evaluate.evaluate`."""
         report: Report = function_of("evaluate")(self, data, **options)
@@ -201,6 +216,8 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
         version = find_version(str(place), Path(models))
         description = Description.from_dict(read_description(version), str(version), str(version))
         return TrainedModel(version.resolve().parent.name, description, version)
+    if run.cross_validation.is_file() and not run.model.is_file():
+        raise UserError(f"{run.path}: a cross-validation without an ensemble; give the run of a fold in it")
     if not run.model.is_file() or not run.description.is_file():
         raise UserError(
             f"{run.path}: no trained model in it; finish the run with "

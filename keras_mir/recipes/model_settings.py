@@ -33,6 +33,7 @@ class Architecture:
             None where that is not known yet.
         seconds: What a frame of 32 examples takes in training, on two cores: a guess, by which the time
             that is left is told.
+        searched: Settings of its own that `fit --tune` varies; `recipes.search_space` has their ranges.
     """
 
     embedding: str
@@ -40,6 +41,7 @@ class Architecture:
     sentence: Callable[[ModelSettings], str]
     check: Callable[[ModelSettings, Frames, int | None], None] = lambda settings, frames, bands: None
     seconds: Callable[[ModelSettings], float] = lambda settings: 3e-3  # a CNN's, at the paper's filters
+    searched: tuple[str, ...] = ()
 
 
 def _check_fixed_length(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
@@ -92,10 +94,17 @@ ARCHITECTURES: dict[str, Architecture] = {
         lambda s: f"BiLSTM {s.layers}x{s.units}",
         _lstm,
         seconds=lambda s: 6e-8 * s.layers * s.units**2,
+        searched=("units", "layers"),
     ),
-    "cnn": Architecture("keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length),
+    "cnn": Architecture(
+        "keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length, searched=("filters",)
+    ),
     "cnn-any-length": Architecture(
-        "keras_mir.models.cnn:cnn_any_length", lambda _: "CNN, pooled", _cnn, _check_bands
+        "keras_mir.models.cnn:cnn_any_length",
+        lambda _: "CNN, pooled",
+        _cnn,
+        _check_bands,
+        searched=("filters",),
     ),
     "vectors": Architecture(
         "keras_mir.models.vectors:pooled",

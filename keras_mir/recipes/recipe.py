@@ -117,6 +117,10 @@ class SplitSettings:
         group_by: Column whose values stay on one side of every split; `auto` is `artist`
             where there is such a column, `none` splits without groups.
         split_seed: Same seed, same split, whatever `--seed` is.
+        folds: Cross-validation: train as often, each time on all but one of so many parts of the
+            examples, and evaluate on that part; 0 for one training. Test examples of the data set's
+            own are in no fold.
+        fold: Train on this fold alone, from 1; 0 for all.
         limit: Most examples of each part, for a trial: every class in turn, drawn with the
             split's seed; 0 for all.
     """
@@ -126,9 +130,18 @@ class SplitSettings:
     test: float = 0.2
     group_by: str = "auto"
     split_seed: int = 0
+    folds: int = 0
+    fold: int = 0
     limit: int = 0
 
     def __post_init__(self) -> None:
+        if self.folds < 0 or self.folds == 1:
+            raise ArgumentError("folds", self.folds, "give 2 or more, or 0 for one training")
+        if self.folds and self.split == "course":
+            raise ArgumentError("folds", self.folds, "the course's split has no folds; choose stratified")
+        if not 0 <= self.fold <= self.folds:
+            problem = f"give a number from 1 to {self.folds}" if self.folds else "goes with folds"
+            raise ArgumentError("fold", self.fold, problem)
         if self.limit < 0:
             raise UserError(f"limit {self.limit}: give 0 for all, or a positive number")
         for name in ("validation", "test"):
@@ -183,6 +196,14 @@ class Recipe:
                 name: list(value) if isinstance(value, tuple) else value for name, value in items
             },
         )
+
+    def changes_from(self, base: Recipe) -> dict[str, Any]:
+        """The settings in which it differs from another recipe, as `to_dict` has them."""
+        other, changes = base.to_dict(), {}
+        for part, settings in self.to_dict().items():
+            if part not in _TEXTS and settings != other[part]:
+                changes[part] = {name: v for name, v in settings.items() if v != other[part][name]}
+        return changes
 
     @classmethod
     def from_dict(

@@ -32,6 +32,7 @@ _COMPARED = (
 _TEST_FROM = {
     "the data set": "test clips are the data set's own",
     "held out": "test clips were held out at random",
+    "a fold": "test clips are one fold of a cross-validation",
     "none": "no test clips, so the scores are of the validation clips",
 }
 _CSS_PIXELS = 96 / 150  # of a pixel of our pictures, which have 150 to the inch

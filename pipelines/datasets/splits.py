@@ -6,6 +6,8 @@ one group, as a rule an artist, stay together, and a clip whose group is not kno
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,11 +54,75 @@ def hold_out(
     Args, returns, raises: As `stratified_split`, of a table of examples or labels; `group_by` is what
         `group_column` gives, or `None` to split without groups.
     """
-    classes = [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
-    groups = None
-    if group_by is not None:
-        groups = [name or f"\0{row}" for row, name in enumerate(group_names(table, group_by))]
+    classes, groups = _classes(table), _groups(table, group_by)
     return stratified_split(len(table), fraction, seed, classes=classes, groups=groups)
+
+
+def fold_numbers(
+    table: pd.DataFrame, folds: int, seed: int, group_by: str | None, *, by_genre: bool = True
+) -> np.ndarray:
+    """Divide a table into folds for cross-validation: each holds out its own rows, and all rows are held out.
+
+    Args:
+        table: Examples or labels.
+        folds: How many, at least 2.
+        seed: Same seed, same folds.
+        group_by: What `group_column` gives, or `None` to divide without groups.
+        by_genre: Whether each fold has its share of every genre.
+
+    Returns:
+        int64 `(n,)`, the fold of every row, from 1.
+
+    Raises:
+        ArgumentError: If there are more folds than rows of a genre, or than groups, or the groups of a
+            genre cannot be divided.
+    """
+    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+    classes, groups = (_classes(table) if by_genre else None), _groups(table, group_by)
+    # scikit-learn's GroupKFold shuffles in its newest versions only; with a single class this is the same.
+    labels = np.zeros(len(table)) if classes is None else np.array(classes, str)
+    _check_folds(folds, classes, groups, len(table), group_by)
+    kinds = (KFold if classes is None else StratifiedKFold) if groups is None else StratifiedGroupKFold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class with fewer groups than there are folds
+        parts = list(kinds(folds, shuffle=True, random_state=seed).split(labels, labels, groups))
+    numbers = np.zeros(len(table), np.int64)
+    for number, (_, held_out) in enumerate(parts, start=1):
+        numbers[held_out] = number
+    for number, (rest, held_out) in enumerate(parts, start=1):
+        lost = sorted(set(labels) - set(labels[rest]))
+        if lost or not len(held_out):
+            what = f"fold {number} would have " + (f"all of class {str(lost[0])!r}" if lost else "no clip")
+            problem = f"{what}, by the groups of {group_by}; give fewer, or group_by none"
+            raise ArgumentError("folds", folds, problem)
+    return numbers
+
+
+def _check_folds(
+    folds: int, classes: list[str] | None, groups: list[str] | None, n: int, group_by: str | None
+) -> None:
+    for name, count in sorted(Counter(classes or ()).items()):
+        if count < folds:
+            clips = f"{count} clip{'s' * (count != 1)}"
+            raise ArgumentError("folds", folds, f"class {name!r} has {clips}; give fewer, or leave it out")
+    if groups is not None and len(set(groups)) < folds:
+        problem = f"there are {len(set(groups))} groups by {group_by}; give fewer, or group_by none"
+        raise ArgumentError("folds", folds, problem)
+    if n < folds:
+        raise ArgumentError("folds", folds, f"there are {n} clips; give fewer")
+
+
+def _classes(table: pd.DataFrame) -> list[str] | None:
+    """The genre of every row; None for a table without genres."""
+    return [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
+
+
+def _groups(table: pd.DataFrame, group_by: str | None) -> list[str] | None:
+    """The group of every row, one of its own where it is not known; None to split without groups."""
+    if group_by is None:
+        return None
+    return [name or f"\0{row}" for row, name in enumerate(group_names(table, group_by))]
 
 
 def course_split(n: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:

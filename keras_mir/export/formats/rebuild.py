@@ -31,7 +31,7 @@ def _rebuilt(model: keras.Model, instead: dict[type, Any]) -> keras.Model:
             config["use_cudnn"] = False
         return instead.get(type(layer), type(layer)).from_config(config)
 
-    rebuilt = keras.models.clone_model(model, clone_function=again)
+    rebuilt = keras.models.clone_model(model, clone_function=again, recursive=True)
     rebuilt.set_weights(model.get_weights())
     return rebuilt
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_mir.data.load import SplitInfo, load_data, split_examples
+from keras_mir.data.load import SplitInfo, fold_table, load_data, split_examples
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import SplitSettings
 from pipelines.datasets.base import Examples
@@ -84,3 +84,24 @@ def test_the_split_is_described(by_artists, tmp_path):
         "sizes": {"train": 6, "validation": 6, "test": 6},
     }
     assert data.evaluated_on == "test"
+
+
+def test_a_fold_holds_out_its_part_of_what_is_not_the_data_sets_own_test_split(by_artists, tmp_path):
+    by_artists.table["split"] = ["test" if row < 8 else "" for row in range(CLIPS)]
+    by_artists.table["artist"] = [f"artist {row // 2}" for row in range(CLIPS)]
+    by_artists.table["genre"] = [("Rock", "Folk")[row % 2] for row in range(CLIPS)]
+    settings = SplitSettings(folds=4)
+    table = fold_table(by_artists, settings)
+    assert table.columns.tolist() == ["id", "fold"]
+    assert table["id"].tolist() == by_artists.table["id"][8:].tolist()
+    for fold in range(1, 5):
+        parts = split_examples(by_artists, dataclasses.replace(settings, fold=fold))
+        assert parts["test"].table["id"].tolist() == table["id"][table["fold"] == fold].tolist()
+        assert sorted(id_ for part in parts.values() for id_ in part.table["id"]) == sorted(table["id"])
+        assert len(parts["validation"])
+    whole = split_examples(by_artists, settings)
+    assert {name: len(part) for name, part in whole.items()} == {"train": 16, "test": 8}
+    data = load_data(by_artists, RECIPE.with_settings({"folds": 4, "fold": 2}), tmp_path)
+    assert data.split.test_from == "a fold"
+    by_artists.table["split"] = ""
+    assert list(split_examples(by_artists, settings)) == ["train"]

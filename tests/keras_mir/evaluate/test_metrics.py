@@ -13,6 +13,8 @@ from keras_mir.evaluate.metrics import (
     predicted_classes,
     rank_correlation,
     reliability,
+    repeated_affect_scores,
+    repeated_genre_scores,
     spearman_difference,
 )
 from keras_mir.models.report import Bootstrap, Interval
@@ -329,3 +331,30 @@ def test_answers_as_often_right_as_they_are_sure_have_no_calibration_error():
     assert reliability(true, probabilities).error < 0.02
     with pytest.raises(UserError, match="diverged"):
         reliability(true[:1], np.full((1, 4), np.nan))
+
+
+def test_repeated_predictions_are_no_more_clips():
+    random = np.random.default_rng(0)
+    true = random.integers(0, 3, 60)
+    answers = np.where(random.random(60) < 0.7, true, (true + 1) % 3)
+    once = repeated_genre_scores(true, answers[None], "abc")
+    assert once == genre_scores(true, answers, "abc").main_scores
+    thrice = repeated_genre_scores(true, np.stack([answers] * 3), "abc")
+    for name, score in thrice.items():
+        assert score.value == pytest.approx(once[name].value)
+        assert score.low == pytest.approx(once[name].low, abs=0.03)
+        assert score.high == pytest.approx(once[name].high, abs=0.03)
+
+
+def test_repeated_affect_predictions_are_no_more_clips():
+    random = np.random.default_rng(0)
+    true = {name: random.uniform(size=60) for name in ("calmness", "power")}
+    answers = {name: values + random.normal(0, 0.3, 60) for name, values in true.items()}
+    once = repeated_affect_scores(true, {name: values[None] for name, values in answers.items()})
+    assert once == affect_scores(true, answers).main_scores
+    assert list(once) == ["spearman_mean", "spearman.calmness", "spearman.power"]
+    twice = repeated_affect_scores(true, {name: np.stack([v, v]) for name, v in answers.items()})
+    for name, score in twice.items():
+        assert (score.value, score.low, score.high) == pytest.approx(tuple(vars(once[name]).values()))
+    constant = {name: np.stack([v, v * 0]) for name, v in answers.items()}
+    assert repeated_affect_scores(true, constant)["spearman_mean"] == UNDEFINED

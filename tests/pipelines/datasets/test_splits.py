@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipelines.datasets.splits import course_split, stratified_split
-from pipelines.errors import UserError
+from pipelines.datasets.splits import course_split, fold_numbers, stratified_split
+from pipelines.errors import ArgumentError, UserError
 
 
 def counts(classes: list[str], rows: np.ndarray) -> dict[str, int]:
@@ -112,3 +113,45 @@ def test_groups_that_tie_classes_together_are_an_error():
     """Three groups of two classes each: the side with one group lacks the third class."""
     with pytest.raises(UserError, match="cannot be divided"):
         stratified_split(6, 0.5, 0, classes=list("abbcca"), groups=list("xxyyzz"))
+
+
+def table_of(classes: str = "", groups: str = "") -> pd.DataFrame:
+    columns = {"genre": list(classes), "artist": list(groups)}
+    return pd.DataFrame({name: values for name, values in columns.items() if values})
+
+
+def test_folds_hold_out_every_row_once_and_every_class_by_its_share():
+    numbers = fold_numbers(table_of("a" * 10 + "b" * 5), 5, 0, None)
+    assert np.bincount(numbers).tolist() == [0, 3, 3, 3, 3, 3]
+    assert np.bincount(numbers[10:]).tolist() == [0, 1, 1, 1, 1, 1]
+    assert fold_numbers(table_of("a" * 10 + "b" * 5), 5, 0, None).tolist() == numbers.tolist()
+    assert fold_numbers(table_of("a" * 10 + "b" * 5), 5, 1, None).tolist() != numbers.tolist()
+
+
+@pytest.mark.parametrize("by_genre", [True, False])
+def test_no_group_is_in_two_folds(by_genre):
+    table = table_of("ab" * 30, "".join(chr(ord("A") + row // 5) for row in range(60)))
+    for seed in range(3):
+        numbers = fold_numbers(table, 4, seed, "artist", by_genre=by_genre)
+        assert set(numbers) == {1, 2, 3, 4}
+        assert table.assign(fold=numbers).groupby("artist")["fold"].nunique().max() == 1
+
+
+def test_without_genres_folds_are_equal_in_size():
+    numbers = fold_numbers(table_of("aaab" * 3), 4, 0, None, by_genre=False)
+    assert np.bincount(numbers).tolist() == [0, 3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("classes", "groups", "problem"),
+    [
+        ("aaaaabb", "", "class 'b' has 2 clips; give fewer, or leave it out"),
+        ("aaaabbbb", "xxyyxxyy", "there are 2 groups by artist; give fewer, or group_by none"),
+        ("aaaabbbb", "uvwwxxxx", "would have all of class 'b', by the groups of artist; give fewer"),
+    ],
+)
+def test_more_folds_than_there_can_be_are_refused(classes, groups, problem):
+    with pytest.raises(ArgumentError, match=rf"^folds 3: .*{problem}"):
+        fold_numbers(table_of(classes, groups), 3, 0, "artist" if groups else None)
+    with pytest.raises(ArgumentError, match=r"^folds 3: there are 2 clips; give fewer"):
+        fold_numbers(table_of("ab"), 3, 0, None, by_genre=False)

@@ -1,0 +1,389 @@
+"""Cross-validation: a run a fold, and what their models say of the clips they have not seen."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from keras_mir.data.load import TEST, fold_table, load_data, mapped
+from keras_mir.evaluate.evaluation import compare_with_labels
+from keras_mir.evaluate.metrics import predicted_classes, repeated_affect_scores, repeated_genre_scores
+from keras_mir.evaluate.predictions import predict_source
+from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, write_out_of_fold
+from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
+from keras_mir.fit.run import Run, export_run
+from keras_mir.models.cross_validation import (
+    CrossValidation,
+    CrossValidationReport,
+    FoldScores,
+    summarised,
+)
+from keras_mir.models.ensemble import mean_model
+from keras_mir.models.json_file import write_json
+from keras_mir.models.report import (
+    OUT_OF_FOLD,
+    Bootstrap,
+    Circumstances,
+    Interval,
+    Report,
+    Split,
+    counted,
+    make_report,
+    number,
+    read_report,
+    score_name,
+)
+from keras_mir.models.run_folder import RunFolder, RunOptions
+from keras_mir.models.trained_model import TrainedModel, load
+from keras_mir.recipes.named import DEFAULT, as_recipe
+from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import GENRE
+from pipelines.errors import ArgumentError
+from pipelines.files import write_atomically
+
+FOLDS = 5  # where nothing else is asked for
+
+
+def cross_validate(
+    recipe: Recipe | str = DEFAULT,
+    data: str | Path | None = None,
+    folds: int | None = None,
+    repeats: int = 1,
+    **options: Any,
+) -> CrossValidation:
+    """Train a model a fold, and evaluate each on the clips that it has not seen.
+
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        folds: How many; by default what the recipe says, or 5.
+        repeats: How often to divide the clips anew, with another seed.
+        options: What else `CrossValidationRun` takes; any other name is a setting of the recipe.
+
+    Raises:
+        UserError: For anything that a user can mend.
+    """
+    return CrossValidationRun(recipe, data, folds=folds, repeats=repeats, **options).train()
+
+
+@dataclass(frozen=True)
+class CrossValidationOptions(RunOptions):
+    """What was asked of a cross-validation besides its recipe, as `run.json` keeps it.
+
+    Attributes:
+        repeats: How often to divide the clips anew.
+        ensemble: Make one model of those of all folds.
+        suspicious_labels: List the labels most likely wrong.
+    """
+
+    repeats: int = 1
+    ensemble: bool = False
+    suspicious_labels: bool = False
+
+
+class CrossValidationRun:
+    """A cross-validation and the folder it is kept in; the run of each fold has a folder below it.
+
+    All clips are in one fold or another, but for those of the data set's own test split. Each fold's run
+    trains on the clips of the others, of which the recipe's share chooses the epoch. Repeat r, counted
+    from 0, divides the clips with `split_seed + r` and trains with `seed + r`.
+
+    Args:
+        recipe: What to train and how: the name of a recipe, or one of your own.
+        data: Folder of the data set; None for the built-in synthetic corpus.
+        folds: How many; by default what the recipe says, or 5.
+        repeats: How often to divide the clips anew.
+        ensemble: Make one model of those of all folds, their mean; with `export`, it is exported.
+        suspicious_labels: List the labels most likely wrong, by cleanlab and out-of-fold predictions.
+        out: Folder of the cross-validation; by default `runs/RECIPE-TIME`.
+        console: Where to say how far it is; by default standard output.
+        options: What else `Run` takes; any other name is a setting of the recipe.
+
+    Raises:
+        UserError: If one of them will not do: whatever can be refused before data are read is. The
+            methods raise it for anything else that a user can mend.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | str = DEFAULT,
+        data: str | Path | None = None,
+        *,
+        folds: int | None = None,
+        repeats: int = 1,
+        ensemble: bool = False,
+        suspicious_labels: bool = False,
+        out: str | Path | None = None,
+        console: Console | None = None,
+        **options: Any,
+    ) -> None:
+        recipe = as_recipe(recipe)
+        self._data_service = options.get("data_service", "")
+        if folds is None:
+            folds = recipe.split.folds or FOLDS
+        # Never trained: it checks what was asked for, and says what the folds' runs have in common.
+        whole = Run(recipe, data, folds=folds, out=out, console=console, **options)
+        self.recipe, self.folder, self.console = whole.recipe, whole.folder, whole.console
+        self.options = CrossValidationOptions(
+            **asdict(whole.options), repeats=repeats, ensemble=ensemble, suspicious_labels=suspicious_labels
+        )
+        if not self.recipe.split.folds:
+            raise ArgumentError("folds", 0, "give 2 or more")
+        if repeats < 1:
+            raise ArgumentError("repeats", repeats, "give 1 or more")
+        if self.recipe.split.fold:
+            raise ArgumentError("fold", self.recipe.split.fold, "a cross-validation trains on all folds")
+        if batches := self.recipe.train.overfit_batches:
+            raise ArgumentError("overfit_batches", batches, "an overfit check has no folds; leave one away")
+        if ensemble and self.recipe.input.frames == "longest":
+            problem = "its models must read the same number of frames; give frames a number"
+            raise ArgumentError("ensemble", None, problem)
+        if suspicious_labels and self.recipe.task.task != "genre":
+            raise ArgumentError("suspicious_labels", None, "goes with genre recipes; values have no classes")
+        if suspicious_labels and importlib.util.find_spec("cleanlab") is None:
+            problem = "needs cleanlab; pip install 'keras-mir[labels]'"
+            raise ArgumentError("suspicious_labels", None, problem)
+        self._find_examples = whole.find_examples
+
+    @classmethod
+    def continued(
+        cls, folder: str | Path, data_service: str = "", console: Console | None = None
+    ) -> CrossValidationRun:
+        """A cross-validation that was stopped, as it was started; args and errors as `Run.continued`."""
+        there = RunFolder(Path(folder))
+        options = asdict(there.read_options_of(CrossValidationOptions))
+        return cls(there.read_recipe(), **options, out=folder, data_service=data_service, console=console)
+
+    def train(self) -> CrossValidation:
+        """Train and evaluate a model a fold."""
+        self.prepare(self.options)
+        return self._train()
+
+    def resume(self) -> CrossValidation:
+        """Go on with the first fold that is not finished.
+
+        Raises:
+            UserError: If the cross-validation is finished, or its data have changed.
+        """
+        if self._is_finished():
+            problem = f"the run is finished; its report is {self.folder.cross_validation}"
+            raise ArgumentError("resume", self.folder.path, problem)
+        self.check_same_folds()
+        return self._train()
+
+    def prepare(self, options: CrossValidationOptions) -> None:
+        """Divide the clips, and make the folder with what was asked for.
+
+        Raises:
+            UserError: If there is a run in the folder already, or a fold cannot be trained on.
+        """
+        self.folder.check_free()
+        table = self._fold_table()
+        self.folder.create(self.recipe, options)
+        write_atomically(self.folder.folds, table.to_csv(index=False).encode())
+
+    def check_same_folds(self) -> None:
+        """Refuse to go on with other data.
+
+        Raises:
+            ArgumentError: If the folds are not those it was started with.
+        """
+        table = self._fold_table()
+        before = pd.read_csv(self.folder.folds, dtype={"id": str}, keep_default_na=False)
+        if before.to_numpy().tolist() != table.to_numpy().tolist():
+            problem = "the data set has changed since the run started; start a new run"
+            raise ArgumentError("resume", self.folder.path, problem)
+
+    def _is_finished(self) -> bool:
+        if not self.folder.cross_validation.exists():
+            return False
+        if self.options.suspicious_labels and not self.folder.suspicious_labels.exists():
+            return False
+        if not self.options.ensemble:
+            return True
+        if not self.folder.report.exists():
+            return False
+        exported = Path(read_report(self.folder.path).model).name != self.folder.model.name
+        return exported or not self.options.export
+
+    def _fold_table(self) -> pd.DataFrame:
+        """`id`, `fold` and `repeat`; whatever fold cannot be trained on is refused here."""
+        examples, _ = mapped(self._find_examples(), self.recipe.task)
+        tables = [
+            fold_table(examples, self._recipe_of(repeat).split).assign(repeat=repeat)
+            for repeat in self._repeats
+        ]
+        clips = len(tables[0])
+        left_out = len(examples) - clips
+        which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
+        folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
+        kind = "synthetic music" if examples.synthetic else examples.name
+        self.say(f"data: {kind}: {folds}, {clips} in number")
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def _repeats(self) -> range:
+        return range(1, self.options.repeats + 1)
+
+    def _recipe_of(self, repeat: int, fold: int = 0) -> Recipe:
+        settings = {"fold": fold, "split_seed": self.recipe.split.split_seed + repeat - 1}
+        return self.recipe.with_settings(settings)
+
+    def _folds(self) -> Iterator[tuple[int, int, RunFolder]]:
+        """Repeat, fold and folder of every run."""
+        for repeat in self._repeats:
+            folder = self.folder.path / f"repeat-{repeat}" if repeat > 1 else self.folder.path
+            for fold in range(1, self.recipe.split.folds + 1):
+                yield repeat, fold, RunFolder(folder / f"fold-{fold:02}")
+
+    def _train(self) -> CrossValidation:
+        reports = {}
+        try:
+            for repeat, fold, folder in self._folds():
+                with self.console.status(self._name(repeat, fold)):
+                    reports[repeat, fold] = self._trained(repeat, fold, folder)
+                self.say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
+        except KeyboardInterrupt:
+            self.say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            raise
+        return self._finished(reports)
+
+    def _trained(self, repeat: int, fold: int, folder: RunFolder) -> Report:
+        """The report of a fold's run, which is trained, or trained on, if it is not finished."""
+        if folder.report.exists():
+            return read_report(folder.path)
+        silent = Console(quiet=True)
+        if folder.split.exists():
+            return Run.continued(folder.path, self._data_service, silent).resume().report
+        shared = {each.name: getattr(self.options, each.name) for each in fields(RunOptions)}
+        own = {"out": folder.path, "export": False, "seed": self.options.seed + repeat - 1}
+        folder.options.unlink(missing_ok=True)  # of a run that was stopped before it had begun
+        run = Run(
+            self._recipe_of(repeat, fold), **shared | own, data_service=self._data_service, console=silent
+        )
+        return run.train().report
+
+    def _finished(self, reports: Mapping[tuple[int, int], Report]) -> CrossValidation:
+        runs = {(repeat, fold): folder.path for repeat, fold, folder in self._folds()}
+        predictions = write_out_of_fold(runs, self.folder.path)
+        pooled = _pooled(predictions, self.options.seed)
+        sizes = predictions.table.groupby([REPEAT, FOLD]).size()
+        by_fold = tuple(
+            _fold_scores(repeat, fold, int(sizes[repeat, fold]), report)
+            for (repeat, fold), report in reports.items()
+        )
+        first = reports[1, 1]
+        report = CrossValidationReport(
+            task=self.recipe.task.task,
+            folds=self.recipe.split.folds,
+            repeats=self.options.repeats,
+            clips=predictions.table.index.nunique(),
+            group_by=first.split.group_by,
+            seed=self.options.seed,
+            dataset=first.dataset,
+            recipe=self.recipe.to_dict(),
+            by_fold=by_fold,
+            scores=summarised(by_fold, pooled),
+            seconds=round(sum(each.seconds for each in by_fold), 1),
+        )
+        write_json(self.folder.cross_validation, report)
+        if self.options.suspicious_labels:
+            self._write_suspicious_labels(predictions.mean_over_repeats())
+        model = self._ensemble(predictions.mean_over_repeats()) if self.options.ensemble else None
+        return CrossValidation(self.folder.path, report, predictions.table.reset_index(), model)
+
+    def _write_suspicious_labels(self, predictions: Predictions) -> None:
+        ids = list(predictions.table.index)
+        labels, outputs = predictions.labels_and_outputs(ids)
+        table = find_suspicious_labels(ids, labels[GENRE], outputs[GENRE], predictions.classes)
+        write_atomically(self.folder.suspicious_labels, table.to_csv(index=False).encode())
+
+    def _ensemble(self, predictions: Predictions) -> TrainedModel:
+        """The mean of the folds' models, with a report on the test clips that none of them has seen.
+
+        Where the data set has no such clips, the report is on out-of-fold predictions.
+        """
+        if self.folder.report.exists():
+            model = load(self.folder.path)
+            return export_run(model, self.options.export_dir) if self.options.export else model
+        members = [load(folder.path) for *_, folder in self._folds()]
+        network = mean_model([member.keras for member in members])
+        description = members[0].description
+        cache = Path(self.options.cache_dir) / "processed"
+        data = load_data(self._find_examples(), self.recipe, cache, skip_bad=self.options.skip_bad)
+        unseen = data.sources.get(TEST)
+        if unseen is not None:
+            labels, outputs = unseen.labels, predict_source(network, unseen)
+        else:
+            labels, outputs = predictions.labels_and_outputs(predictions.table.index)
+        evaluation = compare_with_labels(labels, outputs, data.classes, data.targets, self.options.seed)
+        evaluation.save_figures(self.folder.path)
+        circumstances = Circumstances(
+            seed=self.options.seed,
+            split=Split(
+                evaluated=OUT_OF_FOLD if unseen is None else TEST,
+                left_out=tuple(bad.path for bad in data.bad),
+                **asdict(data.split),
+            ),
+            dataset=members[0].report.dataset,
+            recipe=self.recipe.to_dict(),
+            training=None,
+            model=str(self.folder.model),
+        )
+        report = make_report(evaluation.scores, circumstances)
+        own = replace(description, recipe=self.recipe, report=report, members=len(members))
+        model = TrainedModel(self.options.name, own, self.folder.path, network)
+        model.save()
+        return export_run(model, self.options.export_dir) if self.options.export else model
+
+    def _name(self, repeat: int, fold: int) -> str:
+        repeats = self.options.repeats
+        again = f"repeat {repeat} of {repeats}, " if repeats > 1 else ""
+        return f"{again}fold {fold} of {self.recipe.split.folds}"
+
+    def say(self, text: str) -> None:
+        """Print a line, as it is."""
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScores:
+    training = report.training
+    assert training is not None, "a run's report"
+    return FoldScores(
+        repeat=repeat,
+        fold=fold,
+        clips=clips,
+        scores={name: interval.value for name, interval in report.main_scores.items()},
+        epochs=training.epochs,
+        best_epoch=training.best_epoch,
+        seconds=training.seconds,
+    )
+
+
+def _pooled(predictions: Predictions, seed: int) -> dict[str, Interval]:
+    """Main scores of out-of-fold predictions, with intervals over clips."""
+    repeats, classes = predictions.by_repeat(), predictions.classes
+    ids = repeats[0].table.index  # those of every repeat
+    labels, _ = repeats[0].labels_and_outputs(ids)
+    every = [each.labels_and_outputs(ids)[1] for each in repeats]
+    if classes:
+        predicted = np.stack([predicted_classes(outputs[GENRE]) for outputs in every])
+        return repeated_genre_scores(labels[GENRE], predicted, classes, Bootstrap(seed))
+    values = {name: np.stack([outputs[name] for outputs in every]) for name in labels}
+    return repeated_affect_scores(labels, values, Bootstrap(seed))
+
+
+def _in_words(report: Report) -> str:
+    training = report.training
+    assert training is not None, "a run's report"
+    scores = ", ".join(
+        f"{score_name(name)} {number(interval.value)}" for name, interval in report.main_scores.items()
+    )
+    return f"{scores}; {counted(training.epochs, 'epoch')}, {training.seconds:.0f} s"

@@ -1,0 +1,62 @@
+"""Several models as one, which answers with their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_mir.recipes.outputs import GENRE
+
+
+def mean_model(members: Sequence[keras.Model]) -> keras.Model:
+    """A model that gives its inputs to all members and answers with the mean of their outputs.
+
+    Args:
+        members: Two models or more of `keras_mir.models`, with the same inputs and outputs; their weights
+            are copied.
+
+    Returns:
+        A model like its members. Its `embedding` is theirs side by side, `(batch, sum of sizes)`, and each
+        member's head reads its own part of it.
+    """
+    inputs = {
+        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for name, tensor in members[0].input.items()
+    }
+    parts = [_body(member, number, inputs) for number, member in enumerate(members, start=1)]
+    joined = keras.layers.Concatenate(dtype="float32", name="embedding")(parts)
+    answers, start = [], 0
+    for number, (member, part) in enumerate(zip(members, parts, strict=True), start=1):
+        end = start + part.shape[-1]
+        answers.append(_head(member, number)(joined[:, start:end]))
+        start = end
+    outputs = {
+        # The names that a member's own heads have.
+        name: keras.layers.Average(dtype="float32", name=name if name == GENRE else f"target_{name}")(
+            [answer[name] for answer in answers]
+        )
+        for name in members[0].output
+    }
+    return keras.Model(inputs, outputs, name=f"mean_of_{len(members)}")
+
+
+def _body(member: keras.Model, number: int, inputs: Mapping[str, Any]) -> Any:
+    """A member's embedding of other inputs, by copies of its layers, named after it."""
+
+    def renamed(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "name": f"member_{number}_{layer.name}"})
+
+    body = keras.Model(member.input, member.get_layer("embedding").output)
+    copy = keras.models.clone_model(body, input_tensors=dict(inputs), clone_function=renamed)
+    copy.set_weights(body.get_weights())
+    return copy.output
+
+
+def _head(member: keras.Model, number: int) -> keras.Model:
+    """A copy of what comes after a member's embedding."""
+    head = keras.Model(member.get_layer("embedding").output, member.output, name=f"member_{number}_head")
+    copy = keras.models.clone_model(head)
+    copy.set_weights(head.get_weights())
+    return copy
