@@ -17,11 +17,11 @@ from statistics import fmean
 import pandas as pd
 from rich.console import Console
 
-import keras_mir as km
 from keras_mir.command_line.progress import progress
-from keras_mir.fit.cross_validation import CrossValidationRun
+from keras_mir.fit.cross_validation import CrossValidationRun, cross_validate
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
 from keras_mir.models.report import Baseline, Interval, number, read_report
+from keras_mir.recipes.named import named_recipe
 from pipelines.datasets.labels import read_label_table
 from pipelines.errors import UserError
 
@@ -103,13 +103,9 @@ def _cross_validated(
         return read_cross_validation(folder)
     if (folder / "run.json").is_file():
         return CrossValidationRun.continued(folder).resume().report
-    affect = (
-        {"targets": targets}
-        if targets and km.recipes.named.named_recipe(recipe).task.task == "affect"
-        else {}
-    )
+    affect = {"targets": targets} if targets and named_recipe(recipe).task.task == "affect" else {}
     cache = folder.parent / "cache"
-    return km.cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
+    return cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
 
 
 def _mean(baselines: Sequence[Baseline | None]) -> str:
