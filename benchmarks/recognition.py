@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -103,7 +104,9 @@ def _cross_validated(
         return read_cross_validation(folder)
     if (folder / "run.json").is_file():
         return CrossValidationRun.continued(folder).resume().report
-    affect = {"targets": targets} if targets and named_recipe(recipe).task.task == "affect" else {}
+    affect: dict[str, Any] = (
+        {"targets": targets} if targets and named_recipe(recipe).task.task == "affect" else {}
+    )
     cache = folder.parent / "cache"
     return cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
 

@@ -37,11 +37,13 @@ from keras_mir.models.report import (
     Report,
     Split,
     TrainingSummary,
+    counted,
     make_report,
     write_report,
 )
 from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, TrainedModel, load
+from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import ID, Examples
@@ -331,6 +333,8 @@ class Run:
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
         self._say(f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")
+        guess = training_seconds(self.recipe, len(data.sources[TRAIN]), length)
+        self._say(f"training: at most {counted(self.recipe.train.epochs, 'epoch')}, about {duration(guess)}")
         for bad in data.bad:
             self._say(f"left out: {bad.path}: {bad.reason}")
         for note in data.notes:

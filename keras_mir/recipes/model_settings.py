@@ -40,7 +40,7 @@ class Architecture:
     summary: Callable[[ModelSettings], str]
     sentence: Callable[[ModelSettings], str]
     check: Callable[[ModelSettings, Frames, int | None], None] = lambda settings, frames, bands: None
-    seconds: Callable[[ModelSettings], float] = lambda settings: 3e-3  # a CNN's, at the paper's filters
+    seconds: Callable[[ModelSettings], float] = lambda settings: 3e-3
     searched: tuple[str, ...] = ()
 
 
@@ -88,6 +88,15 @@ def _cnn(settings: ModelSettings) -> str:
     return f"A CNN, {blocks} of {', '.join(map(str, settings.filters))} channels,"
 
 
+def _cnn_seconds(settings: ModelSettings) -> float:
+    """By the products that its convolutions take, and what every frame takes besides."""
+    work, share, before = 0.0, 1.0 / math.prod(settings.input_pool), 1
+    for filters, pool in zip(settings.filters, settings.pools, strict=True):
+        work += share * 9 * before * filters
+        share, before = share / pool**2, filters
+    return 3e-4 + 2.6e-7 * work
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "lstm": Architecture(
         "keras_mir.models.lstm:lstm",
@@ -97,19 +106,26 @@ ARCHITECTURES: dict[str, Architecture] = {
         searched=("units", "layers"),
     ),
     "cnn": Architecture(
-        "keras_mir.models.cnn:cnn", lambda _: "CNN", _cnn, _check_fixed_length, searched=("filters",)
+        "keras_mir.models.cnn:cnn",
+        lambda _: "CNN",
+        _cnn,
+        _check_fixed_length,
+        seconds=_cnn_seconds,
+        searched=("filters",),
     ),
     "cnn-any-length": Architecture(
         "keras_mir.models.cnn:cnn_any_length",
         lambda _: "CNN, pooled",
         _cnn,
         _check_bands,
+        seconds=_cnn_seconds,
         searched=("filters",),
     ),
     "vectors": Architecture(
         "keras_mir.models.vectors:pooled",
         lambda _: "head on vectors",
         lambda _: "A head on the mean and the maximum of the vectors of a clip",
+        seconds=lambda _: 5e-4,
     ),
     "musicnn": Architecture(
         "keras_mir.models.vectors:musicnn",
@@ -119,6 +135,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             + ("its dense layer trained further," if s.tuned else "frozen, with a head of its own,")
         ),
         _check_musicnn,
+        seconds=lambda _: 5e-4,
     ),
 }
 

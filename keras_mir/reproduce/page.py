@@ -15,9 +15,9 @@ from typing import Any
 import jinja2
 
 from keras_mir.models.report import counted
+from keras_mir.recipes.duration import duration
 from keras_mir.reproduce import scores, wording
 from keras_mir.reproduce.results import Outcome, Picture, Results, Run, Table
-from keras_mir.reproduce.wording import duration
 from pipelines.files import write_atomically
 
 FILES = {"index.html": "page.html.j2", "index.md": "page.md.j2"}

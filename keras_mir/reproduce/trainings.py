@@ -26,18 +26,15 @@ from keras_mir.fit.run import Run as Fit
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import read_report, report_to_dict
 from keras_mir.models.run_folder import RunFolder
-from keras_mir.recipes.model_settings import ARCHITECTURES
+from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce import scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
-from keras_mir.reproduce.wording import duration
 from pipelines.errors import UserError
 
 EpochDone = Callable[[int], None]
 
-_START = 10.0  # seconds before the first batch and after the last
-_STOPS_AFTER = 0.5  # of the epochs, as a guess, where training may stop early
 _PACE_SECONDS = 3600.0  # what is left goes by the pace of the last hour
 
 
@@ -170,16 +167,8 @@ def do_all(trainings: Sequence[tuple[str, Training]], console: Console) -> None:
 
 def expected_seconds(recipe: Recipe, clips: int, frames: int) -> float:
     """A guess at how long a training takes, on so many clips with spectrograms of so many frames."""
-    train = recipe.train
-    clips = min(clips, recipe.split.limit or clips)
-    length = frames // 20 if recipe.input.sync == "beat" else frames  # about two beats a second
-    if isinstance(recipe.input.frames, int):
-        length = min(length, recipe.input.frames)
-    batch = length * ARCHITECTURES[recipe.model.kind].seconds(recipe.model)
-    epochs = train.epochs * (_STOPS_AFTER if train.early_stopping else 1.0)
-    seen = min(clips, train.overfit_batches * train.batch_size) if train.overfit_batches else clips
-    share = 0.3 if recipe.task.transfer else 1.0  # frozen layers have no backward pass
-    return _START + share * epochs * batch * seen / 32 * 1.3
+    # About two beats a second.
+    return training_seconds(recipe, clips, frames // 20 if recipe.input.sync == "beat" else frames)
 
 
 def attempt(work: Callable[[], object], log: Path) -> str:

@@ -37,17 +37,6 @@ def published(value: float) -> str:
     return "" if math.isnan(value) else printed.removeprefix("0")
 
 
-def duration(seconds: float) -> str:
-    """Such as `3.1 s`, `4 min 10 s` or `2 h 5 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def command_line(command: str, *words: str, **options: Any) -> str:
     """A command of this package with the options that are not empty; one that is True is a flag."""
     line = ["python", "-m", f"keras_mir.{command}", *words]

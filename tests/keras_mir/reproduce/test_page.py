@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from keras_mir.recipes.duration import duration
 from keras_mir.reproduce.page import render, write_page
 from keras_mir.reproduce.run import make_tables
-from keras_mir.reproduce.wording import MINUS, UNDEFINED, difference, duration, published, score
+from keras_mir.reproduce.wording import MINUS, UNDEFINED, difference, published, score
 
 VOID = ("meta", "img")
 

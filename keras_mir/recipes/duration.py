@@ -1,0 +1,39 @@
+"""How long a training takes, as a guess that is told beforehand."""
+
+from __future__ import annotations
+
+from keras_mir.recipes.model_settings import ARCHITECTURES
+from keras_mir.recipes.recipe import Recipe
+
+_START = 10.0  # seconds before the first batch and after the last
+_STOPS_AFTER = 0.5  # of the epochs, as a guess, where training may stop early
+
+
+def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
+    """A guess at how long a training takes on two cores.
+
+    Args:
+        recipe: What is trained.
+        clips: Training clips.
+        steps: Of a clip, in frames, beats or vectors, as the recipe's feature has them.
+    """
+    train = recipe.train
+    clips = min(clips, recipe.split.limit or clips)
+    if isinstance(recipe.input.frames, int):
+        steps = min(steps, recipe.input.frames)
+    batch = steps * ARCHITECTURES[recipe.model.kind].seconds(recipe.model)
+    epochs = train.epochs * (_STOPS_AFTER if train.early_stopping else 1.0)
+    seen = min(clips, train.overfit_batches * train.batch_size) if train.overfit_batches else clips
+    share = 0.3 if recipe.task.transfer else 1.0  # frozen layers have no backward pass
+    return _START + share * epochs * batch * seen / 32 * 1.3
+
+
+def duration(seconds: float) -> str:
+    """Such as `3.1 s`, `4 min 10 s` or `2 h 5 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
