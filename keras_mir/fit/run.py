@@ -50,6 +50,7 @@ from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
 from pipelines.input.service import connect
+from pipelines.spec import SPECTROGRAMS
 
 
 def train(recipe: Recipe | str = DEFAULT, data: str | Path | None = None, **options: Any) -> TrainedModel:
@@ -329,7 +330,8 @@ class Run:
         kind = "synthetic music" if train.synthetic else train.name
         classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_mapping)}"
         learnt = ", ".join(data.targets) or classes
-        columns = "one column a beat" if self.recipe.input.sync == "beat" else "all frames"
+        frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
+        columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
         self._say(f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")

@@ -134,7 +134,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if arguments.embed:
         written = embed_clips(result.clips, arguments.embed, arguments.out, Console())
         print(f"{written} embedded by {arguments.embed}, {len(result.clips) - written} already there")
-    task = ["lstm-beat-mel"] if labels.has_genre else ["multitask-cnn", "--targets", ",".join(labels.targets)]
+    genre, affect = ("musicnn", "musicnn-affect") if arguments.embed else ("small-cnn", "small-cnn-affect")
+    task = [genre] if labels.has_genre else [affect, "--targets", ",".join(labels.targets)]
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0

@@ -105,6 +105,12 @@ async function request(path, options) {
   return answer;
 }
 
+// What has probabilities, of genres or of tags, and the output with their names.
+const LIKELY = { probabilities: "classes", tag_probabilities: "tags" };
+const MOST_TAGS = 10; // that are shown
+
+const likely = (outputs) => Object.keys(LIKELY).find((name) => name in outputs);
+
 const modelPath = (name) => `v1/models/${encodeURIComponent(name)}`;
 
 async function listModels() {
@@ -113,14 +119,14 @@ async function listModels() {
   const described = await Promise.all(models.filter(isServed).map(async ({ name }) => {
     const { model_spec, metadata } = await request(`${modelPath(name)}/metadata`);
     const { audio } = metadata.signature_def.signature_def;
-    const genre = Boolean(audio?.outputs.probabilities);
-    return { name, version: model_spec.version, sound: Boolean(audio), genre };
+    const kind = audio && likely(audio.outputs);
+    return { name, version: model_spec.version, sound: Boolean(audio), kind };
   }));
   described.sort((one, other) => other.sound - one.sound);
   for (const model of described) {
     const box = element("input", { type: "checkbox", value: model.name, disabled: !model.sound });
     // One of each kind to begin with.
-    box.checked = model === described.find((other) => other.sound && other.genre === model.genre);
+    box.checked = model === described.find((other) => other.sound && other.kind === model.kind);
     box.addEventListener("change", () => (box.checked ? enqueue(model.name) : cardOf(model.name)?.remove()));
     const about = model.sound ? `version ${model.version}` : "takes no sound; export it again";
     find("models").append(
@@ -192,32 +198,33 @@ function cut({ samples, rate }) {
 
 /** What a model says of a part; times in seconds from the start of the song. */
 function read(outputs, from, to) {
-  const genre = "probabilities" in outputs;
-  const names = genre ? outputs.classes : Object.keys(outputs).filter((name) => `window_${name}` in outputs);
+  const kind = likely(outputs);
+  const names = kind ? outputs[LIKELY[kind]] : Object.keys(outputs).filter((name) => `window_${name}` in outputs);
   const starts = outputs.window_starts.slice(0, outputs.windows).map((start) => from + start);
   const windows = starts.map((start, i) => ({
     start,
     end: starts[i + 1] ?? to,
-    values: genre ? outputs.window_probabilities[i] : names.map((name) => outputs[`window_${name}`][i]),
+    values: kind ? outputs[`window_${kind}`][i] : names.map((name) => outputs[`window_${name}`][i]),
   }));
   const beats = (outputs.beat_times ?? []).slice(0, outputs.beat_counts).map((time) => from + time);
-  return { genre, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
+  return { kind, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
-/** The answer for a song from those for its parts; genres from the likeliest on. */
+/** The answer for a song from those for its parts; genres and tags from the likeliest on. */
 function join(answers) {
-  const { genre, note } = answers[0];
+  const { kind, note } = answers[0];
   const found = answers.flatMap((answer) => answer.windows);
   const means = answers[0].names.map((_, i) => mean(found.map((window) => window.values[i])));
   const order = [...means.keys()];
-  if (genre) order.sort((one, other) => means[other] - means[one]);
+  if (kind) order.sort((one, other) => means[other] - means[one]);
+  if (kind === "tag_probabilities") order.splice(MOST_TAGS);
   const inOrder = (all) => order.map((i) => all[i]);
   const [names, values] = [answers[0].names, means].map(inOrder);
   const windows = found.map((window) => ({ ...window, values: inOrder(window.values) }));
   const withBeat = answers.filter(({ tempo }) => tempo > 0);
   const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
   const beats = answers.flatMap((answer) => answer.beats);
-  return { genre, names, values, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
+  return { kind, names, values, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
 }
 
 function showProgress() {
@@ -531,8 +538,8 @@ function drawTime(axis) {
 
 // ---- answers
 
-function summary(model, { genre, names, values, tempo }) {
-  const said = genre
+function summary(model, { kind, names, values, tempo }) {
+  const said = kind
     ? `${names[0]}, ${percent(values[0])}`
     : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
   return `${model}: ${said}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
@@ -560,12 +567,12 @@ function showFailure(card, message) {
 }
 
 function showAnswer(card, answer) {
-  const { genre, names, values, windows, note } = answer;
-  const format = genre ? percent : (value) => value.toFixed(2);
+  const { kind, names, values, windows, note } = answer;
+  const format = kind ? percent : (value) => value.toFixed(2);
   const all = windows.flatMap((window) => window.values);
-  const scale = { low: Math.min(0, ...all), high: genre ? 1 : Math.max(1, ...all) };
+  const scale = { low: Math.min(0, ...all), high: kind ? 1 : Math.max(1, ...all) };
   const verdict = card.querySelector(".verdict");
-  if (genre) {
+  if (kind) {
     verdict.replaceChildren(names[0], " ", element("small", {}, percent(values[0])));
   } else {
     verdict.remove();
@@ -583,17 +590,17 @@ function showAnswer(card, answer) {
     track.setAttribute("aria-hidden", "true");
     const name = element("span", { className: "name" }, names[rank]);
     const number = element("span", { className: "value" }, format(value));
-    return element("li", { className: genre && rank > 0 ? "" : "first" }, name, track, number);
+    return element("li", { className: kind && rank > 0 ? "" : "first" }, name, track, number);
   }));
   card.removeAttribute("aria-busy");
   if (windows.length > 1) showCurve(card, answer, scale, format);
 }
 
-function showCurve(card, { genre, names, windows }, scale, format) {
+function showCurve(card, { kind, names, windows }, scale, format) {
   const { seconds } = song;
   const { low } = scale;
   const highest = Math.max(...windows.flatMap((window) => window.values));
-  const high = genre ? [0.25, 0.5].find((top) => highest <= top) ?? 1 : scale.high;
+  const high = kind ? [0.25, 0.5].find((top) => highest <= top) ?? 1 : scale.high;
   const height = (value) => 1 - (value - low) / (high - low);
   const line = (number, d) => drawing("path", { class: `line line${number}`, d });
   const svg = card.querySelector(".curve svg");
@@ -611,7 +618,7 @@ function showCurve(card, { genre, names, windows }, scale, format) {
   });
   card.querySelector(".axis.up").append(...[0, 0.5, 1].map((share) => {
     const value = low + share * (high - low);
-    return tick(genre ? `${100 * value} %` : value.toFixed(1), "bottom", share);
+    return tick(kind ? `${100 * value} %` : value.toFixed(1), "bottom", share);
   }));
   const heads = ["from", ...names].map((name) => element("th", { scope: "col" }, name));
   const rows = windows.map(({ start, values }) => element(

@@ -62,7 +62,7 @@ def test_those_that_prepare_made_are_taken(data, tmp_path):
 
 def test_a_missing_wheel_and_a_damaged_checkpoint_are_named(musicnn, data, tmp_path, monkeypatch):
     with monkeypatch.context() as context:
-        context.setattr("importlib.util.find_spec", lambda name: None)
+        context.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
         with pytest.raises(UserError) as missing:
             embedded(examples_of(data), "musicnn-msd", data, tmp_path, QUIET)
     assert str(missing.value) == (

@@ -33,7 +33,7 @@ def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data,
 
 
 def test_without_the_wheel_nothing_is_begun(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
     with pytest.raises(UserError, match="its weights come with another package; get them with pip install"):
         km.train("musicnn", data, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

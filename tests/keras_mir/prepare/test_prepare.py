@@ -43,7 +43,7 @@ def test_a_data_set_comes_out_and_the_next_command_is_told(
     assert main(arguments(audio, "--targets", "calm", "--name", "mine", "--hop-length", "1024")) == 0
     lines = capsys.readouterr().out.splitlines()
     data = audio.parent / "my data"
-    assert lines[-2:] == [f"data in {data}", f"next: python -m keras_mir.fit lstm-beat-mel --data '{data}'"]
+    assert lines[-2:] == [f"data in {data}", f"next: python -m keras_mir.fit small-cnn --data '{data}'"]
     assert "4 extracted, 0 already there, 0 failed" in lines
     assert any(line.startswith("warning: 1 audio file has no line in") for line in lines)
     examples = load_course(data, "affect", synced=False)
