@@ -80,9 +80,7 @@ def prediction_table(
 def read_predictions(path: Path) -> pd.DataFrame:
     """A table that was written of `prediction_table`, possibly with further columns."""
     texts = dict.fromkeys(("id", "label", "predicted"), str)
-    return pd.read_csv(
-        path, dtype=texts, keep_default_na=False, na_values=("",), float_precision="round_trip"
-    )
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=("",))
 
 
 def _predict(
