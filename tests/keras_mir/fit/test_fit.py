@@ -84,11 +84,11 @@ def test_the_report_has_the_promised_keys(fitted):
         assert report[key]["low"] <= report[key]["value"] <= report[key]["high"]
     assert report["seed"] == 5
     assert report["split"]["evaluated"] == "test"
-    assert report["split"]["sizes"] == {"train": 24, "validation": 12, "test": 12}
+    assert report["split"]["sizes"] == {"train": 30, "validation": 6, "test": 12}
     assert report["versions"]["keras"]
     assert report["recipe"]["name"] == "lstm-beat-mel"
     assert report["training"]["epochs"] == 3
-    assert report["calibration"]["clips"] == 12
+    assert report["calibration"]["clips"] == 6
     assert 0 <= report["expected_calibration_error"] <= 1
     assert report["baseline"]["name"] == "an SVM on feature statistics"
     lead = report["accuracy"]["value"] - report["baseline"]["score"]["value"]
