@@ -44,7 +44,8 @@ class AudioModel(tf.Module):
         frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
         note: What to say with every answer; see `note_for`.
-        window_seconds: Of a window, the length that the model was trained on.
+        patch_seconds: Of the patches that a network was trained on, which are its windows, one after the
+            other; 0 for windows of `WINDOW_SECONDS` that cover a clip.
 
     Raises:
         UserError: If an affect target has the name of another output, or the model takes no sound.
@@ -58,14 +59,15 @@ class AudioModel(tf.Module):
         frames: int | None,
         spec: Spec,
         note: str = "",
-        window_seconds: float = WINDOW_SECONDS,
+        patch_seconds: float = 0.0,
     ) -> None:
         super().__init__()
         check_targets(() if names is not None else model.output)
         self.model = model
         self._note = note
         self._names = list(names) if names is not None else None
-        self._window_seconds = window_seconds
+        self._window = round((patch_seconds or WINDOW_SECONDS) * spec.sample_rate)
+        self._patches = patch_seconds > 0
         self._frames = frames
         self._fill = padding_values(settings, spec)
         self._spec = spec
@@ -171,7 +173,7 @@ class AudioModel(tf.Module):
         lengths = tf.where(good, lengths, 1)
         rate = tf.where(good, rate, self._spec.sample_rate)
         samples, lengths = self.resample([waveform, lengths, rate])
-        windows = cut(lengths, int(self._window_seconds * self._spec.sample_rate))
+        windows = cut(lengths, self._window, whole=self._patches)
         answers = self._answer_windows(samples, windows)
         outputs = {
             "error": problem,

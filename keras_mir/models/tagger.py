@@ -101,7 +101,7 @@ class Tagger(ServableModel):
             InputSettings(feature=self.name),
             None,
             self.description.feature_spec,
-            window_seconds=PATCH_SECONDS,
+            patch_seconds=PATCH_SECONDS,
         )
 
     def __repr__(self) -> str:

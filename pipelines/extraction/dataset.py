@@ -68,7 +68,7 @@ class ExtractionResult:
     failed: tuple[tuple[str, str], ...]
     unlabelled: int
     known: tuple[tuple[str, str], ...] = ()
-    clips: Mapping[str, Path] = field(default_factory=dict)
+    clips: Mapping[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Windows:
     counts: tf.Tensor
 
 
-def cut(lengths: tf.Tensor, window: int) -> Windows:
+def cut(lengths: tf.Tensor, window: int, *, whole: bool = False) -> Windows:
     """Cut clips into as few windows as cover them, spaced evenly.
 
     Windows overlap a little rather than leave a short one at the end, which a model has not been
@@ -38,13 +38,21 @@ def cut(lengths: tf.Tensor, window: int) -> Windows:
     Args:
         lengths: int32 `(batch,)`, in samples or frames.
         window: Length of a window, likewise.
+        whole: Rather let one window follow the other, and leave out what is left at the end, if there is
+            a whole one before it.
     """
     tolerated = int((1 + _STRETCH) * window)
-    counts = tf.where(lengths <= tolerated, 1, -(-lengths // window))  # (batch,)
-    size = tf.where(counts > 1, window, lengths)
+    if whole:
+        counts = tf.maximum(lengths // window, 1)  # (batch,)
+        size = tf.minimum(lengths, window)
+        covered = counts * size
+    else:
+        counts = tf.where(lengths <= tolerated, 1, -(-lengths // window))
+        size = tf.where(counts > 1, window, lengths)
+        covered = lengths
     positions = tf.cast(tf.where(tf.sequence_mask(counts)), tf.int32)  # (windows, 2), clip by clip
     clip, number = positions[:, 0], positions[:, 1]
-    room = tf.cast(tf.gather(lengths - size, clip), tf.int64)
+    room = tf.cast(tf.gather(covered - size, clip), tf.int64)
     last = tf.cast(tf.maximum(tf.gather(counts, clip) - 1, 1), tf.int64)
 
     def start_of(which: tf.Tensor) -> tf.Tensor:

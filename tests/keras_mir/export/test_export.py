@@ -255,7 +255,7 @@ def make_run(folder, policy="float32"):
 def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")
-    monkeypatch.setattr(savedmodel, "model_card", lambda name, *_: f"# {name}\n")
+    monkeypatch.setattr(savedmodel, "card_of", lambda name, *_: f"# {name}\n")
     status, lines, errors = export("run", "--format", "savedmodel")
     assert (status, errors) == (0, "")
     path = Path("saved_models/lstm-of-a-run/1")

@@ -206,7 +206,7 @@ def test_where_nothing_can_be_written(tmp_path):
         export_savedmodel(model, tmp_path / "file", "genre", description={}, names=CLASSES)
     with pytest.raises(UserError, match="is a file; remove it"):
         export_savedmodel(model, tmp_path, "file", description={}, names=CLASSES)
-    with pytest.raises(UserError, match="2 class names for 3 outputs"):
+    with pytest.raises(UserError, match="2 names for 3 outputs"):
         export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2])
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

@@ -32,6 +32,14 @@ def test_a_longer_one_is_covered_without_gaps_by_as_few_as_do(length):
     np.testing.assert_array_equal(end[:-1], start[1:])
 
 
+@pytest.mark.parametrize(("length", "count"), [(5, 1), (WINDOW, 1), (2 * WINDOW - 1, 1), (3 * WINDOW + 9, 3)])
+def test_whole_windows_follow_one_another_and_leave_the_rest_out(length, count):
+    windows = cut(tf.constant([length], tf.int32), WINDOW, whole=True)
+    assert windows.start.numpy().tolist() == [number * WINDOW for number in range(count)]
+    assert set(windows.size.numpy()) == {min(length, WINDOW)}
+    assert windows.end.numpy()[-1] == length
+
+
 def test_long_recordings_do_not_overflow():
     start, _, end = cut_one(2**30)
     assert (np.diff(start) > 0).all()
