@@ -73,7 +73,8 @@ def class_scores(run: Run) -> pd.DataFrame:
     rows = {name: report["per_class"][name] for name in report["class_names"]}
     rows["accuracy"] = {"f1": report["accuracy"]["value"]}  # the paper prints it below F1
     rows |= {f"{name} avg": report["averages"][name] for name in ("macro", "micro", "weighted")}
-    return pd.DataFrame.from_dict(rows, orient="index", dtype=float).rename(columns={"f1": "F1"})
+    table = pd.DataFrame.from_dict(rows, orient="index", dtype=float).rename(columns={"f1": "F1"})
+    return table.loc[list(rows)]  # older pandas puts rows with a gap elsewhere
 
 
 def class_clips(run: Run) -> dict[str, int]:

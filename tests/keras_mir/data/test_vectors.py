@@ -59,7 +59,7 @@ def test_one_array_has_a_row_for_each_line_of_the_table(labels, tmp_path):
 
 @pytest.mark.parametrize("lists", [True, False])
 def test_parquet_has_windows_of_an_id_in_order(lists, labels, tmp_path):
-    pytest.importorskip("pyarrow", exc_type=ImportError)
+    pytest.importorskip("pyarrow", exc_type=ImportError)  # it may want a newer NumPy
     ids = [identity for number, identity in enumerate(IDS) for _ in vectors_of(number)]
     rows = np.concatenate([vectors_of(number) for number in range(40)])
     columns = {"vector": list(rows)} if lists else {f"v{n}": rows[:, n] for n in range(6)}
