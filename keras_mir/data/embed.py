@@ -118,12 +118,14 @@ def _made(examples: Examples, folder: Path) -> list[Path]:
 def _from_spectrograms(examples: Examples, network: str, folder: Path, console: Console) -> Examples:
     import tensorflow as tf
 
+    from keras_mir.models.pretrained import front_end
     from keras_mir.models.pretrained.front_end import MEL, PatchVectors, embedding_spec, network_input
     from pipelines.ops.npy import read_spectrogram
 
     NETWORKS[network].check()
     spec = examples.spectrogram_spec
-    files = [folder / f"{_key(path, network, spec)}.npy" for path in examples.table[PATH]]
+    code = Path(front_end.__file__).read_bytes()
+    files = [folder / f"{_key(path, network, spec, code)}.npy" for path in examples.table[PATH]]
     waiting = [row for row, file in enumerate(files) if not file.is_file()]
     if waiting:
         vectors = PatchVectors(network)
@@ -151,12 +153,9 @@ def _with(examples: Examples, files: list[Path], spec: VectorSpec) -> Examples:
     return replace(examples, table=table, spec=spec)
 
 
-def _key(path: str, network: str, spec: FeatureSpec) -> str:
-    """Changes with the file, the network, or how one becomes the other's input."""
-    from keras_mir.models.pretrained import front_end
-
+def _key(path: str, network: str, spec: FeatureSpec, code: bytes) -> str:
+    """Changes with the file, the network, or the code by which one becomes the other's input."""
     status = Path(path).stat()
-    code = Path(front_end.__file__).read_bytes()
     facts = (
         str(Path(path).resolve()),
         status.st_size,

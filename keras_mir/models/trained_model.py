@@ -19,7 +19,7 @@ from keras_mir.models.json_file import from_json, plain, read_json, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
-from keras_mir.recipes.networks import NETWORKS
+from keras_mir.recipes.networks import network_named
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.spec import Spec, spec_from_dict
@@ -195,9 +195,8 @@ def load_model_or_network(place: str | Path, models: str | Path = "saved_models"
     """
     from keras_mir.models.tagger import Tagger
 
-    network = NETWORKS.get(str(place))
-    there = Path(place).exists() or (Path(models) / place).exists()
-    return Tagger(network) if network and not there else load(place, models)
+    network = network_named(str(place), Path(models))
+    return Tagger(network) if network else load(place, models)
 
 
 def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_mir.client import ServingClient
 from keras_mir.models.folders import SAVED_MODEL, find_version, latest_version, read_description
-from keras_mir.recipes.networks import NETWORKS
+from keras_mir.recipes.networks import Network, network_named
 from pipelines.errors import ArgumentError
 from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
 
@@ -51,9 +51,9 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
     Raises:
         UserError: If there is none, or `model` is empty and there are several; the message lists them.
     """
-    if model in NETWORKS and not (Path(model).exists() or (models / model).exists()):
-        NETWORKS[model].check()
-        return ChosenModel(model, FeatureSpec(), partial(open_network, model))
+    if network := network_named(model, models):
+        network.check()
+        return ChosenModel(model, FeatureSpec(), partial(open_network, network))
     if model:
         version = find_version(model, models)
     else:
@@ -117,7 +117,7 @@ def open_exported(version: Path) -> Iterator[AnswerWav]:
 
 
 @contextmanager
-def open_network(name: str) -> Iterator[AnswerWav]:
+def open_network(network: Network) -> Iterator[AnswerWav]:
     """Make a pretrained network ready to answer, without an export.
 
     Raises:
@@ -125,7 +125,7 @@ def open_network(name: str) -> Iterator[AnswerWav]:
     """
     from keras_mir.models.tagger import Tagger
 
-    yield Tagger(NETWORKS[name]).audio_model().answer_wav
+    yield Tagger(network).audio_model().answer_wav
 
 
 @contextmanager

@@ -141,3 +141,9 @@ NETWORKS: dict[str, Network] = {
         ),
     )
 }
+
+
+def network_named(name: str, models: Path) -> Network | None:
+    """The network that a user means by a name: none where a folder, or a model in `models`, is called so."""
+    there = Path(name).exists() or (models / name).exists()
+    return None if there else NETWORKS.get(name)

@@ -90,6 +90,19 @@ class LengthMask(_OverLengths):
         return self.frame_mask(inputs)
 
 
+def zero_past_length(x: Any, lengths: Any) -> Any:
+    """`x` `(batch, time, ...)` with zeros past each clip's length."""
+    return ops.where(align(frames_within(lengths, ops.shape(x)[1]), x), x, ops.zeros_like(x))
+
+
+def pad_time(x: Any, multiple: int) -> Any:
+    """`x` `(batch, time, ...)` with frames of zeros up to a multiple of their number."""
+    shape = list(ops.shape(x))
+    # Of numbers that are not negative: converters to other formats round the others differently.
+    shape[1] = (multiple - shape[1] % multiple) % multiple
+    return ops.concatenate([x, ops.zeros(shape, x.dtype)], axis=1)
+
+
 @keras.saving.register_keras_serializable("keras_mir")
 class ZeroPastLength(_OverLengths):
     """Set the frames past the end of each clip to zero.
@@ -107,8 +120,7 @@ class ZeroPastLength(_OverLengths):
     """
 
     def call(self, inputs: Any) -> Any:
-        x, lengths = self.named(inputs).values()
-        return ops.where(align(frames_within(lengths, ops.shape(x)[1]), x), x, ops.zeros_like(x))
+        return zero_past_length(*self.named(inputs).values())
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -136,10 +148,7 @@ class PadTime(BaseLayer):
 
     def call(self, inputs: Any) -> Any:
         (x,) = self.named(inputs).values()
-        shape = list(ops.shape(x))
-        # Of numbers that are not negative: converters to other formats round the others differently.
-        shape[1] = (self.multiple - shape[1] % self.multiple) % self.multiple
-        return ops.concatenate([x, ops.zeros(shape, x.dtype)], axis=1)
+        return pad_time(x, self.multiple)
 
     def _shapes(self, batch: Size, time: Size, *rest: Size) -> Shape:
         return (batch, None if time is None else time + -time % self.multiple, *rest)

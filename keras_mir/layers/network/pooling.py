@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_mir.layers.base import A_CLIP, Axes, BaseLayer, Shape, Size
-from keras_mir.layers.network.masks import align, frames_within
+from keras_mir.layers.network.masks import align, frames_within, pad_time, zero_past_length
 
 _SMALLEST_VARIANCE = 1e-4
 _LOWEST = float(np.finfo(np.float32).min)
@@ -151,20 +151,12 @@ class InputPooling(BaseLayer):
     def call(self, inputs: Any) -> Any:
         given = self.named(inputs)
         x, lengths = given["features"], given.get("lengths")
-        if lengths is not None:
-            x = ops.where(align(frames_within(lengths, ops.shape(x)[1]), x), x, ops.zeros_like(x))
-        shape = list(ops.shape(x))
-        shape[1] = (self.frames - shape[1] % self.frames) % self.frames
-        x = ops.concatenate([x, ops.zeros(shape, x.dtype)], axis=1)
-        count = x.shape[-1]
-        # In float32: the mean of several halves is wanted, not their sum in half precision.
-        x = ops.mean(
-            ops.cast(ops.reshape(x, (-1, ops.shape(x)[1] // self.frames, self.frames, count)), "float32"), 2
-        )
-        joined = ops.reshape(
-            x[..., : self.first], (-1, ops.shape(x)[1], self.first // self.bands, self.bands)
-        )
-        pooled = ops.concatenate([ops.mean(joined, axis=-1), x[..., self.first :]], axis=-1)
+        x = pad_time(x if lengths is None else zero_past_length(x, lengths), self.frames)
+        time, count = ops.shape(x)[1] // self.frames, x.shape[-1]
+        windows = ops.reshape(x, (-1, time, self.frames, count))
+        means = ops.mean(ops.cast(windows, "float32"), axis=2)  # a sum can leave the range of float16
+        neighbours = ops.reshape(means[..., : self.first], (-1, time, self.first // self.bands, self.bands))
+        pooled = ops.concatenate([ops.mean(neighbours, axis=-1), means[..., self.first :]], axis=-1)
         return ops.cast(pooled, self.compute_dtype)
 
     def _shapes(self, batch: Size, time: Size, bands: int) -> Shape:
