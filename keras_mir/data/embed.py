@@ -124,6 +124,12 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
 
     NETWORKS[network].check()
     spec = examples.spectrogram_spec
+    if spec != FeatureSpec():
+        # The exported model makes a standard spectrogram of its sound: it would not be what was trained on.
+        raise UserError(
+            f"{examples.name}: {network} reads spectrograms of the standard settings alone; "
+            f"prepare the data with --embed {network}, which makes its vectors of the sound"
+        )
     code = Path(front_end.__file__).read_bytes()
     files = [folder / f"{_key(path, network, spec, code)}.npy" for path in examples.table[PATH]]
     waiting = [row for row, file in enumerate(files) if not file.is_file()]

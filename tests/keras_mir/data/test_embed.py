@@ -1,6 +1,7 @@
 """A data set's vectors: those that prepare made of its sound, or made from its spectrograms, once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from keras_mir.recipes import networks
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
 from tests.keras_mir.conftest import write_course_data
 
 QUIET = Console(quiet=True)
@@ -86,3 +88,11 @@ def test_beat_synchronous_files_are_refused(musicnn, course_data, tmp_path):
     examples = load_examples(course_data, "genre", prefer_synced=True)
     with pytest.raises(UserError, match="musicnn-mtt needs spectrograms of every frame"):
         embedded(examples, "musicnn-mtt", course_data, tmp_path, QUIET)
+
+
+def test_spectrograms_of_other_settings_are_refused(musicnn, data, tmp_path):
+    examples = replace(examples_of(data), spec=FeatureSpec(hop_length=256))
+    with pytest.raises(
+        UserError, match=r"standard settings alone; prepare the data with --embed musicnn-mtt"
+    ):
+        embedded(examples, "musicnn-mtt", data, tmp_path, QUIET)
