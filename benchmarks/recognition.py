@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,7 @@ from rich.console import Console
 from keras_mir.command_line.progress import progress
 from keras_mir.fit.cross_validation import CrossValidationRun, cross_validate
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
-from keras_mir.models.report import Baseline, Interval, number, read_report
+from keras_mir.models.report import Baseline, Interval, number
 from keras_mir.recipes.named import named_recipe
 from pipelines.datasets.labels import read_label_table
 from pipelines.errors import UserError
@@ -39,14 +38,14 @@ class Row:
         recipe: Its name.
         score: Mean over the folds, and its deviation.
         interval: Of the out-of-fold predictions.
-        baseline: Of what is easier to have: its name, and its mean over the folds.
+        baseline: What is easier to have gets, out of fold; None if it gets nothing.
         seconds: That a fold's training took.
     """
 
     recipe: str
     score: str
     interval: Interval
-    baseline: str
+    baseline: Baseline | None
     seconds: float
 
 
@@ -74,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """The lines of a table in Markdown."""
-    yield "| recipe | mean of folds | 95 % interval, out of fold | baseline on the same features | s a fold |"
-    yield "|---|---|---|---|---|"
+    yield "| recipe | mean of folds | out of fold | baseline, same features | ahead of it by | s a fold |"
+    yield "|---|---|---|---|---|---|"
     for row in rows:
-        yield (
-            f"| `{row.recipe}` | {row.score} | {row.interval.bounds} | {row.baseline} | {row.seconds:.0f} |"
-        )
+        found = row.baseline
+        baseline, lead = (f"{found.name}: {found.score}", str(found.difference)) if found else ("none", "")
+        yield (f"| `{row.recipe}` | {row.score} | {row.interval} | {baseline} | {lead} | {row.seconds:.0f} |")
 
 
 def _rows(recipes: Sequence[str], data: Path, targets: str, folds: int, out: Path) -> Iterator[Row]:
@@ -87,12 +86,11 @@ def _rows(recipes: Sequence[str], data: Path, targets: str, folds: int, out: Pat
         folder = out / recipe
         found = _cross_validated(recipe, data, targets, folds, folder)
         (summary, *_) = found.scores.values()
-        baselines = [read_report(path).baseline for path in sorted(folder.glob("fold-*"))]
         yield Row(
             recipe,
             f"**{number(summary.mean)}** (sd {number(summary.deviation)})",
             summary.pooled,
-            _mean(baselines),
+            found.baseline,
             found.seconds / folds,
         )
 
@@ -109,11 +107,6 @@ def _cross_validated(
     )
     cache = folder.parent / "cache"
     return cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
-
-
-def _mean(baselines: Sequence[Baseline | None]) -> str:
-    known = [each for each in baselines if each is not None]
-    return f"{known[0].name}: {fmean(float(each.score) for each in known):.3f}" if known else "none"
 
 
 def _prepared(audio: Path, out: Path) -> Path:

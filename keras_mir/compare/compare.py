@@ -76,7 +76,7 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
         check_folder("out", Path(out))
     folders = [_folder(place) for place in places]
     recipes = [_recipe_name(folder) for folder in folders]
-    tables = [read_predictions(folder).mean_over_repeats() for folder in folders]
+    tables = [read_predictions(RunFolder(folder).predictions).mean_over_repeats() for folder in folders]
     for folder, table in zip(folders[1:], tables[1:], strict=True):
         _check_same_task(folders[0], tables[0], folder, table)
     of_each = [table.table.index for table in tables]

@@ -42,8 +42,25 @@ class _Model:
     grid: Mapping[str, Any]
 
 
-def compare_with_baseline(data: Data, network: Evaluation, seed: int) -> Baseline | None:
-    """Train the baseline, and compare it with the network.
+@dataclass(frozen=True)
+class FittedBaseline:
+    """What the baseline gets.
+
+    Attributes:
+        name: What it is, in words: `an SVM on feature statistics`.
+        evaluation: Of its answers for the evaluated clips.
+    """
+
+    name: str
+    evaluation: Evaluation
+
+    def beside(self, network: Evaluation) -> Baseline:
+        """As a report has it, beside a network's answers for the same clips."""
+        return Baseline(self.name, self.evaluation.scores.main_score, network.difference(self.evaluation))
+
+
+def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
+    """Train the baseline, and let it answer for the evaluated clips.
 
     Genre: an SVM with an RBF kernel. Affect: kernel ridge regression, likewise. Both are linear where
     there are more than `MANY` training clips. Their parameters are chosen by cross-validation within the
@@ -51,7 +68,6 @@ def compare_with_baseline(data: Data, network: Evaluation, seed: int) -> Baselin
 
     Args:
         data: The clips, split as for the network.
-        network: The network's answers for the evaluated clips.
         seed: Of the order of the training clips, which makes the folds, and of the intervals.
 
     Returns:
@@ -61,7 +77,8 @@ def compare_with_baseline(data: Data, network: Evaluation, seed: int) -> Baselin
     training = [data.sources[name] for name in (TRAIN, VALIDATION) if name != data.evaluated_on]
     known = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
-    labels = {name: np.concatenate([source.labels[name] for source in training]) for name in network.true}
+    outputs = (GENRE,) if data.classes else data.targets
+    labels = {name: np.concatenate([source.labels[name] for source in training]) for name in outputs}
     order = np.random.default_rng(seed).permutation(len(known))
     known, labels = known[order], {name: values[order] for name, values in labels.items()}
     if data.classes:
@@ -70,15 +87,15 @@ def compare_with_baseline(data: Data, network: Evaluation, seed: int) -> Baselin
         largest = np.bincount(labels[GENRE][:_SEARCHED]).max()
         model = _classifier(known)
         fitted = _fitted(model, known, labels[GENRE], folds=largest)
-        outputs = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
+        answers = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
     else:
         values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
         model = _regressor(known)
         fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
         predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
-        outputs = dict(zip(data.targets, predicted.T, strict=True))
-    baseline = compare_with_labels(evaluated.labels, outputs, data.classes, data.targets, seed)
-    return Baseline(model.name, baseline.scores.main_score, network.difference(baseline))
+        answers = dict(zip(data.targets, predicted.T, strict=True))
+    evaluation = compare_with_labels(evaluated.labels, answers, data.classes, data.targets, seed)
+    return FittedBaseline(model.name, evaluation)
 
 
 def feature_statistics(cached: Cached) -> np.ndarray:

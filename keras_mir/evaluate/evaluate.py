@@ -22,6 +22,7 @@ from keras_mir.models.report import (
     make_report,
     write_report,
 )
+from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.datasets.base import ID, Examples
 from pipelines.errors import ArgumentError, UserError
@@ -91,7 +92,7 @@ def evaluate(
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         evaluation.save_figures(Path(out))
-        write_predictions(ids, evaluation, Path(out))
+        write_predictions(ids, evaluation, RunFolder(Path(out)).predictions)
         write_report(report, Path(out))
     return report
 

@@ -229,8 +229,8 @@ def accuracy_difference(
 
     Args:
         true: int `(n,)` class indices.
-        predicted: int `(n,)` class indices.
-        other: int `(n,)` class indices.
+        predicted: int `(n,)` class indices, or `(repeats, n)` for the mean over repeats.
+        other: int, likewise.
         bootstrap: How the interval is made.
 
     Raises:
@@ -238,7 +238,8 @@ def accuracy_difference(
         ValueError: If shapes differ.
     """
     hits, other_hits = (
-        np.equal(*_pair(true, answers, "classes")).astype(np.float64) for answers in (predicted, other)
+        np.mean([np.equal(*_pair(true, each, "classes")) for each in np.atleast_2d(answers)], axis=0)
+        for answers in (predicted, other)
     )
     ahead = hits - other_hits
     resampled = [counts @ ahead / len(ahead) for counts in _resample_counts(len(ahead), bootstrap)]
@@ -255,8 +256,8 @@ def spearman_difference(
 
     Args:
         true: float `(n,)` by target.
-        predicted: float `(n,)` by target, the same targets.
-        other: float `(n,)` by target, the same targets.
+        predicted: float `(n,)` by target, the same targets, or `(repeats, n)` for the mean over repeats.
+        other: float, likewise.
         bootstrap: How the interval is made.
 
     Returns:
@@ -268,7 +269,9 @@ def spearman_difference(
     """
     means, resampled = [], []
     for values in (predicted, other):
-        pairs = [_pair(true[target], values[target], target) for target in true]
+        pairs = [
+            _pair(true[target], each, target) for target in true for each in np.atleast_2d(values[target])
+        ]
         correlations = [rho for x, y in pairs if (rho := rank_correlation(x, y)) is not None]
         if len(correlations) < len(pairs):
             return UNDEFINED

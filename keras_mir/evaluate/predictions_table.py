@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
+from keras_mir.evaluate.metrics import predicted_classes
 from keras_mir.models.report import GenreScores
-from keras_mir.models.run_folder import RunFolder
 from pipelines.datasets.base import GENRE, ID
 from pipelines.datasets.tables import numbers, read_table
 from pipelines.errors import UserError
@@ -46,9 +46,16 @@ class Predictions:
         """Columns of labels, in an order that follows from their names."""
         return self.table[[_LABEL] if self.classes else sorted(f"{_LABEL}_{name}" for name in self.targets)]
 
-    def by_repeat(self) -> list[Predictions]:
-        """Those of each repeat of a cross-validation."""
-        return [replace(self, table=part) for _, part in self.table.groupby(REPEAT)]
+    def of_every_repeat(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Labels `(n,)`, and class indices or values `(repeats, n)`, of a cross-validation, by output."""
+        repeats = [replace(self, table=part) for _, part in self.table.groupby(REPEAT)]
+        ids = repeats[0].table.index  # those of every repeat
+        labels, _ = repeats[0].labels_and_outputs(ids)
+        every = [each.labels_and_outputs(ids)[1] for each in repeats]
+        answers = {name: np.stack([outputs[name] for outputs in every]) for name in labels}
+        if self.classes:
+            answers[GENRE] = np.stack([predicted_classes(each) for each in answers[GENRE]])
+        return labels, answers
 
     def mean_over_repeats(self) -> Predictions:
         """With a row a clip, the mean of its probabilities or values over the repeats, if there are any."""
@@ -107,45 +114,42 @@ def predictions_table(ids: Iterable[str], evaluation: Evaluation) -> pd.DataFram
     return pd.DataFrame(columns, index=pd.Index(list(ids), name=ID))
 
 
-def write_predictions(ids: Iterable[str], evaluation: Evaluation, folder: Path) -> Path:
-    """Write `predictions.csv`, whole or not at all; see `predictions_table`."""
-    return _write(predictions_table(ids, evaluation), folder)
+def write_predictions(ids: Iterable[str], evaluation: Evaluation, path: Path) -> None:
+    """Write a table of predictions, whole or not at all; see `predictions_table`."""
+    _write(predictions_table(ids, evaluation), path)
 
 
-def write_out_of_fold(runs: Mapping[tuple[int, int], Path], folder: Path) -> Predictions:
-    """Write the `predictions.csv` of a cross-validation, of those of its runs.
+def write_out_of_fold(tables: Mapping[tuple[int, int], Path], path: Path) -> Predictions:
+    """Write the table of a cross-validation, of those of its runs.
 
     Args:
-        runs: Folders by repeat and fold.
-        folder: Of the cross-validation.
+        tables: Of the runs, by repeat and fold.
+        path: Of the table of the cross-validation.
 
     Returns:
         The predictions, a row a clip and repeat.
     """
-    every = {at: read_predictions(run) for at, run in runs.items()}
-    tables = []
+    every = {at: read_predictions(table) for at, table in tables.items()}
+    parts = []
     for (repeat, fold), predictions in every.items():
-        tables.append(predictions.table.copy())
-        tables[-1].insert(0, FOLD, fold)
-        tables[-1].insert(1, REPEAT, repeat)
-    whole = replace(next(iter(every.values())), table=pd.concat(tables))
-    _write(whole.table, folder)
+        parts.append(predictions.table.copy())
+        parts[-1].insert(0, FOLD, fold)
+        parts[-1].insert(1, REPEAT, repeat)
+    whole = replace(next(iter(every.values())), table=pd.concat(parts))
+    _write(whole.table, path)
     return whole
 
 
-def _write(table: pd.DataFrame, folder: Path) -> Path:
-    path = RunFolder(folder).predictions
+def _write(table: pd.DataFrame, path: Path) -> None:
     write_atomically(path, table.to_csv(lineterminator="\n").encode())
-    return path
 
 
-def read_predictions(folder: Path) -> Predictions:
-    """Read the predictions in the folder of a run or a cross-validation, or in one that `evaluate` wrote.
+def read_predictions(path: Path) -> Predictions:
+    """Read the predictions of a run or a cross-validation, or those that `evaluate` wrote.
 
     Raises:
         UserError: If there are none, or they are damaged.
     """
-    path = RunFolder(folder).predictions
     cells = read_table(path, _REMEDY)
     classes = _after(_PROBABILITY, cells)
     targets = () if classes else _after(f"{_PREDICTED}_", cells)

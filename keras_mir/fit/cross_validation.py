@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from keras_mir.data.load import TEST, fold_table, load_data, mapped
 from keras_mir.evaluate.evaluation import compare_with_labels
-from keras_mir.evaluate.metrics import predicted_classes, repeated_affect_scores, repeated_genre_scores
+from keras_mir.evaluate.metrics import (
+    accuracy_difference,
+    repeated_affect_scores,
+    repeated_genre_scores,
+    spearman_difference,
+)
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, write_out_of_fold
 from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
@@ -29,6 +33,7 @@ from keras_mir.models.ensemble import mean_model
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
     OUT_OF_FOLD,
+    Baseline,
     Bootstrap,
     Circumstances,
     Interval,
@@ -271,8 +276,9 @@ class CrossValidationRun:
         return run.train().report
 
     def _finished(self, reports: Mapping[tuple[int, int], Report]) -> CrossValidation:
-        runs = {(repeat, fold): folder.path for repeat, fold, folder in self._folds()}
-        predictions = write_out_of_fold(runs, self.folder.path)
+        runs = {(repeat, fold): folder for repeat, fold, folder in self._folds()}
+        tables = {at: folder.predictions for at, folder in runs.items()}
+        predictions = write_out_of_fold(tables, self.folder.predictions)
         pooled = _pooled(predictions, self.options.seed)
         sizes = predictions.table.groupby([REPEAT, FOLD]).size()
         by_fold = tuple(
@@ -292,12 +298,24 @@ class CrossValidationRun:
             by_fold=by_fold,
             scores=summarised(by_fold, pooled),
             seconds=round(sum(each.seconds for each in by_fold), 1),
+            baseline=self._baseline(runs, first, predictions),
         )
         write_json(self.folder.cross_validation, report)
         if self.options.suspicious_labels:
             self._write_suspicious_labels(predictions.mean_over_repeats())
         model = self._ensemble(predictions.mean_over_repeats()) if self.options.ensemble else None
         return CrossValidation(self.folder.path, report, predictions.table.reset_index(), model)
+
+    def _baseline(
+        self, runs: Mapping[tuple[int, int], RunFolder], first: Report, network: Predictions
+    ) -> Baseline | None:
+        """What the baselines of all folds get together; None if one of them had nothing to learn."""
+        tables = {at: folder.baseline for at, folder in runs.items()}
+        if first.baseline is None or not all(path.exists() for path in tables.values()):
+            return None
+        predictions = write_out_of_fold(tables, self.folder.baseline)
+        score = next(iter(_pooled(predictions, self.options.seed).values()))
+        return Baseline(first.baseline.name, score, _lead(network, predictions, self.options.seed))
 
     def _write_suspicious_labels(self, predictions: Predictions) -> None:
         ids = list(predictions.table.index)
@@ -369,15 +387,18 @@ def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScor
 
 def _pooled(predictions: Predictions, seed: int) -> dict[str, Interval]:
     """Main scores of out-of-fold predictions, with intervals over clips."""
-    repeats, classes = predictions.by_repeat(), predictions.classes
-    ids = repeats[0].table.index  # those of every repeat
-    labels, _ = repeats[0].labels_and_outputs(ids)
-    every = [each.labels_and_outputs(ids)[1] for each in repeats]
-    if classes:
-        predicted = np.stack([predicted_classes(outputs[GENRE]) for outputs in every])
-        return repeated_genre_scores(labels[GENRE], predicted, classes, Bootstrap(seed))
-    values = {name: np.stack([outputs[name] for outputs in every]) for name in labels}
-    return repeated_affect_scores(labels, values, Bootstrap(seed))
+    labels, predicted = predictions.of_every_repeat()
+    if predictions.classes:
+        return repeated_genre_scores(labels[GENRE], predicted[GENRE], predictions.classes, Bootstrap(seed))
+    return repeated_affect_scores(labels, predicted, Bootstrap(seed))
+
+
+def _lead(network: Predictions, other: Predictions, seed: int) -> Interval:
+    """The main score of out-of-fold predictions less that of others for the same clips."""
+    (labels, predicted), (_, others) = network.of_every_repeat(), other.of_every_repeat()
+    if network.classes:
+        return accuracy_difference(labels[GENRE], predicted[GENRE], others[GENRE], Bootstrap(seed))
+    return spearman_difference(labels, predicted, others, Bootstrap(seed))
 
 
 def _in_words(report: Report) -> str:

@@ -21,7 +21,7 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.baseline import compare_with_baseline
+from keras_mir.evaluate.baseline import fit_baseline
 from keras_mir.evaluate.calibration import calibrate
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
@@ -281,6 +281,7 @@ class Run:
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed
         )
+        baseline = fit_baseline(data, self.options.seed)
         examples = data.examples[TRAIN]
         circumstances = Circumstances(
             seed=self.options.seed,
@@ -299,7 +300,7 @@ class Run:
             ),
             model=str(self.folder.model),
             calibration=calibration,
-            baseline=compare_with_baseline(data, evaluation, self.options.seed),
+            baseline=baseline.beside(evaluation) if baseline else None,
         )
         report = make_report(evaluation.scores, circumstances)
         train = data.sources[TRAIN]
@@ -313,7 +314,10 @@ class Run:
             report=report,
         )
         evaluation.save_figures(self.folder.path)
-        write_predictions(data.examples[data.evaluated_on].table[ID], evaluation, self.folder.path)
+        ids = data.examples[data.evaluated_on].table[ID]
+        write_predictions(ids, evaluation, self.folder.predictions)
+        if baseline:
+            write_predictions(ids, baseline.evaluation, self.folder.baseline)
         self._save_curves(training)
         model = TrainedModel(self.options.name, description, self.folder.path, training.model)
         model.save()

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from keras_mir.models.json_file import from_json, read_json
-from keras_mir.models.report import Dataset, Interval, counted, number, score_name, versions
+from keras_mir.models.report import Baseline, Dataset, Interval, counted, number, score_name, versions
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import UserError
 
@@ -84,6 +84,7 @@ class CrossValidationReport:
         by_fold: Every training.
         scores: Main scores by name, the one to choose by first.
         seconds: Time all trainings took.
+        baseline: What a model without a network gets in the same folds; None where it gets nothing.
         versions: As of `Circumstances`.
     """
 
@@ -98,6 +99,7 @@ class CrossValidationReport:
     by_fold: tuple[FoldScores, ...]
     scores: dict[str, Summary]
     seconds: float
+    baseline: Baseline | None = None
     versions: dict[str, str | None] = field(default_factory=versions)
 
     @property
@@ -111,10 +113,11 @@ class CrossValidationReport:
         name, summary = next(iter(self.scores.items()))
         repeats = f", {counted(self.repeats, 'repeat')}" if self.repeats > 1 else ""
         music = "synthetic music" if self.dataset.synthetic else "music"
-        return (
+        text = (
             f"{self.task.capitalize()} of {counted(self.clips, 'clip')} of {music} ({self.dataset.name}), "
             f"{self.folds} folds{repeats}: {score_name(name)} {summary}; out of fold {summary.pooled}."
         )
+        return f"{text} {self.baseline.sentence}" if self.baseline else text
 
 
 class CrossValidation:

@@ -56,11 +56,11 @@ class RunFolder:
 
     `recipe.toml` and `run.json` say what was asked for, `checkpoint` holds the state
     after the last whole epoch, `logs` what TensorBoard shows; `split.csv`,
-    `history.csv`, `predictions.csv`, `report.json`, `model.keras`, what it says of itself in
-    `description.json`, and the pictures are the results; an overfit check has `overfit.json`
-    in place of the report. A cross-validation has `folds.csv`, `cross_validation.json`, and a run's
-    folder a fold; a search has its state in `study.log`, `trials.csv`, the best recipe in `best.toml`,
-    and a cross-validation's folder a trial.
+    `history.csv`, `predictions.csv`, in `baseline.csv` those of the baseline, `report.json`,
+    `model.keras`, what it says of itself in `description.json`, and the pictures are the results; an
+    overfit check has `overfit.json` in place of the report. A cross-validation has `folds.csv`,
+    `cross_validation.json`, and a run's folder a fold; a search has its state in `study.log`,
+    `trials.csv`, the best recipe in `best.toml`, and a cross-validation's folder a trial.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,6 +73,7 @@ class RunFolder:
         self.history = path / "history.csv"
         self.report = path / "report.json"
         self.predictions = path / "predictions.csv"
+        self.baseline = path / "baseline.csv"
         self.description = path / "description.json"
         self.overfit = path / "overfit.json"
         self.model = path / "model.keras"

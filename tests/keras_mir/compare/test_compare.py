@@ -44,7 +44,7 @@ def write(tmp_path):
         evaluation = compare_with_labels(labels, outputs, classes, targets, 0)
         report = make_report(evaluation.scores, replace(CONTEXT, recipe={"name": recipe}))
         write_report(report, tmp_path / name)
-        write_predictions([f"clip{clip}" for clip in clips], evaluation, tmp_path / name)
+        write_predictions([f"clip{clip}" for clip in clips], evaluation, tmp_path / name / "predictions.csv")
         return tmp_path / name
 
     return write
@@ -52,10 +52,10 @@ def write(tmp_path):
 
 def test_predictions_are_read_as_they_were_written(write):
     for folder in (write("genre", 20), write("affect", 20, classes=(), targets=("power", "joy"))):
-        table = read_predictions(folder)
+        table = read_predictions(folder / "predictions.csv")
         assert list(table.table.index) == [f"clip{clip}" for clip in range(30)]
         again = table.evaluation(table.table.index)
-        write_predictions(table.table.index, again, folder / "again")
+        write_predictions(table.table.index, again, folder / "again" / "predictions.csv")
         one, other = ((place / "predictions.csv").read_bytes() for place in (folder, folder / "again"))
         assert one == other
     head = (write("genre", 20) / "predictions.csv").read_text().splitlines()[:2]
@@ -145,7 +145,7 @@ def test_damaged_predictions_are_named(write, damage):
     file = folder / "predictions.csv"
     file.write_text(file.read_text().replace("probability_Jazz", "probability_J").replace(*damage))
     with pytest.raises(UserError, match=r"predictions\.csv: .*; evaluate the model again"):
-        read_predictions(folder)
+        read_predictions(file)
 
 
 def test_it_needs_no_tensorflow(write):

@@ -9,7 +9,7 @@ import pytest
 
 from keras_mir.data.load import Data, SplitInfo
 from keras_mir.evaluate import baseline
-from keras_mir.evaluate.baseline import compare_with_baseline, feature_statistics
+from keras_mir.evaluate.baseline import feature_statistics, fit_baseline
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.models.report import Interval
 from pipelines.input.cache import Cached
@@ -54,6 +54,12 @@ def network(data, right):
     return compare_with_labels(labels, {"genre": np.eye(3)[index]}, data.classes, (), 0)
 
 
+def beside(data, right=True, seed=0):
+    """The baseline beside such a network; None if there is none."""
+    found = fit_baseline(data, seed)
+    return found and found.beside(network(data, right))
+
+
 def test_statistics_are_mean_and_deviation_of_every_band(tmp_path):
     values = np.random.default_rng(0).normal(size=(9, 4)).astype("<f4")
     values.tofile(tmp_path / "clip.f32")
@@ -68,19 +74,19 @@ def test_statistics_are_mean_and_deviation_of_every_band(tmp_path):
 def test_it_tells_genres_apart_by_their_level(make_data, monkeypatch, many, name):
     monkeypatch.setattr(baseline, "MANY", many)
     data = make_data()
-    found = compare_with_baseline(data, network(data, right=False), 0)
+    found = beside(data, right=False)
     assert found.name == name
     assert found.score == Interval(1.0, 1.0, 1.0)
     assert found.difference.value == pytest.approx(1 / 3 - 1)
     assert found.difference.high < 0
-    assert compare_with_baseline(data, network(data, right=True), 0).difference == Interval(0.0, 0.0, 0.0)
+    assert beside(data).difference == Interval(0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("many", [5000, 10])
 def test_it_rates_all_targets(make_data, monkeypatch, many):
     monkeypatch.setattr(baseline, "MANY", many)
     data = make_data(classes=(), targets=("power", "loudness"))
-    found = compare_with_baseline(data, network(data, right=True), 0)
+    found = beside(data)
     assert found.score.value > 0.9
     assert found.difference.value == pytest.approx(1 - found.score.value)
 
@@ -90,18 +96,18 @@ def test_clips_that_are_evaluated_are_not_trained_on(make_data):
     true = data.sources["validation"].labels["genre"]
     wrong = replace(data.sources["validation"], labels={"genre": (true + 1) % 3})
     data = replace(data, sources={**data.sources, "validation": wrong})
-    assert compare_with_baseline(data, network(data, right=True), 0).score.value == 0.0
+    assert beside(data).score.value == 0.0
 
 
 @pytest.mark.parametrize("train", [1, 2, 3])
 def test_a_handful_of_clips_will_do(make_data, train):
     data = make_data(sizes={"train": train, "validation": 6})
-    found = compare_with_baseline(data, network(data, right=True), 0)
+    found = beside(data)
     assert (found is None) == (train == 1)  # which is of one class
     data = make_data(classes=(), targets=("power",), sizes={"train": train, "validation": 6})
-    assert compare_with_baseline(data, network(data, right=True), 0) is not None
+    assert beside(data) is not None
 
 
 def test_same_seed_same_numbers(make_data):
     data = make_data(sizes={"train": 12, "validation": 6, "test": 6})
-    assert len({compare_with_baseline(data, network(data, right=False), 3) for _ in range(2)}) == 1
+    assert len({beside(data, right=False, seed=3) for _ in range(2)}) == 1

@@ -22,14 +22,14 @@ def genre(ids, labels, rows, folder):
     evaluation = compare_with_labels(
         {"genre": np.array(labels)}, {"genre": probabilities}, ("NA", "Pop"), (), 0
     )
-    write_predictions(ids, evaluation, folder)
+    write_predictions(ids, evaluation, folder / "predictions.csv")
     return evaluation
 
 
 def test_a_genre_table_survives_its_file(tmp_path):
     rows = [[0.1, 0.9], [2 / 3, 1 / 3]]
     table = predictions_table(["007", "x"], genre(["007", "x"], [0, 0], rows, tmp_path))
-    again = read_predictions(tmp_path)
+    again = read_predictions(tmp_path / "predictions.csv")
     assert again.table.reset_index().columns.tolist() == [
         *("id", "label", "predicted"),
         *("probability_NA", "probability_Pop"),
@@ -58,8 +58,10 @@ def test_a_cross_validation_has_a_row_a_clip_and_repeat_and_means_over_repeats(t
     for at, (name, share) in clips.items():
         runs[at].mkdir()
         genre([name], [int(name == "b")], [[share, 1 - share]], runs[at])
-    written = write_out_of_fold(runs, tmp_path)
-    read = read_predictions(tmp_path)
+    written = write_out_of_fold(
+        {at: run / "predictions.csv" for at, run in runs.items()}, tmp_path / "predictions.csv"
+    )
+    read = read_predictions(tmp_path / "predictions.csv")
     for found in (written, read):
         table = found.table.reset_index()
         assert table.columns.tolist()[:5] == ["id", "fold", "repeat", "label", "predicted"]
@@ -77,4 +79,4 @@ def test_a_cross_validation_has_a_row_a_clip_and_repeat_and_means_over_repeats(t
     lines = (tmp_path / "predictions.csv").read_text().splitlines()
     (tmp_path / "predictions.csv").write_text("\n".join([*lines, lines[-1]]))
     with pytest.raises(UserError, match="damaged, not a table of predictions; evaluate the model again"):
-        read_predictions(tmp_path)
+        read_predictions(tmp_path / "predictions.csv")

@@ -63,6 +63,25 @@ def test_its_scores_are_those_of_the_folds(validated):
     assert read_cross_validation(validated.folder) == report
 
 
+def test_the_baseline_of_all_folds_stands_beside_it(validated):
+    baseline = validated.report.baseline
+    folds = [
+        json.loads(path.read_text())["baseline"]["score"]["value"]
+        for path in validated.folder.glob("**/fold-*/report.json")
+    ]
+    assert (len(folds), baseline.name) == (4, "an SVM on feature statistics")
+    assert baseline.score.value == pytest.approx(np.mean(folds))
+    lead = validated.scores["accuracy"].pooled.value - baseline.score.value
+    assert baseline.difference.value == pytest.approx(lead)
+    assert baseline.difference.low < lead < baseline.difference.high
+    assert validated.report.headline.endswith(baseline.sentence)
+    assert validated.report.headline in repr(validated)
+    answers = pd.read_csv(validated.folder / "baseline.csv")
+    assert answers.columns.tolist() == validated.predictions.columns.tolist()
+    hits = answers["label"] == answers["predicted"]
+    assert hits.mean() == pytest.approx(baseline.score.value)
+
+
 def test_a_fold_is_a_run_and_the_whole_has_no_model(validated, course_data, tmp_path):
     model = km.load(validated.folder / "fold-01")
     again = model.evaluate(course_data, cache_dir=tmp_path)
