@@ -13,19 +13,21 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from keras_mir.evaluate.metrics import predicted_classes, reliability
+from keras_mir.evaluate.metrics import reliability
 from keras_mir.evaluate.predictions import predict_source
-from keras_mir.models.report import Calibration, counted
+from keras_mir.models.report import Calibration
 from pipelines.datasets.base import GENRE
 from pipelines.source import Source
 
-FEWEST = 10  # validation clips to fit a temperature by
+# The deviation of a temperature's logarithm around 0 that is expected before any clip is seen. A few dozen
+# clips make probabilities worse as often as better without it.
+_EXPECTED = 0.3
 _LIMITS = (0.05, 20.0)  # of a temperature
 _TINY = float(np.finfo(np.float32).tiny)
 
 
 def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
-    """The temperature that makes the labels likeliest.
+    """The temperature that is likeliest for the labels, near 1 where there are few of them.
 
     Args:
         true: int `(n,)` class indices.
@@ -35,7 +37,8 @@ def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
     rows = np.arange(len(true))
 
     def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, true].mean())
+        likelihood = log_softmax(logits / np.exp(log_temperature), axis=1)[rows, true].sum()
+        return float((log_temperature / _EXPECTED) ** 2 / 2 - likelihood)
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_LIMITS), method="bounded").x))
 
@@ -58,15 +61,7 @@ def calibrate(model: keras.Model, validation: Source, evaluated: Source) -> Cali
         return None
     before = reliability(evaluated.labels[GENRE], predict_source(model, evaluated)[GENRE]).error
     true, clips = validation.labels[GENRE], len(validation)
-    probabilities = predict_source(model, validation)[GENRE]
-    problem, temperature = "", 1.0
-    if clips < FEWEST:
-        problem = f"{counted(clips, 'validation clip')} are too few, {FEWEST} are needed"
-    elif np.array_equal(predicted_classes(probabilities), true):
-        # No probability below 1 would make these labels likeliest.
-        problem = f"all {clips} validation clips are answered rightly"
-    else:
-        temperature = fit_temperature(true, probabilities)
-        layer: Any = model.get_layer(GENRE)
-        layer.temperature.assign(temperature)
-    return Calibration(temperature, clips, before, problem)
+    temperature = fit_temperature(true, predict_source(model, validation)[GENRE])
+    layer: Any = model.get_layer(GENRE)
+    layer.temperature.assign(temperature)
+    return Calibration(temperature, clips, before)

@@ -127,16 +127,14 @@ class Calibration:
     """How a genre model's probabilities were calibrated after its training.
 
     Attributes:
-        temperature: What its logits are divided by; 1 leaves its probabilities as training made them.
+        temperature: What its logits are divided by; 1 would leave its probabilities as training made them.
         clips: Validation clips to fit it by.
         error_before: Expected calibration error of the evaluated clips at temperature 1.
-        problem: Why the temperature was left at 1; empty where it was fitted.
     """
 
     temperature: float
     clips: int
     error_before: float
-    problem: str = ""
 
 
 class _Scores(ABC):
@@ -363,8 +361,6 @@ class GenreReport(GenreScores, Circumstances):
         text = f"Expected calibration error {number(self.expected_calibration_error)} (15 bins)"
         if (done := self.calibration) is None:
             return f"{text}."
-        if done.problem:
-            return f"{text}; the probabilities are not calibrated: {done.problem}."
         return (
             f"{text}, {number(done.error_before)} before the probabilities were calibrated by a temperature "
             f"of {number(done.temperature)}, fitted on {counted(done.clips, 'validation clip')}."

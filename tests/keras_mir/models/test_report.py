@@ -266,12 +266,6 @@ def test_the_baseline_is_said_after_the_headline(difference, said):
             "Expected calibration error 0.043 (15 bins), 0.121 before the probabilities were calibrated by a "
             "temperature of 1.840, fitted on 60 validation clips.",
         ),
-        (
-            0.121,
-            Calibration(1.0, 8, 0.121, "8 validation clips are too few, 10 are needed"),
-            "Expected calibration error 0.121 (15 bins); the probabilities are not calibrated: 8 validation "
-            "clips are too few, 10 are needed.",
-        ),
     ],
 )
 def test_calibration_is_said_below_the_table(error, calibration, said, tmp_path):
