@@ -123,7 +123,7 @@ def load_data(
         longest = int(sources[TRAIN].cached.lengths.max())
         sources = {name: replace(source, frames=longest) for name, source in sources.items()}
     auxiliary = _auxiliary_classes(known, recipe.task)
-    for name in (TRAIN, VALIDATION) if auxiliary else ():
+    for name in sources.keys() & {TRAIN, VALIDATION} if auxiliary else ():
         labels = {**sources[name].labels, GENRE: class_indices(kept[name], auxiliary)}
         sources[name] = replace(sources[name], labels=labels)
     if recipe.task.class_weights == "balanced" and classes:
@@ -182,7 +182,7 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
 
 
 def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Examples]:
-    """Train, validation and, as a rule, test examples.
+    """Train and, as a rule, validation and test examples.
 
     The data set's own test examples are kept. Where it has none, a share is held out first; the
     course's split does not do that, and its validation examples choose the epoch and are evaluated on.
@@ -210,7 +210,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course" and not in_all_folds:
         rest, parts[TEST] = divided(rest, settings.test, 0)
-    if in_all_folds:
+    if in_all_folds or not settings.validation:
         parts[TRAIN] = rest
     else:
         # Of a few clips, the share that is asked for may be less than one of each genre.

@@ -74,7 +74,11 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
         None if all training clips are of one class: there is nothing to train on.
     """
     evaluated = data.sources[data.evaluated_on]
-    training = [data.sources[name] for name in (TRAIN, VALIDATION) if name != data.evaluated_on]
+    training = [
+        source
+        for name, source in data.sources.items()
+        if name in (TRAIN, VALIDATION) and name != data.evaluated_on
+    ]
     known = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
     outputs = (GENRE,) if data.classes else data.targets

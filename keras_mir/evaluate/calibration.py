@@ -43,21 +43,21 @@ def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_LIMITS), method="bounded").x))
 
 
-def calibrate(model: keras.Model, validation: Source, evaluated: Source) -> Calibration | None:
+def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) -> Calibration | None:
     """Fit the temperature of a genre model by validation clips, and set it in the model.
 
     Args:
         model: A model of `keras_mir.models` whose temperature is 1.
-        validation: Clips it was not trained on.
+        validation: Clips it was not trained on, if there are any.
         evaluated: The clips that the report is on.
 
     Returns:
-        What was done; None for an affect model, which has no probabilities.
+        What was done; None for an affect model, which has no probabilities, or without such clips.
 
     Raises:
         UserError: If a probability is not a number.
     """
-    if GENRE not in model.output:
+    if GENRE not in model.output or validation is None:
         return None
     before = reliability(evaluated.labels[GENRE], predict_source(model, evaluated)[GENRE]).error
     true, clips = validation.labels[GENRE], len(validation)

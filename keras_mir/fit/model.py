@@ -20,7 +20,6 @@ from keras_mir.recipes.outputs import GENRE, check_targets
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.augment import check_augmentations
-from pipelines.input.cache import band_statistics
 from pipelines.source import Source
 
 
@@ -42,7 +41,7 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         )
     mean = variance = None
     if settings.normalise == "bands":
-        mean, variance = band_statistics(train.cached)
+        mean, variance = train.cached.statistics
     model = build_model(
         settings,
         bands=train.cached.bands,

@@ -276,7 +276,7 @@ class Run:
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
-        calibration = calibrate(training.model, data.sources[VALIDATION], evaluated)
+        calibration = calibrate(training.model, data.sources.get(VALIDATION), evaluated)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed

@@ -33,8 +33,8 @@ class Summaries(keras.callbacks.Callback):
     """What Keras does not write.
 
     The operations of the model as it answers, and sample inputs, once; confusion matrix or scatter of
-    the validation data as training goes on; at the end the recipe's settings with the best validation
-    loss, for TensorBoard's comparison of runs.
+    the validation data, if there are any, as training goes on; at the end the recipe's settings with the
+    best loss, for TensorBoard's comparison of runs.
     """
 
     def __init__(self, recipe: Recipe, data: Data, run: RunFolder) -> None:
@@ -71,8 +71,9 @@ class Summaries(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         logs = logs or {}
-        if not self.best or logs["val_loss"] < self.best["val_loss"]:
-            self.best = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
+        of = "val_" if VALIDATION in self.data.sources else ""
+        if not self.best or logs[f"{of}loss"] < self.best[f"{of}loss"]:
+            self.best = {name: float(value) for name, value in logs.items() if name.startswith(of)}
         self.epochs = epoch + 1
         # After 1, 2, 4, 8, ... epochs: a model changes most at first, and each picture costs time.
         if self.epochs.bit_count() == 1:
@@ -91,7 +92,9 @@ class Summaries(keras.callbacks.Callback):
         return tf.summary.create_file_writer(str(self.run.logs / kind))
 
     def _draw(self, epoch: int) -> None:
-        source = self.data.sources[VALIDATION]
+        source = self.data.sources.get(VALIDATION)
+        if source is None:
+            return
         predicted = predict_source(self.model, source)
         if self.data.classes:
             matrix = np.zeros((len(self.data.classes),) * 2, int)

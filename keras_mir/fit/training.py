@@ -140,19 +140,20 @@ def fit(
         checkpoint.restore_best_weights()
     else:
         epochs = range(first, settings.epochs)
-        source, validation = data.sources[TRAIN], data.sources[VALIDATION]
-        correlation = [ValidationCorrelation(validation, data.targets)] if data.targets else []
+        source, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
+        correlation = [ValidationCorrelation(validation, data.targets)] if validation and data.targets else []
         _fit(
             model,
             training_batches(source, settings.batch_size, seed, epochs, recipe.augment, classes, service),
             epochs,
             [*correlation, *callbacks, checkpoint, *extra_callbacks],
             quiet,
-            evaluation_batches(validation, settings.batch_size, classes if soft else 0, service),
+            evaluation_batches(validation, settings.batch_size, classes if soft else 0, service)
+            if validation
+            else None,
         )
     history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
-    losses = history["val_loss"]
-    best = int(np.argmin(losses)) if settings.early_stopping else len(losses) - 1
+    best = int(np.argmin(history["val_loss"])) if settings.early_stopping else len(checkpoint.history) - 1
     own = without_auxiliary(model, data)
     return _recorded(Training(own, history, best, time.perf_counter() - start), run)
 

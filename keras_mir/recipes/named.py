@@ -15,7 +15,7 @@ from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings, TrainS
 from pipelines.errors import UserError
 from pipelines.settings import AugmentSettings, InputSettings
 
-DEFAULT = "lstm-beat-mel"
+DEFAULT = "small-cnn"
 DIGITS = "paper-7a-digits"  # the paper's CNN on images, which `reproduce` alone can train
 
 _FULL_MEL = InputSettings("mel", frames=FRAMES)
@@ -32,7 +32,8 @@ _CNN_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, weight_decay=1e-4, 
 # A head on a pretrained network has little to learn and little to learn it from.
 _HEAD: dict[str, Any] = {"dropout": 0.5, "l2": 1e-3}
 _HEAD_TRAINING = TrainSettings(epochs=60, learning_rate=1e-3, early_stopping=0)
-_SMALL_VALIDATION = SplitSettings(validation=0.1)
+# Few clips teach more than they tell: of 240, a tenth held out cost .03 of the accuracy.
+_TRAIN_ON_ALL = SplitSettings(validation=0.0)
 _TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
 
 
@@ -76,7 +77,7 @@ def _small_cnn(name: str, description: str, *, task: TaskSettings = _GENRE) -> R
         train=TrainSettings(
             epochs=60, learning_rate=2e-3, weight_decay=1e-3, schedule="cosine", early_stopping=0
         ),
-        split=_SMALL_VALIDATION,
+        split=_TRAIN_ON_ALL,
     )
 
 
@@ -88,7 +89,7 @@ def _musicnn(name: str, description: str, *, task: TaskSettings = _GENRE, tuned:
         input=InputSettings("musicnn-mtt"),
         model=ModelSettings(kind="musicnn", normalise="none", tuned=tuned, **_HEAD),
         train=replace(_HEAD_TRAINING, learning_rate=1e-4) if tuned else _HEAD_TRAINING,
-        split=_SMALL_VALIDATION,
+        split=_TRAIN_ON_ALL,
     )
 
 
@@ -157,7 +158,7 @@ OUR_RECIPES = (
         input=InputSettings("vectors"),
         model=ModelSettings(kind="vectors", normalise="bands", **_HEAD),
         train=_HEAD_TRAINING,
-        split=_SMALL_VALIDATION,
+        split=_TRAIN_ON_ALL,
     ),
     _affect_cnn(
         "transfer-cnn",

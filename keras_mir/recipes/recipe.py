@@ -112,7 +112,8 @@ class SplitSettings:
 
     Attributes:
         split: `"stratified"` by class, or the `"course"`'s own shuffle.
-        validation: Share of the training examples held out to choose the epoch.
+        validation: Share of the training examples held out, to choose the epoch and the temperature by;
+            0 trains on all of them, to the last epoch.
         test: Share held out to evaluate on, where the data set has no labelled test examples.
         group_by: Column whose values stay on one side of every split; `auto` is `artist`
             where there is such a column, `none` splits without groups.
@@ -144,9 +145,13 @@ class SplitSettings:
             raise ArgumentError("fold", self.fold, problem)
         if self.limit < 0:
             raise UserError(f"limit {self.limit}: give 0 for all, or a positive number")
-        for name in ("validation", "test"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise UserError(f"{name} {getattr(self, name)}: give a share between 0 and 1")
+        if not 0.0 < self.test < 1.0:
+            raise UserError(f"test {self.test}: give a share between 0 and 1")
+        if not 0.0 <= self.validation < 1.0:
+            raise UserError(f"validation {self.validation}: give a share of at least 0 and less than 1")
+        if not self.validation and self.split == "course":
+            problem = "the course's split evaluates on validation clips; give a share such as 0.33"
+            raise ArgumentError("validation", self.validation, problem)
 
 
 _TEXTS = ("name", "description")  # keys of a recipe that are no table
@@ -166,6 +171,9 @@ class Recipe:
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
+        if not self.split.validation and (self.train.early_stopping or self.train.reduce_lr):
+            problem = "early_stopping and reduce_lr watch validation clips; give a share such as 0.2"
+            raise ArgumentError("validation", self.split.validation, problem)
         if not self.task.transfer:  # what is transferred is of the backbone's architecture
             ARCHITECTURES[self.model.kind].check(self.model, self.input.frames, None)
 

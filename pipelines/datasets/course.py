@@ -77,7 +77,12 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
     else:
         folder, base = root / FOLDERS[task, synced], root
         if not folder.is_dir():
-            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads")
+            there = (root / FOLDERS[task, not synced]).is_dir()
+            other = "one column a beat" if not synced else "every frame"
+            remedy = (
+                f"; there are spectrograms with {other}: choose a recipe that reads those" if there else ""
+            )
+            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads{remedy}")
     parts = [_read_split(folder, split, task) for split in SPLITS]
     train, test = (list(part.columns) for part in parts)
     if len(parts[1]) and train != test:

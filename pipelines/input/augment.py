@@ -17,14 +17,16 @@ import tensorflow as tf
 from pipelines.errors import ArgumentError
 from pipelines.input.steps import Element, Step
 from pipelines.settings import AugmentSettings
+from pipelines.source import Source
 
 _BANK = 256  # masks drawn of each kind; an example's pair is one of 65,536
 
 
 @dataclass(frozen=True)
 class SpecAugment:
-    """`features`: one band mask and one time mask, filled with the floor.
+    """`features`: one band mask and one time mask, filled with what bands are on average.
 
+    The floor would not hide anything: silence in some bands, or for a moment, is a sign of its own.
     D. S. Park et al., "SpecAugment", Interspeech 2019, with tensorflow-io's `freq_mask` and
     `time_mask`. Those draw from a generator with a state, which a data pipeline can neither
     run in parallel nor resume; so a bank of masks is drawn once, before training, and every
@@ -34,7 +36,7 @@ class SpecAugment:
     Attributes:
         freq_mask: Masks are narrower than this, in bands; 0 for none.
         time_mask: Masks are shorter than this, in steps; 0 for none.
-        fill: What masked bands become, one value a band.
+        fill: What masked bands become, one value a band, in training their mean.
         frames: Longest example, in steps.
         seed: Of the bank.
     """
@@ -206,25 +208,28 @@ class Clips:
     """What an augmentation may want to know of the training examples.
 
     Attributes:
-        floor: The quietest value of every band.
-        frames: Longest example, in steps.
+        source: Of them.
         seed: Of what is drawn once, before training.
     """
 
-    floor: tuple[float, ...]
-    frames: int
+    source: Source
     seed: int
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of every band."""
+        return tuple(self.source.cached.statistics[0].tolist())
 
     @property
     def in_db(self) -> tuple[float, ...]:
         """The quietest value of every band that is in dB, which come first; only those have one below 0."""
-        return tuple(value for value in self.floor if value < 0)
+        return tuple(value for value in self.source.spec.lowest(self.source.settings.feature) if value < 0)
 
 
 def _spec_augment(settings: AugmentSettings, clips: Clips) -> Step | None:
     if not settings.freq_mask and not settings.time_mask:
         return None
-    return SpecAugment(settings.freq_mask, settings.time_mask, clips.floor, clips.frames, clips.seed)
+    return SpecAugment(settings.freq_mask, settings.time_mask, clips.mean, clips.source.longest, clips.seed)
 
 
 def _level(settings: AugmentSettings, clips: Clips) -> Step | None:

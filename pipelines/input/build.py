@@ -91,8 +91,7 @@ def training_batches(
     count = len(source)
     bounds = _bucket_bounds(source, batch_size)
     random_crop = source.frames is not None and source.settings.crop == "random"
-    lowest = source.spec.lowest(source.settings.feature)
-    changes, batch_changes = on_clips(augment, Clips(lowest, source.longest, seed)), on_batches(augment)
+    changes, batch_changes = on_clips(augment, Clips(source, seed)), on_batches(augment)
     a_batch_at_a_time = _small(source) and not (service or random_crop or changes)
     order = _Order(seed, count)
     each_epoch = tf.data.Dataset.range(epochs.start, epochs.stop)

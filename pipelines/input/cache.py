@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,19 @@ class Cached:
         """One example, float32 `(time, bands)`, for what is done outside a pipeline."""
         return np.fromfile(self.paths[row], _ITEM).reshape(-1, self.bands)
 
+    @cached_property
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of every band over all steps of all examples, float32 `(bands,)`."""
+        total = np.zeros(self.bands)
+        squares = np.zeros(self.bands)
+        for row in range(len(self.paths)):
+            values = self.read(row).astype(np.float64)
+            total += values.sum(axis=0)
+            squares += (values**2).sum(axis=0)
+        count = int(self.lengths.sum())
+        mean = total / count
+        return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
+
 
 def cache_examples(
     examples: Examples,
@@ -138,19 +152,6 @@ def _explain(source: str, beats: str, widths: tuple[int, ...], message: str) -> 
         problem = diagnose_beats(Path(beats))
         reason = f"its beats file {beats}: {problem}" if problem else ""
     return BadFile(source, reason or message)
-
-
-def band_statistics(cached: Cached) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of every band over all steps of all examples, float32 `(bands,)`."""
-    total = np.zeros(cached.bands)
-    squares = np.zeros(cached.bands)
-    for row in range(len(cached.paths)):
-        values = cached.read(row).astype(np.float64)
-        total += values.sum(axis=0)
-        squares += (values**2).sum(axis=0)
-    count = int(cached.lengths.sum())
-    mean = total / count
-    return mean.astype(np.float32), np.maximum(squares / count - mean**2, 0.0).astype(np.float32)
 
 
 def _results(

@@ -80,9 +80,7 @@ def test_errors_speak_of_arguments(course_data, tmp_path):
         km.train(data=tmp_path / "nothing", name="my model", out=tmp_path / "run")
     with pytest.raises(ArgumentError, match=r"^seed -1: give 0 or more"):
         km.train(data=course_data, seed=-1, out=tmp_path / "run")
-    with pytest.raises(
-        UserError, match=r"^recipe lstm-beat-mel: unknown setting 'epoch'; did you mean 'epochs'"
-    ):
+    with pytest.raises(UserError, match=r"^recipe small-cnn: unknown setting 'epoch'; did you mean 'epochs'"):
         km.train(data=course_data, epoch=1, out=tmp_path / "run")
     with pytest.raises(UserError, match="no exported model"):
         km.load(tmp_path)

@@ -247,7 +247,7 @@ class TestMistakes:
     )
     def test_one_line_before_anything_is_trained(self, flags, problem, course_data, tmp_path, capsys):
         out = tmp_path / "run"
-        assert fit.main(["--data", str(course_data), "--out", str(out), *flags]) == 2
+        assert fit.main(["lstm-beat-mel", "--data", str(course_data), "--out", str(out), *flags]) == 2
         assert capsys.readouterr().err == f"error: {problem}\n"
         assert not (out / "run.json").exists()
 

@@ -95,6 +95,46 @@ def test_the_report_has_the_promised_keys(fitted):
     assert report["baseline"]["difference"]["value"] == pytest.approx(lead)
 
 
+def test_without_validation_clips_it_trains_on_all_to_the_last_epoch(course_data, tmp_path, capsys):
+    flags = ("--validation", "0", "--early-stopping", "0", "--seed", "5")
+    asked = ("lstm-beat-mel", "--data", course_data, *SMALL_LSTM, *flags)
+    assert run(fit, tmp_path, *asked, export=True) == 0
+    said = capsys.readouterr().out
+    assert "36 train, 12 test;" in said
+    assert "calibrated" not in said
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["split"]["sizes"] == {"train": 36, "test": 12}
+    assert report["training"] | {"seconds": 0} == {
+        "epochs": 3,
+        "best_epoch": 3,
+        "stopped_early": False,
+        "seconds": 0,
+    }
+    assert report["calibration"] is None
+    assert (tmp_path / "run" / "history.csv").read_text().splitlines()[0] == "epoch,accuracy,loss"
+    card = next(tmp_path.glob("saved_models/**/model_card.md")).read_text()
+    assert "validation clip" not in card
+    asked = (
+        tmp_path / "run",
+        "--data",
+        course_data,
+        "--split",
+        "validation",
+        "--out",
+        tmp_path / "evaluated",
+    )
+    said = mistake(evaluate, tmp_path, capsys, *asked)
+    assert "has none; choose train, test or all" in said
+
+
+def test_affect_without_validation_clips(course_data, tmp_path):
+    flags = ("--validation", "0", "--early-stopping", "0", *SMALL_CNN)
+    assert run(fit, tmp_path, "multitask-cnn-beat-mel", "--data", course_data, *flags) == 0
+    head = (tmp_path / "run" / "history.csv").read_text().splitlines()[0]
+    assert "loss" in head
+    assert "val_" not in head
+
+
 def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
     from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
@@ -266,21 +306,8 @@ def test_overfit_check_says_whether_batches_were_memorised(course_data, tmp_path
     flags = ("--overfit-batches", "2", "--epochs", "60", "--learning-rate", "0.01", "--units", "16")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags, "--batch-size", "4") == 0
     assert "2 batches memorised" in capsys.readouterr().out
-    assert (
-        run(
-            fit,
-            tmp_path,
-            "--data",
-            course_data,
-            "--overfit-batches",
-            "2",
-            "--epochs",
-            "1",
-            "--out",
-            tmp_path / "b",
-        )
-        == 1
-    )
+    flags = ("--overfit-batches", "2", "--epochs", "1", "--out", tmp_path / "b")
+    assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags) == 1
     assert not (tmp_path / "saved_models").exists()
 
 
@@ -325,13 +352,16 @@ def test_help_needs_no_tensorflow(module):
 
 class TestMistakes:
     def test_missing_folder(self, tmp_path, capsys):
-        assert "no such folder" in mistake(fit, tmp_path, capsys, "--data", tmp_path / "none")
+        assert "no such folder" in mistake(
+            fit, tmp_path, capsys, "lstm-beat-mel", "--data", tmp_path / "none"
+        )
 
     @pytest.mark.parametrize("option", ["--out", "--cache-dir", "--export-dir"])
     def test_a_file_where_a_folder_is_wanted(self, option, course_data, tmp_path, capsys):
         file = tmp_path / "file"
         file.write_text("")
-        assert fit.main(["--data", str(course_data), "--out", str(tmp_path / "run"), option, str(file)]) == 2
+        asked = ["lstm-beat-mel", "--data", str(course_data), "--out", str(tmp_path / "run")]
+        assert fit.main([*asked, option, str(file)]) == 2
         assert capsys.readouterr().err.startswith(f"error: {option} {file}: a file")
 
     def test_unknown_recipe(self, tmp_path, capsys):
@@ -339,7 +369,7 @@ class TestMistakes:
 
     @pytest.mark.parametrize("name", ["my model", "../x", ".hidden"])
     def test_a_name_is_refused_before_data_are_touched(self, name, tmp_path, capsys):
-        line = mistake(fit, tmp_path, capsys, "--data", tmp_path / "none", "--name", name)
+        line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", tmp_path / "none", "--name", name)
         assert line == (
             f"error: --name {name!r}: use letters a-z, digits, '_', '.' and '-', and no dot in front"
         )
@@ -372,21 +402,25 @@ class TestMistakes:
         assert str(tmp_path) in line
 
     def test_a_device_that_is_not_there(self, course_data, tmp_path, capsys):
-        assert "CPU:0" in mistake(fit, tmp_path, capsys, "--data", course_data, "--devices", "GPU:7,GPU:8")
+        assert "CPU:0" in mistake(
+            fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, "--devices", "GPU:7,GPU:8"
+        )
 
     def test_setting_out_of_range(self, course_data, tmp_path, capsys):
-        assert "dropout" in mistake(fit, tmp_path, capsys, "--data", course_data, "--dropout", "1.5")
+        assert "dropout" in mistake(
+            fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, "--dropout", "1.5"
+        )
 
     def test_bad_files_are_found_before_training(self, course_data, tmp_path, capsys, copy_tree):
         data = copy_tree(course_data)
         folder = data / "fma_genre_spectrograms_beat" / "train"
         np.save(folder / "train3.fused.full.npy", np.full((140, 9), np.nan, np.float32))
         np.save(folder / "train7.fused.full.npy", np.zeros((7, 9), np.float32))
-        line = mistake(fit, tmp_path, capsys, "--data", data, *SMALL_LSTM)
+        line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", data, *SMALL_LSTM)
         assert "1 more" in line
         assert "give skip_bad" in line
         assert not (tmp_path / "run" / "run.json").exists()
-        assert run(fit, tmp_path, "--data", data, *SMALL_LSTM, "--skip-bad") == 0
+        assert run(fit, tmp_path, "lstm-beat-mel", "--data", data, *SMALL_LSTM, "--skip-bad") == 0
         output = capsys.readouterr().out
         assert "left out" in output
         report = json.loads((tmp_path / "run" / "report.json").read_text())
@@ -396,22 +430,22 @@ class TestMistakes:
         data = copy_tree(course_data)
         for labels in (data / "fma_genre_spectrograms_beat").glob("*_labels.txt"):
             labels.write_text(labels.read_text().replace("Jazz", "Blues").replace("Metal", "Blues"))
-        assert "needs two" in mistake(fit, tmp_path, capsys, "--data", data)
+        assert "needs two" in mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", data)
 
     def test_class_in_test_that_is_not_trained_on(self, course_data, tmp_path, capsys, copy_tree):
         data = copy_tree(course_data)
         labels = data / "fma_genre_spectrograms_beat" / "test_labels.txt"
         labels.write_text(labels.read_text().replace("Jazz", "Rock"))
-        assert "'Rock'" in mistake(fit, tmp_path, capsys, "--data", data)
+        assert "'Rock'" in mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", data)
 
     def test_class_too_small_to_split(self, course_data, tmp_path, capsys, copy_tree):
         data = copy_tree(course_data)
         labels = data / "fma_genre_spectrograms_beat" / "train_labels.txt"
         labels.write_text(labels.read_text().replace("Jazz", "Pop", 1))
-        assert "'Pop'" in mistake(fit, tmp_path, capsys, "--data", data)
+        assert "'Pop'" in mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", data)
 
     def test_a_run_is_not_overwritten(self, fitted, course_data, capsys):
-        assert "--resume" in mistake(fit, fitted, capsys, "--data", course_data)
+        assert "--resume" in mistake(fit, fitted, capsys, "lstm-beat-mel", "--data", course_data)
 
     def test_a_finished_run_is_not_resumed(self, fitted, capsys):
         assert fit.main(["--resume", str(fitted / "run")]) == 2
@@ -442,7 +476,7 @@ class TestMistakes:
             raise OSError(28, "No space left on device", str(self))
 
         monkeypatch.setattr(Path, "write_bytes", full)
-        line = mistake(fit, tmp_path, capsys, "--data", course_data, *SMALL_LSTM)
+        line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, *SMALL_LSTM)
         assert "no space left" in line
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -455,7 +489,7 @@ class TestMistakes:
             return write(self, content)
 
         monkeypatch.setattr(Path, "write_bytes", full)
-        line = mistake(fit, tmp_path, capsys, "--data", course_data, *SMALL_LSTM)
+        line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, *SMALL_LSTM)
         assert "checkpoint: no space left" in line
         assert {path.name for path in (tmp_path / "run").iterdir()} == {
             "cache",

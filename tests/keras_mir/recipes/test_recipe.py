@@ -89,7 +89,10 @@ def test_a_file_may_start_from_a_named_recipe(tmp_path):
         ("[input]\nbucket = true\nframes = 10", "bucket: examples of 10 frames need no buckets"),
         ("[model]\nfilters = [8, 8, 8]", "pools"),
         ('base = "lstm-beat-mell"', "did you mean 'lstm-beat-mel'"),
-        ("[split]\nvalidation = 1.5", "validation 1.5: give a share between 0 and 1"),
+        ("[split]\nvalidation = 1.5", "validation 1.5: give a share of at least 0 and less than 1"),
+        ("[split]\ntest = 0.0", "test 0.0: give a share between 0 and 1"),
+        ("[split]\nvalidation = 0.0", "early_stopping and reduce_lr watch validation clips"),
+        ('[split]\nvalidation = 0.0\nsplit = "course"', "the course's split evaluates on validation clips"),
         ("epochs 3", "not TOML"),
     ],
 )

@@ -150,7 +150,11 @@ def test_a_missing_folder_or_label_file_is_named(broken):
     (broken / GENRE / "train_labels.txt").unlink()
     assert "train_labels.txt: no such file" in refusal(broken)
     shutil.rmtree(broken / GENRE)
-    assert f"no folder {GENRE}, which the genre task reads" in refusal(broken)
+    missing = f"no folder {GENRE}, which the genre task reads"
+    other = "; there are spectrograms with one column a beat: choose a recipe that reads those"
+    assert refusal(broken).endswith(missing + other)
+    shutil.rmtree(broken / f"{GENRE}_beat")
+    assert refusal(broken).endswith(missing)
 
 
 def test_a_label_without_file_is_named(broken):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipelines.input import cache
-from pipelines.input.cache import Cached, band_statistics, cache_examples
+from pipelines.input.cache import Cached, cache_examples
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 
@@ -210,6 +210,6 @@ def test_a_killed_run_shows_no_half_file(tmp_path, make_examples, make_fused):
 def test_statistics_are_those_of_all_frames(tmp_path, make_examples, make_fused):
     cached = cache_examples(make_examples([30, 5]), FUSED, tmp_path / "cache")
     every = np.concatenate([make_fused(30, 0), make_fused(5, 1)], axis=1)
-    mean, variance = band_statistics(cached)
+    mean, variance = cached.statistics
     np.testing.assert_allclose(mean, every.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(variance, every.var(axis=1), rtol=1e-4)
