@@ -47,7 +47,7 @@ class Inputs:
         """So many audio files, spread evenly over the music, the same ones each time."""
         from pipelines.extraction.audio_files import audio_files
 
-        found = audio_files(self.music())
+        found = audio_files(self.music()).audio
         return [found[index * len(found) // count] for index in range(min(count, len(found)))]
 
     def features(self) -> Path:

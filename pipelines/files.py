@@ -63,7 +63,8 @@ def gzip_npy_bytes(array: np.ndarray) -> bytes:
 @contextmanager
 def _under_another_name(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not longer than the name it is to have: systems allow 255 bytes.
+    unfinished = path.with_name(f".{path.name[-40:]}.{os.getpid()}.tmp")
     try:
         yield unfinished
         unfinished.replace(path)

@@ -1,34 +1,12 @@
-"""TensorFlow and converters without their notes on the screen."""
+"""TensorFlow without its notes on the screen."""
 
 from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
 from types import ModuleType
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what converters and runtimes say off the screen; what matters comes as an exception.
-
-    Their C++ side writes to file descriptor 2, where Python cannot filter it.
-    """
-    sys.stderr.flush()
-    with Path(os.devnull).open("wb") as nowhere, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        screen = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(screen, 2)
-            os.close(screen)
 
 
 def import_tensorflow_quietly() -> None:
@@ -54,6 +32,8 @@ class _TensorFlowFinder:
 
 class _QuietLoader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
+        from pipelines.quiet import quiet  # not before another package of that name is refused
+
         with quiet():
             super().exec_module(module)
         module.get_logger().setLevel("ERROR")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import select
 import sys
@@ -20,6 +21,7 @@ _PLACES = {
     errno.ENOTDIR: "choose a folder, not something inside a file",
     errno.EEXIST: "choose another folder",
     errno.EISDIR: "choose a file, not a folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 
@@ -39,6 +41,7 @@ def run(
         The exit status; 1 too where nobody reads the output any more, 2 for a user's mistake, 130 after
         Ctrl-C.
     """
+    _make_writable()
     arguments = parser.parse_args(argv)
     try:
         status = body(arguments)
@@ -64,6 +67,23 @@ def run(
         print("stopped", file=sys.stderr)
         return 130
     return status
+
+
+def _make_writable() -> None:
+    """Let output have any text, and somewhere to go.
+
+    Letters that the terminal's encoding lacks are written as `\\u6771`. Where a user has closed standard
+    output or error, the next file to be opened would get its number, and what is printed.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 (as long as we run)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def is_about_a_place(error: OSError) -> bool:

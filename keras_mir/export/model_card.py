@@ -14,14 +14,14 @@ import tomli_w
 from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
-from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, WINDOW_SECONDS
+from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
 from keras_mir.models.report import GenreReport, Report, counted
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.networks import NETWORKS, Network
-from pipelines.ops.wav import MAX_RATE, MIN_RATE
+from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"

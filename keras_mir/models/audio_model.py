@@ -10,13 +10,14 @@ import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd, Resample
 from keras_mir.layers.audio.base import pad_to, zero_past
-from keras_mir.models.limits import MAX_SECONDS, MIN_SECONDS, SILENCE, WINDOW_SECONDS
+from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
 from keras_mir.recipes.outputs import GENRE, PROBABILITIES, check_targets
 from pipelines.errors import UserError
-from pipelines.ops.wav import MAX_RATE, MIN_RATE, decode_wav
+from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
+from pipelines.ops.wav import decode_wav
 from pipelines.ops.windows import Windows, by_clip, cut
 from pipelines.settings import InputSettings
 from pipelines.source import padding_values
@@ -137,6 +138,8 @@ class AudioModel(tf.Module):
         def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
             samples, rate, problem = decode_wav(contents)
             mono = self.down_mix(samples[None])[0]
+            cancels = _loudest(mono) < CANCELLED * _loudest(samples)
+            problem = tf.where(tf.logical_and(tf.equal(problem, ""), cancels), CANCELS, problem)
             return mono, tf.shape(mono)[0], rate, problem
 
         waveform, lengths, rate, problem = tf.map_fn(
@@ -175,6 +178,11 @@ class AudioModel(tf.Module):
         samples, lengths = self.resample([waveform, lengths, rate])
         windows = cut(lengths, self._window, whole=self._patches)
         answers = self._answer_windows(samples, windows)
+        # Where it is none the sound was good, so that its reason comes last.
+        means = [tf.reduce_mean(by_clip(answers[name], windows), axis=1) for name in self.model.output]
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat(means, axis=1)), axis=1)
+        good = tf.logical_and(good, finite)
+        problem = tf.where(finite, problem, "the model's answer is no number")
         outputs = {
             "error": problem,
             "note": tf.fill(tf.shape(problem), self._note),
@@ -259,12 +267,14 @@ def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Te
     heard = zero_past(waveform, lengths)
     finite = tf.reduce_all(tf.math.is_finite(heard), axis=1)
     loudest = tf.reduce_max(tf.abs(heard), axis=1)
+    beyond = tf.strings.join(["samples of ", tf.strings.as_string(loudest, scientific=True, precision=0)])
     known = tf.logical_and(rate >= MIN_RATE, rate <= MAX_RATE)
     seconds = tf.cast(lengths, tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
     # The last that holds is what is said, so the more basic ones come last.
     problem = tf.zeros_like(lengths, tf.string)
     for holds, message in (
         (loudest < SILENCE, "silent: there is nothing to analyse"),
+        (loudest > MAX_LEVEL, tf.strings.join([beyond, ", and full scale is 1"])),
         (tf.logical_not(finite), "samples that are NaN or infinite"),
         (seconds > MAX_SECONDS, f"longer than {MAX_SECONDS / 60:.0f} minutes: send it in parts"),
         (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to analyse"),
@@ -272,6 +282,10 @@ def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Te
     ):
         problem = tf.where(holds, message, problem)
     return problem
+
+
+def _loudest(samples: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_max(tf.abs(tf.concat([tf.reshape(samples, [-1]), [0.0]], axis=0)))
 
 
 def _beats(answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:

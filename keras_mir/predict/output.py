@@ -31,8 +31,9 @@ def print_predictions(
         curve: Print the windows of every song too: in JSON as a list, otherwise in a line each.
     """
     if form == "json":
+        plain = not (stream.encoding or "utf-8").lower().startswith("utf")
         for prediction in predictions:
-            print(to_json(prediction, model, curve), file=stream, flush=True)
+            print(to_json(prediction, model, curve, plain), file=stream, flush=True)
     elif form == "csv":
         writer = None
         for prediction in predictions:
@@ -51,12 +52,12 @@ def print_predictions(
                 _print_table(kept, Console(file=stream), curve)
 
 
-def to_json(prediction: Prediction, model: str, curve: bool) -> str:
+def to_json(prediction: Prediction, model: str, curve: bool, plain: bool = False) -> str:
     """A prediction as a JSON object in one line.
 
     It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, `tags`
     or `affect`, then `tempo` (null if there is none), `beat_times`, and with a curve `windows`: each
-    `start`, `end` and `values`. Times are in seconds.
+    `start`, `end` and `values`. Times are in seconds. If it is to be plain, it is ASCII.
     """
     made: dict[str, Any] = {"path": path_text(prediction.path), "model": model}
     if prediction.note:
@@ -73,7 +74,7 @@ def to_json(prediction: Prediction, model: str, curve: bool) -> str:
             {"start": round(w.start, 3), "end": round(w.end, 3), "values": rounded(w.values)}
             for w in prediction.windows
         ]
-    return json.dumps(made, ensure_ascii=False, allow_nan=False)
+    return json.dumps(made, ensure_ascii=plain, allow_nan=False)
 
 
 def _print_table(predictions: Sequence[Prediction], console: Console, curve: bool) -> None:

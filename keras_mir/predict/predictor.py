@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,12 +23,13 @@ import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.models.folders import latest_version
-from keras_mir.models.limits import SILENCE, WINDOW_SECONDS
+from keras_mir.models.limits import WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
 from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS
 from pipelines.errors import ArgumentError, UserError
-from pipelines.extraction.audio_files import AUDIO_SUFFIXES, Sound, audio_files, decode_parts
+from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
+from pipelines.limits import CANCELLED, CANCELS, SILENCE
 
 if TYPE_CHECKING:
     from keras_mir.models.servable import ServableModel
@@ -150,7 +152,7 @@ class Predictor:
         Raises:
             UserError: If there are none.
         """
-        return self.predict_files(find_songs([Path(folder)]), progress)
+        return self.predict_files(find_songs([Path(folder)]).audio, progress)
 
     def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> Prediction:
         (outcome,) = self._outcomes([(path, blocks)])
@@ -191,22 +193,24 @@ class Predictor:
         return [_answer_of(part, outputs, row) for row, part in enumerate(parts)]
 
 
-def find_songs(given: Sequence[Path]) -> list[Path]:
-    """Files, and the audio files in folders at any depth, each once, in order.
+def find_songs(given: Sequence[Path]) -> Found:
+    """Files, and the audio files in folders at any depth, each once, in order; and the folders' other files.
 
     Raises:
         UserError: If something is not there, or a folder has no audio files.
     """
-    songs: dict[Path, Path] = {}
+    songs: dict[str, Path] = {}
+    others: list[Path] = []
     for path in given:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder; give audio files, or folders of them")
-        found = audio_files(path) if path.is_dir() else [path]
-        if not found:
-            raise UserError(f"{path}: no audio file in it ({', '.join(AUDIO_SUFFIXES)}); give another folder")
-        for song in found:
-            songs.setdefault(song.resolve(), song)
-    return list(songs.values())
+        found = audio_files(path) if path.is_dir() else Found([path], [])
+        if not found.audio:
+            raise UserError(f"{path}: no audio file in it; give another folder")
+        for song in found.audio:
+            songs.setdefault(os.path.realpath(song), song)
+        others += found.others
+    return Found(list(songs.values()), others)
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,7 @@ class _Part:
     samples: np.ndarray
     rate: int
     start: float
+    loudest: float  # of all channels
 
     @property
     def end(self) -> float:
@@ -268,13 +273,15 @@ def _cut(samples: np.ndarray, rate: int) -> Iterator[Sound]:
     if samples.ndim not in (1, 2) or samples.dtype.kind != "f":
         given = f"of shape {samples.shape} and dtype {samples.dtype}"
         raise ArgumentError("samples", given, "give floats (n,) or (channels, n)")
-    channels = np.atleast_2d(samples)
+    channels = np.atleast_2d(samples).astype(np.float32)
     length = max(channels.shape[1], 1)
     if len(channels) > length:
         given = f"of shape {samples.shape}"
         raise ArgumentError("samples", given, "more channels than samples; give (channels, n)")
-    if not 0 < rate < 2**31:
-        raise ArgumentError("rate", rate, "give it in Hz, such as 44100")
+    try:
+        check_sound(channels, rate)
+    except UserError as error:
+        raise ArgumentError("samples", None, str(error)) from None
     step = round(WINDOW_SECONDS * rate)
     return (Sound(channels[:, start : start + step], rate) for start in range(0, length, step))
 
@@ -284,19 +291,18 @@ def _parts(path: Path | None, blocks: Iterable[Sound], longest_seconds: float) -
 
     The last block of a long song may be too short for an answer alone, so a full one stays with it.
     """
-    start, rate, waiting = 0.0, 0, list[np.ndarray]()
+    start, rate, waiting, loudest = 0.0, 0, list[np.ndarray](), list[float]()
     for samples, rate in blocks:
-        if not np.isfinite(samples).all():
-            raise UserError(f"{_name(path)}: has samples that are NaN or infinite; export the audio again")
         if not samples.size:
             raise UserError(f"{_name(path)}: without a single sample; leave it out")
         most = max(2, math.floor(longest_seconds / _cost_of_second(rate) / WINDOW_SECONDS))
         if len(waiting) == most:
-            part = _Part(np.concatenate(waiting[:-1]), rate, start)
+            part = _Part(np.concatenate(waiting[:-1]), rate, start, max(loudest[:-1]))
             yield part
-            start, waiting = part.end, waiting[-1:]
+            start, waiting, loudest = part.end, waiting[-1:], loudest[-1:]
         waiting.append(samples.mean(axis=0, dtype=np.float32))
-    yield _Part(np.concatenate(waiting), rate, start)
+        loudest.append(float(np.abs(samples).max()))
+    yield _Part(np.concatenate(waiting), rate, start, max(loudest))
 
 
 def _batches(items: Iterable[_Part | _End], seconds: float) -> Iterator[list[_Part | _End]]:
@@ -319,9 +325,11 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         raise UserError(
             f"the model's answer is without {', '.join(sorted(missing))}; take one exported by keras_mir"
         )
+    mono = float(np.abs(part.samples).max())
+    if mono < CANCELLED * part.loudest:
+        return _Answer(part.end, silent=True, error=f"{CANCELS}; leave it out")
     if error := str(outputs["error"][row]):
-        silent = float(np.abs(part.samples).max()) < SILENCE
-        return _Answer(part.end, silent, error=f"{error}; leave it out")
+        return _Answer(part.end, silent=mono < SILENCE, error=f"{error}; leave it out")
     count = int(outputs["windows"][row])
     output = next((name for name, (called, _) in PROBABILITIES.items() if called in outputs), "")
     if output:
@@ -332,6 +340,8 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         names = sorted(name for name in outputs if f"window_{name}" in outputs)
         values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
     starts = (part.start + outputs["window_starts"][row, :count].astype(float)).tolist()
+    if not np.isfinite(values).all():  # of models exported before they said so
+        return _Answer(part.end, error="the model's answer is no number; leave it out")
     length = part.end - starts[-1]  # all are as long as the last, which ends with the part
     beats = np.zeros(0)
     if "beat_times" in outputs:

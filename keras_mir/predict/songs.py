@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -16,12 +17,15 @@ from rich.console import Console
 
 from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
-from keras_mir.models.prediction import Prediction
+from keras_mir.models.prediction import Prediction, path_text
 from keras_mir.predict.models import ChosenModel, choose_exported, choose_served
 from keras_mir.predict.output import Form, print_predictions, to_json
 from keras_mir.predict.predictor import Predictor, find_songs
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import write_atomically
+
+_MOST_BYTES = 200  # of a song's name in that of its results; systems allow 255 in all
+_MOST_NAMES = 5  # of files that are not audio
 
 
 def predict_songs(
@@ -60,7 +64,7 @@ def predict_songs(
             raise ArgumentError(argument, None, "needs a folder with results; name one with out")
     if out is not None:
         check_folder("out", out)
-    found = find_songs(songs)
+    found, others = find_songs(songs)
     chosen = choose_served(model, server) if server else choose_exported(model, models)
     results = _Results(out, chosen, curve, plot) if out is not None else None
     waiting = [song for song in found if not (skip_existing and results and results.has(song))]
@@ -88,6 +92,8 @@ def predict_songs(
                 counts["answered"] += 1
                 yield outcome
 
+    if others:
+        errors.print(f"note: {_left_out(others)}", markup=False, soft_wrap=True)
     if waiting:
         with closing(answered()) as answers:
             print_predictions(answers, form, sys.stdout, chosen.name, curve)
@@ -131,10 +137,18 @@ class _Results:
         return self.out / f"{result_name(song)}.{kind}"
 
 
+def _left_out(others: Sequence[Path]) -> str:
+    names = ", ".join(path_text(path) for path in others[:_MOST_NAMES])
+    more = f" and {len(others) - _MOST_NAMES} more" if len(others) > _MOST_NAMES else ""
+    return f"not looked at, for they are no audio, or hidden: {names}{more}"
+
+
 def result_name(song: Path) -> str:
     """What a song's results are called, without suffix: its name, and a hash of where it is.
 
     Songs of one name in two folders get two names, and a song gets the same again however it is given.
     """
-    place = hashlib.sha256(str(song.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{song.name}-{place[:10]}"
+    place = hashlib.sha256(os.fsencode(os.path.realpath(song))).hexdigest()
+    encoded = os.fsencode(song.name)
+    name = song.name if len(encoded) <= _MOST_BYTES else encoded[:_MOST_BYTES].decode("utf-8", "ignore")
+    return f"{name}-{place[:10]}"

@@ -56,7 +56,7 @@ def load_examples(
     kind = kind_of(data, labels)
     if kind is not None:
         return kind.load(data, task, labels=labels, prefer_synced=prefer_synced, synced=synced)
-    if audio_files(data):
+    if audio_files(data).audio:
         shorter = "" if labels else "give its label table, or "
         command = f"python -m keras_mir.prepare {data} --labels {labels or 'LABELS.csv'} --out DATA"
         raise ArgumentError(

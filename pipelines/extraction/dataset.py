@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
 UNFINISHED = "unfinished.json"  # there while a folder has features and no label files yet
 
+_MOST_BYTES = 255  # that systems allow a file's name
+_TOO_LONG = "its id is too long for a file's name; give a shorter one in an id column"
 _STANDARD = FeatureSpec()
 _SUFFIX = SUFFIXES[0]
 _TASKS: tuple[Task, ...] = ("genre", "affect")
@@ -139,8 +142,10 @@ def extract_dataset(
         out.mkdir(parents=True, exist_ok=True)
         remove_temporary(_folders(out))
         write_json(out / UNFINISHED, {"feature_spec": spec.to_dict()})
-        waiting = [clip for clip in clips if not _complete_from_copies(clip, out)]
-        failed = _extract_all(waiting, len(clips), spec, jobs, progress)
+        nameless = {clip.id: _TOO_LONG for clip in clips if len(os.fsencode(clip.full[0].name)) > _MOST_BYTES}
+        possible = [clip for clip in clips if clip.id not in nameless]
+        waiting = [clip for clip in possible if not _complete_from_copies(clip, out)]
+        failed = _extract_all(waiting, len(possible), spec, jobs, progress) | nameless
         good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
         if len(good):
             info = {
@@ -169,8 +174,8 @@ def extract_dataset(
     faults = audio.known_faults  # tried all the same, since copies differ
     lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
-        done=len(waiting) - len(failed),
-        skipped=len(clips) - len(waiting),
+        done=len(waiting) - len(failed.keys() - nameless),
+        skipped=len(possible) - len(waiting),
         failed=tuple((str(clip.audio), failed[clip.id]) for clip in lost if clip.id not in faults),
         unlabelled=unlabelled,
         known=tuple(
@@ -182,7 +187,7 @@ def extract_dataset(
 
 def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
     """The audio of every row, and the number of audio files that no row names."""
-    present = audio_files(audio_dir)
+    present = audio_files(audio_dir).audio
     by_id: dict[str, list[Path]] = {}
     for path in present:
         by_id.setdefault(path.stem, []).append(path)
@@ -204,8 +209,8 @@ def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
             f"{labels.path}: the audio of {missing[0]!r}{more} is not in {audio_dir}; "
             f"correct the table or the folder, or delete the lines"
         )
-    used = {path.resolve() for path in found}
-    return found, sum(path.resolve() not in used for path in present)
+    used = set(map(os.path.realpath, found))
+    return found, sum(os.path.realpath(path) not in used for path in present)
 
 
 def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str | None) -> list[str]:
@@ -342,6 +347,8 @@ def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:
         made = extract(clip.audio, spec)
     except UserError as error:
         return str(error).removeprefix(f"{clip.audio}: ")
+    except MemoryError:
+        return "too long for this machine's memory; cut it into pieces"
     try:
         for features, (first, *others) in ((made.fused, clip.full), (made.beat_fused, clip.synced)):
             write_atomically(first, gzip_npy_bytes(features))

@@ -17,13 +17,12 @@ import librosa
 import numpy as np
 
 from pipelines.errors import ArgumentError, UserError
-from pipelines.extraction.audio_files import decode
+from pipelines.extraction.audio_files import check_sound, decode
 from pipelines.extraction.chroma import BINS_PER_OCTAVE, TUNING_FFT, TUNING_HOP, chroma_cqt, estimate_tuning
 from pipelines.extraction.percussive import percussive
+from pipelines.limits import CANCELLED, CANCELS, MIN_SECONDS, SILENCE
 from pipelines.spec import FeatureSpec
 
-MIN_SECONDS = 0.5  # one beat at 120 BPM; less holds nothing to synchronise to
-SILENCE = 2.0**-16  # half the last bit of 16-bit audio; a clip that never gets above it is silent
 _STANDARD = FeatureSpec()
 MIN_SAMPLE_RATE = 8400  # Hz; the highest filter of the chroma's seven octaves ends just below half of it
 
@@ -146,15 +145,16 @@ def check_spec(spec: FeatureSpec) -> None:
 
 def _mono(samples: np.ndarray, rate: float, spec: FeatureSpec) -> np.ndarray:
     """float32 `(samples,)` at the spec's rate, at least `MIN_SECONDS` and `n_fft` samples long."""
-    if not np.isfinite(samples).all():
-        raise UserError("has samples that are NaN or infinite; export the audio again")
+    check_sound(samples, rate)
     seconds = samples.shape[-1] / rate
     shortest = max(MIN_SECONDS, spec.n_fft / spec.sample_rate)
     if seconds < shortest:
         raise UserError(f"{seconds:.2f} s is too short; give clips of {shortest:.2f} s or more, best 30 s")
     audio = librosa.resample(librosa.to_mono(samples), orig_sr=rate, target_sr=spec.sample_rate)
-    if np.abs(audio).max() < SILENCE:
-        raise UserError("silent; leave the clip out or replace it")
+    loudest = np.abs(samples).max()
+    if np.abs(audio).max() < max(SILENCE, CANCELLED * loudest):
+        silent = "silent" if loudest < SILENCE else CANCELS
+        raise UserError(f"{silent}; leave the clip out or replace it")
     return np.asarray(audio, np.float32)
 
 

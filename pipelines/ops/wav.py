@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-MAX_CHANNELS = 32
-MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
+from pipelines.limits import MAX_CHANNELS, MAX_RATE, MIN_RATE, OPEN_SIZE
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _HEADER = 12  # bytes: "RIFF", size, "WAVE"
 _CHUNK = 8  # bytes: name, size
 _LONGEST_HEADER = 64  # bytes that are looked at, from the start of any chunk
-_UNTIL_END = 0xFFFFFFFF  # size of a chunk that was written to a pipe
 
 # What a sample may be, by format and bits; the position is the branch that decodes it.
 _KINDS = ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64))
@@ -132,7 +130,7 @@ def _find_chunks(contents: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
         name = tf.strings.substr(contents, tf.cast(position, tf.int32), 4)
         length = _little_endian(contents, position + 4, 4)
         start = position + _CHUNK
-        length = tf.where(tf.equal(length, _UNTIL_END), end - start, length)
+        length = tf.where(length >= OPEN_SIZE, end - start, length)
         is_format = tf.logical_and(tf.equal(name, b"fmt "), tf.equal(found[0], 0))
         is_data = tf.logical_and(tf.equal(name, b"data"), tf.equal(found[2], 0))
         return (

@@ -13,9 +13,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from keras_mir.command_line.quiet import quiet
 from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
 from keras_mir.export.verify import Arrays
+from pipelines.quiet import quiet
 
 DESCRIPTION = "keras_mir.json"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_mir.command_line.quiet import quiet
 from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
 from keras_mir.export.verify import Arrays
 from pipelines.errors import ArgumentError
+from pipelines.quiet import quiet
 
 DESCRIPTION = "keras_mir"
 _NEEDS = ("tf2onnx", "onnx", "onnxruntime")

@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
-from pipelines.ops.wav import MAX_RATE, MIN_RATE
+from pipelines.limits import MAX_RATE, MIN_RATE
 
 REJECTION = 126.0  # dB, of everything above the lower of the two Nyquist frequencies
 PASSBAND = 0.913  # of that frequency, kept as it is; like librosa's default, soxr's "HQ"

@@ -144,11 +144,31 @@ def test_one_bad_clip_says_what_is_wrong_and_leaves_the_others_alone(clip, ask_w
     assert [genre for row, genre in enumerate(outputs["genre"]) if row in bad] == [b""] * 4
 
 
+def test_channels_that_cancel_each_other_are_not_called_silent(clip, ask_wav):
+    outputs = ask_wav(wav(np.stack([clip, -clip], axis=1)), wav(np.zeros((22050, 2))))
+    assert [error.decode().split(":")[0] for error in outputs["error"]] == [
+        "silent when mixed to mono",
+        "silent",
+    ]
+
+
+def test_an_answer_that_is_no_number_is_none(clip):
+    settings = InputSettings("mel", sync="beat")
+    model = model_for(settings)
+    model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+    outputs = AudioModel(model, CLASSES, settings, None, SPEC).from_wav(tf.constant([wav(clip)]))
+    assert outputs["error"].numpy() == [b"the model's answer is no number"]
+    assert outputs["genre"].numpy() == [b""]
+    assert not outputs["probabilities"].numpy().any()
+    assert outputs["windows"].numpy() == [0]
+
+
 @pytest.mark.parametrize(
     ("waveform", "rate", "reason"),
     [
         (np.zeros(22050), 22050, "silent"),
         (np.full(22050, np.inf), 22050, "NaN or infinite"),
+        (np.full(22050, 1e30), 22050, "samples of 1e+30, and full scale is 1"),
         (np.ones(600), 22050, "shorter than"),
         (np.ones(22050), 0, "sample rate"),
         (np.ones(22050), -5, "sample rate"),

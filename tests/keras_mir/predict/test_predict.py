@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import soundfile
 
 from keras_mir.predict.__main__ import main
 from keras_mir.predict.songs import result_name
@@ -153,6 +154,71 @@ def test_names_that_are_not_text(predict, songs, tmp_path):
         assert status == 0
         assert "[red]" in out
         assert "xff" in out
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(predict, songs, tmp_path):
+    song = tmp_path / ("\u0436" * 125 + ".flac")
+    shutil.copy(songs / "a.flac", song)
+    status, _, _ = predict(song, songs / "a.flac", "--out", tmp_path / "out", "--csv")
+    assert status == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert predict(song, "--out", tmp_path / "out", "--skip-existing")[2] == "1 already there\n"
+
+
+def test_what_is_not_looked_at_is_said(predict, songs, tmp_path):
+    folder = tmp_path / "music"
+    shutil.copytree(songs, folder)
+    (folder / "cover.jpg").write_bytes(bytes(99))
+    (folder / ".old").mkdir()
+    _, _, err = predict(folder, "--csv")
+    left_out = f"{folder}/.old, {folder}/cover.jpg"
+    assert err == f"note: not looked at, for they are no audio, or hidden: {left_out}\n3 answered\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_names_that_the_terminal_has_no_letters_for(predict, songs, tmp_path, monkeypatch, form):
+    song = tmp_path / "\u6771\U0001f3b5.flac"
+    shutil.copy(songs / "a.flac", song)
+    screen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, encoding="cp1252"))
+    assert predict(song, *([] if form == "table" else [f"--{form}"]))[0] == 0
+    said = screen.getvalue().decode("cp1252")
+    assert "\\u6771" in said
+    if form == "json":
+        assert json.loads(said)["path"] == str(song)
+
+
+def test_an_answer_that_is_no_number_is_none(predict, answer_tiny, songs, monkeypatch):
+    def answer_wav(files):
+        outputs = answer_tiny(files)
+        return {**outputs, "window_probabilities": outputs["window_probabilities"] * np.nan}
+
+    monkeypatch.setattr("keras_mir.predict.models.open_exported", lambda _: nullcontext(answer_wav))
+    status, out, err = predict(songs / "a.flac", "--json")
+    assert (status, out) == (1, "")
+    assert err.startswith(f"error: {songs / 'a.flac'}: the model's answer is no number")
+
+
+def test_channels_that_cancel_each_other_are_not_called_silent(predict, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 22050)
+    soundfile.write(tmp_path / "a.wav", np.stack([noise, -noise], axis=1), 22050)
+    status, _, err = predict(tmp_path)
+    assert status == 1
+    assert "a.wav: silent when mixed to mono: its channels cancel each other; leave it out" in err
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_output_that_is_closed_changes_nothing(audio_models, songs, tmp_path, number):
+    command = f'exec "$@" {number}>&-'
+    arguments = [songs / "a.flac", "--models", audio_models, "--out", tmp_path]
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-m", "keras_mir.predict", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import audioread
@@ -14,7 +16,7 @@ import soundfile
 
 from pipelines.errors import UserError
 from pipelines.extraction import audio_files
-from pipelines.extraction.audio_files import Sound, decode, decode_parts
+from pipelines.extraction.audio_files import decode, decode_parts
 
 RATE = 8000
 
@@ -27,8 +29,19 @@ def stereo(tmp_path: Path) -> Path:
     return path
 
 
-def unreadable(path: Path, seconds: float | None) -> Iterator[Sound]:
-    raise soundfile.LibsndfileError(1)
+class OtherDecoder:
+    """What audioread gives: 16-bit samples in pieces of any size, and a length."""
+
+    channels, samplerate = 2, RATE
+
+    def __init__(self, samples: np.ndarray, duration: float) -> None:
+        self.content, self.duration = (samples.T * 2**15).astype("<i2").tobytes(), duration
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self.content[at : at + 999] for at in range(0, len(self.content), 999))
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 @pytest.mark.parametrize("fallback", [False, True])
@@ -37,8 +50,8 @@ def test_parts_follow_each_other_without_gaps(
 ) -> None:
     expected = soundfile.read(stereo, dtype="float32")[0].T
     if fallback:
-        monkeypatch.setattr(audio_files, "_by_soundfile", unreadable)
-        monkeypatch.setattr(audio_files, "_is_of_other_kind", lambda path: True)
+        monkeypatch.setattr(audioread, "audio_open", lambda *_: OtherDecoder(expected, 2))
+        stereo.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(200))
     whole = decode(stereo)
     assert whole.rate == RATE
     assert whole.samples.dtype == np.float32
@@ -46,6 +59,10 @@ def test_parts_follow_each_other_without_gaps(
     parts = [part.samples for part in decode_parts(stereo, 0.5)]
     assert [part.shape for part in parts] == [(2, RATE // 2)] * 4 + [(2, 123)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), expected)
+    if fallback:
+        monkeypatch.setattr(audioread, "audio_open", lambda *_: OtherDecoder(expected, 4))
+        with pytest.raises(UserError, match=r"damaged or cut off, 2\.0 of 4\.0 s"):
+            decode(stereo)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +73,18 @@ def test_parts_follow_each_other_without_gaps(
         ("cover.m4a", b"\x89PNG\r\n\x1a\n" + bytes(200)),
         ("photo.ogg", b"\xff\xd8\xff\xe0" + bytes(200)),
         ("half.flac", b"fLaC" + bytes(200)),
+        ("tagged.mp3", b"ID3\3\0\0\0\0\0\x0a" + bytes(10) + b"<!DOCTYPE html>" * 50),
+        ("utf16.mp3", ("not audio at all" * 50).encode("utf-16")),
+        ("noise.mp3", b"\xff\xd8\xff\xe0" + np.random.default_rng(0).bytes(99_999)),
+        ("web.wav", b"RIFF\0\0\1\0WEBPVP8 " + bytes(200)),
+        *((f"page.{suffix}", b"<!DOCTYPE html>" * 200) for suffix in ("au", "snd", "gsm", "vox", "raw")),
     ],
 )
 def test_what_is_no_audio_is_not_handed_to_a_decoder_that_guesses(
     tmp_path: Path, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ffmpeg makes noise of a text."""
-    monkeypatch.setattr(audioread, "audio_open", lambda path: pytest.fail("was handed on"))
+    monkeypatch.setattr(audioread, "audio_open", lambda *_: pytest.fail("was handed on"))
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name}: cannot be decoded; it is damaged, not audio, or"):
         decode(tmp_path / name)
@@ -72,7 +94,7 @@ def test_what_is_no_audio_is_not_handed_to_a_decoder_that_guesses(
 def test_kinds_that_soundfile_does_not_read_are_known_by_how_they_begin(
     tmp_path: Path, begin: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_decoder(path: str) -> None:
+    def no_decoder(path: str, _: object) -> None:
         handed_on.append(path)
         raise audioread.NoBackendError
 
@@ -80,7 +102,7 @@ def test_kinds_that_soundfile_does_not_read_are_known_by_how_they_begin(
     monkeypatch.setattr(audioread, "audio_open", no_decoder)
     song = tmp_path / "song.mp3"  # the name may be wrong
     song.write_bytes(begin + bytes(200))
-    with pytest.raises(UserError, match=r"no decoder for \(ffmpeg adds m4a\)"):
+    with pytest.raises(UserError, match=r"no decoder for \(ffmpeg adds m4a, wma"):
         decode(song)
     assert handed_on == [str(song)]
 
@@ -102,19 +124,177 @@ def test_a_file_of_whole_parts_has_no_empty_one(tmp_path: Path) -> None:
     assert [part.samples.shape for part in decode_parts(tmp_path / "empty.wav", 0.5)] == [(1, 0)]
 
 
-def test_that_a_file_is_cut_off_shows_in_parts_too(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "whole.ogg", np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE), RATE)
-    content = (tmp_path / "whole.ogg").read_bytes()
-    cut = tmp_path / "cut.ogg"
-    cut.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"cut\.ogg: (truncated|cannot be decoded)"):
-        list(decode_parts(cut, 0.5))
+def noise(seconds: float = 4.0, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * RATE))
 
 
-def test_files_are_found_at_any_depth_by_their_names(tmp_path: Path) -> None:
-    for name in ("b.WAV", "deep/er/a.opus", "deep/._a.mp3", "notes.txt", "c.aac"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.mp3").mkdir()
-    found = [str(path.relative_to(tmp_path)) for path in audio_files.audio_files(tmp_path)]
-    assert found == ["b.WAV", "c.aac", "deep/er/a.opus"]
+def written(path: Path, samples: np.ndarray, **how: object) -> bytes:
+    soundfile.write(path, samples, RATE, **how)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "container", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "SVX", "OGG", "FLAC", "MP3"]
+)
+def test_what_is_cut_off_is_refused(tmp_path: Path, container: str) -> None:
+    song = tmp_path / "song"
+    content = written(song, noise(), format=container)
+    assert sum(part.samples.shape[1] for part in decode_parts(song, 0.5)) == 4 * RATE
+    for size in (len(content) // 3, len(content) * 4 // 5):
+        song.write_bytes(content[:size])
+        with pytest.raises(UserError, match=r"song: .*cut off|song: cannot be decoded; it is damaged"):
+            decode(song)
+    if container in ("W64", "SVX"):  # all that follows is sound, by libsndfile
+        return
+    # What stands behind the sound changes nothing.
+    song.write_bytes(content + bytes(70_000))
+    assert decode(song).samples.shape[1] == pytest.approx(4 * RATE, abs=1152)
+
+
+@pytest.mark.parametrize("container", ["OGG", "FLAC", "MP3"])
+def test_streams_that_follow_each_other_are_one_song(tmp_path: Path, container: str) -> None:
+    parts = [written(tmp_path / "part", noise(3, seed), format=container) for seed in (1, 2)]
+    (tmp_path / "song").write_bytes(b"".join(parts))
+    assert decode(tmp_path / "song").samples.shape[1] == pytest.approx(6 * RATE, rel=0.05)
+
+
+def test_a_change_of_rate_within_a_file_is_said(tmp_path: Path) -> None:
+    one = written(tmp_path / "part.ogg", noise(3))
+    soundfile.write(tmp_path / "part.ogg", noise(3), 2 * RATE)
+    (tmp_path / "song.ogg").write_bytes(one + (tmp_path / "part.ogg").read_bytes())
+    with pytest.raises(UserError, match=r"song\.ogg: its rate or number of channels changes after 3\.0 s"):
+        decode(tmp_path / "song.ogg")
+
+
+def without_length(path: Path) -> bytes:
+    """An mp3 that begins quietly, without the frame that says how many follow."""
+    samples = np.concatenate([np.zeros(2 * RATE), noise(4)])
+    content = written(path, samples, format="MP3", bitrate_mode="VARIABLE", compression_level=0.0)
+    return content[content.index(b"\xff", 100 + content.index(b"Xing")) :]
+
+
+def test_an_mp3_is_read_to_its_end_whatever_its_length_seems_to_be(tmp_path: Path) -> None:
+    song = tmp_path / "song.mp3"
+    content = without_length(song)
+    tag = b"ID3\3\0\0\0\0\1\0" + bytes(128)
+    for begin in (b"", tag, tag + bytes(3000), b"the end of another frame"):
+        song.write_bytes(begin + content)
+        assert decode(song).samples.shape[1] == pytest.approx(6 * RATE, abs=3 * 1152)
+
+
+def test_music_behind_damage_is_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    song = tmp_path / "song.mp3"
+    content = without_length(song)
+    middle = len(content) // 2
+    song.write_bytes(content[:middle] + bytes(3000) + content[middle + 3000 :])
+    assert 5 * RATE < decode(song).samples.shape[1] < 6 * RATE
+    assert capfd.readouterr() == ("", "")  # mpg123 has its say about it
+
+
+@pytest.mark.parametrize("container", ["OGG", "FLAC"])
+def test_damage_inside_is_not_passed_over(tmp_path: Path, container: str) -> None:
+    content = written(tmp_path / "song", noise(), format=container)
+    middle, hole = len(content) // 2, len(content) // 4
+    (tmp_path / "song").write_bytes(content[:middle] + bytes(hole) + content[middle + hole :])
+    with pytest.raises(
+        UserError, match=r"song: (damaged or cut off, .* of 4\.0 s|cannot be decoded; it is dam)"
+    ):
+        decode(tmp_path / "song")
+
+
+def test_a_flac_written_to_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    content = bytearray(written(tmp_path / "song.flac", noise()))
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # 36 bits of length: not known
+    (tmp_path / "song.flac").write_bytes(content)
+    assert decode(tmp_path / "song.flac").samples.shape[1] == 4 * RATE
+    content[21:26] = bytes([content[21] | 0x0F, 255, 255, 255, 255])  # 2^36 samples, which fit no memory
+    (tmp_path / "song.flac").write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        decode(tmp_path / "song.flac")
+
+
+@pytest.mark.parametrize("rate", [0, 1, 999, 2**31 - 1])
+def test_rates_that_no_sound_has_are_refused(tmp_path: Path, rate: int) -> None:
+    content = bytearray(written(tmp_path / "song.wav", noise()))
+    content[24:28] = rate.to_bytes(4, "little")
+    (tmp_path / "song.wav").write_bytes(content)
+    with pytest.raises(
+        UserError, match=f"a sample rate of {rate:g} Hz; give|cannot be decoded".replace("+", ".")
+    ):
+        decode(tmp_path / "song.wav")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(np.nan, "NaN or infinite"), (1e30, r"samples of 1e\+30, and full")]
+)
+def test_samples_that_are_no_sound_are_refused(tmp_path: Path, value: float, reason: str) -> None:
+    written(tmp_path / "song.wav", np.append(noise(), value), subtype="FLOAT")
+    with pytest.raises(UserError, match=reason):
+        list(decode_parts(tmp_path / "song.wav", 1.0))
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError, RuntimeError, OverflowError, ValueError, MemoryError, OSError]
+)
+def test_whatever_a_decoder_raises_is_a_reason(
+    stereo: Path, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", fail)
+    with pytest.raises(UserError, match=r"song\.wav: .*; \w+ "):
+        decode(stereo)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "song.wav")
+    with pytest.raises(UserError, match=r"song\.wav: not a file"):
+        decode(tmp_path / "song.wav")
+
+
+def test_no_file_stays_open(stereo: Path) -> None:
+    (stereo.parent / "bad.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    mp3 = stereo.with_suffix(".mp3")
+    written(mp3, noise())
+    before = len(list(Path("/dev/fd").iterdir()))
+    for song in (stereo, mp3, stereo.parent / "bad.wav"):
+        with suppress(UserError):
+            decode(song)
+        assert next(decode_parts(mp3, 0.5)).rate == RATE  # and leave the rest
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_files_are_found_by_name_and_by_what_is_in_them(tmp_path: Path) -> None:
+    music, elsewhere = tmp_path / "music", tmp_path / "elsewhere"
+    for name in (
+        "b.WAV",
+        "deep/er/a.opus",
+        "deep/._a.mp3",
+        ".hidden/c.mp3",
+        "notes.txt",
+        "c.wma",
+        "cover.jpg",
+    ):
+        (music / name).parent.mkdir(parents=True, exist_ok=True)
+        (music / name).write_bytes(b"\xff\xd8\xff\xe0" + bytes(99))
+    (music / "folder.mp3").mkdir()
+    elsewhere.mkdir()
+    written(elsewhere / "song.bak", noise(1), format="WAV")
+    written(elsewhere / "no suffix", noise(1), format="FLAC")
+    (music / "link").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(music)
+    found, others = audio_files.audio_files(music)
+    assert [str(path.relative_to(music)) for path in found] == [
+        "b.WAV",
+        "c.wma",
+        "deep/er/a.opus",
+        "link/no suffix",
+        "link/song.bak",
+    ]
+    assert [str(path.relative_to(music)) for path in others] == [
+        ".hidden",
+        "cover.jpg",
+        "deep/._a.mp3",
+        "notes.txt",
+    ]

@@ -204,6 +204,23 @@ def test_bad_files_are_reported_and_the_rest_is_done(audio: Path, jobs: int) -> 
     assert len((audio.parent / "data" / "examples.csv").read_text().splitlines()) == 3
 
 
+def test_an_id_that_is_no_file_name_is_that_clips_fault(audio: Path) -> None:
+    sides = ("split", "train", "train", "train", "test")
+    rows = [f"{row},{side}" for row, side in zip(LABELS.splitlines(), sides, strict=True)]
+    relabel(audio, "\n".join(rows).replace("\n03,", "\n" + "\u0436" * 122 + ","))
+    result = prepare(audio)
+    assert (result.done, result.skipped, result.failed) == (
+        3,
+        0,
+        (
+            (
+                str(audio / "b" / "one.wav"),
+                "its id is too long for a file's name; give a shorter one in an id column",
+            ),
+        ),
+    )
+
+
 def test_nothing_is_listed_where_nothing_could_be_done(audio: Path) -> None:
     for path in audio.rglob("*.*"):
         soundfile.write(path, np.zeros(RATE), RATE, format="WAV")

@@ -8,6 +8,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from pipelines.errors import UserError
+from pipelines.extraction import audio_files
 from pipelines.ops.wav import decode_wav
 
 NOISE = np.random.default_rng(0).uniform(-0.9, 0.9, (1000, 2)).astype(np.float32)
@@ -78,9 +80,24 @@ def test_other_chunks_are_passed_over_wherever_they_stand(decode):
     np.testing.assert_array_equal(samples_of(decode, contents)[:, 0], np.arange(5, dtype=np.float32) / 2**15)
 
 
-def test_a_stream_of_unknown_length_is_read_to_its_end(decode):
-    sound = b"data" + struct.pack("<I", 0xFFFFFFFF) + np.arange(5, dtype="<i2").tobytes()
-    assert samples_of(decode, riff(format_chunk(), sound)).shape == (5, 1)
+@pytest.mark.parametrize("size", [0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_a_stream_of_unknown_length_is_read_to_its_end_here_and_from_a_file(decode, size, tmp_path):
+    sound = b"data" + struct.pack("<I", size) + np.arange(5, dtype="<i2").tobytes()
+    contents = riff(format_chunk(), sound)
+    assert samples_of(decode, contents).shape == (5, 1)
+    (tmp_path / "song.wav").write_bytes(contents)
+    np.testing.assert_array_equal(
+        audio_files.decode(tmp_path / "song.wav").samples.T, samples_of(decode, contents)
+    )
+
+
+@pytest.mark.parametrize("size", [9, 1000, 0x7FFFEFFF])
+def test_what_is_cut_off_is_refused_here_and_from_a_file(decode, size, tmp_path):
+    contents = riff(format_chunk(), b"data" + struct.pack("<I", size) + bytes(8))
+    assert refusal(decode, contents) == f"a WAV file that is cut off: 8 of {size} bytes are there"
+    (tmp_path / "song.wav").write_bytes(contents)
+    with pytest.raises(UserError, match=rf"song\.wav: cut off, 8 of {size} bytes of sound are there"):
+        audio_files.decode(tmp_path / "song.wav")
 
 
 def test_half_a_frame_at_the_end_is_dropped(decode):
