@@ -15,7 +15,6 @@ from keras_mir.models.pretrained.musicnn import POOLED, dense_layers, load_dense
 from keras_mir.models.report import versions
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.vectors import pooled
-from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.networks import Network
 from keras_mir.recipes.outputs import TAGS
 from pipelines.settings import InputSettings
@@ -84,7 +83,7 @@ class Tagger(ServableModel):
         for layer in dense_layers():
             x = layer(x)
         known = keras.ops.concatenate([tag_layer()(x), x], axis=-1)  # (batch, patches, 50 + 200)
-        means_and_maxima = pooled(known, lengths, ModelSettings(kind="vectors"), use_cudnn=False)
+        means_and_maxima = pooled(known, lengths, name="embedding")
         model = Model(
             {"features": features, "lengths": lengths},
             {TAGS: means_and_maxima[:, : len(network.tags)]},

@@ -1,4 +1,4 @@
-"""Vectors, a few for a clip: their mean and maximum, and before them what a pretrained network had there."""
+"""Vectors, a few for a clip: their mean and maximum, for a head or after a pretrained last layer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from keras_mir.models.pretrained.musicnn import dense_layers
 from keras_mir.recipes.model_settings import ModelSettings
 
 
-def pooled(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]) -> Any:
-    """Mean and maximum over the vectors of a clip.
+def vectors(
+    features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]
+) -> Any:
+    """Mean and maximum over the vectors of a clip, each brought to mean 0 and variance 1 over clips.
+
+    One penalty is to suit all of them; maxima of vectors that were scaled before would differ.
 
     Args:
         features: `(batch, vectors, size)` symbolic tensor.
@@ -23,26 +27,31 @@ def pooled(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: L
     Returns:
         `(batch, 2 * size)`.
     """
-    size = features.shape[-1]
-    x = keras.layers.Reshape((-1, size, 1), name="channel")(features)
-    return TimePooling(name="embedding")([x, lengths])
+    x = pooled(features, lengths, name="pooled")
+    return keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="embedding")(x)
+
+
+def pooled(features: Any, lengths: Any, name: str) -> Any:
+    """Mean and maximum over vectors: `(batch, vectors, size)` to `(batch, 2 * size)`."""
+    x = keras.layers.Reshape((-1, features.shape[-1], 1), name="channel")(features)
+    return TimePooling(name=name)([x, lengths])
 
 
 def musicnn(
     features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Literal["auto", False]
 ) -> Any:
-    """musicnn's dense layer on every patch, then as `pooled`.
+    """musicnn's dense layer on every patch, which learns further, then mean and maximum over patches.
 
-    Its weights are the checkpoint's once `load_dense` has put them there. Batch normalisation uses the
+    It starts with the checkpoint's weights, which `load_dense` puts there. Batch normalisation uses the
     averages of the music that it was trained on, whatever is learnt here.
 
-    Args are those of `pooled`; of the settings `tuned` counts: whether the dense layer learns, too.
+    Args are those of `vectors`.
 
     Returns:
         `(batch, 400)`.
     """
     x = features
     for layer in dense_layers():
-        layer.trainable = settings.tuned and isinstance(layer, keras.layers.Dense)
+        layer.trainable = isinstance(layer, keras.layers.Dense)
         x = layer(x)
-    return pooled(x, lengths, settings, use_cudnn=use_cudnn)
+    return pooled(x, lengths, name="embedding")

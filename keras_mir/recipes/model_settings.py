@@ -122,18 +122,15 @@ ARCHITECTURES: dict[str, Architecture] = {
         searched=("filters",),
     ),
     "vectors": Architecture(
-        "keras_mir.models.vectors:pooled",
+        "keras_mir.models.vectors:vectors",
         lambda _: "head on vectors",
         lambda _: "A head on the mean and the maximum of the vectors of a clip",
         seconds=lambda _: 5e-4,
     ),
     "musicnn": Architecture(
         "keras_mir.models.vectors:musicnn",
-        lambda s: "musicnn, tuned" if s.tuned else "musicnn, frozen",
-        lambda s: (
-            "The pretrained network musicnn, "
-            + ("its dense layer trained further," if s.tuned else "frozen, with a head of its own,")
-        ),
+        lambda _: "musicnn, tuned",
+        lambda _: "The pretrained network musicnn, its dense layer trained further,",
         _check_musicnn,
         seconds=lambda _: 5e-4,
     ),
@@ -148,8 +145,8 @@ class ModelSettings:
     """Architecture of a model; what is not said of a kind does not concern it.
 
     Attributes:
-        kind: `lstm` (bidirectional), `cnn` (for one fixed length), `cnn-any-length`, or a head on
-            `vectors`, or on those of `musicnn`.
+        kind: `lstm` (bidirectional), `cnn` (for one fixed length), `cnn-any-length`, a head on
+            `vectors`, or one on those of `musicnn` with its dense layer, which learns, too.
         units: LSTM units in each direction.
         layers: Number of LSTM layers.
         filters: CNN channels, block by block.
@@ -165,7 +162,6 @@ class ModelSettings:
         head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
             `sigmoid` where all training values are from 0 to 1, else `linear`.
         masks: Leave padded frames out. False reads them as music, the paper's way.
-        tuned: Let the last layers of a pretrained network learn, too.
     """
 
     kind: str = field(default="lstm", metadata={"choices": ARCHITECTURES})
@@ -181,7 +177,6 @@ class ModelSettings:
     normalise: Normalise = "bands"
     head: Head = "auto"
     masks: bool = True
-    tuned: bool = False
 
     def __post_init__(self) -> None:
         # A recipe file gives lists.

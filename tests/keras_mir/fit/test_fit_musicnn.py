@@ -5,6 +5,7 @@ import pytest
 
 import keras_mir as km
 from keras_mir.models.session import ServedModel
+from keras_mir.recipes.networks import NETWORKS
 from pipelines.errors import UserError
 from tests.keras_mir.conftest import GENRES, write_course_data
 
@@ -17,11 +18,10 @@ def data(tmp_path_factory):
 def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data, tmp_path):
     model = km.train("musicnn", data, out=tmp_path / "run", epochs=2, batch_size=4)
     assert model.report.n == 6  # the test clips
-    dense = model.keras.get_layer("dense")
-    frozen = [weight.numpy().copy() for weight in dense.weights]
     tuned = km.train("musicnn-tuned", data, out=tmp_path / "tuned", epochs=1, batch_size=4)
-    np.testing.assert_array_equal(frozen[0], km.load(tmp_path / "run").keras.get_layer("dense").kernel)
-    assert not np.array_equal(frozen[0], tuned.keras.get_layer("dense").kernel), "what is tuned learns"
+    start = NETWORKS["musicnn-mtt"].weights()["dense/kernel"]
+    learnt = tuned.keras.get_layer("dense").kernel.numpy()
+    assert 0 < np.abs(learnt - start.reshape(learnt.shape)).max() < 0.01, "it starts there, and learns"
     version = model.export(tmp_path / "models")  # which compares all signatures
     with ServedModel(version) as served:
         answer = served.predict({"features": np.zeros((1, 2, 1506)), "lengths": [2]})

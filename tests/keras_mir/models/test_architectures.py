@@ -44,7 +44,7 @@ def toy(monkeypatch):
 def test_a_kind_from_outside_is_trained_listed_and_described(toy, course_data, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ("--kind", "toy", "--units", "4", "--epochs", "2", "--no-export", "--out", str(out))
-    assert main(["--data", str(course_data), *flags]) == 0
+    assert main(["lstm-beat-mel", "--data", str(course_data), *flags]) == 0
     report = json.loads((out / "report.json").read_text())
     assert report["recipe"]["model"]["kind"] == "toy"
     embedding = keras.models.load_model(out / "model.keras").get_layer("embedding")
@@ -59,7 +59,7 @@ def test_a_kind_from_outside_is_trained_listed_and_described(toy, course_data, t
 
 def test_a_kind_from_outside_refuses_in_its_own_words(toy, course_data, tmp_path, capsys):
     flags = ("--kind", "toy", "--feature", "chroma", "--out", str(tmp_path / "run"))
-    assert main(["--data", str(course_data), *flags]) == 2
+    assert main(["lstm-beat-mel", "--data", str(course_data), *flags]) == 2
     assert capsys.readouterr().err == "error: model kind 'toy': it knows no chroma\n"
 
 
