@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.layers import DownMix, FrontEnd, Resample
-from keras_mir.layers.audio.base import pad_to, zero_past
-from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
+from keras_mir.layers import DownMix, FrontEnd
+from keras_mir.layers.audio.base import each_clip, pad_to
+from keras_mir.layers.audio.resample import resample
+from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_BATCH_SECONDS, MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
@@ -18,7 +20,7 @@ from keras_mir.recipes.outputs import GENRE, PROBABILITIES, check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
 from pipelines.ops.wav import decode_wav
-from pipelines.ops.windows import Windows, by_clip, cut
+from pipelines.ops.windows import Windows, cut
 from pipelines.settings import InputSettings
 from pipelines.source import padding_values
 from pipelines.spec import FeatureSpec, Spec
@@ -81,16 +83,15 @@ class AudioModel(tf.Module):
             self.front_end = PretrainedFrontEnd(spec)
         else:
             raise UserError("the model takes vectors, and no sound; ask it with those")
-        self.resample = Resample(spec.sample_rate)
         self.down_mix = DownMix()
         # One graph that both signatures call: making it takes seconds.
         self._answer = tf.function(
-            self._answer_mono,
+            self._answer_one,
             input_signature=[
-                tf.TensorSpec([None, None], tf.float32),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None], tf.string),
+                tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.string),
+                tf.TensorSpec([], tf.int32),
             ],
             autograph=False,
         )
@@ -122,8 +123,14 @@ class AudioModel(tf.Module):
             minute, `beat_times` `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there
             is no answer numbers are 0, and what lies past a clip's windows is 0.
         """
-        lengths = tf.minimum(lengths, tf.shape(waveform)[1])
-        return self._answer(waveform, lengths, rate, tf.zeros_like(lengths, tf.string))
+        clips = tf.shape(waveform)[:1]
+
+        def one(samples: tf.Tensor, length: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            possible = tf.logical_and(length >= 1, length <= tf.size(samples))
+            return samples[:length], rate, tf.where(possible, "", IMPOSSIBLE_LENGTH)
+
+        # Not one for each clip is an error of the whole request, and here of the operation.
+        return self._answer_each(one, (waveform, tf.reshape(lengths, clips), tf.reshape(rate, clips)))
 
     def from_wav(self, audio: tf.Tensor) -> Outputs:
         """Answer for WAV files.
@@ -135,24 +142,13 @@ class AudioModel(tf.Module):
             As `from_waveform`.
         """
 
-        def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        def one(contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
             samples, rate, problem = decode_wav(contents)
             mono = self.down_mix(samples[None])[0]
             cancels = _loudest(mono) < CANCELLED * _loudest(samples)
-            problem = tf.where(tf.logical_and(tf.equal(problem, ""), cancels), CANCELS, problem)
-            return mono, tf.shape(mono)[0], rate, problem
+            return mono, rate, tf.where(tf.logical_and(tf.equal(problem, ""), cancels), CANCELS, problem)
 
-        waveform, lengths, rate, problem = tf.map_fn(
-            decode,
-            audio,
-            fn_output_signature=(
-                tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0),
-                tf.TensorSpec([], tf.int32),
-                tf.TensorSpec([], tf.int32),
-                tf.TensorSpec([], tf.string),
-            ),
-        )
-        return self._answer(waveform.to_tensor(), lengths, rate, problem)
+        return self._answer_each(one, (audio,))
 
     def answer_wav(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
         """Answer for WAV files as the exported model does.
@@ -166,40 +162,67 @@ class AudioModel(tf.Module):
         outputs = self._answer_wav(tf.constant(list(files), tf.string))
         return with_text({name: value.numpy() for name, value in outputs.items()})
 
-    def _answer_mono(
-        self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor, problem: tf.Tensor
-    ) -> Outputs:
-        problem = tf.where(tf.equal(problem, ""), _problems(waveform, lengths, rate), problem)
-        good = tf.equal(problem, "")
-        # What cannot be answered goes through as a moment of silence, so that the others are answered.
-        waveform = tf.where(good[:, None], waveform, 0.0)
-        lengths = tf.where(good, lengths, 1)
-        rate = tf.where(good, rate, self._spec.sample_rate)
-        samples, lengths = self.resample([waveform, lengths, rate])
-        windows = cut(lengths, self._window, whole=self._patches)
-        answers = self._answer_windows(samples, windows)
-        # Where it is none the sound was good, so that its reason comes last.
-        means = [tf.reduce_mean(by_clip(answers[name], windows), axis=1) for name in self.model.output]
-        finite = tf.reduce_all(tf.math.is_finite(tf.concat(means, axis=1)), axis=1)
-        good = tf.logical_and(good, finite)
-        problem = tf.where(finite, problem, "the model's answer is no number")
-        outputs = {
-            "error": problem,
-            "note": tf.fill(tf.shape(problem), self._note),
-            "windows": tf.where(good, windows.counts, 0),
-            "window_starts": by_clip(self._seconds(windows.start), windows).to_tensor(),
-        }
-        outputs |= self._pooled(answers, windows, good)
-        if self._synced:
-            outputs |= _beats(answers, windows, good)
+    def _answer_each(self, sound_of: Callable[..., tuple[tf.Tensor, ...]], clips: tuple[Any, ...]) -> Outputs:
+        """Answer for clips each by itself: no clip is filled up to the longest, whoever sent that.
+
+        Args:
+            sound_of: From an entry of each of `clips` to samples `(samples,)`, their rate, and what is wrong
+                with them, or an empty string.
+            clips: Tensors whose first axis is the batch.
+        """
+        count = tf.shape(clips[0])[0]
+        answers = each_clip(lambda *clip: self._answer(*sound_of(*clip), count), clips, self._specs())
+        outputs: Outputs = {"note": tf.fill([count], self._note)}
+        for name, value in answers.items():
+            filler = _NO_BEAT if name == "beat_times" else 0
+            outputs[name] = value.to_tensor(filler) if isinstance(value, tf.RaggedTensor) else value
+        if self._names is not None:
+            names = tf.constant(self._names)
+            for called, listed in (PROBABILITIES[name] for name in self.model.output):
+                outputs[listed] = tf.tile(names[None], [count, 1])
+                if listed == PROBABILITIES[GENRE][1]:
+                    likeliest = tf.gather(names, tf.argmax(outputs[called], axis=-1))
+                    outputs[GENRE] = tf.where(tf.equal(outputs["error"], ""), likeliest, "")
         return outputs
+
+    def _answer_one(
+        self, samples: tf.Tensor, rate: tf.Tensor, problem: tf.Tensor, clips: tf.Tensor
+    ) -> Outputs:
+        problem = tf.where(tf.equal(problem, ""), _problem(samples, rate, clips), problem)
+
+        def nothing() -> Outputs:
+            return {
+                name: tf.zeros([size or 0 for size in spec.shape], spec.dtype)
+                for name, spec in self._specs().items()
+            }
+
+        outputs = tf.cond(tf.equal(problem, ""), lambda: self._answer_sound(samples, rate), nothing)
+        answered = [tf.reduce_all(tf.math.is_finite(outputs[name])) for name in self._called().values()]
+        # Where it is none the sound was good, so that its reason comes last.
+        finite = tf.reduce_all(answered)
+        problem = tf.where(finite, problem, "the model's answer is no number")
+        return {**tf.cond(finite, lambda: outputs, nothing), "error": problem}
+
+    def _answer_sound(self, samples: tf.Tensor, rate: tf.Tensor) -> Outputs:
+        """The outputs of one clip that has an answer."""
+        samples = resample(samples, rate, self._spec.sample_rate)
+        windows = cut(tf.shape(samples)[:1], self._window, whole=self._patches)
+        answers = self._answer_windows(samples, windows)
+        outputs: Outputs = {
+            "error": tf.constant(""),
+            "windows": windows.counts[0],
+            "window_starts": self._seconds(windows.start),
+        }
+        for name, called in self._called().items():
+            each = answers[name] if self._names is not None else answers[name][:, 0]
+            outputs |= {called: tf.reduce_mean(each, axis=0), f"window_{called}": each}
+        return outputs | _beats(answers) if self._synced else outputs
 
     def _answer_windows(self, samples: tf.Tensor, windows: Windows) -> Outputs:
         """The model's outputs for every window, one after the other: features of hours do not fit."""
 
-        def answer(which: tuple[tf.Tensor, ...]) -> Outputs:
-            clip, start, size, end = which
-            made = self.front_end([samples[clip, start : start + size][None], size[None]])
+        def answer(start: tf.Tensor, size: tf.Tensor, end: tf.Tensor) -> Outputs:
+            made = self.front_end([samples[start : start + size][None], size[None]])
             features, lengths = self._fitted(made["features"], made["lengths"])
             answered = self.model({"features": features, "lengths": lengths}, training=False)
             outputs = {
@@ -225,8 +248,7 @@ class AudioModel(tf.Module):
                 "beat_times": tf.TensorSpec([_MOST_BEATS], tf.float32),
                 "beat_counts": tf.TensorSpec([], tf.int32),
             }
-        every = (windows.clip, windows.start, windows.size, windows.end)
-        return tf.map_fn(answer, every, fn_output_signature=signature)
+        return dict(each_clip(answer, (windows.start, windows.size, windows.end), signature))
 
     def _fitted(self, features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A clip, `(1, time, bands)`, in windows of the length the model reads, or filled up to it.
@@ -242,40 +264,53 @@ class AudioModel(tf.Module):
         frames = windows.start[:, None] + tf.range(self._frames)[None]
         return tf.gather(filled, frames), tf.minimum(windows.size, self._frames)
 
-    def _pooled(self, answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
-        outputs: Outputs = {}
-        for name in self.model.output:
-            value = answers[name] if self._names is not None else answers[name][:, 0]
-            each = by_clip(value, windows)
-            called, listed = PROBABILITIES[name] if self._names is not None else (name, "")
-            outputs[called] = _only(good, tf.reduce_mean(each, axis=1))
-            outputs[f"window_{called}"] = _only(good, each.to_tensor())
-            if self._names is not None:
-                names = tf.constant(self._names)
-                outputs[listed] = tf.tile(names[None], [tf.shape(good)[0], 1])
-                if name == GENRE:
-                    likeliest = tf.gather(names, tf.argmax(outputs[called], axis=-1))
-                    outputs[GENRE] = tf.where(good, likeliest, "")
-        return outputs
+    def _called(self) -> dict[str, str]:
+        """By the model's outputs, what they are called among the answers."""
+        return {name: name if self._names is None else PROBABILITIES[name][0] for name in self.model.output}
+
+    def _specs(self) -> dict[str, Any]:
+        """The outputs of one clip; ragged where there is an entry for each window, or for each beat."""
+
+        def ragged(*sizes: int) -> tf.RaggedTensorSpec:
+            return tf.RaggedTensorSpec([None, *sizes], tf.float32, ragged_rank=0)
+
+        specs: dict[str, Any] = {
+            "error": tf.TensorSpec([], tf.string),
+            "windows": tf.TensorSpec([], tf.int32),
+            "window_starts": ragged(),
+        }
+        for name, called in self._called().items():
+            sizes = self.model.output[name].shape[1:] if self._names is not None else ()
+            specs |= {called: tf.TensorSpec(sizes, tf.float32), f"window_{called}": ragged(*sizes)}
+        if self._synced:
+            specs |= {
+                "tempo": tf.TensorSpec([], tf.float32),
+                "beat_times": ragged(),
+                "beat_counts": tf.TensorSpec([], tf.int32),
+            }
+        return specs
 
     def _seconds(self, samples: tf.Tensor) -> tf.Tensor:
         return tf.cast(samples, tf.float32) / self._spec.sample_rate
 
 
-def _problems(waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-    """What is wrong with each clip, `(batch,)` string; empty where nothing is."""
-    heard = zero_past(waveform, lengths)
-    finite = tf.reduce_all(tf.math.is_finite(heard), axis=1)
-    loudest = tf.reduce_max(tf.abs(heard), axis=1)
+def _problem(samples: tf.Tensor, rate: tf.Tensor, clips: tf.Tensor) -> tf.Tensor:
+    """What is wrong with one of so many clips; an empty string if nothing is."""
+    finite = tf.reduce_all(tf.math.is_finite(samples))
+    loudest = _loudest(samples)
     beyond = tf.strings.join(["samples of ", tf.strings.as_string(loudest, scientific=True, precision=0)])
     known = tf.logical_and(rate >= MIN_RATE, rate <= MAX_RATE)
-    seconds = tf.cast(lengths, tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
+    seconds = tf.cast(tf.size(samples), tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
     # The last that holds is what is said, so the more basic ones come last.
-    problem = tf.zeros_like(lengths, tf.string)
+    problem = tf.constant("")
     for holds, message in (
         (loudest < SILENCE, "silent: there is nothing to analyse"),
         (loudest > MAX_LEVEL, tf.strings.join([beyond, ", and full scale is 1"])),
         (tf.logical_not(finite), "samples that are NaN or infinite"),
+        (
+            seconds * tf.cast(clips, tf.float32) > MAX_BATCH_SECONDS,
+            "too long among so many clips: send fewer",
+        ),
         (seconds > MAX_SECONDS, f"longer than {MAX_SECONDS / 60:.0f} minutes: send it in parts"),
         (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to analyse"),
         (tf.logical_not(known), f"a sample rate outside {MIN_RATE} to {MAX_RATE} Hz"),
@@ -288,22 +323,12 @@ def _loudest(samples: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.abs(tf.concat([tf.reshape(samples, [-1]), [0.0]], axis=0)))
 
 
-def _beats(answers: Outputs, windows: Windows, good: tf.Tensor) -> Outputs:
-    """Tempo and beats of whole clips, each window's share after the other's."""
-    found = tf.RaggedTensor.from_tensor(answers["beat_times"], lengths=answers["beat_counts"])
-    counts = tf.reduce_sum(by_clip(answers["beat_counts"], windows), axis=1)
-    times = tf.RaggedTensor.from_row_lengths(found.flat_values, counts)
-    has_tempo = tf.cast(answers["tempo"] > 0, tf.float32)
-    total = tf.reduce_sum(by_clip(answers["tempo"], windows), axis=1)
-    tempo = tf.math.divide_no_nan(total, tf.reduce_sum(by_clip(has_tempo, windows), axis=1))
+def _beats(answers: Outputs) -> Outputs:
+    """Tempo and beats of a whole clip, each window's share after the other's."""
+    counts, tempo = answers["beat_counts"], answers["tempo"]
+    found = tf.cast(tf.math.count_nonzero(tempo > 0), tf.float32)
     return {
-        "tempo": _only(good, tempo),
-        "beat_counts": tf.where(good, counts, 0),
-        "beat_times": tf.where(good[:, None], times.to_tensor(_NO_BEAT), _NO_BEAT),
+        "tempo": tf.math.divide_no_nan(tf.reduce_sum(tempo), found),
+        "beat_counts": tf.reduce_sum(counts),
+        "beat_times": tf.boolean_mask(answers["beat_times"], tf.sequence_mask(counts, _MOST_BEATS)),
     }
-
-
-def _only(good: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Values `(batch, ...)`, 0 where there is no answer."""
-    shape = tf.concat([tf.shape(good), tf.ones([tf.rank(values) - 1], tf.int32)], axis=0)
-    return tf.where(tf.reshape(good, shape), values, 0.0)

@@ -16,6 +16,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _HEADER = 12  # bytes: "RIFF", size, "WAVE"
 _CHUNK = 8  # bytes: name, size
 _LONGEST_HEADER = 64  # bytes that are looked at, from the start of any chunk
+_RIFF_IN_BASE64 = b"UklGR"
 
 # What a sample may be, by format and bits; the position is the branch that decodes it.
 _KINDS = ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64))
@@ -50,6 +51,10 @@ def decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     is_riff = tf.logical_and(tf.equal(container, b"RIFF"), tf.equal(tf.strings.substr(padded, 8, 4), b"WAVE"))
     problem = _first_problem(
         [
+            (
+                tf.equal(tf.strings.substr(padded, 0, len(_RIFF_IN_BASE64)), _RIFF_IN_BASE64),
+                ['a WAV file in base64, as text: send it as {"b64": "..."}'],
+            ),
             (size < _HEADER + _CHUNK, ["not a WAV file: too short for a header"]),
             (tf.equal(container, b"RIFX"), ["a big-endian WAV file (RIFX): convert it to an ordinary one"]),
             (tf.logical_not(is_riff), ["not a WAV file: it does not start with RIFF and WAVE"]),

@@ -66,8 +66,3 @@ def cut(lengths: tf.Tensor, window: int, *, whole: bool = False) -> Windows:
         end=tf.where(is_last, tf.gather(lengths, clip), start_of(number + 1)),
         counts=counts,
     )
-
-
-def by_clip(values: tf.Tensor, windows: Windows) -> tf.RaggedTensor:
-    """Values `(windows, ...)` as `(batch, windows of the clip, ...)`."""
-    return tf.RaggedTensor.from_row_lengths(values, windows.counts)

@@ -1,5 +1,6 @@
 """Sound in, answer out: equal to the offline path, and what cannot be answered says why alone."""
 
+import base64
 import io
 
 import keras
@@ -179,6 +180,33 @@ def test_what_cannot_be_answered_says_why(ask, waveform, rate, reason):
     outputs = ask(waveform, rate=rate)
     assert reason in outputs["error"][0].decode()
     assert all(np.isfinite(value).all() for value in outputs.values() if value.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("length", [-5, 0, 22051, 2**31 - 1])
+def test_a_length_that_cannot_be_has_no_answer(clip, ask, length):
+    outputs = ask(np.stack([clip, clip])[:, :22050], lengths=[22050, length])
+    assert outputs["error"].tolist() == [b"", b"a length that cannot be: less than 1, or more than there is"]
+    assert outputs["genre"][1] == b""
+    assert not outputs["probabilities"][1].any()
+
+
+def test_every_clip_has_one_length_and_one_rate(clip, beat_answers):
+    for lengths, rates in (([900, 800], [22050]), ([900], [22050, 8000])):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            beat_answers.from_waveform(clip[None], tf.constant(lengths), tf.constant(rates))
+
+
+def test_a_long_clip_among_very_many_is_refused_alone(ask_wav, clip):
+    files = [wav(np.ones(1000 * 600) / 2, 1000, "PCM_U8"), wav(clip), *[b""] * 600]
+    outputs = ask_wav(*files)
+    assert outputs["error"][0] == b"too long among so many clips: send fewer"
+    assert outputs["error"][1] == b""
+    assert outputs["window_probabilities"].shape[1] == 1
+
+
+def test_a_file_in_base64_is_told_how_to_be_sent(ask_wav, clip):
+    sent = base64.b64encode(wav(clip))
+    assert ask_wav(sent)["error"][0] == b'a WAV file in base64, as text: send it as {"b64": "..."}'
 
 
 def test_what_is_past_the_end_does_not_matter(clip, ask):
