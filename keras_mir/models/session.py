@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mir.models.folders import SAVED_MODEL
+from keras_mir.models.limits import MAX_CLIPS
 from pipelines.errors import UserError
 
 SIGNATURE = "serving_default"
@@ -205,6 +206,8 @@ def _check(inputs: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> Non
             raise _invalid(f"input {name!r} has shape ({sent}), but the model takes ({takes})")
         if value.ndim and len(value) == 0:
             raise _invalid(f"input {name!r} has nothing in its batch")
+        if value.ndim and len(value) > MAX_CLIPS:  # what is answered of each takes memory, too
+            raise _invalid(f"input {name!r} has {len(value)} in its batch; send at most {MAX_CLIPS}")
 
 
 def _dtype(tensor: Any) -> Any:

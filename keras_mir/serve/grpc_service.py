@@ -177,14 +177,15 @@ def _model(request: Any) -> tuple[str, int | None]:
 
 
 def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
-    # One value may stand for all of a tensor, so a short message can ask for any amount of memory.
+    # One value may stand for all of a tensor, so a short message can ask for any amount of memory. Strings,
+    # which take many times their bytes, are all to be there.
     sizes = [dimension.size for dimension in proto.tensor_shape.dim]
     try:
         dtype = tf.as_dtype(proto.dtype)
-        width = 1 if dtype == tf.string else dtype.size
+        most = len(proto.string_val) if dtype == tf.string else most_bytes // max(dtype.size, 1)
     except TypeError:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
-    if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) * width > most_bytes:
+    if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) > most:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
     whole = proto.int_val if dtype.is_integer else ()
     if whole and not (dtype.min <= min(whole) and max(whole) <= dtype.max):

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from keras_mir.serve.connections import Connection
 from keras_mir.serve.registry import Registry, State
 from keras_mir.serve.rest import rest_app
 from keras_mir.serve.workers import Limits, Workers
@@ -49,12 +50,12 @@ class LocalServer(uvicorn.Server):
         # Requests that run are given their time, and a little to be answered.
         self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers),
+            rest_app(registry, workers, host),
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=Connection,
             loop="asyncio",
             server_header=False,
             timeout_graceful_shutdown=math.ceil(self._grace),

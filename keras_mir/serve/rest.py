@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -26,8 +27,9 @@ from keras_mir.client.codec import (
     signature_json,
     write_answer,
 )
-from keras_mir.client.errors import http_status
+from keras_mir.client.errors import Code, http_status
 from keras_mir.models.session import ModelError
+from keras_mir.serve.foreign_pages import without_foreign_pages
 from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, VersionStatus
 from keras_mir.serve.workers import Workers
@@ -38,18 +40,26 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS = 2.0
 
 
-def rest_app(registry: Registry, workers: Workers) -> ASGIApp:
+class _Number(IntegerConvertor):
+    regex = "[0-9]{1,100}"  # Python makes no numbers of thousands of digits
+
+
+register_url_convertor("number", _Number())
+
+
+def rest_app(registry: Registry, workers: Workers, host: str) -> ASGIApp:
     """Build the web application: the API, and the page.
 
     Args:
         registry: The models.
         workers: The threads to run them in, with the limits on requests.
+        host: The name or address it listens on.
 
     Returns:
         An ASGI application, which logs a line for each request.
     """
     api = _Api(registry, workers)
-    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version:int}"
+    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version:number}"
     app = Starlette(
         routes=[
             Route("/v1/models", api.models),
@@ -66,29 +76,30 @@ def rest_app(registry: Registry, workers: Workers) -> ASGIApp:
         ),
     )
     app.router.redirect_slashes = False
-    return _logged(app)
+    return _logged(without_foreign_pages(app, host))
 
 
 class _Api:
     def __init__(self, registry: Registry, workers: Workers) -> None:
         self._registry = registry
         self._workers = workers
+        self._arriving = 0  # bytes, of all requests that are not there as a whole
 
     async def predict(self, request: Request) -> Response:
         limits = self._workers.limits
         deadline = time.monotonic() + limits.seconds
-        with self._workers.admitted():
-            if request.headers.get("content-encoding", "identity") != "identity":
-                raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the request uncompressed")
-            try:
-                async with asyncio.timeout(limits.seconds):
-                    body = await _read(request, limits.request_bytes)
-            except TimeoutError:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive within the time limit"
-                ) from None
-            if body is None:
-                return _TooLarge(limits.request_bytes)
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the request uncompressed")
+        try:
+            async with asyncio.timeout(limits.seconds):
+                body = await self._read(request)
+        except TimeoutError:
+            raise HTTPException(
+                HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive within the time limit"
+            ) from None
+        if body is None:
+            return _TooLarge(limits.request_bytes)
+        with self._workers.admitted():  # who sends slowly takes no place from others
             work = self._workers.submit(_predict, self._registry, *_model(request), body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -96,6 +107,25 @@ class _Api:
             except TimeoutError:
                 raise self._workers.too_late() from None
         return Response(text, media_type="application/json")
+
+    async def _read(self, request: Request) -> bytearray | None:
+        """The body, or None if it is over the limit; then the rest of it has not been read."""
+        limits = self._workers.limits
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limits.request_bytes:
+            return None
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                self._arriving += len(chunk)
+                if len(body) > limits.request_bytes:
+                    return None
+                if self._arriving > limits.requests * limits.request_bytes:
+                    raise ModelError(Code.UNAVAILABLE, "too much is arriving at once; try again")
+        finally:
+            self._arriving -= len(body)
+        return body
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(_status_json(self._registry.status(*_model(request))))
@@ -139,19 +169,6 @@ def _status_json(versions: list[VersionStatus]) -> dict[str, Any]:
         for version in versions
     ]
     return {"model_version_status": entries}
-
-
-async def _read(request: Request, limit: int) -> bytearray | None:
-    """The body, or None if it is over the limit; then the rest of it has not been read."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return body
 
 
 class _TooLarge(JSONResponse):

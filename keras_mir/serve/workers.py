@@ -19,7 +19,7 @@ class Limits:
     Attributes:
         request_bytes: The largest request.
         seconds: The longest a request may take, from its arrival to its answer.
-        requests: How many may be taken on at once, arriving, waiting and running.
+        requests: How many may be taken on at once, waiting and running.
         threads: How many run at once; TensorFlow spreads each over the cores.
     """
 
@@ -39,7 +39,7 @@ class Workers(ThreadPoolExecutor):
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """Hold one of the places for a request, from before it is read.
+        """Hold one of the places for a request.
 
         Raises:
             ModelError: UNAVAILABLE if all are taken.

@@ -169,6 +169,11 @@ BAD_REQUESTS = {
         "INVALID_ARGUMENT",
         "shape that cannot be",
     ),
+    "a string that stands for many": (
+        request("sizes", audio=shaped(7, 50_000, string_val=[b""])),
+        "INVALID_ARGUMENT",
+        "shape that cannot be",
+    ),
     "a negative shape": (request("scalars", x=shaped(1, -1)), "INVALID_ARGUMENT", "shape that cannot be"),
     "too large a message": (
         request("sizes", audio=[b"x" * 200_000]),

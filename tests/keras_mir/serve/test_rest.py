@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import keras
@@ -44,7 +44,7 @@ def root(put_version, tmp_path_factory):
 
 @pytest.fixture
 def client(serving, root):
-    with serving(root, request_bytes=100_000) as client:
+    with serving(root, request_bytes=300_000) as client:
         yield client
 
 
@@ -159,6 +159,10 @@ BAD_REQUESTS = {
     "an empty batch of rows": ({"instances": []}, "'instances' is empty"),
     "rows that are no list": ({"instances": {"x": 1}}, "must be a list"),
     "an empty batch of columns": ({"inputs": {"x": [], "tag": []}}, r"shape \(0\)|nothing in its batch"),
+    "more clips than a server has memory for": (
+        {"signature_name": "sizes", "inputs": [""] * 65_537},
+        "'audio' has 65537 in its batch; send at most 65536",
+    ),
     "an empty batch of values": ({"signature_name": "scalars", "inputs": []}, "nothing in its batch"),
     "a row without an input": ({"instances": [ROWS[0], {"x": [1, 2, 3]}]}, "item 1 .* object with tag, x"),
     "an unknown input": ({"inputs": {**COLUMNS, "z": [1]}}, "object with tag, x"),
@@ -219,6 +223,9 @@ def test_bad_requests_get_an_error_and_the_server_goes_on(client):
         ("POST", "/v1/models/jazz:predict", 404, r"Servable not found for request: Latest\(jazz\)"),
         ("POST", "/v1/models/toy/versions/9:predict", 404, r"Servable not found .* Specific\(toy, 9\)"),
         ("POST", f"/v1/models/toy/versions/{10**30}:predict", 404, "Servable not found"),
+        ("GET", f"/v1/models/toy/versions/{'9' * 5000}", 404, "Malformed request"),
+        ("GET", f"/v1/models/toy/versions/{'9' * 5000}/metadata", 404, "Malformed request"),
+        ("POST", f"/v1/models/toy/versions/{'9' * 5000}:predict", 404, "Malformed request"),
         ("GET", "/v1/models/jazz", 404, "Could not find any versions of model jazz"),
         ("GET", "/v1/models/toy/versions/9", 404, "Could not find version 9 of model toy"),
         ("GET", "/v1/models/jazz/metadata", 404, "Servable not found"),
@@ -237,11 +244,11 @@ def test_what_is_not_there(client, method, path, status, message):
 
 def test_a_request_over_the_limit_is_refused_before_it_is_read(client):
     host, port = client.server.rest_address.split(":")
-    head = "POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
+    head = "POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\n"
     for headers, body in (
         (f"Content-Length: {10**12}\r\n", b""),  # nothing of it is ever sent
         (f"Content-Length: {10**12}\r\nExpect: 100-continue\r\n", b""),
-        ("Transfer-Encoding: chunked\r\n", b"186A1\r\n" + b" " * 100_001 + b"\r\n"),  # and no end
+        ("Transfer-Encoding: chunked\r\n", b"493E1\r\n" + b" " * 300_001 + b"\r\n"),  # and no end
     ):
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(f"{head}{headers}\r\n".encode() + body)
@@ -255,7 +262,7 @@ def test_a_request_over_the_limit_is_refused_before_it_is_read(client):
 def test_a_client_that_sends_all_of_a_large_request_reads_why_it_is_refused(client):
     status, answer = client.predict(b" " * 5_000_000)
     assert status == 413
-    assert answer == {"error": "the request is larger than the limit of 0.0953674 MiB"}
+    assert answer == {"error": "the request is larger than the limit of 0.286102 MiB"}
 
 
 def test_a_compressed_request_is_refused(client):
@@ -266,7 +273,9 @@ def test_a_compressed_request_is_refused(client):
 def test_a_client_that_goes_in_mid_request_harms_nobody(client, caplog):
     host, port = client.server.rest_address.split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
-        connection.sendall(b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+        connection.sendall(
+            b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+        )
     assert client.predict({"instances": ROWS})[0] == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
@@ -279,7 +288,7 @@ def test_a_request_that_takes_too_long_is_given_up(serving, root):
         host, port = client.server.rest_address.split(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(
-                b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+                b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
             )
             with closing(http.client.HTTPResponse(connection)) as response:
                 response.begin()
@@ -307,6 +316,31 @@ def test_more_requests_than_places_are_told_to_try_again(serving, root, monkeypa
         go_on.set()
         assert [answer.result()[0] for answer in answers] == [200, 200]
         assert client.predict({"instances": ROWS})[0] == 200
+
+
+def test_who_sends_slowly_takes_no_place_from_others(serving, root):
+    head = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+    with serving(root, requests=2) as client, ExitStack() as slow:
+        host, port = client.server.rest_address.split(":")
+        for _ in range(5):
+            slow.enter_context(socket.create_connection((host, int(port)), timeout=20)).sendall(head)
+        assert client.predict({"instances": ROWS})[0] == 200
+
+
+def test_all_that_is_arriving_is_bounded(serving, root):
+    head = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n"
+    with serving(root, requests=1, request_bytes=1000) as client:
+        host, port = client.server.rest_address.split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(head + b" " * 800)
+            until = time.monotonic() + 20
+            body = json.dumps({"instances": ROWS}).encode() + b" " * 300
+            while (status := client.predict(body)[0]) == 200 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert status == 503
+        while client.predict(body)[0] == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert client.predict(body)[0] == 200
 
 
 def test_requests_at_once_and_a_new_version_among_them(serving, put_version, tmp_path):
@@ -435,7 +469,7 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(root, sent, exit_sta
             host, port = where[1].split(":")
             body = json.dumps({"instances": ROWS}).encode()
             with socket.create_connection((host, int(port)), timeout=30) as connection:
-                head = f"Host: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+                head = f"Host: localhost\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
                 connection.sendall(f"POST /v1/models/toy:predict HTTP/1.1\r\n{head}".encode())
                 assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the request has begun
                 process.send_signal(sent)
