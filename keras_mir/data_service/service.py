@@ -24,6 +24,9 @@ _servers: list[Any] = []  # of a worker's process, which lasts as long as it doe
 def serve(count: int, port: int, host: str | None = None, join: str | None = None) -> NoReturn:
     """Run workers until Ctrl-C, with a dispatcher of their own or for one that runs elsewhere.
 
+    TensorFlow lets them listen on every interface, whatever the host, and they do what they are told:
+    their graphs read and write files.
+
     Args:
         count: How many.
         port: The dispatcher's; 0 for any free one.
@@ -43,7 +46,7 @@ def serve(count: int, port: int, host: str | None = None, join: str | None = Non
         dispatcher = _dispatcher(port)
         host = host or "127.0.0.1"
         argument, target = "host", f"grpc://{host}:{str(dispatcher.target).rpartition(':')[2]}"
-        what = f"tf.data service at {target}"
+        what = f"tf.data service at {target}, open on every interface of this machine"
     address = address_of(target, argument)
     workers: dict[str, Child] = {}  # by the addresses that they keep when they are started again
     # SIGTERM, which service managers send, ends the program as Ctrl-C does.

@@ -149,7 +149,7 @@ def connect(target: str) -> DataService:
     if not workers_of(target):
         raise UserError(
             f"--data-service {target}: it has no workers; "
-            f"start one with python -m keras_mir.data_service --join {target}"
+            f"start one with python -m keras_mir.data_service --expose --join {target}"
         )
     return DataService(target)
 
@@ -175,7 +175,7 @@ def workers_of(target: str, argument: str = "data_service") -> list[str]:
             raise ArgumentError(
                 argument,
                 target,
-                "no tf.data service answers there; start one with python -m keras_mir.data_service",
+                "no tf.data service answers there; start one with python -m keras_mir.data_service --expose",
             ) from None
     # message GetWorkersResponse { repeated WorkerInfo workers = 1; }
     # message WorkerInfo { string address = 1; }

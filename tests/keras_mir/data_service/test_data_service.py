@@ -35,7 +35,7 @@ CHANGES = ("--batch-size", "8", "--freq-mask", "20", "--time-mask", "8", "--mixu
 def service() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, running, and the line it printed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "keras_mir.data_service", "--workers", "2", "--port", "0"],
+        [sys.executable, "-m", "keras_mir.data_service", "--expose", "--workers", "2", "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -50,7 +50,11 @@ def service() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def test_fit_gives_the_same_numbers_until_the_service_is_gone(service, course_data, tmp_path, capsys):
     process, line = service
-    found = re.fullmatch(r"tf.data service at (grpc://127.0.0.1:\d+), 2 workers; Ctrl-C stops it\n", line)
+    found = re.fullmatch(
+        r"tf.data service at (grpc://127.0.0.1:\d+), open on every interface of this machine, "
+        r"2 workers; Ctrl-C stops it\n",
+        line,
+    )
     assert found, line
 
     def run(name: str, *more: str) -> int:
@@ -74,12 +78,24 @@ def test_fit_gives_the_same_numbers_until_the_service_is_gone(service, course_da
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.parametrize(
+    "options", [[], ["--host", "127.0.0.1"], ["--host", "192.0.2.1"], ["--join", "grpc://127.0.0.1:1"]]
+)
+def test_nothing_is_opened_to_the_network_unasked(options, capsys, monkeypatch):
+    monkeypatch.setattr("keras_mir.data_service.service.serve", lambda *_: pytest.fail("started"))
+    assert data_service.main(options) == 2
+    assert capsys.readouterr().err == (
+        "error: a data service (grpc://) listens on every interface of this machine, and whoever reaches it "
+        "can read and write your files; where you trust everyone who does, start it with --expose\n"
+    )
+
+
 def test_a_port_that_is_taken_is_refused(capsys):
     with socket.socket() as other:
         other.bind(("", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert data_service.main(["--port", str(port)]) == 2
+        assert data_service.main(["--expose", "--port", str(port)]) == 2
     assert (
         capsys.readouterr().err
         == f"error: --port {port}: taken; choose another one, or 0 for any that is free\n"
@@ -87,7 +103,7 @@ def test_a_port_that_is_taken_is_refused(capsys):
 
 
 def test_joining_nobody_is_refused(capsys):
-    assert data_service.main(["--join", "grpc://127.0.0.1:1"]) == 2
+    assert data_service.main(["--expose", "--join", "grpc://127.0.0.1:1"]) == 2
     (refusal,) = capsys.readouterr().err.splitlines()
     assert refusal.startswith("error: --join grpc://127.0.0.1:1: no tf.data service answers there")
 
