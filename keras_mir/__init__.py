@@ -16,6 +16,7 @@ from typing import Any
 from keras_mir.command_line.name_clash import refuse_name_clash
 from keras_mir.command_line.quiet import import_tensorflow_quietly
 from keras_mir.command_line.version import __version__
+from keras_mir.command_line.when_imported import when_imported
 
 # Where each public name is.
 _PUBLIC = {
@@ -35,6 +36,8 @@ __all__ += ["layers", "load", "recipes", "train"]
 
 refuse_name_clash()
 import_tensorflow_quietly()
+# Keras loads models with the package's layers once these are imported; which imports Keras, so not now.
+when_imported(("keras", "tensorflow"), lambda: import_module("keras_mir.layers"))
 
 
 def __getattr__(name: str) -> Any:

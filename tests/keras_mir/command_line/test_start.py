@@ -82,3 +82,11 @@ def test_a_folder_that_is_no_package_is_not_in_the_way(tmp_path):
     (tmp_path / "pipelines").mkdir()
     done = python("-m", "keras_mir", "--version", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("imports", ["keras, keras_mir", "keras_mir, keras"])
+def test_keras_knows_the_layers_once_the_package_is_imported(tmp_path, imports):
+    code = f"import {imports}; print(keras.saving.get_registered_object('keras_mir>LengthMask'))"
+    done = python("-c", code, cwd=tmp_path)
+    found = "<class 'keras_mir.layers.network.masks.LengthMask'>\n"
+    assert (done.returncode, done.stdout) == (0, found), done.stderr
