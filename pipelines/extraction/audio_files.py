@@ -181,8 +181,8 @@ def _blocks(path: Path) -> Iterator[Sound]:
     """A file's samples, a few at a time; whatever is wrong with it is one line that names it."""
     length, like = 0, (0, 0)
     try:
-        with _mapped(path) as content:
-            blocks = _by_any_decoder(path, content)
+        # A decoder that is left in the middle is done with the bytes before they go.
+        with _mapped(path) as content, closing(_by_any_decoder(path, content)) as blocks:
             while (block := _next_quietly(blocks)) is not None:
                 check_sound(*block)
                 if like not in ((0, 0), (block.rate, len(block.samples))):
@@ -223,19 +223,19 @@ def _mapped(path: Path) -> mmap:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
-def _by_any_decoder(path: Path, content: mmap) -> Iterator[Sound]:
+def _by_any_decoder(path: Path, content: mmap) -> Generator[Sound]:
     if lacking := missing(content):
         raise UserError(f"cut off, {lacking}; copy it again")
-    blocks = _by_soundfile(path, content)
-    try:
-        first = next(blocks)
-    except soundfile.LibsndfileError:
-        if not _is_of_other_kind(content):
-            raise
-        yield from _by_audioread(path, content)
-    else:
-        yield first
-        yield from blocks
+    with closing(_by_soundfile(path, content)) as blocks:
+        try:
+            first = next(blocks)
+        except soundfile.LibsndfileError:
+            if not _is_of_other_kind(content):
+                raise
+            yield from _by_audioread(path, content)
+        else:
+            yield first
+            yield from blocks
 
 
 def _is_of_other_kind(content: mmap) -> bool:
@@ -255,7 +255,7 @@ def _open(path: Path) -> _Stream:
     return _Stream(os.open(path, os.O_RDONLY), closefd=True)
 
 
-def _by_soundfile(path: Path, content: mmap) -> Iterator[Sound]:
+def _by_soundfile(path: Path, content: mmap) -> Generator[Sound]:
     if content[:4] == b"OggS":
         links = ogg_links(content)[0]
     else:

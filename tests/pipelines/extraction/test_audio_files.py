@@ -256,7 +256,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_no_file_stays_open(stereo: Path) -> None:
     (stereo.parent / "bad.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
     mp3 = stereo.with_suffix(".mp3")
-    written(mp3, noise())
+    written(mp3, noise(60))  # more than a pipe holds
     before = len(list(Path("/dev/fd").iterdir()))
     for song in (stereo, mp3, stereo.parent / "bad.wav"):
         with suppress(UserError):
