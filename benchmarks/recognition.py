@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--audio", type=Path, required=True, help="folder of clips with a labels.csv")
     parser.add_argument("--targets", default="", help="affect columns (default: all columns of numbers)")
     parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=1, help="divisions into folds; default: %(default)s")
     parser.add_argument("--only", default="", help="recipes, by name, with commas between them")
     parser.add_argument("--out", type=Path, default=Path("runs/recognition"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
     try:
         recipes = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT]
         data = _prepared(arguments.audio, arguments.out)
-        for line in table(list(_rows(recipes, data, arguments.targets, arguments.folds, arguments.out))):
+        times = {"folds": arguments.folds, "repeats": arguments.repeats}
+        for line in table(list(_rows(recipes, data, arguments.targets, times, arguments.out))):
             print(line, flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -81,22 +83,23 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield (f"| `{row.recipe}` | {row.score} | {row.interval} | {baseline} | {lead} | {row.seconds:.0f} |")
 
 
-def _rows(recipes: Sequence[str], data: Path, targets: str, folds: int, out: Path) -> Iterator[Row]:
+def _rows(
+    recipes: Sequence[str], data: Path, targets: str, times: Mapping[str, int], out: Path
+) -> Iterator[Row]:
     for recipe in recipes:
-        folder = out / recipe
-        found = _cross_validated(recipe, data, targets, folds, folder)
+        found = _cross_validated(recipe, data, targets, times, out / recipe)
         (summary, *_) = found.scores.values()
         yield Row(
             recipe,
             f"**{number(summary.mean)}** (sd {number(summary.deviation)})",
             summary.pooled,
             found.baseline,
-            found.seconds / folds,
+            found.seconds / len(found.by_fold),
         )
 
 
 def _cross_validated(
-    recipe: str, data: Path, targets: str, folds: int, folder: Path
+    recipe: str, data: Path, targets: str, times: Mapping[str, int], folder: Path
 ) -> CrossValidationReport:
     if (folder / "cross_validation.json").is_file():
         return read_cross_validation(folder)
@@ -106,7 +109,7 @@ def _cross_validated(
         {"targets": targets} if targets and named_recipe(recipe).task.task == "affect" else {}
     )
     cache = folder.parent / "cache"
-    return cross_validate(recipe, data, folds=folds, out=folder, cache_dir=cache, **affect).report
+    return cross_validate(recipe, data, **times, out=folder, cache_dir=cache, **affect).report
 
 
 def _prepared(audio: Path, out: Path) -> Path:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from pipelines.errors import ArgumentError
 from pipelines.input.steps import Element, Step
+from pipelines.ops.shuffle import index_shuffle
 from pipelines.settings import AugmentSettings
 from pipelines.source import Source
 
@@ -191,7 +192,7 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
     count = tf.shape(batch["lengths"])[0]
     gammas = tf.random.stateless_gamma([2, count], seed, alpha)
     weight = gammas[0] / tf.maximum(gammas[0] + gammas[1], 1e-30)
-    other = tf.random.experimental.index_shuffle(tf.range(count), seed, count - 1)
+    other = index_shuffle(tf.range(count), seed, count - 1)
 
     def mix(values: tf.Tensor) -> tf.Tensor:
         shape = tf.concat([[count], tf.ones([tf.rank(values) - 1], tf.int32)], 0)

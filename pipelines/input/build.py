@@ -13,6 +13,7 @@ from pipelines.input.loading import BatchLoader, Loader, fill_padding, split
 from pipelines.input.order import Load, read_in_turn
 from pipelines.input.service import DataService
 from pipelines.input.steps import Crop, Element, Length, Pad, ReadCached, Step
+from pipelines.ops.shuffle import index_shuffle
 from pipelines.settings import AugmentSettings
 from pipelines.source import Source
 
@@ -156,7 +157,7 @@ class _Order:
     def rows(self, positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """The examples at the given positions, of a scalar or of a vector."""
         last = tf.constant(self.count - 1, tf.int64)
-        return tf.random.experimental.index_shuffle(positions, self.key(epoch), last)
+        return index_shuffle(positions, self.key(epoch), last)
 
 
 def _small(source: Source) -> bool:
