@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 SPECTROGRAMS = ("mel", "chroma", "fused")
 VECTORS = "vectors"  # of the user's own
@@ -21,6 +22,12 @@ FEATURES = (*SPECTROGRAMS, *EMBEDDINGS, VECTORS)
 _SMALLEST_MEL_DEVIATION = 1.0  # dB
 _SMALLEST_CHROMA_DEVIATION = 0.01
 _SMALLEST_VECTOR_DEVIATION = 1e-3
+
+# Beyond these no value can be what a spec says; float16 and other people's arithmetic round a little.
+_MEL_TOLERANCE = 1.0  # dB
+_CHROMA_TOLERANCE = 0.01
+_LARGEST_VECTOR_VALUE = 1e6
+_LARGEST_SETTING = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,13 @@ class FeatureSpec:
     n_mels: int = 128
     n_chroma: int = 12
     top_db: float = 80.0
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_chroma"):
+            least = 0 if name in ("n_mels", "n_chroma") else 1
+            _check_whole(name, getattr(self, name), least)
+        if type(self.top_db) not in (int, float) or not 0 < self.top_db < math.inf:
+            raise ArgumentError("top_db", self.top_db, "give a number of dB above 0")
 
     @property
     def n_bands(self) -> int:
@@ -78,6 +92,13 @@ class FeatureSpec:
         """The quietest value of every band: `-top_db` of mel, 0 of chroma."""
         return ((-self.top_db,) * self.n_mels + (0.0,) * self.n_chroma)[self.bands(feature)]
 
+    def limits(self, n_rows: int) -> np.ndarray:
+        """The least and the greatest value, `(2, n_rows)`, of each row of a file: mel, chroma, or both."""
+        mel = [(-self.top_db - _MEL_TOLERANCE, _MEL_TOLERANCE)] * self.n_mels
+        chroma = [(-_CHROMA_TOLERANCE, 1 + _CHROMA_TOLERANCE)] * self.n_chroma
+        rows = {self.n_chroma: chroma, self.n_mels: mel, self.n_bands: mel + chroma}[n_rows]
+        return np.array(rows, np.float32).T
+
     def smallest_deviation(self, feature: str) -> np.ndarray:
         """The least standard deviation, `(bands,)`, that a band is taken to have."""
         least = [_SMALLEST_MEL_DEVIATION] * self.n_mels + [_SMALLEST_CHROMA_DEVIATION] * self.n_chroma
@@ -92,7 +113,7 @@ class FeatureSpec:
         """Rebuild a spec.
 
         Raises:
-            UserError: If `values` has a key that no attribute has.
+            UserError: If `values` has a key that no attribute has, or a value that none can have.
         """
         return cls(**_known(cls, values))
 
@@ -114,6 +135,10 @@ class VectorSpec:
     made_from: str = ""
     sample_rate: int = 0
 
+    def __post_init__(self) -> None:
+        _check_whole("n_bands", self.n_bands, 1)
+        _check_whole("sample_rate", self.sample_rate, 0)
+
     def bands(self, feature: str) -> slice:
         """All of them."""
         return slice(0, self.n_bands)
@@ -125,6 +150,10 @@ class VectorSpec:
     def lowest(self, feature: str) -> tuple[float, ...]:
         """What fills up where a clip has no more vectors: zeros."""
         return (0.0,) * self.n_bands
+
+    def limits(self, n_rows: int) -> np.ndarray:
+        """The least and the greatest value, `(2, n_rows)`, that a number of a vector may have."""
+        return np.outer([-_LARGEST_VECTOR_VALUE, _LARGEST_VECTOR_VALUE], np.ones(n_rows)).astype(np.float32)
 
     def smallest_deviation(self, feature: str) -> np.ndarray:
         """The least standard deviation, `(n_bands,)`, that a number of a vector is taken to have."""
@@ -142,9 +171,14 @@ def spec_from_dict(values: Mapping[str, Any]) -> Spec:
     """The spec that a `to_dict` gave.
 
     Raises:
-        UserError: If `values` has a key that no attribute has.
+        UserError: If `values` has a key that no attribute has, or a value that none can have.
     """
     return VectorSpec(**_known(VectorSpec, values)) if "maker" in values else FeatureSpec.from_dict(values)
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if type(value) is not int or not least <= value <= _LARGEST_SETTING:
+        raise ArgumentError(name, value, f"give a whole number from {least} to {_LARGEST_SETTING}")
 
 
 def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:

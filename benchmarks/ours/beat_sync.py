@@ -20,7 +20,7 @@ class BeatSyncing:
         spec = FeatureSpec()
         self._clips = clips
         paths = [str(path) for path in inputs.spectrograms(clips)]
-        run = fuse([ReadFused((spec.n_bands,)), BeatSync(spec)])
+        run = fuse([ReadFused((spec.n_bands,), spec), BeatSync(spec)])
         self._dataset = (
             tf.data.Dataset.from_tensor_slices(paths)
             .repeat()

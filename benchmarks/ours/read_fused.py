@@ -20,7 +20,7 @@ class Reading:
         from pipelines.spec import FeatureSpec
 
         self._paths = inputs.fused_files(clips)
-        read = ReadFused((FeatureSpec().n_bands,))
+        read = ReadFused((FeatureSpec().n_bands,), FeatureSpec())
         self._dataset = (
             tf.data.Dataset.from_tensor_slices([str(path) for path in self._paths])
             .repeat()

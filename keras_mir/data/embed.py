@@ -120,7 +120,7 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
 
     from keras_mir.models.pretrained import front_end
     from keras_mir.models.pretrained.front_end import MEL, PatchVectors, embedding_spec, network_input
-    from pipelines.ops.npy import read_spectrogram
+    from pipelines.input.steps import ReadFused
 
     NETWORKS[network].check()
     spec = examples.spectrogram_spec
@@ -134,11 +134,11 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
     files = [folder / f"{_key(path, network, spec, code)}.npy" for path in examples.table[PATH]]
     waiting = [row for row, file in enumerate(files) if not file.is_file()]
     if waiting:
-        vectors = PatchVectors(network)
+        vectors, read = PatchVectors(network), ReadFused((spec.n_mels, spec.n_bands), spec)
 
         @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
         def embed(path: tf.Tensor) -> tf.Tensor:
-            mel = read_spectrogram(path, (spec.n_mels, spec.n_bands))[None, :, : spec.n_mels]
+            mel = read({"path": path})["features"][None, :, : spec.n_mels]
             return vectors(*network_input(mel, tf.shape(mel)[1:2], spec))["features"][0]
 
         with progress(f"embedding by {network}", console) as report:

@@ -124,9 +124,8 @@ def check_spec(spec: FeatureSpec) -> None:
     """
     from librosa.filters import mel as mel_filters
 
-    for name in ("n_fft", "hop_length", "n_mels"):
-        if getattr(spec, name) < 1:
-            raise UserError(f"{name} {getattr(spec, name)}: give a positive number")
+    if not spec.n_mels:
+        raise UserError("n_mels 0: give a positive number")
     if spec.sample_rate < MIN_SAMPLE_RATE:
         raise UserError(
             f"sample rate {spec.sample_rate}: the chroma's seven octaves need {MIN_SAMPLE_RATE} Hz or more"

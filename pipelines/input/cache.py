@@ -20,11 +20,12 @@ import tensorflow as tf
 
 from pipelines.datasets.base import BEATS, PATH, Examples
 from pipelines.files import write_atomically
-from pipelines.input.diagnosis import diagnose, diagnose_beats
+from pipelines.input.diagnosis import diagnose, diagnose_beats, stated_frames
 from pipelines.input.service import DataService
 from pipelines.input.steps import BeatSync, ReadFused, Select, Step, fuse
 from pipelines.ops.npy import MAX_FRAMES
 from pipelines.settings import InputSettings
+from pipelines.spec import Spec
 
 # What a cached value depends on.
 _CODE = (
@@ -112,7 +113,7 @@ def cache_examples(
         The cached examples, with the files that could not be read.
     """
     table, spec, widths = examples.table, examples.spec, settings.file_widths(examples.spec)
-    steps: list[Step] = [ReadFused(widths)]
+    steps: list[Step] = [ReadFused(widths, spec)]
     if settings.sync == "beat" and not examples.synced:
         steps.append(BeatSync(examples.spectrogram_spec))
     steps.append(Select(settings.feature, spec))
@@ -132,7 +133,7 @@ def cache_examples(
     results = _results(steps, sources, beats, service)
     for row, result in zip(missing, results, strict=True):
         if isinstance(result, str):
-            bad.append(_explain(table[PATH][row], table[BEATS][row], widths, result))
+            bad.append(_explain(table[PATH][row], table[BEATS][row], widths, spec, result))
         else:
             write_atomically(paths[row], result.astype(_ITEM).tobytes())
         done += 1
@@ -146,10 +147,10 @@ def cache_examples(
     return Cached(tuple(map(str, paths)), np.array(lengths, np.int32), bands, tuple(bad))
 
 
-def _explain(source: str, beats: str, widths: tuple[int, ...], message: str) -> BadFile:
-    reason = diagnose(Path(source), widths, MAX_FRAMES)
+def _explain(source: str, beats: str, widths: tuple[int, ...], spec: Spec, message: str) -> BadFile:
+    reason = diagnose(Path(source), widths, MAX_FRAMES, spec)
     if not reason and beats:
-        problem = diagnose_beats(Path(beats))
+        problem = diagnose_beats(Path(beats), stated_frames(Path(source)))
         reason = f"its beats file {beats}: {problem}" if problem else ""
     return BadFile(source, reason or message)
 

@@ -16,24 +16,27 @@ from typing import IO, cast
 import numpy as np
 from numpy.lib import format as npy_format
 
+from pipelines.spec import Spec
 
-def diagnose(path: Path, widths: tuple[int, ...], max_frames: int) -> str:
+
+def diagnose(path: Path, widths: tuple[int, ...], max_frames: int, spec: Spec | None = None) -> str:
     """Why `path` is no spectrogram.
 
     Args:
         path: A `.npy` or `.npy.gz` file.
         widths: The numbers of rows that are allowed.
         max_frames: The longest array that is allowed, in frames.
+        spec: What its values should be; `None` if any will do.
 
     Returns:
         One sentence with the remedy, without the file's name; `""` if nothing is wrong.
     """
-    return _explain(path, lambda file: _diagnose_spectrogram(file, widths, max_frames))
+    return _explain(path, lambda file: _diagnose_spectrogram(file, widths, max_frames, spec))
 
 
-def diagnose_beats(path: Path) -> str:
-    """Why `path` is no file of beat frames: one sentence with the remedy, or `""`."""
-    return _explain(path, _diagnose_beats)
+def diagnose_beats(path: Path, frames: int) -> str:
+    """Why `path` is no file of a clip's beats, as frames: one sentence with the remedy, or `""`."""
+    return _explain(path, lambda file: _diagnose_beats(file, frames))
 
 
 def stated_frames(path: Path) -> int:
@@ -87,7 +90,9 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.ge
         return None  # all of these can come of parsing a header that is not a dictionary
 
 
-def _diagnose_spectrogram(file: IO[bytes], widths: tuple[int, ...], max_frames: int) -> str:
+def _diagnose_spectrogram(
+    file: IO[bytes], widths: tuple[int, ...], max_frames: int, spec: Spec | None
+) -> str:
     header = _read_header(file)
     if header is None:
         return "it is not a .npy file; features are written with numpy.save or keras_mir.prepare"
@@ -118,10 +123,23 @@ def _diagnose_spectrogram(file: IO[bytes], widths: tuple[int, ...], max_frames: 
             f"{len(bad)} values are NaN, infinite or beyond float32 (first: row {row}, frame {frame}); "
             f"extract it again"
         )
-    return ""
+    return "" if spec is None else _diagnose_values(values.astype(np.float32), spec.limits(len(values)))
 
 
-def _diagnose_beats(file: IO[bytes]) -> str:
+def _diagnose_values(values: np.ndarray, limits: np.ndarray) -> str:
+    lowest, highest = limits[:, :, None]
+    bad = np.argwhere((values < lowest) | (values > highest))
+    if not len(bad):
+        return ""
+    row, frame = bad[0]
+    return (
+        f"{len(bad)} values are beyond what the feature spec allows (first: row {row}, frame {frame}: "
+        f"{values[row, frame]:g}, not {lowest[row, 0]:g} to {highest[row, 0]:g}); extract it again: "
+        f"mel in dB below the clip's loudest, chroma from 0 to 1"
+    )
+
+
+def _diagnose_beats(file: IO[bytes], frames: int) -> str:
     header = _read_header(file)
     if header is None:
         return "it is not a .npy file; beat frames are written with numpy.save or keras_mir.prepare"
@@ -131,6 +149,12 @@ def _diagnose_beats(file: IO[bytes]) -> str:
     data = file.read(dtype.itemsize * shape[0])
     if len(data) < dtype.itemsize * shape[0] or file.read(1):
         return f"it has not the {shape[0]} values its header claims; write it again"
-    if (np.diff(np.frombuffer(data, dtype)) <= 0).any():
+    beats = np.frombuffer(data, dtype)
+    outside = beats[(beats < 0) | (beats > frames)]
+    if len(outside):
+        return (
+            f"frame {outside[0]} is not in the clip, which has {frames}; give frames, not samples or seconds"
+        )
+    if (beats[1:] <= beats[:-1]).any():
         return "its frame numbers do not increase; sort them, each once"
     return ""

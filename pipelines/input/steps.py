@@ -36,16 +36,29 @@ def fuse(steps: Sequence[Step]) -> Step:
 
 @dataclass(frozen=True)
 class ReadFused:
-    """`path` -> `features` `(time, bands)` float32.
+    """`path` -> `features` `(time, bands)` float32, all of them within the spec's limits.
 
     Attributes:
         widths: The numbers of bands that are allowed.
+        spec: What the features are.
     """
 
     widths: tuple[int, ...]
+    spec: Spec
 
     def __call__(self, element: Element) -> Element:
-        return {**element, "features": npy.read_spectrogram(element["path"], self.widths)}
+        features = npy.read_spectrogram(element["path"], self.widths)
+        for width in self.widths:
+            lowest, highest = self.spec.limits(width)
+            inside = tf.cond(
+                tf.equal(tf.shape(features)[1], width),
+                lambda lowest=lowest, highest=highest: tf.reduce_all(
+                    (features >= lowest) & (features <= highest)
+                ),
+                lambda: True,
+            )
+            tf.debugging.Assert(inside, ["values beyond the spec's limits"])
+        return {**element, "features": features}
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,7 @@ class BeatSync:
             lambda: beat_tracking.track_beats(
                 beat_tracking.onset_envelope(features[:, : self.spec.n_mels], self.spec), self.spec
             ),
-            lambda: _read_beats(path),
+            lambda: _read_beats(path, tf.shape(features)[0]),
         )
         return tf.cond(
             tf.size(found) > 0,
@@ -79,10 +92,12 @@ class BeatSync:
         )
 
 
-def _read_beats(path: tf.Tensor) -> tf.Tensor:
+def _read_beats(path: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
     beats = npy.read_vector(path)
+    inside = tf.reduce_all((beats >= 0) & (beats <= tf.cast(frames, beats.dtype)))
+    tf.debugging.Assert(inside, ["beats are frames of the clip"])
     tf.debugging.assert_positive(beats[1:] - beats[:-1], "beats increase")
-    return beats
+    return tf.cast(beats, tf.int32)
 
 
 @dataclass(frozen=True)

@@ -63,14 +63,14 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
         path: Scalar string; inflated if it ends in `.gz`.
 
     Returns:
-        int32 `(n,)`.
+        int64 `(n,)`.
 
     Raises:
         tf.errors.InvalidArgumentError: When iterated, if the file is not such an array.
     """
     header, data = _read(path, MAX_FRAMES)
     _match(header, r"'shape': \((\d+),\)", r"\1")
-    return _decode(header, data, _INTEGERS, tf.int32)
+    return _decode(header, data, _INTEGERS, tf.int64)
 
 
 # Checks come before the ops that would fail without them, and quote no bytes of the file: those ops do,

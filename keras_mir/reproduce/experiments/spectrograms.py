@@ -68,7 +68,7 @@ def _read(path: str, beats: str, spec: FeatureSpec) -> tuple[tf.Tensor, tf.Tenso
     # In a compiled graph, as in the pipeline: tracking beats one by one takes seconds.
     @tf.function
     def read() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        element = ReadFused((spec.n_bands,))({"path": tf.constant(path), "beats": tf.constant(beats)})
+        element = ReadFused((spec.n_bands,), spec)({"path": tf.constant(path), "beats": tf.constant(beats)})
         found = BeatSync(spec).boundaries(element)
         return element["features"], found, beat_sync(element["features"], found, spec)
 

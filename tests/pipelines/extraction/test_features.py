@@ -209,7 +209,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         (FeatureSpec(sample_rate=8000), "sample rate 8000"),
         (FeatureSpec(n_fft=256, hop_length=128), "n_fft 256: too short"),
         (FeatureSpec(hop_length=4096), "hop length 4096"),
-        (FeatureSpec(hop_length=0), "hop_length 0: give a positive number"),
+        (FeatureSpec(n_mels=0), "n_mels 0: give a positive number"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(spec: FeatureSpec, message: str) -> None:

@@ -131,6 +131,28 @@ def test_bad_files_are_reported_and_the_others_done(tmp_path, make_examples, sav
     assert len(files(tmp_path / "cache")) == 2
 
 
+IMPOSSIBLE = [(3, 500.0), (127, -3e38), (0, 3e38), (0, 2.0), (5, -82.0), (128, -0.1), (139, 1.5)]
+
+
+@pytest.mark.parametrize("feature", ["mel", "fused"])
+def test_one_impossible_value_is_that_clips_fault(
+    tmp_path, make_examples, save_features, make_fused, feature
+):
+    """As loud as no sound can be: trained on, one such value would drown its band in every clip."""
+    examples = make_examples([6] * (len(IMPOSSIBLE) + 1))
+    for path, (row, value) in zip(examples.table["path"], IMPOSSIBLE, strict=False):
+        features = make_fused(6, 0).astype(np.float32)
+        features[row, 2] = value
+        save_features(Path(path), features)
+    cached = cache_examples(examples, InputSettings(feature=feature, sync="beat"), tmp_path / "cache")
+    assert cached.lengths[:-1].tolist() == [0] * len(IMPOSSIBLE)
+    assert cached.lengths[-1]
+    for entry, path, (row, value) in zip(cached.bad, examples.table["path"], IMPOSSIBLE, strict=False):
+        assert entry.path == path
+        assert entry.reason.startswith("1 values are beyond what the feature spec allows (first: row")
+        assert f"row {row}, frame 2: {value:g}, not" in entry.reason
+
+
 def test_a_bad_file_that_was_mended_is_read(tmp_path, make_examples, make_fused, save_features):
     examples = make_examples([4])
     path = Path(examples.table["path"][0])
@@ -144,9 +166,15 @@ def test_bad_beats_are_reported_as_such(tmp_path, make_examples):
     examples = make_examples([50])
     beats = tmp_path / "clip.beats.npy"
     examples.table["beats"] = str(beats)
-    np.save(beats, np.array([20, 10]))
-    cached = cache_examples(examples, InputSettings(sync="beat"), tmp_path / "cache")
-    assert f"its beats file {beats}: its frame numbers do not increase" in cached.bad[0].reason
+    for values, problem in (
+        ([20, 10], "its frame numbers do not increase"),
+        ([-3, 10], "frame -3 is not in the clip, which has 50"),
+        ([10, 2**32 + 20], "frame 4294967316 is not in the clip"),  # which is 20 in 32 bits
+        ([10, 51], "frame 51 is not in the clip"),
+    ):
+        np.save(beats, np.array(values))
+        cached = cache_examples(examples, InputSettings(sync="beat"), tmp_path / "cache")
+        assert f"its beats file {beats}: {problem}" in cached.bad[0].reason
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path, make_examples, monkeypatch):

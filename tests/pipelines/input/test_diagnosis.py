@@ -82,11 +82,14 @@ def test_tells_a_missing_file_from_a_folder(tmp_path):
         (np.array([0.5, 1.0]), "float64 of shape (2,), not a row of frame numbers"),
         (np.array([[1, 2]]), "int64 of shape (1, 2)"),
         (np.array([3, 9, 9]), "do not increase"),
+        (np.array([-1, 9]), "frame -1 is not in the clip, which has 20"),
+        (np.array([3, 21]), "frame 21 is not in the clip"),
+        (np.array([3, 2**32 + 9]), "frame 4294967305 is not in the clip"),
     ],
 )
 def test_names_what_is_wrong_with_beats(tmp_path, array, reason):
     np.save(tmp_path / "clip.beats.npy", array)
-    message = diagnose_beats(tmp_path / "clip.beats.npy")
+    message = diagnose_beats(tmp_path / "clip.beats.npy", 20)
     assert reason in message
     assert bool(message) == bool(reason)
 
@@ -95,6 +98,6 @@ def test_names_what_is_wrong_with_the_bytes_of_beats(tmp_path):
     path = tmp_path / "clip.beats.npy"
     np.save(path, np.array([3, 9, 20]))
     path.write_bytes(path.read_bytes()[:-1])
-    assert "3 values" in diagnose_beats(path)
+    assert "3 values" in diagnose_beats(path, 20)
     path.write_text("3\n9\n20\n")
-    assert "not a .npy file" in diagnose_beats(path)
+    assert "not a .npy file" in diagnose_beats(path, 20)

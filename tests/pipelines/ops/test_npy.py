@@ -295,7 +295,7 @@ def test_reads_beat_frames(tmp_path, read_beats, frames, dtype):
     np.save(tmp_path / "clip.beats.npy", np.array(frames, dtype))
     beats = read_beats(tmp_path / "clip.beats.npy")
     assert beats.tolist() == frames
-    assert beats.dtype == np.int32
+    assert beats.dtype == np.int64
 
 
 @pytest.mark.parametrize("array", [np.array([1.0, 2.0]), np.array([[1, 2], [3, 4]]), np.array([1], ">i8")])
