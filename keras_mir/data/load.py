@@ -13,7 +13,15 @@ from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
 from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
-from pipelines.datasets.splits import ARTIST, course_split, fold_numbers, group_column, group_names, hold_out
+from pipelines.datasets.splits import (
+    ARTIST,
+    check_classes,
+    course_split,
+    fold_numbers,
+    group_column,
+    group_names,
+    hold_out,
+)
 from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
@@ -56,7 +64,7 @@ class Data:
         class_mapping: Name of the class mapping; empty for affect.
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
-        notes: What the user should know of the split: that artists are not kept together, say.
+        notes: What the user should know of the labels and the split: that artists are not kept together, say.
         auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
     """
 
@@ -144,7 +152,7 @@ def load_data(
             sizes={name: len(part) for name, part in kept.items()},
         ),
         bad=cached.bad,
-        notes=_notes(examples, recipe.split),
+        notes=(*examples.notes, *_notes(examples, recipe.split)),
         auxiliary_classes=auxiliary,
     )
 
@@ -191,12 +199,13 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     """
     group = _grouping(examples, settings)
 
-    def divided(part: Examples, fraction: float, stream: int) -> tuple[Examples, Examples]:
+    def divided(part: Examples, fraction: float, stream: int, *into: str) -> tuple[Examples, Examples]:
         if settings.split == "course":
             rest, held_out = course_split(len(part), fraction)
             if not len(rest) or not len(held_out):
                 raise UserError(f"{part.name}: {len(part)} examples are too few to split; add examples")
         else:
+            check_classes(examples.table, part.table, group, into)
             rest, held_out = hold_out(part.table, fraction, settings.split_seed + stream, group)
         return part.take(rest), part.take(held_out)
 
@@ -209,7 +218,8 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     elif is_test.any():
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course" and not in_all_folds:
-        rest, parts[TEST] = divided(rest, settings.test, 0)
+        others = (TRAIN, VALIDATION) if settings.validation else (TRAIN,)
+        rest, parts[TEST] = divided(rest, settings.test, 0, *others, TEST)
     if in_all_folds or not settings.validation:
         parts[TRAIN] = rest
     else:
@@ -217,7 +227,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         share = settings.validation
         if settings.split != "course" and rest.has_genre and len(rest):
             share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
-        parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1)
+        parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1, TRAIN, VALIDATION)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 

@@ -33,6 +33,7 @@ class Examples:
         spec: What the features were made with.
         licence: Terms the data may be used under, as stated by its source; may be empty.
         synthetic: Whether the music was generated rather than recorded.
+        notes: What was not taken as it is written in the labels.
     """
 
     table: pd.DataFrame
@@ -42,6 +43,7 @@ class Examples:
     spec: Spec = field(default_factory=FeatureSpec)
     licence: str = ""
     synthetic: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)

@@ -58,6 +58,33 @@ def hold_out(
     return stratified_split(len(table), fraction, seed, classes=classes, groups=groups)
 
 
+def check_classes(
+    whole: pd.DataFrame, rest: pd.DataFrame, group_by: str | None, parts: Sequence[str]
+) -> None:
+    """Refuse a class that has not a clip, or a group, for each of several parts.
+
+    Args:
+        whole: A data set.
+        rest: What of it will be divided.
+        group_by: As for `hold_out`.
+        parts: What it will be divided into.
+
+    Raises:
+        UserError: If there is one.
+    """
+    all_classes, classes = _classes(whole), _classes(rest)
+    if all_classes is None or classes is None:
+        return
+    total, left = _units(all_classes, _groups(whole, group_by)), _units(classes, _groups(rest, group_by))
+    for name in left.index[left < len(parts)]:
+        of = f"{group_by or 'clip'}{'' if total[name] == 1 else 's'}"
+        taken = f", {total[name] - left[name]} of them held out already" if total[name] > left[name] else ""
+        raise UserError(
+            f"class {name!r} has {total[name]} {of}{taken}, and needs one for each of {', '.join(parts)}: "
+            f"add clips, or leave the class out"
+        )
+
+
 def fold_numbers(
     table: pd.DataFrame, folds: int, seed: int, group_by: str | None, *, by_genre: bool = True
 ) -> np.ndarray:
@@ -118,6 +145,11 @@ def _classes(table: pd.DataFrame) -> list[str] | None:
     return [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
 
 
+def _units(classes: Sequence[str], groups: Sequence[str] | None) -> pd.Series[int]:
+    """How many rows, or groups, each class has."""
+    return pd.Series(range(len(classes)) if groups is None else groups).groupby(list(classes)).nunique()
+
+
 def _groups(table: pd.DataFrame, group_by: str | None) -> list[str] | None:
     """The group of every row, one of its own where it is not known; None to split without groups."""
     if group_by is None:
@@ -173,7 +205,7 @@ def stratified_split(
         raise UserError("split: all examples are in one group; split by another column, or by none")
     if classes is not None:
         kind = "example" if groups is None else "group"
-        units = pd.Series(range(n) if groups is None else groups).groupby(list(classes)).nunique()
+        units = _units(classes, groups)
         for name in units.index[units < 2]:
             raise UserError(
                 f"class {name!r} has {units[name]} {kind}, too few to be both trained on and held out: "

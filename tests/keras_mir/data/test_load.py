@@ -11,7 +11,7 @@ from keras_mir.data.load import SplitInfo, fold_table, load_data, split_examples
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import SplitSettings
 from pipelines.datasets.base import Examples
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, UserError
 
 CLIPS = 24
 RECIPE = named_recipe("lstm-mel")
@@ -70,6 +70,25 @@ def test_a_column_that_cannot_group_is_refused(by_artists):
         split_examples(by_artists, SplitSettings(split="course", group_by="artist"))
     with pytest.raises(ArgumentError, match="group_by band: noise has no such column; it has id, path"):
         split_examples(by_artists, SplitSettings(group_by="band"))
+
+
+def test_a_class_with_too_few_clips_is_counted_as_the_user_counts(by_artists):
+    rare = ["Rare", "Rare", *by_artists.table["genre"][2:]]
+    by_artists.table["genre"] = rare
+    by_artists.table["artist"] = [f"artist {row}" for row in range(CLIPS)]
+    needs = "and needs one for each of train, validation"
+
+    def refusal(**settings: object) -> str:
+        with pytest.raises(UserError) as raised:
+            split_examples(by_artists, SplitSettings(**settings))
+        return str(raised.value)
+
+    assert refusal(group_by="none").startswith(f"class 'Rare' has 2 clips, {needs}, test: add clips")
+    assert refusal().startswith(f"class 'Rare' has 2 artists, {needs}, test: add clips")
+    held_out = f"class 'Rare' has 2 clips, 1 of them held out already, {needs}: add clips"
+    assert refusal(group_by="none", folds=2, fold=1).startswith(held_out)
+    by_artists.table["split"] = ["test"] + ["train"] * (CLIPS - 1)
+    assert refusal(group_by="none").startswith(held_out)
 
 
 def test_the_split_is_described(by_artists, tmp_path):
