@@ -16,8 +16,9 @@ from keras_mir.models.pretrained.musicnn import load_dense
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load, load_keras
 from keras_mir.recipes.networks import NETWORKS
-from keras_mir.recipes.outputs import GENRE, check_targets
+from keras_mir.recipes.outputs import GENRE
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.targets import check_targets
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.augment import check_augmentations
 from pipelines.source import Source

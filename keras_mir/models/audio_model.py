@@ -16,7 +16,8 @@ from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_BATCH_SECONDS, MAX_SE
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES, check_targets
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES
+from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
 from pipelines.ops.wav import decode_wav

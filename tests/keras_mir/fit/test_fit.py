@@ -388,7 +388,7 @@ class TestMistakes:
         for labels in (data / "multitask_dataset_beat").glob("*_labels.txt"):
             labels.write_text(labels.read_text().replace("calmness", "tempo"))
         line = mistake(fit, tmp_path, capsys, "multitask-cnn-beat-mel", "--data", data)
-        assert "target 'tempo': a model has another output of that name; rename the column" in line
+        assert "target 'tempo': that name has a meaning of its own; rename the column" in line
         assert not (tmp_path / "run").exists()
 
     def test_unknown_target(self, course_data, tmp_path, capsys):
