@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.datasets import folder
 from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, Task
-from pipelines.datasets.labels import read_label_table
+from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import npy_bytes, write_atomically
@@ -21,7 +21,9 @@ from pipelines.spec import VECTORS, VectorSpec
 TABLES = (".npy", ".parquet")
 
 
-def own_vectors(root: Path, labels: Path | None, task: Task, cache: Path) -> Examples:
+def own_vectors(
+    root: Path, labels: Path | None, task: Task, cache: Path, targets: Sequence[str] | None = None
+) -> Examples:
     """The labelled examples of vectors that a user brought.
 
     Args:
@@ -32,13 +34,14 @@ def own_vectors(root: Path, labels: Path | None, task: Task, cache: Path) -> Exa
         labels: The label table.
         task: Which labels are read.
         cache: Where the vectors are kept in the form that pipelines read.
+        targets: The affect columns; see `read_label_table`.
 
     Raises:
         UserError: If something is missing, or does not fit together: vectors of different sizes, ids
             without labels, labels without vectors, values that are not finite.
     """
     if root.is_dir():
-        examples = folder.load(root, task, labels=labels, prefer_synced=False, synced=False)
+        examples = folder.load(root, task, labels=labels, prefer_synced=False, synced=False, targets=targets)
         paths = dict(zip(examples.table[ID], examples.table[PATH], strict=True))
         found = {identity: _read(Path(path)) for identity, path in paths.items()}
         places = {identity: str(path) for identity, path in paths.items()}
@@ -47,8 +50,9 @@ def own_vectors(root: Path, labels: Path | None, task: Task, cache: Path) -> Exa
             raise ArgumentError("data", root, f"give a folder of .npy files, or a {' or '.join(TABLES)} file")
         if labels is None:
             raise ArgumentError("labels", None, f"those of {root} are not known; name their table")
-        examples = _labelled(root, labels, task)
-        known = list(read_label_table(labels).table[ID])
+        labelled = read_label_table(labels, targets=targets)
+        examples = _labelled(root, labelled, task)
+        known = list(labelled.table[ID])
         table = _parquet(root) if root.suffix == ".parquet" else _rows(root, known)
         _check_ids(root, labels, list(table), known)
         found = {identity: table[identity] for identity in examples.table[ID]}
@@ -64,12 +68,12 @@ def own_vectors(root: Path, labels: Path | None, task: Task, cache: Path) -> Exa
     return replace(examples, table=moved, spec=VectorSpec(VECTORS, size))
 
 
-def _labelled(root: Path, labels: Path, task: Task) -> Examples:
-    labelled = read_label_table(labels)
+def _labelled(root: Path, labelled: LabelTable, task: Task) -> Examples:
     table = folder.rows_of_task(labelled, task)
     if not labelled.has_split:
         table[SPLIT] = ""
-    return Examples(table, root.stem, labelled.targets if task == "affect" else ())
+    targets = labelled.targets if task == "affect" else ()
+    return Examples(table, root.stem, targets, notes=labelled.notes_for(task))
 
 
 def _read(path: Path) -> np.ndarray:
@@ -136,8 +140,10 @@ def _checked_size(found: Mapping[str, np.ndarray], places: Mapping[str, str]) ->
         if vectors.shape[1] != size:
             problem = f"vectors of {vectors.shape[1]} numbers, but id {first!r} has {size}"
             raise UserError(f"{place}: {problem}; give all of one network")
-        if not np.isfinite(vectors).all():
-            raise UserError(f"{place}: values that are NaN or infinite; make the vector again")
+        lowest, highest = VectorSpec(VECTORS, size).limits(size)
+        if not ((vectors >= lowest) & (vectors <= highest)).all():
+            problem = f"values that are NaN, infinite or beyond {highest[0]:,.0f}"
+            raise UserError(f"{place}: {problem}; make the vector again")
     return size
 
 

@@ -92,7 +92,7 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
         table.add_row(Text(name), *map(Text, row.values()))
     console.print(table)
     if note := predictions[0].note:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _common_folder(predictions: Sequence[Prediction]) -> Path | None:

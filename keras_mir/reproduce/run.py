@@ -33,7 +33,7 @@ def run(asked: Asked, console: Console) -> Results:
         do_all([(one.id, training) for one in now for training in plans[one]], console)
     except KeyboardInterrupt:
         _write(setup, plans, started, console)
-        console.print(f"continue with: {asked.command()}", highlight=False, soft_wrap=True)
+        console.print(f"continue with: {asked.command()}", highlight=False, soft_wrap=True, markup=False)
         raise
     results = _write(setup, plans, started, console)
     lines = [f"failed: {one.id}: {one.reason}" for one in results.failed]

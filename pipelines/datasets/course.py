@@ -8,12 +8,15 @@ features were made with) and `examples.csv` (all columns of the user's labels).
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.names import id_of, one_spelling, spellings
 from pipelines.datasets.splits import SPLITS
 from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
 from pipelines.errors import ArgumentError, UserError
@@ -49,7 +52,15 @@ def recognises(root: Path, labels: Path | None) -> bool:
     return is_course_layout(root)
 
 
-def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
+def load(
+    root: Path,
+    task: Task,
+    *,
+    labels: Path | None,
+    prefer_synced: bool,
+    synced: bool,
+    targets: Sequence[str] | None = None,
+) -> Examples:
     """As `pipelines.datasets.load.DataSet`."""
     if labels is not None:
         raise ArgumentError("labels", labels, f"{root} has its own label files; leave out the table")
@@ -91,9 +102,12 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
         )
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table = _with_extra_columns(table, base)
+    notes: tuple[str, ...] = ()
+    if task == "genre":
+        table[GENRE], notes = one_spelling(table[GENRE])
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
     targets = tuple(column for column in train if column not in (ID, PATH, SPLIT, GENRE, BEATS))
-    return described(base, table, targets if task == "affect" else (), synced)
+    return described(base, table, targets if task == "affect" else (), synced, notes)
 
 
 def unlabelled_test(root: Path, synced: bool) -> Examples:
@@ -134,15 +148,17 @@ def read_info(base: Path) -> Info:
             synthetic=bool(values.get("synthetic", False)),
             spec=FeatureSpec.from_dict(values["feature_spec"]),
         )
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, UserError) as error:
         raise UserError(f"{path}: not as prepare writes it ({error}); prepare the data again") from None
 
 
-def described(base: Path, table: pd.DataFrame, targets: tuple[str, ...], synced: bool) -> Examples:
+def described(
+    base: Path, table: pd.DataFrame, targets: tuple[str, ...], synced: bool, notes: tuple[str, ...] = ()
+) -> Examples:
     """Examples with what `dataset.json` in `base` says of them; named after the folder without one."""
     info = read_info(base)
     name = info.name or base.resolve().name
-    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic)
+    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic, notes)
 
 
 def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
@@ -151,12 +167,19 @@ def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
     if not path.is_file():
         return table
     extra = read_table(path, "prepare the data again")
-    if ID not in extra.columns or extra[ID].duplicated().any():
+    if ID in extra:
+        extra[ID] = extra[ID].map(_composed)
+    if ID not in extra or extra[ID].duplicated().any():
         raise UserError(f"{path}: needs a column {ID!r} with every id once; prepare the data again")
     new = [column for column in extra.columns if column not in table.columns]
     table = table.merge(extra[[ID, *new]], on=ID, how="left")
     table[new] = table[new].fillna("")
     return table
+
+
+def _composed(identity: str) -> str:
+    """An id in one Unicode form: in which a file's name is depends on where it has been."""
+    return unicodedata.normalize("NFC", identity)
 
 
 def _beats_path(base: Path, identity: str) -> str:
@@ -170,8 +193,8 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
         if split == "test":
             return pd.DataFrame({ID: [], PATH: [], SPLIT: []}, dtype=str)
         raise UserError(f"{labels}: no such file; the course layout needs it beside {folder / split}")
-    table = _read_labels(labels, task)
     files = _feature_files(folder / split)
+    table = _read_labels(labels, task, files)
     missing = [identity for identity in table[ID] if identity not in files]
     if missing:
         raise UserError(
@@ -189,10 +212,11 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
     return table
 
 
-def _read_labels(path: Path, task: Task) -> pd.DataFrame:
-    """The ids, which are the text before the first dot, and the labels of one label file."""
-    separator = "\t" if task == "genre" else ","
-    rows = list(read_rows(path, "save the label file again", separator, quoted=False))
+def _read_labels(path: Path, task: Task, ids: Iterable[str]) -> pd.DataFrame:
+    """The ids, which may have another ending here than on the disk, and the labels of one label file."""
+    genre = task == "genre"
+    separator = "\t" if genre else ","
+    rows = list(read_rows(path, "save the label file again", separator, quoted=not genre))
     if len(rows) < 2:
         raise UserError(f"{path}: no labels in it; it needs a header and one line a clip")
     header, width = rows[0][1], len(rows[0][1])
@@ -202,11 +226,12 @@ def _read_labels(path: Path, task: Task) -> pd.DataFrame:
     if len(set(header)) < width:
         raise UserError(f"{path}: line 1 is {separator.join(header)!r}, with a name in it twice; rename one")
     seen: dict[str, int] = {}
+    known = spellings(ids)
     for number, row in rows[1:]:
         if len(row) != width or not all(row):
             line = separator.join(row).strip()
             raise UserError(f"{path}: line {number} ({line!r}) has not {width} values; correct it")
-        identity = row[0].split(".")[0]
+        identity = id_of(row[0], known) or row[0].split(".fused", 1)[0].split(".full", 1)[0]
         if identity in seen:
             raise UserError(f"{path}: id {identity!r} is on lines {seen[identity]} and {number}; delete one")
         seen[identity] = number
@@ -229,7 +254,7 @@ def _feature_files(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.name.endswith(SUFFIXES):
             continue
-        identity = path.name.split(".")[0]
+        identity = _composed(path.name.removesuffix(SUFFIXES[0]).removesuffix(SUFFIXES[1]))
         if identity in files:
             raise UserError(f"{path}: id {identity!r} is also in {files[identity].name}; delete one of them")
         files[identity] = path

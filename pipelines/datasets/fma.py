@@ -90,7 +90,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     notes = _count(len(listed) - len(there), f"of subset {chosen} not in {audio_dir}")
     values = _targets(table.with_name("echonest.csv"), there.index, options.targets)
     names = [str(name) for name in values]
-    if not names:
+    if not names and options.targets is None:
         notes += [f"no track has affect values of echonest.csv beside {table}: genres alone"]
     labelled = (there[_GENRE] != "") | values.notna().any(axis=1)
     notes += _count(int((~labelled).sum()), "with neither genre_top nor affect values")
@@ -131,9 +131,9 @@ def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collect
 def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> pd.DataFrame:
     """Affect values by id, all NaN where a track has none; no columns if no track has any."""
     none = pd.DataFrame(index=ids)
-    if targets is None and not path.is_file():
-        return none
     names = list(dict.fromkeys(TARGETS if targets is None else targets))
+    if not names or (targets is None and not path.is_file()):
+        return none
     read = _read(path, [(*_AUDIO_FEATURES, name) for name in names])
     texts = read.set_axis(names, axis=1).reindex(ids, fill_value="")
     values = texts.apply(pd.to_numeric, errors="coerce").astype(np.float64)

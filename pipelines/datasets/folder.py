@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
 from pipelines.datasets.course import described
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
+from pipelines.datasets.names import Files, id_of, spellings
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError
 
@@ -21,12 +23,20 @@ def recognises(root: Path, labels: Path | None) -> bool:
     return bool(feature_files(root))
 
 
-def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool) -> Examples:
+def load(
+    root: Path,
+    task: Task,
+    *,
+    labels: Path | None,
+    prefer_synced: bool,
+    synced: bool,
+    targets: Sequence[str] | None = None,
+) -> Examples:
     """Read the labelled feature files of a folder.
 
     A row of the table belongs to the file that its `file` column names, relative to `root` or
     to the table, if that is a feature file; otherwise (the column names the audio, or there is
-    none) to the feature file with its id, which is the name up to the first dot, in any subfolder.
+    none) to the feature file with its id, which its name is or begins with up to a dot, in any subfolder.
 
     Rows whose cells for the task are empty are left out. A column `beats` may name `.npy` files
     of beat frames, relative to the table. `dataset.json` in `root`, as `keras_mir.prepare`
@@ -39,12 +49,13 @@ def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, sy
             `.tsv` file in `root`.
         prefer_synced: Heeded in the course layout only.
         synced: Whether the features are beat-synchronous already.
+        targets: The affect columns; see `read_label_table`.
 
     Raises:
         UserError: If the table is missing or malformed, lacks the task's labels or does not fit
             the files.
     """
-    labelled = read_label_table(labels or _only_table(root))
+    labelled = read_label_table(labels or _only_table(root), targets=targets)
     table = rows_of_task(labelled, task)
     beats = _beats(labelled)
     taken = set(beats.values())
@@ -55,7 +66,8 @@ def load(root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, sy
     table[BEATS] = table[ID].map(beats)
     if not labelled.has_split:
         table[SPLIT] = ""
-    return described(root, table, labelled.targets if task == "affect" else (), synced)
+    targets = labelled.targets if task == "affect" else ()
+    return described(root, table, targets, synced, labelled.notes_for(task))
 
 
 def feature_files(root: Path) -> list[Path]:
@@ -92,7 +104,8 @@ def rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
         kept = table[table[GENRE] != ""]
     else:
         if not labels.targets:
-            raise UserError(f"{labels.path}: no column of numbers, which the affect task reads; add one")
+            problem = "no column of numbers, which the affect task reads; add one"
+            raise UserError(f"{labels.path}: {'; '.join([problem, *labels.left_out])}")
         kept = table[table[list(labels.targets)].notna().all(axis=1)]
     if kept.empty:
         raise UserError(f"{labels.path}: no row has labels for the {task} task; fill them in")
@@ -114,15 +127,14 @@ def _beats(labels: LabelTable) -> dict[str, str]:
 
 def _match(root: Path, labels: LabelTable, files: list[Path], wanted: frozenset[str]) -> dict[str, Path]:
     """Id to feature file, each used once; an id that is not `wanted` may do without."""
-    by_location = {path.resolve(): path for path in files}
-    by_id: dict[str, list[Path]] = {}
+    at_place, ids = Files(files), spellings(labels.table[ID])
+    by_id: dict[str | None, list[Path]] = {}
     for path in files:
-        by_id.setdefault(path.name.split(".")[0], []).append(path)
+        by_id.setdefault(id_of(path.name, ids), []).append(path)
     matched: dict[str, Path] = {}
     for identity, name in zip(labels.table[ID], labels.table[FILE], strict=True):
         if name.endswith(FEATURE_SUFFIXES):
-            places = [(base / name).resolve() for base in (root, labels.path.parent)]
-            found = [by_location[place] for place in places if place in by_location][:1]
+            found = at_place.at(name, (root, labels.path.parent))
         else:
             found = by_id.get(identity, [])
         if len(found) > 1:

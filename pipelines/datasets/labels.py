@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import GENRE, ID, SPLIT
-from pipelines.datasets.splits import SPLITS, group_column
-from pipelines.datasets.tables import number, numbers, read_table
+from pipelines.datasets.base import GENRE, ID, SPLIT, Task
+from pipelines.datasets.names import has_control_characters, one_spelling, without_folders
+from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column
+from pipelines.datasets.tables import number, numbers, read_table, without_gaps
+from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
 
 FILE = "file"
-FILE_COLUMNS = (FILE, "path", "filename")
-# Numeric, yet no affect: never taken for a target unless asked for. Nor is any `*_id` column.
-NOT_TARGETS = ("artist", "album", "year", "group")
 REFUSES: Mapping[str, str] = {
     "subset": "only FMA has subsets",
     "split_lists": "only GTZAN's split is in lists",
 }
-_IN_ANY_CASE = {ID, *FILE_COLUMNS, GENRE, SPLIT, *NOT_TARGETS}
+
+# Columns by what people call them, as letters and digits in lower case; the first that is there counts.
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    ID: ("id",),
+    FILE: ("file", "path", "filename", "filepath", "audio", "audiofile", "audiopath"),
+    GENRE: ("genre", "label", "class"),
+    SPLIT: ("split",),
+    **{name: (name,) for name in ("artist", "album", "year", "group")},
+}
+# Numeric, yet no affect: never taken for a target unless asked for. Nor is any column named `*_id`.
+_NOT_AFFECT = {
+    *chain.from_iterable(_COLUMNS.values()),
+    *("index", "unnamed0", "number", "nr", "track", "tracknumber", "fold"),
+    *("bpm", "duration", "length", "seconds", "frames", "samplerate", "bitrate", "channels", "filesize"),
+}
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "dev", "development"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), TRAIN),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+# What stands behind the name of a file of sound, or of features.
+_ENDING = re.compile(r"(\.(fused|full|beatsync))*(\.npy\.gz|\.(?=[0-9]*[a-z])[a-z0-9]{1,5})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,11 +58,15 @@ class LabelTable:
             columns (float64, all NaN where a clip has none) and the user's other columns (str).
         targets: The affect columns, in the order of the file or as asked for.
         path: The file it was read from.
+        ignored: Columns of numbers that are no targets though none were asked for, and why.
+        notes: What was not taken as it is written.
     """
 
     table: pd.DataFrame
     targets: tuple[str, ...]
     path: Path
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -51,6 +78,15 @@ class LabelTable:
     @property
     def has_split(self) -> bool:
         return SPLIT in self.table.columns
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each of the columns `ignored`."""
+        return _left_out(self.ignored)
+
+    def notes_for(self, task: Task) -> tuple[str, ...]:
+        """The notes that who learns a task should know."""
+        return (*self.notes, *(self.left_out if task == "affect" else ()))
 
 
 @dataclass(frozen=True)
@@ -97,7 +133,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     if table is None:
         raise ArgumentError("labels", None, f"those of {audio_dir} are not known; name their table")
     labels = read_label_table(table, targets=options.targets, group_by=options.group_by)
-    return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}")
+    return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}", notes=labels.notes)
 
 
 def read_label_table(
@@ -105,17 +141,16 @@ def read_label_table(
 ) -> LabelTable:
     """Read and check a label table.
 
-    The file is UTF-8 with a header line; values are separated by tabs in a `.tsv` file,
-    otherwise by whichever of tab, comma and semicolon the header has most of. It needs a file
-    column (`file`, `path` or `filename`) or an `id` column, and a `genre` column or
-    numeric columns or both; a `split` column (train, test) is heeded. These names may be in
-    any case. An id is text up to its first dot; without an `id` column it comes from the
-    file's name.
+    The file is as `read_table` takes it. It needs a file column (`file`, `path`, `filename` ...) or an
+    `id` column, and a `genre` column (or `label`, or `class`) or numeric columns or both; a `split` column
+    (train, test) is heeded. These names may be in any case. Without an `id` column an id is the file's
+    name without folders and suffix. Genres that differ only in case or blanks are one.
 
     Args:
         path: The table.
-        targets: The affect columns. By default every column of numbers that is none of the
-            above, nor one of `NOT_TARGETS` or named `*_id`.
+        targets: The affect columns; empty for none. By default every column of numbers that is none of
+            the above, nor one that is known to be no affect, such as `bpm` or `*_id`. Beside genres, one
+            that cannot be a target, for its name or its gaps, is left out then, not refused.
         group_by: A column that says what belongs together; it has to be there and is no target.
 
     Raises:
@@ -123,78 +158,134 @@ def read_label_table(
             split or no labels, lacks a column asked for, or has a target value that is not a
             finite number.
     """
-    cells = read_table(path, "give a CSV or TSV file with a header and one line a clip", _IN_ANY_CASE)
+    read, notes = _named(
+        path, read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
+    )
+    cells = read.apply(lambda column: column if column.name in (ID, FILE) else without_gaps(column))
     if group_by is not None:
         group_column(cells, group_by, path)
-    _check_genres_and_splits(path, cells)
-    others = {str(name): cells[name] for name in cells if name not in (ID, FILE, GENRE, SPLIT)}
-    asked = _default_targets(others, group_by) if targets is None else targets
-    chosen = _checked_targets(path, asked, others)
     table = _identified(path, cells)
-    for name in (GENRE, SPLIT):
-        if name in cells and cells[name].any():
-            table[name] = cells[name] if name == GENRE else cells[name].str.lower()
+    if GENRE in cells and cells[GENRE].any():
+        table[GENRE], joined = _genres(path, cells[GENRE])
+        notes += joined
+    if SPLIT in cells and cells[SPLIT].any():
+        table[SPLIT], replaced = _splits(path, cells[SPLIT])
+        notes += replaced
+    others = {str(name): cells[name] for name in cells if name not in (ID, FILE, GENRE, SPLIT)}
+    chosen, ignored = list(dict.fromkeys(targets or ())), dict[str, str]()
+    if targets is None:
+        chosen, ignored = _default_targets(path, others, group_by, beside_genres=GENRE in table)
     for name in chosen:
-        complaint = f"not a finite number; correct it or leave {name} out of the targets"
-        table[name] = numbers(path, others[name], complaint)
+        table[name] = _target(path, name, others)
     for name in others:
         if name not in chosen:
             table[name] = others[name]
-    _check_all_labelled(path, table, chosen)
-    return LabelTable(table.reset_index(drop=True), tuple(chosen), path)
+    _check_all_labelled(path, table, chosen, ignored)
+    return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes))
+
+
+def _named(path: Path, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with our names for the columns that are known, and what was taken for what."""
+    plain = {str(name): re.sub(r"[\W_]+", "", str(name).casefold()) for name in cells}
+    names, notes = {}, []
+    for ours, theirs in _COLUMNS.items():
+        word = next((word for word in theirs if word in plain.values()), None)
+        there = [name for name in plain if plain[name] == word]
+        if len(there) > 1:
+            raise UserError(f"{path}: columns {there[0]!r} and {there[1]!r} are both the {ours}; rename one")
+        if there:
+            names[there[0]] = ours
+            if word != ours:
+                notes.append(f"column {there[0]!r} is taken for the {ours}")
+    return cells.rename(columns=names), notes
 
 
 def _identified(path: Path, cells: pd.DataFrame) -> pd.DataFrame:
     """The columns `id` and `file`."""
-    file_column = next((name for name in FILE_COLUMNS if name in cells), None)
-    source = ID if ID in cells else file_column
-    if source is None:
-        raise UserError(f"{path}: no column 'id' or 'file' to tell the clips apart; name one of them so")
+    source = ID if ID in cells else FILE
+    if source not in cells:
+        raise UserError(
+            f"{path}: no column 'id' or 'file' to tell the clips apart; name one of them so "
+            f"({', '.join(cells.columns)})"
+        )
     remedy = "correct it" if source == ID else "add an id column"
     lines: dict[str, Hashable] = {}
     for line, name in cells[source].items():
         # An id may have a slash in it, which is a mistake; a file's name begins after its last.
-        name = name if source == ID else name.replace("\\", "/").rpartition("/")[2]
-        identity = name.partition(".")[0].strip()
+        identity = name if source == ID else _ENDING.sub("", without_folders(name)).strip()
         if not identity:
             raise UserError(f"{path}: line {line} has no {source}; fill it in")
-        if not identity.isprintable() or set(identity) & set("/\\,"):
-            raise UserError(
-                f"{path}: line {line}: {name!r} is no id, it has a slash or comma in it; {remedy}"
-            )
+        if problem := _id_problem(identity):
+            raise UserError(f"{path}: line {line}: {name!r} is no id, {problem}; {remedy}")
         if identity in lines:
             raise UserError(
                 f"{path}: lines {lines[identity]} and {line} both have the id {identity!r} "
-                f"(a name up to its first dot, without folders); {remedy}"
+                f"(of a file, its name without folders and suffix); {remedy}"
             )
         lines[identity] = line
-    files = cells[file_column] if file_column else ""
-    return pd.DataFrame({ID: list(lines), FILE: files}, index=cells.index)
+    return pd.DataFrame({ID: list(lines), FILE: cells.get(FILE, "")}, index=cells.index)
 
 
-def _check_genres_and_splits(path: Path, cells: pd.DataFrame) -> None:
-    for line, genre in cells.get(GENRE, cells[[]]).items():
-        if not genre.isprintable():
-            raise UserError(f"{path}: line {line}: genre {genre!r} has a tab or line break in it; correct it")
-    if SPLIT not in cells or not cells[SPLIT].any():
-        return
-    for line, value in cells[SPLIT].str.lower().items():
-        if value in ("val", "valid", "validation"):
-            raise UserError(
-                f"{path}: line {line}: split {value!r}; write train, fit makes its own validation part"
-            )
-        if value not in SPLITS:
-            raise UserError(f"{path}: line {line}: split {value!r} is not known; write train or test")
+def _id_problem(identity: str) -> str:
+    """Why files cannot be named after an id; `""` if they can."""
+    if set(identity) & set("/\\") or has_control_characters(identity):
+        return "it has a slash, tab or line break in it"
+    if identity.startswith("."):
+        return "it begins with a dot, by which files are hidden"
+    return ""
 
 
-def _default_targets(others: Mapping[str, pd.Series[str]], group_by: str | None) -> list[str]:
-    return [
-        name
-        for name in others
-        if name not in (*FILE_COLUMNS, *NOT_TARGETS, group_by)
-        and not name.lower().endswith("_id")
-        and _mostly_numbers(others[name])
+def _genres(path: Path, cells: pd.Series[str]) -> tuple[pd.Series[str], tuple[str, ...]]:
+    """The genres, each in one spelling, and which were joined."""
+    genres = cells.map(lambda cell: unicodedata.normalize("NFC", " ".join(cell.split())))
+    for line, genre in genres.items():
+        if has_control_characters(genre):
+            raise UserError(f"{path}: line {line}: genre {genre!r} has control characters in it; correct it")
+    return one_spelling(genres)
+
+
+def _splits(path: Path, cells: pd.Series[str]) -> tuple[pd.Series[str], list[str]]:
+    """Train or test for each line, and what was taken for them."""
+    words = cells.str.casefold()
+    for line, word in words.items():
+        if word not in _SPLIT_WORDS:
+            raise UserError(f"{path}: line {line}: split {word!r} is not known; write train or test")
+    notes = [
+        f"split {word!r} is taken for {_SPLIT_WORDS[word]}"
+        + (", since fit makes a validation part of its own" if word.startswith("val") else "")
+        for word in sorted(set(words) - set(SPLITS))
     ]
+    return words.map(_SPLIT_WORDS), notes
+
+
+def _default_targets(
+    path: Path, others: Mapping[str, pd.Series[str]], group_by: str | None, *, beside_genres: bool
+) -> tuple[list[str], dict[str, str]]:
+    """The columns that are targets though nobody asked for them, and why other numbers are none."""
+    ignored, values = {}, {}
+    for name in (name for name in others if _mostly_numbers(others[name])):
+        if name == group_by:
+            ignored[name] = "it says which clips belong together"
+        elif re.sub(r"[\W_]+", "", name.casefold()) in _NOT_AFFECT or name.casefold().endswith("_id"):
+            ignored[name] = "such numbers are rarely of affect; if these are, ask for it"
+        elif not beside_genres:
+            values[name] = pd.Series(0.0, others[name].index)
+        elif problem := target_problem(name):  # a table of genres is none the worse for it
+            ignored[name] = problem
+        else:
+            try:
+                values[name] = _target(path, name, others)
+            except UserError as error:
+                ignored[name] = str(error).removeprefix(f"{path}: ")
+    empty = pd.DataFrame(values).isna()
+    for line, missing in empty[empty.any(axis=1) & ~empty.all(axis=1)].iterrows():
+        for name in missing.index[missing]:
+            ignored.setdefault(str(name), f"line {line} has other targets, and none here")
+    return [name for name in values if name not in ignored], ignored
+
+
+def _left_out(ignored: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"column {name!r} is no target: {reason}" for name, reason in ignored.items())
 
 
 def _mostly_numbers(cells: pd.Series[str]) -> bool:
@@ -203,21 +294,24 @@ def _mostly_numbers(cells: pd.Series[str]) -> bool:
     return bool(given) and 2 * sum(number(cell) is not None for cell in given) > len(given)
 
 
-def _checked_targets(path: Path, targets: Sequence[str], others: Mapping[str, pd.Series[str]]) -> list[str]:
-    for name in targets:
-        if name not in others:
-            numeric = [column for column in others if _mostly_numbers(others[column])]
-            there = f"numeric columns are {', '.join(numeric)}" if numeric else "no column is numeric"
-            raise UserError(f"{path}: no target {name!r}; {there}")
-        if not name.isprintable() or "," in name:
-            raise UserError(f"{path}: target {name!r} has a comma in its name; rename the column")
-    return list(dict.fromkeys(targets))
+def _target(path: Path, name: str, others: Mapping[str, pd.Series[str]]) -> pd.Series[float]:
+    """The values of a target."""
+    if name not in others:
+        numeric = [column for column in others if _mostly_numbers(others[column])]
+        there = f"numeric columns are {', '.join(numeric)}" if numeric else "no column is numeric"
+        raise UserError(f"{path}: no target {name!r}; {there}")
+    if problem := target_problem(name):
+        raise UserError(f"{path}: target {name!r}: {problem}, or choose the targets without it")
+    return numbers(path, others[name], f"not a finite number; correct it or leave {name} out of the targets")
 
 
-def _check_all_labelled(path: Path, table: pd.DataFrame, targets: Sequence[str]) -> None:
+def _check_all_labelled(
+    path: Path, table: pd.DataFrame, targets: Sequence[str], ignored: Mapping[str, str]
+) -> None:
     """A clip has a genre, or all targets, or both."""
     if GENRE not in table and not targets:
-        raise UserError(f"{path}: no labels; it needs a column 'genre' or a column of numbers")
+        needed = "it needs a column 'genre' or a column of numbers"
+        raise UserError(f"{path}: no labels; {'; '.join([needed, *_left_out(ignored)])}")
     empty = table[list(targets)].isna()
     for line, missing in empty[empty.any(axis=1) & ~empty.all(axis=1)].iterrows():
         name = missing.idxmax()

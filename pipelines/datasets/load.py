@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,14 @@ class DataSet(Protocol):
         """Whether a folder, with the label table a user named, is of this kind."""
 
     def load(
-        self, root: Path, task: Task, *, labels: Path | None, prefer_synced: bool, synced: bool
+        self,
+        root: Path,
+        task: Task,
+        *,
+        labels: Path | None,
+        prefer_synced: bool,
+        synced: bool,
+        targets: Sequence[str] | None,
     ) -> Examples:
         """Its labelled examples; see `load_examples`."""
 
@@ -33,7 +41,13 @@ def kind_of(root: Path, labels: Path | None = None) -> DataSet | None:
 
 
 def load_examples(
-    data: Path, task: Task, *, labels: Path | None = None, prefer_synced: bool, synced: bool = False
+    data: Path,
+    task: Task,
+    *,
+    labels: Path | None = None,
+    prefer_synced: bool,
+    synced: bool = False,
+    targets: Sequence[str] | None = None,
 ) -> Examples:
     """Read the labelled examples of a data set, of whichever kind it is.
 
@@ -46,6 +60,7 @@ def load_examples(
             there is one.
         synced: Whether the files of a folder are beat-synchronous already; in the course
             layout, whether to read the twin in any case.
+        targets: The affect columns of a folder's table; see `read_label_table`.
 
     Raises:
         UserError: If `data` is of no kind, or is malformed.
@@ -55,7 +70,9 @@ def load_examples(
         raise ArgumentError("data", data, problem)
     kind = kind_of(data, labels)
     if kind is not None:
-        return kind.load(data, task, labels=labels, prefer_synced=prefer_synced, synced=synced)
+        return kind.load(
+            data, task, labels=labels, prefer_synced=prefer_synced, synced=synced, targets=targets
+        )
     if audio_files(data).audio:
         shorter = "" if labels else "give its label table, or "
         command = f"python -m keras_mir.prepare {data} --labels {labels or 'LABELS.csv'} --out DATA"

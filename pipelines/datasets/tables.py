@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TextIO
@@ -11,9 +12,17 @@ from typing import Literal, TextIO
 import numpy as np
 import pandas as pd
 
+from pipelines.datasets.names import has_control_characters
 from pipelines.errors import UserError
 
 csv.field_size_limit(1 << 30)  # characters; a cell may hold a biography
+
+_DELIMITERS = "\t,;|"
+# What pandas and others write where there is no value; so a genre of that name is none.
+_GAPS = ("nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_LARGEST = 1e9  # number; what is learnt from far larger ones is no number any more
 
 
 def read_lines(path: Path, remedy: str) -> list[tuple[int, str]]:
@@ -34,7 +43,7 @@ def read_rows(
     """The rows of a table that are not blank, one after the other.
 
     Args:
-        path: UTF-8 text, with or without a byte order mark.
+        path: UTF-8 text, with or without a byte order mark, or UTF-16 with one.
         remedy: What to do about a file that is no such text.
         delimiter: Between the cells of a row.
         quoted: Whether a cell may stand in quotes.
@@ -51,6 +60,10 @@ def read_rows(
         try:
             for cells in reader:
                 stripped = [cell.strip() for cell in cells]
+                if any("\0" in cell for cell in cells):
+                    raise UserError(
+                        f"{path}: line {reader.line_num} has a zero byte, so it is no text; {remedy}"
+                    )
                 if any(stripped):
                     yield reader.line_num, stripped
         except csv.Error as error:
@@ -61,23 +74,24 @@ def read_rows(
 def _text(path: Path, remedy: str) -> Iterator[TextIO]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; {remedy}")
+    with path.open("rb") as begin:
+        utf16 = begin.read(2) in (b"\xff\xfe", b"\xfe\xff")  # as Excel saves "Unicode text"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-16" if utf16 else "utf-8-sig", newline="") as file:
             yield file
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise UserError(f"{path}: not UTF-8 text; {remedy}") from None
 
 
-def read_table(path: Path, remedy: str, in_any_case: Collection[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, remedy: str) -> pd.DataFrame:
     """A table with a header, as text.
 
-    Values are separated by tabs in a `.tsv` file, otherwise by whichever of tab, comma and
-    semicolon the header has most of.
+    Values are separated by what a first line such as `sep=;` says, by tabs in a `.tsv` file, otherwise by
+    whichever of tab, comma, semicolon and bar the header has most of.
 
     Args:
         path: The table.
         remedy: What to do about a file that is none.
-        in_any_case: Names that may be written with capitals.
 
     Returns:
         A column of str for each name of the header; the index has the numbers of the lines.
@@ -85,14 +99,22 @@ def read_table(path: Path, remedy: str, in_any_case: Collection[str] = ()) -> pd
     Raises:
         UserError: If the file is missing, empty or malformed, or a name is there twice.
     """
-    first = read_lines(path, remedy)[0][1]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max("\t,;", key=first.count)
+    first, *more = (line for _, line in read_lines(path, remedy)[:2])
+    told = re.fullmatch('"?sep=(.?)"?', first, re.IGNORECASE)
+    head = re.sub('"[^"]*"', "", (more or [""])[0] if told else first)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" and "\t" in head else max(_DELIMITERS, key=head.count)
+    if told:
+        delimiter = told[1] or "\t"
     rows = read_rows(path, remedy, delimiter)
-    header = [name.lower() if name.lower() in in_any_case else name for name in next(rows)[1]]
+    if told:
+        next(rows)
+    header = [" ".join(name.split()) for name in next(rows, (0, [""]))[1]]
     for name in header:
         if name and header.count(name) > 1:
             raise UserError(f"{path}: column {name!r} is there twice; rename one")
-    numbered = dict(rows)
+        if has_control_characters(name):
+            raise UserError(f"{path}: column {name!r} has control characters in its name; rename it")
+    numbered = {number: _fitted(cells, len(header)) for number, cells in rows}
     for number, cells in numbered.items():
         if len(cells) != len(header):
             raise UserError(
@@ -105,12 +127,23 @@ def read_table(path: Path, remedy: str, in_any_case: Collection[str] = ()) -> pd
     return table.loc[:, [name for name in header if name]]
 
 
+def _fitted(cells: list[str], width: int) -> list[str]:
+    """Without the empty cells that spreadsheets put at the end of a line."""
+    return cells if any(cells[width:]) else cells[:width]
+
+
+def without_gaps(cells: pd.Series[str]) -> pd.Series[str]:
+    """A column with `""` where a cell says that it has no value: `nan`, `N/A`, `null` and the like."""
+    return cells.where(~cells.str.lower().isin(_GAPS), "")
+
+
 def number(cell: str) -> float | None:
-    """What a cell says, if that is a number; it may be NaN or infinite."""
+    """What a cell says, if that is a number, maybe with a decimal comma; it may be NaN or infinite."""
     if "_" in cell:
         return None  # Python reads 2020_01 as a number
+    text = cell.replace("\N{MINUS SIGN}", "-")
     try:
-        return float(cell)
+        return float(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
     except ValueError:
         return None
 
@@ -124,14 +157,25 @@ def numbers(path: Path, cells: pd.Series[str], complaint: str) -> pd.Series[floa
         complaint: What to say of a cell that is no finite number.
 
     Raises:
-        UserError: If there is one.
+        UserError: If there is one, or its commas may be decimal commas or between thousands.
     """
     values = []
     for line, cell in cells.items():
         value = number(cell) if cell else np.nan
         if cell and (value is None or not np.isfinite(value)):
             raise UserError(f"{path}: line {line}, {cells.name}: {cell!r} is {complaint}")
+        if value is not None and abs(value) > _LARGEST:
+            raise UserError(f"{path}: line {line}, {cells.name}: {cell!r} is too large; use other units")
         values.append(value)
+    with_comma = cells[cells.str.contains(",")]
+    if len(with_comma) and (
+        with_comma.str.fullmatch(_THOUSANDS).all() or cells.str.contains(".", regex=False).any()
+    ):
+        line, cell = with_comma.index[0], with_comma.iloc[0]
+        raise UserError(
+            f"{path}: line {line}, {cells.name}: {cell!r} may have a decimal comma or one between thousands; "
+            f"write the column with points"
+        )
     return pd.Series(values, cells.index, np.float64)
 
 

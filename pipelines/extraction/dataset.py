@@ -7,6 +7,7 @@ the genre and in the affect folders is one file with two names.
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -26,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.datasets.base import GENRE, ID, SPLIT, Task
 from pipelines.datasets.course import FOLDERS, SUFFIXES
 from pipelines.datasets.labels import FILE, LabelledAudio, LabelTable
+from pipelines.datasets.names import Files
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
@@ -188,19 +190,23 @@ def extract_dataset(
 def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
     """The audio of every row, and the number of audio files that no row names."""
     present = audio_files(audio_dir).audio
-    by_id: dict[str, list[Path]] = {}
-    for path in present:
-        by_id.setdefault(path.stem, []).append(path)
+    files, folders = Files(present), (audio_dir, labels.path.parent)
     found: list[Path] = []
     missing: list[str] = []
+    owners: dict[str, str] = {}
     for identity, file in zip(labels.table[ID], labels.table[FILE], strict=True):
-        named = [folder / file for folder in (audio_dir, labels.path.parent) if file]
-        candidates = [path for path in named if path.is_file()][:1] or by_id.get(identity, [])
+        # Of a name that is too long, Path.is_file raises.
+        named = [folder / file for folder in folders if os.path.isfile(folder / file)][:1]  # noqa: PTH113
+        candidates = named or files.at(file, folders) or files.called(file) or files.called(identity)
         if len(candidates) > 1:
             raise UserError(
                 f"{labels.path}: id {identity!r} is both {candidates[0]} and {candidates[1]}; "
                 f"say which in a file column"
             )
+        for path in candidates:
+            if (owner := owners.setdefault(os.path.realpath(path), identity)) != identity:
+                both = f"ids {owner!r} and {identity!r} both have the file {path}"
+                raise UserError(f"{labels.path}: {both}; correct one, or delete it")
         found += candidates
         missing += [] if candidates else [file or identity]
     if missing:
@@ -209,8 +215,7 @@ def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
             f"{labels.path}: the audio of {missing[0]!r}{more} is not in {audio_dir}; "
             f"correct the table or the folder, or delete the lines"
         )
-    used = set(map(os.path.realpath, found))
-    return found, sum(os.path.realpath(path) not in used for path in present)
+    return found, sum(os.path.realpath(path) not in owners for path in present)
 
 
 def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str | None) -> list[str]:
@@ -261,7 +266,7 @@ def _check_ours(out: Path, spec: FeatureSpec) -> None:
         try:
             text = record.read_text(encoding="utf-8")
             before = FeatureSpec.from_dict(json.loads(text)["feature_spec"]).to_dict()
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, UserError):
             raise UserError(f"{record}: damaged; delete the folder, or choose another to write to") from None
         for key, value in spec.to_dict().items():
             if before[key] != value:
@@ -374,11 +379,18 @@ def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[
             rated = part.dropna(subset=list(labels.targets))
             values = rated[list(labels.targets)].to_numpy().tolist()
             rows = [
-                ",".join([identity, *map(repr, row)]) for identity, row in zip(rated[ID], values, strict=True)
+                ",".join([_quoted(identity), *map(repr, row)])
+                for identity, row in zip(rated[ID], values, strict=True)
             ]
             _write_labels(out, "affect", split, ",".join(["Id", *labels.targets]), rows)
-    write_atomically(out / EXAMPLES, good.to_csv(index=False, lineterminator="\n").encode())
+    # Quoted, for there are line ends that the writer does not know and the reader does.
+    written = good.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    write_atomically(out / EXAMPLES, written.encode())
     write_json(out / DATASET, info)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"') else cell
 
 
 def _write_labels(out: Path, task: Task, split: str, header: str, rows: list[str]) -> None:

@@ -80,8 +80,9 @@ def test_parquet_has_windows_of_an_id_in_order(lists, labels, tmp_path):
         (
             "clip3",
             np.full((2, 6), np.nan),
-            "id 'clip3': values that are NaN or infinite; make the vector again",
+            r"clip3\.npy: id 'clip3': values that are NaN, infinite or beyond 1,000,000; make the vector",
         ),
+        ("clip3", np.full((2, 6), 3e38), "infinite or beyond 1,000,000"),
         ("clip3", np.zeros((2, 2, 6)), "give numbers of shape"),
         (
             "other",

@@ -31,7 +31,7 @@ class Toy:
     def recognises(self, root: Path, labels: Path | None) -> bool:
         return (root / "toy.json").is_file()
 
-    def load(self, root: Path, task: str, *, labels: object, prefer_synced: bool, synced: bool) -> Examples:
+    def load(self, root: Path, task: str, **options: object) -> Examples:
         genres = json.loads((root / "toy.json").read_text())
         table = pd.DataFrame({"id": list(genres), "genre": list(genres.values())})
         table["path"] = [str(root / f"{identity}.npy") for identity in genres]

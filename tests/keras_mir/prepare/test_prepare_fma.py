@@ -260,7 +260,7 @@ def test_mistakes_are_named(fma: Path) -> None:
         UserError, match=r"tracks.csv: line 1 is malformed \(unexpected end of data\); take it from"
     ):
         load_fma(audio, tracks)
-    tracks.write_bytes(b"\xff\xfe")
+    tracks.write_bytes(b"caf\xe9")
     with pytest.raises(UserError, match=r"tracks.csv: not UTF-8 text; take it from fma_metadata.zip"):
         load_fma(audio, tracks)
 

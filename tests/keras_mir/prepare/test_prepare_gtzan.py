@@ -130,7 +130,7 @@ def test_mistakes_are_named(genres: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             load_gtzan(genres, write_lists(tmp_path, *contents))
     lists = write_lists(tmp_path, *good)
-    lists[1].write_bytes(b"\xff\xfe")
+    lists[1].write_bytes(b"caf\xe9")
     with pytest.raises(UserError, match=r"valid_filtered.txt: not UTF-8 text"):
         load_gtzan(genres, lists)
     lists[1].unlink()

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,54 @@ def test_bad_files_are_reported_and_the_rest_is_done(audio: Path, jobs: int) -> 
     assert all(reason.startswith("cannot be decoded") for _, reason in result.failed)
     assert load_course(audio.parent / "data", "genre", False).table["id"].tolist() == ["03", "04"]
     assert len((audio.parent / "data" / "examples.csv").read_text().splitlines()) == 3
+
+
+def test_what_stands_in_a_table_comes_back_whatever_its_form(audio: Path) -> None:
+    """Dots, commas and quotes in ids, other line ends in texts, files that went through a Mac."""
+    names = (
+        "01. One.wav",
+        unicodedata.normalize("NFD", 'caf\u00e9, "live".flac'),
+        "b/Mr.Smith.wav",
+        "b/[x].ogg",
+    )
+    for path, name in zip(sorted(audio.rglob("*.*")), names, strict=True):
+        path.rename(audio / name)
+    artists = ["A\u2028nn", "B\x0bob", "C\rid", "D\x85an"]
+    rows = ["01. one.WAV", '"caf\u00e9, ""live"".flac"', "b\\Mr.Smith", "./b/[x].ogg"]
+    lines = [
+        f'{row},Rock,{n}.5,"{artist}"' for n, (row, artist) in enumerate(zip(rows, artists, strict=True))
+    ]
+    (audio.parent / "labels.csv").write_text(
+        "\n".join(["File,Genre,calmness,artist", *lines]), encoding="utf-8", newline=""
+    )
+    ids = ["01. one", 'caf\u00e9, "live"', "Mr", "[x]"]
+    clips = dict(zip(ids, map(audio.joinpath, names), strict=True))
+    assert prepare(audio) == ExtractionResult(4, 0, (), 0, clips=clips)
+    data = audio.parent / "data"
+    for form in ("NFC", "NFD"):
+        for path in [path for path in data.rglob("*.npy*") if path.is_file()]:
+            path.rename(path.with_name(unicodedata.normalize(form, path.name)))
+        for task in ("genre", "affect"):
+            table = load_course(data, task, synced=False).table.set_index("id").loc[ids]
+            assert table["artist"].tolist() == artists
+        assert table["calmness"].tolist() == [0.5, 1.5, 2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("a,a/one.wav", "b,A/ONE.wav"), "ids 'a' and 'b' both have the file .*one.wav; correct one"),
+        (("a,one.wav", "b,"), "id 'a' is both .*one.wav and .*one.wav; say which in a file column"),
+        (("one,", "b,a/two.flac"), "id 'one' is both "),
+        ((f"a,{'x' * 5000}.wav", "b,a/two.flac"), "the audio of 'xxx.* is not in "),
+    ],
+)
+def test_a_table_that_does_not_say_which_file_it_means_is_refused(
+    audio: Path, rows: tuple[str, ...], message: str
+) -> None:
+    relabel(audio, "\n".join(["id,file,genre", *(f"{row},Rock" for row in rows)]))
+    with pytest.raises(UserError, match=message):
+        prepare(audio)
 
 
 def test_an_id_that_is_no_file_name_is_that_clips_fault(audio: Path) -> None:
