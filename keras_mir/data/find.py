@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -44,13 +45,15 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
+    targets = recipe.task.targets or None
     if recipe.input.feature == VECTORS:
         if not data:
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
-        return own_vectors(Path(data), Path(labels) if labels else None, recipe.task.task, cache)
-    root, table = find_features(data, labels, cache, jobs, console)
+        return own_vectors(Path(data), Path(labels) if labels else None, recipe.task.task, cache, targets)
+    root, table = find_features(data, labels, cache, jobs, console, targets)
+    by_beat = recipe.input.sync == "beat"
     examples = load_examples(
-        root, recipe.task.task, labels=table, prefer_synced=recipe.input.sync == "beat", synced=synced
+        root, recipe.task.task, labels=table, prefer_synced=by_beat, synced=synced, targets=targets
     )
     if recipe.input.feature in EMBEDDINGS:
         return embedded(examples, recipe.input.feature, root, cache, console)
@@ -58,7 +61,12 @@ def find_examples(
 
 
 def find_features(
-    data: str | Path, labels: str | Path, cache: Path, jobs: int, console: Console
+    data: str | Path,
+    labels: str | Path,
+    cache: Path,
+    jobs: int,
+    console: Console,
+    targets: Sequence[str] | None = None,
 ) -> tuple[Path, Path | None]:
     """The folder of a data set's features, and its label table if that is not in the folder's layout.
 
@@ -67,7 +75,7 @@ def find_features(
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None
     if table and root.is_dir() and kind_of(root, table) is None:
-        return _extracted(root, table, cache, jobs, console), None
+        return _extracted(root, table, cache, jobs, console, targets), None
     return root, table
 
 
@@ -82,16 +90,26 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
 
 
 def _extracted(
-    audio: Path, labels: Path, cache: Path, jobs: int, console: Console, synthetic: bool = False
+    audio: Path,
+    labels: Path,
+    cache: Path,
+    jobs: int,
+    console: Console,
+    targets: Sequence[str] | None = None,
+    *,
+    synthetic: bool = False,
 ) -> Path:
     """Features of a folder of audio, in a folder of the cache named by what they follow from."""
     from pipelines.datasets.audio import load_labelled_audio
     from pipelines.extraction.dataset import extract_dataset
 
     out = cache / f"features-{_fingerprint(audio, labels)}"
+    source = load_labelled_audio(audio, labels, targets=targets)
+    for note in (*source.notes, *source.labels.left_out):
+        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
     with progress("extracting features", console) as report:
         result = extract_dataset(
-            load_labelled_audio(audio, labels),
+            source,
             out,
             jobs=jobs or os.cpu_count() or 1,
             name=SYNTHETIC if synthetic else None,

@@ -6,17 +6,21 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.spec import EMBEDDINGS, FeatureSpec
 
+if TYPE_CHECKING:
+    from pipelines.datasets.labels import LabelledAudio
+
 # Options that `load_labelled_audio`, `extract_dataset` and `FeatureSpec` take under the same name.
 _OF_LABELS = ("layout", "targets", "group_by", "subset", "split_lists")
 _OF_DATASET = ("jobs", "test_fraction", "seed", "group_by", "licence", "name")
+_MOST_LISTED = 30  # classes
 _OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "step, in samples"}
 
 
@@ -63,7 +67,10 @@ def parser() -> argparse.ArgumentParser:
         help="of GTZAN: the files of its artist-filtered split",
     )
     parser.add_argument(
-        "--targets", type=names, metavar="A,B,...", help="affect columns (default: all columns of numbers)"
+        "--targets",
+        type=_targets,
+        metavar="A,B,...",
+        help="affect columns, or none (default: the columns of numbers that can be)",
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
@@ -100,6 +107,10 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _targets(text: str) -> tuple[str, ...]:
+    return () if text.strip().lower() in ("", "none") else names(text)
+
+
 def _prepare(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -114,11 +125,11 @@ def _prepare(arguments: argparse.Namespace) -> int:
         from keras_mir.data.embed import check_network, embed_clips
 
         check_network(arguments.embed)  # before hours of extraction
+    spec = FeatureSpec(**options(tuple(_OF_SPEC)))
     source = load_labelled_audio(arguments.audio_dir, arguments.labels, **options(_OF_LABELS))
     labels = source.labels
-    for note in source.notes:
-        print(f"note: {note}")
-    spec = FeatureSpec(**options(tuple(_OF_SPEC)))
+    for line in _understood(source, arguments):
+        print(line)
     with progress("extracting features", Console()) as report:
         result = extract_dataset(source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report)
     if result.unlabelled:
@@ -139,6 +150,46 @@ def _prepare(arguments: argparse.Namespace) -> int:
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0
+
+
+def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterator[str]:
+    """What was read in the labels, before anything is done with it."""
+    from pipelines.datasets.base import GENRE, ID, SPLIT
+    from pipelines.datasets.labels import FILE
+    from pipelines.datasets.splits import group_column
+
+    labels = source.labels
+    table = labels.table
+    yield f"{labels.path}: {_clips(len(labels))}"
+    if labels.has_genre:
+        counts = table[GENRE].value_counts().sort_index()
+        without = int(counts.pop("")) if "" in counts else 0
+        listed = [f"{genre} {count}" for genre, count in counts.items()]
+        more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+        none = f"; {_clips(without)} without" if without else ""
+        classes = "1 class" if len(listed) == 1 else f"{len(listed)} classes"
+        yield f"  {classes}: {', '.join(listed[:_MOST_LISTED])}{more}{none}"
+    for name in labels.targets:
+        values = table[name]
+        yield f"  target {name}: {values.min():g} to {values.max():g}, {_clips(values.count())}"
+    if not labels.targets:
+        yield "  no affect targets"
+    if labels.has_split:
+        sides = ", ".join(f"{side} {count}" for side, count in table[SPLIT].value_counts().items())
+        yield f"  split by the table: {sides}"
+    else:
+        group = group_column(table, arguments.group_by, labels.path)
+        apart = f", no {group} on both sides" if group else ""
+        yield f"  split: {arguments.test_fraction:.0%} to test on, drawn with seed {arguments.seed}{apart}"
+    known = {ID, FILE, GENRE, SPLIT, *labels.targets, *labels.ignored}
+    if others := [str(name) for name in table if name not in known]:
+        yield f"  other columns, kept: {', '.join(others)}"
+    for note in (*labels.left_out, *source.notes):
+        yield f"  note: {note}"
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip{'' if count == 1 else 's'}"
 
 
 def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:

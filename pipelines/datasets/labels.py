@@ -267,7 +267,7 @@ def _default_targets(
         if name == group_by:
             ignored[name] = "it says which clips belong together"
         elif re.sub(r"[\W_]+", "", name.casefold()) in _NOT_AFFECT or name.casefold().endswith("_id"):
-            ignored[name] = "such numbers are rarely of affect; if these are, ask for it"
+            ignored[name] = "it is rarely of affect; ask for it if it is"
         elif not beside_genres:
             values[name] = pd.Series(0.0, others[name].index)
         elif problem := target_problem(name):  # a table of genres is none the worse for it

@@ -50,6 +50,46 @@ def test_a_data_set_comes_out_and_the_next_command_is_told(
     assert (examples.name, examples.targets, examples.spec.hop_length) == ("mine", ("calm",), 1024)
 
 
+def test_what_was_understood_is_printed_before_any_work(
+    audio: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = audio.parent / "labels.csv"
+    table.write_text(
+        "File Name;Label;calm;power;bpm;loud [dB];title;artist;split\n"
+        "0.wav;Folk;0,5;;120;1;one\u2028two;Ann;val\n1.wav;rock;0,25;2;99;2;x;Ann;train\n"
+        "2.wav;nan;-1;3;98;3;y;Bob;test\n3.wav;Rock;1;4;97;4;z;nan;test\n",
+        encoding="utf-8",
+    )
+    assert main(arguments(audio)) == 0
+    assert capsys.readouterr().out.splitlines()[:12] == [
+        f"{table}: 4 clips",
+        "  2 classes: Folk 1, rock 2; 1 clip without",
+        "  target calm: -1 to 1, 4 clips",
+        "  split by the table: train 2, test 2",
+        "  other columns, kept: title, artist",
+        "  note: column 'bpm' is no target: it is rarely of affect; ask for it if it is",
+        "  note: column 'loud [dB]' is no target: an output's name may hold letters a-z, digits, '_', '.' "
+        "and '-' only; rename the column",
+        "  note: column 'power' is no target: line 2 has other targets, and none here",
+        "  note: column 'File Name' is taken for the file",
+        "  note: column 'Label' is taken for the genre",
+        "  note: 'Rock' is taken for 'rock', from which it differs in case or blanks alone",
+        "  note: split 'val' is taken for train, since fit makes a validation part of its own",
+    ]
+    table.write_text("file,genre,bpm,band\n0.wav,Folk,1,a\n1.wav,Folk,2,b\n2.wav,Pop,3,c\n3.wav,Pop,4,\n")
+    assert main(arguments(audio, "--targets", "none", "--group-by", "band", "--out", f"{audio}/../two")) == 0
+    assert capsys.readouterr().out.splitlines()[:5] == [
+        f"{table}: 4 clips",
+        "  2 classes: Folk 2, Pop 2",
+        "  no affect targets",
+        "  split: 50% to test on, drawn with seed 0, no band on both sides",
+        "  other columns, kept: bpm, band",
+    ]
+    table.write_text("file,tempo\n0.wav,120\n")
+    assert main(arguments(audio)) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_failures_are_shown_in_a_table_and_in_the_status(
     audio: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,7 +108,7 @@ def test_an_empty_split_or_genre_column_is_no_column(tmp_path: Path) -> None:
         ("id,genre\n1,nan\n2,Rock\n", "line 2 has no label"),
         ("id,genre\n1,Ro\x1b[31mck\n", "has control characters in it"),
         ("id,genre\n1,Ro\0ck\n", "line 2 has a zero byte"),
-        ("id,bpm\n1,120\n", "no labels; .*; column 'bpm' is no target: such numbers"),
+        ("id,bpm\n1,120\n", "no labels; .*; column 'bpm' is no target: it is rarely"),
         ("file,genre\n...And Justice.mp3,Rock\n", "is no id, it begins with a dot.*; add an id column"),
         ('id,genre\n"1\n2",Rock\n', "is no id, it has a slash, tab or line break"),
         ("id,Genre,genre\n1,Rock,Pop\n", "columns 'Genre' and 'genre' are both the genre; rename one"),
@@ -203,7 +203,7 @@ def test_numbers_beside_genres_are_targets_only_if_they_can_be(tmp_path: Path) -
     assert labels.targets == ("valence",)
     assert np.isnan(labels.table["valence"]).tolist() == [False, False, True]
     assert labels.ignored["energy"] == "line 2 has other targets, and none here"
-    assert labels.ignored["bpm"] == "such numbers are rarely of affect; if these are, ask for it"
+    assert labels.ignored["bpm"] == "it is rarely of affect; ask for it if it is"
     assert labels.ignored["loud [dB]"].startswith("an output's name may hold letters")
     assert labels.ignored["key"].startswith("line 3, key: '2?' is not a finite number")
     assert list(labels.ignored) == ["bpm", "Unnamed: 0", "loud [dB]", "key", "energy"]
