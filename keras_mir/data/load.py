@@ -12,7 +12,13 @@ import pandas as pd
 from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
-from pipelines.datasets.classes import balanced_weights, class_indices, class_names, load_class_map
+from pipelines.datasets.classes import (
+    ClassMap,
+    balanced_weights,
+    class_indices,
+    class_names,
+    load_class_map,
+)
 from pipelines.datasets.splits import (
     ARTIST,
     check_classes,
@@ -61,7 +67,7 @@ class Data:
         sources: The same as what batches are made from.
         classes: Class names in the order of their index; empty for affect.
         targets: Affect targets; empty for genre.
-        class_mapping: Name of the class mapping; empty for affect.
+        class_map: From the data's genres to the classes; without name and classes for affect.
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the labels and the split: that artists are not kept together, say.
@@ -72,7 +78,7 @@ class Data:
     sources: dict[str, Source]
     classes: tuple[str, ...]
     targets: tuple[str, ...]
-    class_mapping: str
+    class_map: ClassMap
     split: SplitInfo
     bad: tuple[BadFile, ...]
     notes: tuple[str, ...] = ()
@@ -107,7 +113,7 @@ def load_data(
         UserError: If labels do not fit the task, a class is too small to split, or a file
             cannot be read.
     """
-    examples, mapping = mapped(examples, recipe.task)
+    examples, class_map = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
@@ -142,7 +148,7 @@ def load_data(
         sources=sources,
         classes=classes,
         targets=targets,
-        class_mapping=mapping,
+        class_map=class_map,
         split=SplitInfo(
             method=recipe.split.split,
             test_from=_test_from(own_test, recipe.split, TEST in kept),
@@ -157,17 +163,25 @@ def load_data(
     )
 
 
-def mapped(examples: Examples, task: TaskSettings) -> tuple[Examples, str]:
-    """The examples with classes for genres, and the mapping's name; unchanged for affect."""
+def mapped(
+    examples: Examples, task: TaskSettings, known: ClassMap | None = None
+) -> tuple[Examples, ClassMap]:
+    """The examples with classes for genres, and the mapping; unchanged for affect.
+
+    Args:
+        examples: With the data's genres.
+        task: Which says what mapping to take.
+        known: The mapping to take instead: a trained model's own.
+    """
     if task.task != "genre":
-        return examples, ""
+        return examples, ClassMap("", {})
     if not examples.has_genre:
         raise UserError(f"{examples.name}: no genre labels; add a genre column, or choose an affect recipe")
-    class_map = load_class_map(task.classes, sorted(set(examples.table[GENRE])))
+    class_map = known or load_class_map(task.classes, sorted(set(examples.table[GENRE])))
     examples = class_map.apply(examples)
     if not len(examples):
         raise UserError(f"{examples.name}: the class mapping {class_map.name!r} drops every example")
-    return examples, class_map.name
+    return examples, class_map
 
 
 def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:

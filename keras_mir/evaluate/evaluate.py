@@ -25,6 +25,7 @@ from keras_mir.models.report import (
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.datasets.base import ID, Examples
+from pipelines.datasets.classes import ClassMap
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import cache_examples
 from pipelines.source import Source
@@ -101,8 +102,9 @@ def _source(
     model: TrainedModel, examples: Examples, split: str, skip_bad: bool, cache: Path, console: Console
 ) -> tuple[list[str], Source, tuple[str, ...]]:
     """The ids of the chosen split, what batches of it are made from, and the paths left out."""
-    recipe = model.recipe
-    examples, _ = mapped(examples, recipe.task)
+    recipe, described = model.recipe, model.description
+    known = None if described.class_map is None else ClassMap(described.class_mapping, described.class_map)
+    examples, _ = mapped(examples, recipe.task, known)
     chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
     if split != "all":
         parts = split_examples(examples, recipe.split)

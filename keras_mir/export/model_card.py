@@ -99,7 +99,7 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         "Serve it with TensorFlow or TF Serving of that version, or a later one.",
         "## Settings",
         "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
-        _block("toml", tomli_w.dumps(description.recipe.to_dict())),
+        _block("toml", tomli_w.dumps(description.to_dict()["recipe"])),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -142,8 +142,8 @@ def _what_it_is(description: Description) -> Iterator[str]:
     goes_in = sound if spec.sample_rate else "Vectors of the user's own go in, and what is made of them"
     does = "names the genre of music" if description.classes else "rates the affect of music"
     yield (
-        f"{model}{transferred} that {does} (recipe `{recipe}`). {goes_in} are one graph of TensorFlow's own "
-        "operations, so TF Serving needs nothing beside it."
+        f"{model}{transferred} that {does} (recipe {_code(recipe)}). {goes_in} are one graph of TensorFlow's "
+        "own operations, so TF Serving needs nothing beside it."
     )
     if classes := description.classes:
         yield (
@@ -381,11 +381,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _block(language: str, text: str) -> str:
-    return f"```{language}\n{text.rstrip()}\n```"
+    # A fence longer than any in the text, which so cannot end it.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _code(name: str) -> str:
-    return "`" + name.replace("|", "\\|").replace("`", "'") + "`"
+    return "`" + " ".join(name.split()).replace("|", "\\|").replace("`", "'") + "`"
 
 
 def _text(text: str) -> str:

@@ -310,7 +310,8 @@ class Run:
             frames=train.frames,
             classes=data.classes,
             targets=data.targets,
-            class_mapping=data.class_mapping,
+            class_mapping=data.class_map.name,
+            class_map=dict(data.class_map.classes),
             report=report,
         )
         evaluation.save_figures(self.folder.path)
@@ -332,7 +333,7 @@ class Run:
         sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
-        classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_mapping)}"
+        classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_map.name)}"
         learnt = ", ".join(data.targets) or classes
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
         columns = "one column a beat" if self.recipe.input.sync == "beat" else frames

@@ -37,6 +37,7 @@ class _Outputs:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     class_mapping: str = ""
+    class_map: dict[str, str | None] | None = None
     members: int = 1
 
 
@@ -51,6 +52,8 @@ class Description(_Outputs):
         classes: Genres in index order; empty for an affect model.
         targets: Affect targets; empty for a genre model.
         class_mapping: Name of the mapping from the data's genres to the classes.
+        class_map: That mapping: genre to class, None for genres that were left out; empty where each genre
+            is a class. None if it is not known: older models leave it to the recipe.
         members: Models whose mean it is; 1 for a model that is no ensemble.
         report: How it was trained and how good it is.
     """
@@ -63,8 +66,11 @@ class Description(_Outputs):
         """As JSON holds it; where files were on this machine is left out."""
         report = {key: value for key, value in report_to_dict(self.report).items() if key not in _SAID_ONCE}
         report["split"]["left_out"] = [Path(path).name for path in self.report.split.left_out]
+        recipe = plain(self.recipe)
+        for setting in ("classes", "backbone"):
+            recipe["task"][setting] = Path(recipe["task"][setting]).name
         own = {"dataset": plain(self.report.dataset), "report": report, "versions": self.report.versions}
-        return {"format": 1, **plain(self), **own}
+        return {"format": 1, **plain(self), "recipe": recipe, **own}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:

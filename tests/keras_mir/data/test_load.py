@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_mir.data.load import SplitInfo, fold_table, load_data, split_examples
+from keras_mir.data.load import SplitInfo, fold_table, load_data, mapped, split_examples
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import SplitSettings
 from pipelines.datasets.base import Examples
+from pipelines.datasets.classes import ClassMap
 from pipelines.errors import ArgumentError, UserError
 
 CLIPS = 24
@@ -63,6 +64,15 @@ def test_what_is_not_kept_together_is_said(by_artists, tmp_path):
     assert loaded(by_artists) == ("none", (f"{said}no clip has one",))
     del by_artists.table["artist"]
     assert loaded(by_artists) == ("none", ())
+
+
+def test_a_trained_models_own_class_map_wants_no_file(by_artists):
+    task = dataclasses.replace(RECIPE.task, classes="gone.toml")
+    examples, taken = mapped(by_artists, task, ClassMap("gone.toml", {"Rock": "Loud", "Folk": None}))
+    assert set(examples.table["genre"]) == {"Loud"}
+    assert len(examples) == CLIPS // 2
+    assert taken.name == "gone.toml"
+    assert mapped(by_artists, task, ClassMap("as-is", {}))[0] is by_artists
 
 
 def test_a_column_that_cannot_group_is_refused(by_artists):

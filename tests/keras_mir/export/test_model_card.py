@@ -1,11 +1,13 @@
 """The model card says what a person needs to know, for every kind of model, and says what is not known."""
 
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from markdown_it import MarkdownIt
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from keras_mir.evaluate.evaluation import compare_with_labels
@@ -133,6 +135,40 @@ def test_an_affect_model_of_fixed_length():
     assert "how those labels were gathered is not recorded" in section(card, "Use and limits")
     assert "Where no beat is found" not in card
     assert re.search(r"^valence +1\.000", section(card, "How good it is"), re.MULTILINE)
+
+
+def test_names_of_the_data_stay_text():
+    """No class, data set, target or setting becomes HTML, a link, or the end of a block."""
+    hostile = "<img src=x onerror=alert(1)>\n```\n\n<script>alert(2)</script> [x](javascript:alert(3))"
+    genre = describe(classes=("Blues", hostile), dataset={"name": hostile, "licence": hostile})
+    recipe = replace(genre.recipe, name=f"` {hostile}")
+    affect = describe("multitask-cnn", (), (hostile, "energy"))
+    signatures = {"audio": signature({"audio": (None,)}, {hostile: (None,), f"window_{hostile}": None})}
+    for description in (replace(genre, recipe=recipe), affect):
+        html = MarkdownIt("gfm-like", {"linkify": False}).render(model_card("songs", description, signatures))
+        tags = set(re.findall(r"<(\w+)", html))
+        assert not tags & {"img", "script", "a"}, tags
+        assert "alert(1)" in html
+
+
+def test_where_files_were_is_left_out():
+    description = describe()
+    task = replace(description.recipe.task, classes="/home/me/secret/coarse.toml")
+    mapped = replace(
+        description,
+        recipe=replace(description.recipe, task=task),
+        class_mapping="coarse.toml",
+        class_map={"Ska": "Rock", "Polka": None},
+    )
+    assert "/home" not in model_card("songs", mapped, SIGNATURES)
+    said = json.dumps(mapped.to_dict())
+    assert "/home" not in said
+    again = Description.from_dict(json.loads(said), "here")
+    assert (again.recipe.task.classes, again.class_map) == ("coarse.toml", {"Ska": "Rock", "Polka": None})
+    transfer = describe("transfer-cnn-beat-mel", (), ("valence",))
+    task = replace(transfer.recipe.task, backbone="/home/me/runs/my-cnn/")
+    moved = replace(transfer, recipe=replace(transfer.recipe, task=task))
+    assert moved.to_dict()["recipe"]["task"]["backbone"] == "my-cnn"
 
 
 @pytest.mark.parametrize(
