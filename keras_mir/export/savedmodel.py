@@ -125,8 +125,10 @@ def export_savedmodel(
                     archive.write_out(temporary, verbose=False)
                     write_warmup(temporary, name, served, sound=answers is not None)
             except tf.errors.OpError as error:
+                # Of a full disk TensorFlow says more than a user can read.
+                reason = "no space left" if "No space left" in error.message else error.message
                 remedy = "free some space or choose another folder"
-                raise UserError(f"{temporary}: cannot be written ({error.message}); {remedy}") from error
+                raise UserError(f"{temporary}: cannot be written ({reason}); {remedy}") from error
             (temporary / DESCRIPTION).parent.mkdir(exist_ok=True)
             text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")

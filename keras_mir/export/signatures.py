@@ -8,11 +8,15 @@ import keras
 import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
+from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_FEATURE, NO_NUMBER
 from keras_mir.models.session import SIGNATURE
 from keras_mir.recipes.outputs import GENRE, PROBABILITIES
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
+
+# What may be wrong with a clip, by number; the first is nothing.
+_ERRORS = ("", "features that are NaN, infinite or far too large", IMPOSSIBLE_LENGTH, NO_NUMBER)
 
 
 def signatures(
@@ -27,24 +31,28 @@ def signatures(
     """
 
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        features, lengths, error = _checked(features, lengths)
         outputs = model({"features": features, "lengths": lengths}, training=False)
         if names is None:
-            return {target: tf.squeeze(value, -1) for target, value in outputs.items()}
+            values = {target: tf.squeeze(value, -1) for target, value in outputs.items()}
+            return _answered(error, values)
         ((output, probabilities),) = outputs.items()  # (batch, n)
         called, listed = PROBABILITIES[output]
-        all_names = tf.constant(list(names))
-        answer = {
-            called: probabilities,
-            listed: tf.tile(all_names[tf.newaxis], [tf.shape(probabilities)[0], 1]),
-        }
+        answer = _answered(error, {called: probabilities})
+        answer[listed] = tf.tile(tf.constant(list(names))[tf.newaxis], [tf.shape(probabilities)[0], 1])
         if output == GENRE:
-            answer[GENRE] = tf.gather(all_names, tf.argmax(probabilities, axis=-1))
+            # Where there is no answer all are 0. By number: not every format can choose between strings.
+            likeliest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+            chosen = tf.where(tf.reduce_any(answer[called] > 0, axis=-1), likeliest, len(names))
+            answer[GENRE] = tf.gather(tf.constant([*names, ""]), chosen)
         return answer
 
     below = keras.Model(model.input, model.get_layer("embedding").output)
 
     def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": below({"features": features, "lengths": lengths}, training=False)}
+        features, lengths, error = _checked(features, lengths)
+        embedding = below({"features": features, "lengths": lengths}, training=False)
+        return _answered(error, {"embedding": embedding})
 
     features = [
         tf.TensorSpec(model.input["features"].shape, tf.float32, "features"),
@@ -60,3 +68,30 @@ def signatures(
         by_name["waveform"] = answers.from_waveform, waveform
         by_name["audio"] = answers.from_wav, [tf.TensorSpec([None], tf.string, "audio")]
     return by_name
+
+
+def _checked(features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Features and lengths that a model can read, and of each clip which of `_ERRORS` holds."""
+    # Not one for each clip is an error of the whole request, and here of the operation.
+    lengths = tf.reshape(lengths, tf.shape(features)[:1])
+    possible = tf.logical_and(lengths >= 1, lengths <= tf.shape(features)[1])
+    error = tf.where(possible, tf.where(_within(features, MAX_FEATURE), 0, 1), 2)
+    good = tf.equal(error, 0)
+    return tf.where(good[:, None, None], features, 0.0), tf.where(good, lengths, 1), error
+
+
+def _answered(error: tf.Tensor, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Values by name, `(batch,)` or `(batch, n)`, 0 where there is no answer, and `error`, which says why."""
+    for value in values.values():
+        error = tf.where(_within(value, value.dtype.max), error, 3)
+    good = tf.equal(error, 0)
+    answers = {
+        name: tf.where(good if value.shape.rank == 1 else good[:, None], value, 0.0)
+        for name, value in values.items()
+    }
+    return {**answers, "error": tf.gather(tf.constant(_ERRORS), error)}
+
+
+def _within(x: tf.Tensor, most: float) -> tf.Tensor:
+    """Whether all numbers of each clip are at most that, and none is NaN."""
+    return tf.reduce_all(tf.abs(x) <= most, axis=list(range(1, x.shape.rank)))

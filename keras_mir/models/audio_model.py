@@ -12,7 +12,13 @@ import tensorflow as tf
 from keras_mir.layers import DownMix, FrontEnd
 from keras_mir.layers.audio.base import each_clip, pad_to
 from keras_mir.layers.audio.resample import resample
-from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_BATCH_SECONDS, MAX_SECONDS, WINDOW_SECONDS
+from keras_mir.models.limits import (
+    IMPOSSIBLE_LENGTH,
+    MAX_BATCH_SECONDS,
+    MAX_SECONDS,
+    NO_NUMBER,
+    WINDOW_SECONDS,
+)
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
@@ -201,7 +207,7 @@ class AudioModel(tf.Module):
         answered = [tf.reduce_all(tf.math.is_finite(outputs[name])) for name in self._called().values()]
         # Where it is none the sound was good, so that its reason comes last.
         finite = tf.reduce_all(answered)
-        problem = tf.where(finite, problem, "the model's answer is no number")
+        problem = tf.where(finite, problem, NO_NUMBER)
         return {**tf.cond(finite, lambda: outputs, nothing), "error": problem}
 
     def _answer_sound(self, samples: tf.Tensor, rate: tf.Tensor) -> Outputs:

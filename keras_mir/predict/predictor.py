@@ -23,7 +23,7 @@ import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.models.folders import latest_version
-from keras_mir.models.limits import WINDOW_SECONDS
+from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
 from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS
@@ -341,7 +341,7 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
     starts = (part.start + outputs["window_starts"][row, :count].astype(float)).tolist()
     if not np.isfinite(values).all():  # of models exported before they said so
-        return _Answer(part.end, error="the model's answer is no number; leave it out")
+        return _Answer(part.end, error=f"{NO_NUMBER}; leave it out")
     length = part.end - starts[-1]  # all are as long as the last, which ends with the part
     beats = np.zeros(0)
     if "beat_times" in outputs:

@@ -162,7 +162,7 @@ def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, 
         expected = model({"features": features, "lengths": lengths})
         got = answer(features=features, lengths=lengths)
         if kind == "multitask":
-            assert got.keys() == set(TARGETS)
+            assert got.keys() == {*TARGETS, "error"}
             for target in TARGETS:
                 np.testing.assert_allclose(got[target], np.asarray(expected[target])[:, 0], atol=1e-5)
             continue
@@ -321,5 +321,6 @@ def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_pa
     assert done.stdout.splitlines()[-3:] == [
         f"export  {tmp_path}/cnn.tflite",
         "takes   features (any, 12, 12) float32, lengths (any) int32",
-        "gives   probabilities (any, 3) float32, classes (any, 3) string, genre (any) string",
+        "gives   probabilities (any, 3) float32, error (any) string, classes (any, 3) string, "
+        "genre (any) string",
     ]

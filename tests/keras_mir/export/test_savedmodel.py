@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
+from keras_mir.models.session import ServedModel
 from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
@@ -88,7 +89,8 @@ def test_genre_model(kind, export_genre, session_predict):
     features, lengths = clips(5)
     served = session_predict(path, features, lengths, batch_size=2)
     expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])
-    assert served.keys() == {"probabilities", "classes", "genre"}
+    assert served.keys() == {"probabilities", "classes", "genre", "error"}
+    assert served["error"].tolist() == [""] * 5
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-5)
     assert served["classes"].tolist() == [list(CLASSES)] * 5
     assert served["genre"].tolist() == [CLASSES[index] for index in expected.argmax(axis=1)]
@@ -100,10 +102,46 @@ def test_affect_model(tmp_path, session_predict):
     features, lengths = clips(3)
     served = session_predict(path, features, lengths)
     expected = model({"features": features, "lengths": lengths})
-    assert served.keys() == set(TARGETS)
+    assert served.keys() == {*TARGETS, "error"}
     for target in TARGETS:
         assert served[target].dtype == np.float32
         np.testing.assert_allclose(served[target], np.asarray(expected[target])[:, 0], atol=1e-5)
+
+
+def test_nonsense_has_no_answer_and_harms_no_other_clip(exported, session_predict):
+    _, path = exported
+    features, lengths = clips(8)
+    alone = session_predict(path, features[:1], lengths[:1])
+    for row, value in enumerate((np.nan, np.inf, -np.inf, 3e38), start=1):
+        features[row, 3, 5] = value
+    lengths[5:] = -5, 0, 13
+    served = session_predict(path, features, lengths)
+    sort = "features that are NaN, infinite or far too large"
+    length = "a length that cannot be: less than 1, or more than there is"
+    assert served["error"].tolist() == ["", *[sort] * 4, *[length] * 3]
+    assert served["genre"].tolist() == [alone["genre"][0], *[""] * 7]
+    np.testing.assert_allclose(served["probabilities"][0], alone["probabilities"][0], atol=1e-6)
+    assert not served["probabilities"][1:].any()
+    with ServedModel(path) as model:
+        embedded = model.predict({"features": features, "lengths": lengths}, "embedding")
+    assert embedded["error"].tolist()[5:] == [length] * 3
+    assert np.isfinite(embedded["embedding"]).all()
+    assert not embedded["embedding"][5:].any()
+
+
+def test_every_clip_has_one_length(exported, session_predict):
+    features, lengths = clips(2)
+    for sent in (lengths[:1], np.concatenate([lengths, lengths])):
+        with pytest.raises(UserError):
+            session_predict(exported[1], features, sent)
+
+
+def test_keras_has_a_layer_that_asks_it(exported, session_predict):
+    _, path = exported
+    features, lengths = clips(2)
+    layer = keras.layers.TFSMLayer(path, call_endpoint="serving_default")
+    expected = session_predict(path, features, lengths)["probabilities"]
+    np.testing.assert_allclose(layer(features, lengths=lengths)["probabilities"], expected, atol=1e-6)
 
 
 def test_signature_has_named_typed_inputs_of_open_length(exported):
@@ -209,6 +247,16 @@ def test_where_nothing_can_be_written(tmp_path):
     with pytest.raises(UserError, match="2 names for 3 outputs"):
         export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2])
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_one_line(exported, tmp_path, monkeypatch):
+    def full(folder, *_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/x.pb.tmp307; No space left on device")
+
+    monkeypatch.setattr("keras_mir.export.savedmodel.write_warmup", full)
+    remedy = r"cannot be written \(no space left\); free some space or choose another folder"
+    with pytest.raises(UserError, match=rf"^{tmp_path}/\S+: {remedy}$"):
+        export_savedmodel(exported[0], tmp_path, "genre", description={}, names=CLASSES)
 
 
 def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_path):
