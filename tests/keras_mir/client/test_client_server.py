@@ -70,7 +70,8 @@ def test_refusals(connect, options, inputs, code):
     with connect(**options) as client, pytest.raises(ServingError) as error:
         client.predict(inputs)
     assert error.value.code is code
-    assert "attempts" not in str(error.value)
+    # Not that there was one attempt: on a busy machine the connection may need another.
+    assert not error.value.retryable
 
 
 def test_the_other_protocols_port(serving, root):
