@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
 )
 
 from keras_mir.client.errors import Code
+from keras_mir.models.limits import MAX_CLIPS
 from keras_mir.models.session import SIGNATURE, ModelError
 from keras_mir.serve.registry import Registry
 from keras_mir.serve.workers import Workers
@@ -185,6 +186,9 @@ def _to_array(name: str, proto: Any, most_bytes: int) -> np.ndarray:
         most = len(proto.string_val) if dtype == tf.string else most_bytes // max(dtype.size, 1)
     except TypeError:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has no dtype that can be sent") from None
+    if len(proto.string_val) > MAX_CLIPS:
+        problem = f"has {len(proto.string_val)} strings; send at most {MAX_CLIPS}"
+        raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} {problem}")
     if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or math.prod(sizes) > most:
         raise ModelError(Code.INVALID_ARGUMENT, f"input {name!r} has a shape that cannot be: {sizes}")
     whole = proto.int_val if dtype.is_integer else ()

@@ -60,7 +60,7 @@ def root(put_version, tmp_path_factory):
 
 @pytest.fixture
 def stubs(serving, root):
-    with serving(root, request_bytes=100_000) as client:
+    with serving(root, request_bytes=150_000) as client:
         stubs = Stubs(client.server)
         yield stubs
         stubs.channel.close()
@@ -173,6 +173,11 @@ BAD_REQUESTS = {
         request("sizes", audio=shaped(7, 50_000, string_val=[b""])),
         "INVALID_ARGUMENT",
         "shape that cannot be",
+    ),
+    "more strings than clips may be": (
+        request("sizes", audio=shaped(7, 65_537, string_val=[b""] * 65_537)),
+        "INVALID_ARGUMENT",
+        "has 65537 strings; send at most 65536",
     ),
     "a negative shape": (request("scalars", x=shaped(1, -1)), "INVALID_ARGUMENT", "shape that cannot be"),
     "too large a message": (
