@@ -7,16 +7,25 @@ once a file has been refused, finds the reason and the remedy.
 from __future__ import annotations
 
 import gzip
-import tokenize
+import math
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
-from numpy.lib import format as npy_format
 
+from pipelines.ops.npy import FIELDS, FLOATS, HEADER, INTEGERS, MAGIC, MAX_FRAMES, MAX_HEADER, VERSIONS
 from pipelines.spec import Spec
+
+_REWRITE = "features are written with numpy.save or keras_mir.prepare"
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    fortran_order: bool
+    descr: str
 
 
 def diagnose(path: Path, widths: tuple[int, ...], max_frames: int, spec: Spec | None = None) -> str:
@@ -46,7 +55,7 @@ def stated_frames(path: Path) -> int:
             header = _read_header(file)
     except (OSError, EOFError, zlib.error):  # it will be refused, with the reason, where it is used
         return 0
-    return header[0][-1] if header and header[0] else 0
+    return header.shape[-1] if header and header.shape else 0
 
 
 def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
@@ -80,14 +89,41 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]] | None:
-    """Shape, Fortran order and type; `None` if it is no `.npy` header."""
+def _read_header(file: IO[bytes]) -> _Header | None:
+    """What a `.npy` file says of itself; `None` if that is not as `pipelines.ops.npy` reads it."""
+    magic, version = file.read(len(MAGIC)), file.read(2)
+    if magic != MAGIC or version not in VERSIONS:
+        return None
+    length = int.from_bytes(file.read(VERSIONS[version]), "little")
+    text = file.read(min(length, MAX_HEADER)).decode("latin-1")
+    found = {key: re.fullmatch(pattern, text) for key, pattern in FIELDS.items()}
+    if len(text) != length or not re.fullmatch(HEADER, text) or not all(found.values()):
+        return None
+    shape, order, descr = (
+        "".join(group or "" for group in cast(re.Match[str], found[key]).groups())
+        for key in ("shape", "fortran_order", "descr")
+    )
+    return _Header(tuple(map(int, shape.replace(",", " ").split())), order == "True", descr)
+
+
+def _name(descr: str) -> str:
+    """A type by the name that people know, if there is one of that name."""
     try:
-        version = npy_format.read_magic(file)
-        read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        return read(file)
-    except (ValueError, TypeError, IndexError, SyntaxError, tokenize.TokenError):
-        return None  # all of these can come of parsing a header that is not a dictionary
+        return str(np.dtype(descr))
+    except TypeError:
+        return repr(descr)
+
+
+def _values(file: IO[bytes], header: _Header, types: Mapping[str, str]) -> np.ndarray | str:
+    """The values of a file that is read up to its header, or what is wrong with their bytes."""
+    dtype = np.dtype(types[header.descr])
+    claimed = dtype.itemsize * math.prod(header.shape)
+    data = file.read(claimed)
+    if len(data) < claimed:
+        return f"it ends after {len(data)} of {claimed} bytes of values; copy or extract it again"
+    if file.read(1):
+        return f"it goes on after the {claimed} bytes its header claims; copy or extract it again"
+    return np.frombuffer(data, dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
 def _diagnose_spectrogram(
@@ -95,12 +131,12 @@ def _diagnose_spectrogram(
 ) -> str:
     header = _read_header(file)
     if header is None:
-        return "it is not a .npy file; features are written with numpy.save or keras_mir.prepare"
-    shape, fortran_order, dtype = header
-    if dtype.hasobject:
+        return f"it is not a .npy file, or its header is not as numpy writes it; {_REWRITE}"
+    shape = header.shape
+    if header.descr == "|O":
         return "it holds Python objects (a pickle), which are never loaded; save a float array"
-    if dtype.kind != "f" or dtype.itemsize > 8:
-        return f"its type is {dtype}, not a float of 16, 32 or 64 bits; save it as float32"
+    if header.descr not in FLOATS:
+        return f"its type is {_name(header.descr)}, not a float of 16, 32 or 64 bits; save it as float32"
     if len(shape) != 2 or shape[0] not in widths:
         allowed = " or ".join(str(width) for width in widths)
         return f"its shape is {shape}, not ({allowed}, time); extract it again, or transpose it"
@@ -108,13 +144,9 @@ def _diagnose_spectrogram(
         return "it has no frames; extract it again from longer audio"
     if shape[1] > max_frames:
         return f"its header claims {shape[1]} frames, more than the {max_frames} allowed; cut the clip"
-    claimed = dtype.itemsize * shape[0] * shape[1]
-    data = file.read(claimed)
-    if len(data) < claimed:
-        return f"it ends after {len(data)} of {claimed} bytes of values; copy or extract it again"
-    if file.read(1):
-        return f"it goes on after the {claimed} bytes its header claims; copy or extract it again"
-    values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    values = _values(file, header, FLOATS)
+    if isinstance(values, str):
+        return values
     with np.errstate(over="ignore"):
         bad = np.argwhere(~np.isfinite(values.astype(np.float32)))
     if len(bad):
@@ -142,19 +174,22 @@ def _diagnose_values(values: np.ndarray, limits: np.ndarray) -> str:
 def _diagnose_beats(file: IO[bytes], frames: int) -> str:
     header = _read_header(file)
     if header is None:
-        return "it is not a .npy file; beat frames are written with numpy.save or keras_mir.prepare"
-    shape, _, dtype = header
-    if len(shape) != 1 or dtype not in (np.dtype("<i4"), np.dtype("<i8")):
-        return f"it is {dtype} of shape {shape}, not a row of frame numbers; save them as int64"
-    data = file.read(dtype.itemsize * shape[0])
-    if len(data) < dtype.itemsize * shape[0] or file.read(1):
-        return f"it has not the {shape[0]} values its header claims; write it again"
-    beats = np.frombuffer(data, dtype)
-    outside = beats[(beats < 0) | (beats > frames)]
+        return f"it is not a .npy file, or its header is not as numpy writes it; {_REWRITE}"
+    if len(header.shape) != 1 or header.descr not in INTEGERS:
+        what = f"{_name(header.descr)} of shape {header.shape}"
+        return f"it is {what}, not a row of frame numbers; save them as int64"
+    if header.shape[0] > MAX_FRAMES:
+        return (
+            f"its header claims {header.shape[0]} beats, more than the {MAX_FRAMES} allowed; write it again"
+        )
+    values = _values(file, header, INTEGERS)
+    if isinstance(values, str):
+        return values
+    outside = values[(values < 0) | (values > frames)]
     if len(outside):
         return (
             f"frame {outside[0]} is not in the clip, which has {frames}; give frames, not samples or seconds"
         )
-    if (beats[1:] <= beats[:-1]).any():
+    if (values[1:] <= values[:-1]).any():
         return "its frame numbers do not increase; sort them, each once"
     return ""

@@ -7,20 +7,52 @@ Python dictionary literal, then the values
 A compressed file is inflated only as far as its last bytes say it goes, beyond 16 MB only where
 its header says the same, and never further than the longest array; so a small file that would
 inflate to gigabytes cannot fill the memory. Object arrays are pickles and are never loaded.
+
+A header is read by `HEADER` and `FIELDS` alone, here and in `pipelines.input.diagnosis`: regular
+expressions that mean the same to RE2 and to Python's `re`. What they match is what numpy writes, with
+any blanks, quotes and order of keys; numpy reads all of it.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 MAX_FRAMES = 1 << 20  # about 6.7 hours at 43 frames a second; a header that claims more is refused
 
+MAGIC = b"\x93NUMPY"
+VERSIONS = {b"\x01\0": 2, b"\x02\0": 4, b"\x03\0": 4}  # and how many bytes the header's length takes
+MAX_HEADER = 10_000  # bytes; numpy reads no longer one
+_BLANKS = r"[ \t\f\r\n]*"
+_NUMBER = rf"(?:0|[1-9][0-9]*){_BLANKS}"
+# What may be the value of a key; the groups hold what is told of it.
+_VALUES = {
+    "descr": r"""(?:'([<>=|]?[A-Za-z]+[0-9]*)'|"([<>=|]?[A-Za-z]+[0-9]*)")""",
+    "fortran_order": "(True|False)",
+    "shape": rf"\({_BLANKS}((?:{_NUMBER},{_BLANKS}(?:{_NUMBER}(?:,{_BLANKS}{_NUMBER})*,?{_BLANKS})?)?)\)",
+}
+_ENTRIES = {
+    key: rf"""{_BLANKS}(?:'{key}'|"{key}"){_BLANKS}:{_BLANKS}{value}{_BLANKS}"""
+    for key, value in _VALUES.items()
+}
+_ENTRY = f"(?:{'|'.join(_ENTRIES.values())})"
+HEADER = rf"[ \t]*\{{{_ENTRY},{_ENTRY},{_ENTRY},?{_BLANKS}\}}{_BLANKS}"
+# Of what `HEADER` matches: a key's value, as groups 1 and 2. Three keys, each there, is each once.
+FIELDS = {key: rf"(?s).*[{{,]{entry}[,}}].*" for key, entry in _ENTRIES.items()}
+
 _PREFIX = 12  # bytes: magic 6, version 2, header length 2 or 4
 _GZIP_SHORTEST = 18  # bytes: header 10, trailer 8
 _HARMLESS = 1 << 24  # bytes that may be inflated before anything is known of them
-_FLOATS = {"<f4": tf.float32, "<f8": tf.float64, "<f2": tf.float16}
-_BIG_ENDIAN_FLOATS = {">f4": tf.float32, ">f8": tf.float64, ">f2": tf.float16}
-_INTEGERS = {"<i8": tf.int64, "<i4": tf.int32}
+_FLOATS, _INTEGERS = ("f4", "f8", "f2", "f", "d", "e"), ("i8", "i4")
+_FLOAT_NAMES = [
+    *(order + name for order in ("", *"<=|>") for name in _FLOATS),
+    "float16",
+    "float32",
+    "float64",
+]
+# By how a header may call it, the type, always as numpy writes it.
+FLOATS = {name: np.dtype(name).str for name in _FLOAT_NAMES}
+INTEGERS = {order + name: np.dtype(order + name).str for order in ("", *"<=|") for name in _INTEGERS}
 
 
 def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
@@ -39,13 +71,14 @@ def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
         tf.errors.DataLossError: If the compressed data are corrupt.
     """
     header, data = _read(path, MAX_FRAMES * max(widths))
-    dimensions = _match(header, r"'shape': \((\d+), (\d+)\)", r"\1 \2")
-    bands, frames = tf.unstack(tf.strings.to_number(tf.strings.split(dimensions), tf.int64), num=2)
+    shape = _shape(header)
+    tf.debugging.assert_equal(tf.size(shape), 2)
+    bands, frames = tf.unstack(tf.ensure_shape(shape, (2,)))
     allowed = tf.reduce_any(tf.equal(bands, tf.constant(widths, tf.int64)))
     tf.debugging.Assert(allowed, ["number of bands", bands])
     tf.debugging.assert_positive(frames)
-    values = _decode(header, data, {**_FLOATS, **_BIG_ENDIAN_FLOATS}, tf.float32)
-    fortran = tf.strings.regex_full_match(header, r"(?s).*'fortran_order': True.*")
+    values = _decode(header, data, FLOATS, tf.float32)
+    fortran = tf.equal(_field(header, "fortran_order"), "True")
     # A Fortran-ordered (bands, time) array is, byte for byte, a C-ordered (time, bands) one.
     spectrogram = tf.cond(
         fortran,
@@ -69,8 +102,8 @@ def read_vector(path: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: When iterated, if the file is not such an array.
     """
     header, data = _read(path, MAX_FRAMES)
-    _match(header, r"'shape': \((\d+),\)", r"\1")
-    return _decode(header, data, _INTEGERS, tf.int64)
+    tf.debugging.assert_equal(tf.size(_shape(header)), 1)
+    return _decode(header, data, INTEGERS, tf.int64)
 
 
 # Checks come before the ops that would fail without them, and quote no bytes of the file: those ops do,
@@ -121,15 +154,15 @@ def _inflate(path: tf.Tensor, content: tf.Tensor, max_values: int) -> tf.Tensor:
 
 def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the header starts and stops, in bytes, from the first bytes of the file."""
-    tf.debugging.Assert(tf.equal(tf.strings.substr(prefix, 0, 6), b"\x93NUMPY"), ["not a .npy file"])
-    octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int32)
+    tf.debugging.Assert(tf.equal(tf.strings.substr(prefix, 0, 6), MAGIC), ["not a .npy file"])
+    version = tf.equal(tf.strings.substr(prefix, 6, 2), list(VERSIONS))
+    tf.debugging.Assert(tf.reduce_any(version), ["unknown version of the format"])
+    octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int64)
     tf.debugging.assert_equal(tf.size(octets), _PREFIX)
-    first_version = tf.equal(octets[6], 1)
-    start = tf.where(first_version, 10, 12)
-    long = tf.where(first_version, 0, octets[10] * 65536)
-    length = octets[8] + 256 * octets[9] + long
-    tf.debugging.assert_less(length, 65536)
-    return start, start + length
+    wide = tf.reduce_sum(tf.boolean_mask(tf.constant([*VERSIONS.values()], tf.int64), version))
+    length = tf.reduce_sum(octets[8 : 8 + wide] * tf.constant([1, 1 << 8, 1 << 16, 1 << 24], tf.int64)[:wide])
+    tf.debugging.assert_less_equal(length, tf.constant(MAX_HEADER, tf.int64))
+    return tf.cast(8 + wide, tf.int32), tf.cast(8 + wide + length, tf.int32)
 
 
 def _claimed_bytes(header: tf.Tensor, max_values: int) -> tf.Tensor:
@@ -138,36 +171,45 @@ def _claimed_bytes(header: tf.Tensor, max_values: int) -> tf.Tensor:
     These checks are stateful ops, which a traced function runs in order: no value is read before
     the header has passed them.
     """
-    itemsize = _number(_match(header, r"'descr': '[<>|][fi](\d)'", r"\1"))
-    shape = _match(header, r"'shape': \(([\d, ]*)\)", r"\1")
-    dimensions = _number(tf.strings.split(tf.strings.regex_replace(shape, ",", " ")))
+    types = {**FLOATS, **INTEGERS}
+    sizes = tf.constant([np.dtype(each).itemsize for each in types.values()], tf.int64)
+    dimensions = _shape(header)
     tf.debugging.assert_less_equal(dimensions, tf.constant(MAX_FRAMES, tf.int64))
     tf.debugging.assert_less_equal(tf.size(dimensions), 2)
     count = tf.reduce_prod(dimensions)
     tf.debugging.assert_less_equal(count, tf.constant(max_values, tf.int64))
-    return itemsize * count
+    return sizes[_position(header, types)] * count
 
 
-def _number(digits: tf.Tensor) -> tf.Tensor:
-    return tf.strings.to_number(digits, tf.int64)
+def _field(header: tf.Tensor, key: str) -> tf.Tensor:
+    """What the header says of a key, as text."""
+    grammatical = tf.strings.regex_full_match(header, HEADER)
+    matches = grammatical & tf.strings.regex_full_match(header, FIELDS[key])
+    with tf.control_dependencies([tf.debugging.Assert(matches, ["header lacks", key])]):
+        return tf.strings.regex_replace(header, FIELDS[key], r"\1\2" if key == "descr" else r"\1")
 
 
-def _match(header: tf.Tensor, pattern: str, rewrite: str) -> tf.Tensor:
-    whole = f"(?s).*{pattern}.*"
-    matches = tf.debugging.Assert(tf.strings.regex_full_match(header, whole), ["header lacks", pattern])
-    with tf.control_dependencies([matches]):
-        return tf.strings.regex_replace(header, whole, rewrite)
+def _shape(header: tf.Tensor) -> tf.Tensor:
+    """int64 `(dimensions,)`."""
+    blanks = tf.strings.regex_replace(_field(header, "shape"), ",", " ")
+    return tf.strings.to_number(tf.strings.split(blanks), tf.int64)
 
 
-def _decode(header: tf.Tensor, data: tf.Tensor, dtypes: dict[str, tf.DType], out: tf.DType) -> tf.Tensor:
-    """Values of any of `dtypes`, cast to `out`."""
-    descr = _match(header, r"'descr': '([^']*)'", r"\1")
-    known = tf.equal(descr, tf.constant(list(dtypes)))
-    tf.debugging.Assert(tf.reduce_any(known), ["dtype is none of", *dtypes])
+def _position(header: tf.Tensor, types: dict[str, str]) -> tf.Tensor:
+    """Which of the types, by how the header calls it."""
+    known = tf.equal(_field(header, "descr"), list(types))
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(known), ["dtype is none of", *types])]):
+        return tf.argmax(tf.cast(known, tf.int32), output_type=tf.int32)
+
+
+def _decode(header: tf.Tensor, data: tf.Tensor, types: dict[str, str], out: tf.DType) -> tf.Tensor:
+    """Values of any of `types`, cast to `out`."""
+    distinct = sorted(set(types.values()))
 
     def branch(name: str) -> tf.Tensor:
-        return tf.cast(tf.io.decode_raw(data, dtypes[name], little_endian=name[0] == "<"), out)
+        return tf.cast(tf.io.decode_raw(data, np.dtype(name[1:]), little_endian=name[0] == "<"), out)
 
+    branches = tf.constant([distinct.index(name) for name in types.values()])
     return tf.switch_case(
-        tf.cast(tf.argmax(tf.cast(known, tf.int32)), tf.int32), [lambda n=name: branch(n) for name in dtypes]
+        branches[_position(header, types)], [lambda name=name: branch(name) for name in distinct]
     )

@@ -98,6 +98,6 @@ def test_names_what_is_wrong_with_the_bytes_of_beats(tmp_path):
     path = tmp_path / "clip.beats.npy"
     np.save(path, np.array([3, 9, 20]))
     path.write_bytes(path.read_bytes()[:-1])
-    assert "3 values" in diagnose_beats(path, 20)
+    assert "ends after 23 of 24 bytes" in diagnose_beats(path, 20)
     path.write_text("3\n9\n20\n")
     assert "not a .npy file" in diagnose_beats(path, 20)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -303,3 +305,55 @@ def test_refuses_what_are_no_beat_frames(tmp_path, read_beats, array):
     np.save(tmp_path / "clip.beats.npy", array)
     with pytest.raises(REFUSALS):
         read_beats(tmp_path / "clip.beats.npy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"descr": "<f4", "fortran_order": True, "shape": (140, 5)}',
+        "{'shape':(140,5),'fortran_order':True,'descr':'<f4'}",
+        "{ 'descr' : '=f4' ,\n 'fortran_order' : True , 'shape' : ( 140 , 5 , ) , }  \n",
+        "{'descr': 'float32', 'fortran_order': True, 'shape': (140, 5), }",
+    ],
+)
+def test_reads_a_header_in_any_spelling_that_numpy_reads(tmp_path, read, make_fused, text):
+    array = make_fused(5, 1).astype(np.float32)
+    path = tmp_path / "clip.npy"
+    path.write_bytes(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode() + array.T.tobytes())
+    np.testing.assert_array_equal(np.load(path), array)
+    np.testing.assert_array_equal(read(path), array.T)
+    assert diagnose(path, WIDTHS, npy.MAX_FRAMES) == ""
+
+
+def mutated(rng: np.random.Generator, array: np.ndarray) -> bytes:
+    """A `.npy` file with one wrong bit or byte before its values."""
+    buffer, version = io.BytesIO(), ((1, 0), (2, 0), (3, 0))[rng.integers(3)]
+    npy_format.write_array(buffer, array, version=version)
+    content = bytearray(buffer.getvalue())
+    # Half of them where it says something, not in the blanks behind.
+    place = rng.integers(rng.choice([80, len(content) - array.nbytes]))
+    content[place] = rng.choice([content[place] ^ 1 << rng.integers(8), rng.integers(256)])
+    return bytes(content)
+
+
+def test_no_damaged_header_is_read_otherwise_than_by_numpy(tmp_path, read, make_fused):
+    rng = np.random.default_rng(0)
+    path, read_by_both = tmp_path / "clip.npy", 0
+    for _ in range(int(os.environ.get("KERAS_MIR_FAULTS", "1")) * 1000):
+        array = np.asarray(make_fused(5, 1), rng.choice(["<f4", ">f8"]), order=rng.choice(["C", "F"]))
+        path.write_bytes(mutated(rng, array))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                expected = np.load(path, allow_pickle=False)
+        except Exception:
+            expected = None
+        try:
+            values = read(path)
+        except REFUSALS:
+            assert diagnose(path, WIDTHS, npy.MAX_FRAMES), path.read_bytes()[:100]
+            continue
+        assert expected is not None, path.read_bytes()[:100]
+        assert diagnose(path, WIDTHS, npy.MAX_FRAMES) == ""
+        np.testing.assert_array_equal(values, expected.T.astype(np.float32))
+        read_by_both += 1
+    assert read_by_both
