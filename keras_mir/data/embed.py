@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from rich.console import Console
 
 from keras_mir.command_line.progress import progress
 from keras_mir.recipes.networks import NETWORKS
+from pipelines.checksums import FEATURES, Checksums, find_cached, sha256, write_cached
 from pipelines.datasets.base import ID, PATH, Examples
 from pipelines.errors import UserError
-from pipelines.files import npy_bytes, remove_temporary, write_atomically, write_json
+from pipelines.files import locked, npy_bytes, read_json, remove_temporary, write_atomically, write_json
 from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
 
 FOLDER = "embeddings"  # of a data set that `prepare --embed` has been at
@@ -64,23 +65,35 @@ def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Con
     """
     from keras_mir.models.pretrained.front_end import AUDIO, ClipVectors, embedding_spec
     from pipelines.extraction.audio_files import decode
+    from pipelines.input.diagnosis import diagnose
+    from pipelines.ops.npy import MAX_FRAMES
 
     NETWORKS[network].check()
     folder, spec = out / FOLDER / network, embedding_spec(network, AUDIO, FeatureSpec())
     if (folder / SPEC).is_file() and read_spec(folder / SPEC) != spec:
         raise UserError(f"{folder}: of another version; delete it, and run the same again")
-    remove_temporary([folder])
     files = {folder / f"{identity}.npy": audio for identity, audio in clips.items()}
-    waiting = [file for file in files if not file.is_file()]
-    if waiting:
-        vectors = ClipVectors(spec)
-        with progress(f"embedding by {network}", console) as report:
-            for done, file in enumerate(waiting, len(files) - len(waiting) + 1):
-                samples, rate = decode(files[file])
-                write_atomically(file, npy_bytes(np.ascontiguousarray(vectors(samples, rate).T)))
-                report(done, len(files))
-    # Last: where it is, all the others are.
-    write_json(folder / SPEC, spec.to_dict())
+    with locked(out):
+        remove_temporary([folder])
+        checksums = Checksums(out / FEATURES)
+
+        def is_sound(file: Path) -> bool:
+            if file.is_file() and (known := checksums.get(file.relative_to(out).as_posix())):
+                return sha256(file) == known
+            return not diagnose(file, (spec.n_bands,), MAX_FRAMES)
+
+        waiting = [file for file in files if not is_sound(file)]
+        if waiting:
+            vectors = ClipVectors(spec)
+            with progress(f"embedding by {network}", console) as report:
+                for done, file in enumerate(waiting, len(files) - len(waiting) + 1):
+                    samples, rate = decode(files[file])
+                    content = npy_bytes(np.ascontiguousarray(vectors(samples, rate).T))
+                    write_atomically(file, content)
+                    checksums.append({file.relative_to(out).as_posix(): sha256(content)})
+                    report(done, len(files))
+        # Last: where it is, all the others are.
+        write_json(folder / SPEC, spec.to_dict())
     return len(waiting)
 
 
@@ -99,12 +112,14 @@ def read_spec(path: Path) -> VectorSpec:
     Raises:
         UserError: If the file is damaged.
     """
+    remedy = "delete its folder and prepare the data again"
+    values = read_json(path, remedy)
     try:
-        spec = spec_from_dict(json.loads(path.read_text(encoding="utf-8")))
+        spec = spec_from_dict(values)
     except (ValueError, TypeError, UserError) as error:
-        raise UserError(f"{path}: damaged ({error}); delete its folder and prepare the data again") from None
+        raise UserError(f"{path}: damaged ({error}); {remedy}") from None
     if not isinstance(spec, VectorSpec):
-        raise UserError(f"{path}: not of vectors; delete its folder and prepare the data again")
+        raise UserError(f"{path}: not of vectors; {remedy}")
     return spec
 
 
@@ -131,8 +146,10 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
             f"prepare the data with --embed {network}, which makes its vectors of the sound"
         )
     code = Path(front_end.__file__).read_bytes()
-    files = [folder / f"{_key(path, network, spec, code)}.npy" for path in examples.table[PATH]]
-    waiting = [row for row, file in enumerate(files) if not file.is_file()]
+    keys = [_key(path, network, spec, code) for path in examples.table[PATH]]
+    found = find_cached(folder, keys, ".npy")
+    files = [found.get(key, Path(path)) for key, path in zip(keys, examples.table[PATH], strict=True)]
+    waiting = [row for row, key in enumerate(keys) if key not in found]
     if waiting:
         vectors, read = PatchVectors(network), ReadFused((spec.n_mels, spec.n_bands), spec)
 
@@ -143,13 +160,10 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
 
         with progress(f"embedding by {network}", console) as report:
             for done, row in enumerate(waiting, len(files) - len(waiting) + 1):
-                path = examples.table[PATH][row]
-                try:
-                    made = embed(tf.constant(path)).numpy()
-                except tf.errors.OpError:
-                    files[row] = Path(path)  # whoever reads it says what is wrong with it
-                else:
-                    write_atomically(files[row], npy_bytes(np.ascontiguousarray(made.T)))
+                with suppress(tf.errors.OpError):  # whoever reads the file says what is wrong with it
+                    made = embed(tf.constant(examples.table[PATH][row])).numpy()
+                    content = npy_bytes(np.ascontiguousarray(made.T))
+                    files[row] = write_cached(folder, keys[row], ".npy", content)
                 report(done, len(files))
     return _with(examples, files, embedding_spec(network, MEL, spec))
 

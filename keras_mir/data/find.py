@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Examples
 from pipelines.datasets.load import kind_of, load_examples
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import locked
 from pipelines.spec import EMBEDDINGS, VECTORS
 
 SYNTHETIC = "synthetic"  # what the built-in corpus is called wherever its name shows
@@ -83,8 +85,9 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
     from pipelines.synthetic.corpus import write_corpus
     from pipelines.synthetic.render import GENERATOR_VERSION
 
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
-    with progress("generating synthetic music", console) as report:
+    with locked(folder, say), progress("generating synthetic music", console) as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
     return _extracted(folder, labels, cache, jobs, console, synthetic=True)
 
@@ -115,6 +118,7 @@ def _extracted(
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,
             progress=report,
+            waiting=partial(console.print, highlight=False, soft_wrap=True, markup=False),
         )
     if result.failed:
         path, reason = result.failed[0]

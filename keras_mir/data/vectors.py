@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipelines.checksums import find_cached, sha256, write_cached
 from pipelines.datasets import folder
 from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, Task
 from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError
-from pipelines.files import npy_bytes, write_atomically
+from pipelines.files import npy_bytes
 from pipelines.spec import VECTORS, VectorSpec
 
 TABLES = (".npy", ".parquet")
@@ -58,13 +58,13 @@ def own_vectors(
         found = {identity: table[identity] for identity in examples.table[ID]}
         places = dict.fromkeys(found, str(root))
     size = _checked_size(found, places)
-    kept = cache / VECTORS / _digest(found)
-    files = []
-    for number, vectors in enumerate(found.values()):
-        files.append(kept / f"{number}.npy")
-        if not files[-1].is_file():
-            write_atomically(files[-1], npy_bytes(np.ascontiguousarray(vectors.T, np.float32)))
-    moved = examples.table.assign(**{PATH: list(map(str, files)), BEATS: ""})
+    contents = [npy_bytes(np.ascontiguousarray(vectors.T, np.float32)) for vectors in found.values()]
+    keys = [sha256(content) for content in contents]
+    files = find_cached(cache / VECTORS, keys, ".npy")
+    for key, content in zip(keys, contents, strict=True):
+        if key not in files:
+            files[key] = write_cached(cache / VECTORS, key, ".npy", content)
+    moved = examples.table.assign(**{PATH: [str(files[key]) for key in keys], BEATS: ""})
     return replace(examples, table=moved, spec=VectorSpec(VECTORS, size))
 
 
@@ -145,10 +145,3 @@ def _checked_size(found: Mapping[str, np.ndarray], places: Mapping[str, str]) ->
             problem = f"values that are NaN, infinite or beyond {highest[0]:,.0f}"
             raise UserError(f"{place}: {problem}; make the vector again")
     return size
-
-
-def _digest(found: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for identity, vectors in found.items():
-        digest.update(f"{identity}\0{vectors.shape}\0".encode() + np.ascontiguousarray(vectors).tobytes())
-    return digest.hexdigest()

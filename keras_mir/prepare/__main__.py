@@ -25,7 +25,7 @@ _OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status: 1 if some clips failed, 2 for a user's mistake."""
+    """Entry point; returns the exit status: 1 if some clips failed or changed, 2 for a user's mistake."""
     return run(parser(), _prepare, argv)
 
 
@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
         "or FMA's tracks.csv; none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing, but say which files of AUDIO_DIR and DATA have changed since DATA was made",
+    )
     parser.add_argument(
         "--layout",
         default="auto",
@@ -121,6 +126,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
     def options(names: Sequence[str]) -> dict[str, Any]:
         return {name: getattr(arguments, name) for name in names}
 
+    if arguments.check:
+        return _check(arguments.audio_dir, arguments.out)
     if arguments.embed:
         from keras_mir.data.embed import check_network, embed_clips
 
@@ -190,6 +197,19 @@ def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterato
 
 def _clips(count: int) -> str:
     return f"{count} clip{'' if count == 1 else 's'}"
+
+
+def _check(audio_dir: Path, out: Path) -> int:
+    from pipelines.extraction.dataset import check_dataset
+
+    result = check_dataset(audio_dir, out)
+    for file, what in result.changed:
+        print(f"{what}: {file}")
+    print(f"{result.unchanged} files as they were, {len(result.changed)} changed or missing")
+    if not result.changed:
+        return 0
+    print("next: the same command without --check makes features of what has changed")
+    return 1
 
 
 def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:

@@ -7,7 +7,6 @@ features were made with) and `examples.csv` (all columns of the user's labels).
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pipelines.datasets.names import id_of, one_spelling, spellings
 from pipelines.datasets.splits import SPLITS
 from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import read_json
 from pipelines.spec import FeatureSpec
 
 FOLDERS: dict[tuple[Task, bool], str] = {
@@ -138,10 +138,10 @@ def _is_one_folder(root: Path) -> bool:
 def read_info(base: Path) -> Info:
     """Read `dataset.json` in `base`; a data set without one has the defaults."""
     path = base / "dataset.json"
-    if not path.is_file():
+    if not path.exists():
         return Info()
+    values = read_json(path, "prepare the data again")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
         return Info(
             name=str(values.get("name", "")),
             licence=str(values.get("licence", "")),

@@ -1,18 +1,18 @@
 """From a folder of audio and a label table to a data set in the course layout.
 
 Extraction can be stopped at any time and goes on where it stopped: features appear whole or not at
-all, those that are there are not made again, and label files are written last. A clip that is in
-the genre and in the affect folders is one file with two names.
+all, those that are there and sound are not made again, and label files are written last. A clip that is
+in the genre and in the affect folders is one file with two names. Checksums of all features, and of the
+sound they were made of, are kept in `features.sha256` and `sources.sha256`.
 """
 
 from __future__ import annotations
 
 import csv
 import errno
-import json
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from pipelines.checksums import FEATURES, SOURCES, Checksums, sha256
 from pipelines.datasets.base import GENRE, ID, SPLIT, Task
 from pipelines.datasets.course import FOLDERS, SUFFIXES
 from pipelines.datasets.labels import FILE, LabelledAudio, LabelTable
@@ -36,7 +37,9 @@ from pipelines.extraction.workers import map_in_processes
 from pipelines.files import (
     gzip_npy_bytes,
     link_or_copy,
+    locked,
     npy_bytes,
+    read_json,
     remove_temporary,
     write_atomically,
     write_json,
@@ -77,6 +80,19 @@ class ExtractionResult:
 
 
 @dataclass(frozen=True)
+class CheckResult:
+    """What has become of the files that a data set consists of and was made of.
+
+    Attributes:
+        unchanged: How many are as `extract_dataset` left or found them.
+        changed: The others: file, and what is the matter with it.
+    """
+
+    unchanged: int
+    changed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class _Clip:
     """One row of the table: its audio, and the names its features go by."""
 
@@ -85,6 +101,80 @@ class _Clip:
     full: tuple[Path, ...]
     synced: tuple[Path, ...]
     beats: Path
+
+    @property
+    def features(self) -> tuple[Path, ...]:
+        return (*self.full, *self.synced, self.beats)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Checksums of a clip's sound and of what was made of it."""
+
+    source: str
+    full: str
+    synced: str
+    beats: str
+
+
+class _Record:
+    """The checksums of a data set's files, and of the sound they were made of."""
+
+    def __init__(self, out: Path, audio: Path, spec: FeatureSpec) -> None:
+        self._out, self._audio, self._spec = out, audio, spec
+        self._features, self._sources = Checksums(out / FEATURES), Checksums(out / SOURCES)
+
+    def add(self, clip: _Clip, made: _Made) -> None:
+        """Put down a clip's files as they were made."""
+        digests = [made.full] * len(clip.full) + [made.synced] * len(clip.synced) + [made.beats]
+        names = [self._feature(path) for path in clip.features]
+        self._features.append(dict(zip(names, digests, strict=True)))
+        self._sources.append({self._source(clip.audio): made.source})
+
+    def is_sound(self, path: Path) -> bool:
+        """Whether a feature file is as it was made; by what is in it where no checksum is known."""
+        if not path.is_file():
+            return False
+        if known := self._features.get(self._feature(path)):
+            return sha256(path) == known
+        # Imports TensorFlow, which processes that extract have no use for.
+        from pipelines.input.diagnosis import diagnose, diagnose_beats
+        from pipelines.ops.npy import MAX_FRAMES
+
+        if path.name.endswith(_SUFFIX):
+            return not diagnose(path, (self._spec.n_bands,), MAX_FRAMES)
+        return not diagnose_beats(path, MAX_FRAMES)
+
+    def is_of_other_sound(self, clip: _Clip) -> bool:
+        """Whether a clip's sound has changed since its features were made."""
+        known, status = self._sources.get(self._source(clip.audio)), clip.audio.stat()
+        if not known or max(status.st_mtime_ns, status.st_ctime_ns) < clip.beats.stat().st_mtime_ns:
+            return False
+        return sha256(clip.audio) != known
+
+    def write(self, clips: Sequence[_Clip]) -> None:
+        """Write the lists anew: of all features that are there, and of these clips' sound."""
+        for clip in clips:
+            for path in clip.features:
+                if self._feature(path) not in self._features:
+                    self._features[self._feature(path)] = sha256(path)
+        sources = {self._source(clip.audio): clip.audio for clip in clips}
+        for checksums, there in (
+            (self._features, {name for name in self._features if (self._out / name).is_file()}),
+            (self._sources, set(sources)),
+        ):
+            for name in checksums.keys() - there:
+                del checksums[name]
+        for name in sources.keys() - self._sources.keys():
+            self._sources[name] = sha256(sources[name])
+        self._features.write()
+        self._sources.write()
+
+    def _feature(self, path: Path) -> str:
+        return path.relative_to(self._out).as_posix()
+
+    def _source(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self._audio)).as_posix()
 
 
 def extract_dataset(
@@ -100,6 +190,7 @@ def extract_dataset(
     name: str | None = None,
     synthetic: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    waiting: Callable[[str], None] | None = None,
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
 
@@ -127,10 +218,12 @@ def extract_dataset(
         name: What reports call the data set; by default the source's name, or its folder's.
         synthetic: Whether the music was generated rather than recorded.
         progress: Called with (clips finished, clips in all).
+        waiting: As of `pipelines.files.locked`, where another process works in `out`.
 
     Raises:
         UserError: If a folder or the audio of a clip is missing, the split is impossible, `out`
-            holds something else, or the disk is full. Nothing half-written is left.
+            holds something else, another process works there, or the disk is full. Nothing half-written
+            is left.
     """
     if jobs < 1:
         raise ArgumentError("jobs", jobs, "give 1 or more")
@@ -141,43 +234,47 @@ def extract_dataset(
     clips = _plan(labels, files, splits, out)
     _check_ours(out, spec)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        remove_temporary(_folders(out))
-        write_json(out / UNFINISHED, {"feature_spec": spec.to_dict()})
-        nameless = {clip.id: _TOO_LONG for clip in clips if len(os.fsencode(clip.full[0].name)) > _MOST_BYTES}
-        possible = [clip for clip in clips if clip.id not in nameless]
-        waiting = [clip for clip in possible if not _complete_from_copies(clip, out)]
-        failed = _extract_all(waiting, len(possible), spec, jobs, progress) | nameless
-        good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
-        if len(good):
-            info = {
-                "name": name or audio.name or own_name,
-                "feature_spec": spec.to_dict(),
-                "targets": list(labels.targets),
-                "licence": audio.terms if licence is None else licence,
-                "synthetic": synthetic,
-                "audio": own_name,
-                "versions": _versions(),
-                "test_fraction": None if labels.has_split else test_fraction,
-                "seed": None if labels.has_split else seed,
-                "group_by": None if labels.has_split else group_column(labels.table, group_by, labels.path),
+        groups = None if labels.has_split else group_column(labels.table, group_by, labels.path)
+        with locked(out, waiting), ExitStack() as stack:
+            stack.callback(remove_temporary, _folders(out))  # of processes that were stopped, too
+            remove_temporary(_folders(out))
+            write_json(out / UNFINISHED, {"feature_spec": spec.to_dict()})
+            record = _Record(out, audio.folder, spec)
+            nameless = {
+                clip.id: _TOO_LONG for clip in clips if len(os.fsencode(clip.full[0].name)) > _MOST_BYTES
             }
-            _write_tables(out, good, labels, info)
-            _remove_strays(out, {path for clip in clips for path in (*clip.full, *clip.synced)})
-            (out / UNFINISHED).unlink()
+            possible = [clip for clip in clips if clip.id not in nameless]
+            to_do = [clip for clip in possible if not _complete_from_copies(clip, out, record)]
+            failed = _extract_all(to_do, len(possible), spec, jobs, record, progress) | nameless
+            good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
+            if len(good):
+                info = {
+                    "name": name or audio.name or own_name,
+                    "feature_spec": spec.to_dict(),
+                    "targets": list(labels.targets),
+                    "licence": audio.terms if licence is None else licence,
+                    "synthetic": synthetic,
+                    "audio": own_name,
+                    "versions": _versions(),
+                    "test_fraction": None if labels.has_split else test_fraction,
+                    "seed": None if labels.has_split else seed,
+                    "group_by": groups,
+                }
+                _write_tables(out, good, labels, info)
+                _remove_strays(out, {path for clip in clips for path in (*clip.full, *clip.synced)})
+                record.write([clip for clip in clips if clip.id not in failed])
+                (out / UNFINISHED).unlink()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
             f"{out}: the disk is full; free some space and run the same again, finished clips are kept"
         ) from None
-    finally:
-        remove_temporary(_folders(out))
     faults = audio.known_faults  # tried all the same, since copies differ
     lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
-        done=len(waiting) - len(failed.keys() - nameless),
-        skipped=len(possible) - len(waiting),
+        done=len(to_do) - len(failed.keys() - nameless),
+        skipped=len(possible) - len(to_do),
         failed=tuple((str(clip.audio), failed[clip.id]) for clip in lost if clip.id not in faults),
         unlabelled=unlabelled,
         known=tuple(
@@ -185,6 +282,30 @@ def extract_dataset(
         ),
         clips={clip.id: clip.audio for clip in clips if clip.id not in failed},
     )
+
+
+def check_dataset(audio_dir: Path, out: Path) -> CheckResult:
+    """Find out which files have changed since `extract_dataset` made a data set.
+
+    Args:
+        audio_dir: The folder of audio it was made of.
+        out: The data set's folder.
+
+    Raises:
+        UserError: If no checksums are kept there.
+    """
+    lists = [(Checksums(out / FEATURES), out, "feature"), (Checksums(out / SOURCES), audio_dir, "sound")]
+    unchanged, changed = 0, []
+    for checksums, folder, what in lists:
+        if not checksums:
+            raise UserError(f"{checksums.path}: no checksums there; run prepare once without --check")
+        for name, digest in checksums.items():
+            path = folder / name
+            if path.is_file() and sha256(path) == digest:
+                unchanged += 1
+            else:
+                changed.append((str(path), f"{what} {'changed' if path.is_file() else 'missing'}"))
+    return CheckResult(unchanged, tuple(changed))
 
 
 def _find_audio(audio_dir: Path, labels: LabelTable) -> tuple[list[Path], int]:
@@ -259,15 +380,16 @@ def _check_ours(out: Path, spec: FeatureSpec) -> None:
     """Refuse a folder with a data set of somebody else, or with other features."""
     if any(path.is_file() for path in (out, *out.parents)):
         raise UserError(f"{out}: is a file, or in one; give a folder to write to")
-    records = [out / name for name in (DATASET, UNFINISHED) if (out / name).is_file()]
+    records = [out / name for name in (DATASET, UNFINISHED) if (out / name).exists()]
     if not records and any((out / folder).exists() for folder in FOLDERS.values()):
         raise UserError(f"{out}: holds a data set that was not made here; choose another folder to write to")
     for record in records:
+        remedy = "delete the folder, or choose another to write to"
+        values = read_json(record, remedy)
         try:
-            text = record.read_text(encoding="utf-8")
-            before = FeatureSpec.from_dict(json.loads(text)["feature_spec"]).to_dict()
-        except (ValueError, KeyError, TypeError, UserError):
-            raise UserError(f"{record}: damaged; delete the folder, or choose another to write to") from None
+            before = FeatureSpec.from_dict(values["feature_spec"]).to_dict()
+        except (ValueError, KeyError, AttributeError, TypeError, UserError):
+            raise UserError(f"{record}: damaged; {remedy}") from None
         for key, value in spec.to_dict().items():
             if before[key] != value:
                 raise UserError(
@@ -276,24 +398,22 @@ def _check_ours(out: Path, spec: FeatureSpec) -> None:
                 )
 
 
-def _complete_from_copies(clip: _Clip, out: Path) -> bool:
-    """Whether all files of a clip are there, once those missing are linked from where it was before.
+def _complete_from_copies(clip: _Clip, out: Path, record: _Record) -> bool:
+    """Whether all files of a clip are sound, once those missing are linked from where it was before.
 
     A clip moves between train and test when the table or the seed changes, and gets into another
     folder when it gets another kind of label; that needs no extraction.
     """
-    if not clip.beats.is_file():
+    if not record.is_sound(clip.beats) or record.is_of_other_sound(clip):
         return False
-    sources = []
-    for synced in (False, True):
+    for synced, wanted in ((False, clip.full), (True, clip.synced)):
         names = [_feature_path(out, task, synced, split, clip.id) for task in _TASKS for split in SPLITS]
-        sources.append(next((path for path in names if path.is_file()), None))
-    if None in sources:
-        return False
-    for source, wanted in zip(sources, (clip.full, clip.synced), strict=True):
+        sound = [path for path in names if record.is_sound(path)]
+        if not sound:
+            return False
         for path in wanted:
-            if source is not None and not path.is_file():
-                link_or_copy(source, path)
+            if path not in sound:
+                link_or_copy(sound[0], path)
     return True
 
 
@@ -302,6 +422,7 @@ def _extract_all(
     total: int,
     spec: FeatureSpec,
     jobs: int,
+    record: _Record,
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     """Extract clips; returns the reasons of those that failed, by id."""
@@ -313,7 +434,9 @@ def _extract_all(
         for finished, (clip, outcome) in enumerate(outcomes, there + 1):
             if isinstance(outcome, OSError):
                 raise outcome
-            if outcome:
+            if isinstance(outcome, _Made):
+                record.add(clip, outcome)
+            else:
                 failed[clip.id] = outcome.reason if isinstance(outcome, Died) else outcome
             if progress is not None:
                 progress(finished, total)
@@ -322,7 +445,7 @@ def _extract_all(
 
 def _outcomes(
     clips: Sequence[_Clip], spec: FeatureSpec, jobs: int
-) -> Generator[tuple[_Clip, str | OSError | Died], None, None]:
+) -> Generator[tuple[_Clip, _Made | str | OSError | Died], None, None]:
     work = partial(_extract_clip, spec=spec)
     if min(jobs, len(clips)) <= 1:
         for clip in clips:
@@ -341,28 +464,30 @@ def _outcomes(
     yield from map_in_processes(work, clips, jobs)
 
 
-def _extract_clip(clip: _Clip, spec: FeatureSpec) -> str | OSError:
+def _extract_clip(clip: _Clip, spec: FeatureSpec) -> _Made | str | OSError:
     """Write a clip's files.
 
     Returns:
-        `""`, or the reason why the clip cannot be used, or the error of a folder that cannot be
+        Their checksums, or the reason why the clip cannot be used, or the error of a folder that cannot be
         written, which concerns all clips.
     """
     try:
-        made = extract(clip.audio, spec)
+        made, source = extract(clip.audio, spec), sha256(clip.audio)
+        full, synced = gzip_npy_bytes(made.fused), gzip_npy_bytes(made.beat_fused)
+        beats = npy_bytes(made.beats)
     except UserError as error:
         return str(error).removeprefix(f"{clip.audio}: ")
     except MemoryError:
         return "too long for this machine's memory; cut it into pieces"
     try:
-        for features, (first, *others) in ((made.fused, clip.full), (made.beat_fused, clip.synced)):
-            write_atomically(first, gzip_npy_bytes(features))
+        for content, (first, *others) in ((full, clip.full), (synced, clip.synced)):
+            write_atomically(first, content)
             for path in others:
                 link_or_copy(first, path)
-        write_atomically(clip.beats, npy_bytes(made.beats))
+        write_atomically(clip.beats, beats)
     except OSError as error:
         return error
-    return ""
+    return _Made(source, sha256(full), sha256(synced), sha256(beats))
 
 
 def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[str, Any]) -> None:

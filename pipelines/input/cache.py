@@ -3,7 +3,8 @@
 A cache file is named by a hash of everything it follows from: the source file's path, size and
 time of change, the beats file's, the steps with their settings, and the code of the steps.
 Whatever changes, the name changes, so nothing stale is ever read; other runs, other splits and
-other processes share what is there. One file an example lets a pipeline shuffle by name, and
+other processes share what is there. A checksum of what it holds is in its name as well: a file that
+was cut or damaged is made anew. One file an example lets a pipeline shuffle by name, and
 read what it needs of a data set that is larger than memory. The folder may be deleted at any time.
 """
 
@@ -18,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from pipelines.checksums import find_cached, write_cached
 from pipelines.datasets.base import BEATS, PATH, Examples
-from pipelines.files import write_atomically
 from pipelines.input.diagnosis import diagnose, diagnose_beats, stated_frames
 from pipelines.input.service import DataService
 from pipelines.input.steps import BeatSync, ReadFused, Select, Step, fuse
@@ -38,6 +39,7 @@ _CODE = (
     "input/cache.py",
 )
 _ITEM = np.dtype("<f4")
+_SUFFIX = ".f32"
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +57,7 @@ class Cached:
     """Examples after the deterministic steps.
 
     Attributes:
-        paths: A file an example, raw little-endian float32 `(time, bands)`.
+        paths: A file an example, raw little-endian float32 `(time, bands)`; empty for a bad one.
         lengths: int32 `(n,)` steps of each.
         bands: Bands of all.
         bad: Files that could not be read; their lengths are 0.
@@ -123,28 +125,26 @@ def cache_examples(
         _digest([work, *_identity(source), *_identity(beats)])
         for source, beats in zip(table[PATH], table[BEATS], strict=True)
     ]
-    paths = [folder / key[:2] / f"{key}.f32" for key in keys]
-    missing = [row for row, path in enumerate(paths) if not path.is_file()]
+    found = find_cached(folder, keys, _SUFFIX)
+    missing = [row for row, key in enumerate(keys) if key not in found]
     bad: list[BadFile] = []
-    done = len(paths) - len(missing)
+    done = len(keys) - len(missing)
     if progress:
-        progress(done, len(paths))
+        progress(done, len(keys))
     sources, beats = ([table[column][row] for row in missing] for column in (PATH, BEATS))
     results = _results(steps, sources, beats, service)
     for row, result in zip(missing, results, strict=True):
         if isinstance(result, str):
             bad.append(_explain(table[PATH][row], table[BEATS][row], widths, spec, result))
         else:
-            write_atomically(paths[row], result.astype(_ITEM).tobytes())
+            content = result.astype(_ITEM).tobytes()
+            found[keys[row]] = write_cached(folder, keys[row], _SUFFIX, content)
         done += 1
         if progress:
-            progress(done, len(paths))
-    failed = {entry.path for entry in bad}
-    lengths = [
-        0 if source in failed else path.stat().st_size // (_ITEM.itemsize * bands)
-        for source, path in zip(table[PATH], paths, strict=True)
-    ]
-    return Cached(tuple(map(str, paths)), np.array(lengths, np.int32), bands, tuple(bad))
+            progress(done, len(keys))
+    paths = [found.get(key) for key in keys]
+    lengths = [path.stat().st_size // (_ITEM.itemsize * bands) if path else 0 for path in paths]
+    return Cached(tuple(str(path or "") for path in paths), np.array(lengths, np.int32), bands, tuple(bad))
 
 
 def _explain(source: str, beats: str, widths: tuple[int, ...], spec: Spec, message: str) -> BadFile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import UserError
-from pipelines.files import write_atomically, write_json
+from pipelines.files import read_json, write_atomically, write_json
 from pipelines.synthetic.affect import FORMULAS
 from pipelines.synthetic.arrange import form_band
 from pipelines.synthetic.render import GENERATOR_VERSION, Clip, check_format, perform
@@ -156,12 +155,7 @@ def _check_folder(folder: Path, parameters: dict[str, Any]) -> bool:
                 f"{folder}: holds other files; name a new or empty folder for the synthetic corpus"
             )
         return False
-    try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{manifest}: not readable as JSON; delete the folder or name another") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{manifest}: not a synthetic corpus's parameters; delete the folder or name another")
+    found = read_json(manifest, "delete the folder or name another")
     for name, value in parameters.items():
         if found.get(name) != value:
             raise UserError(

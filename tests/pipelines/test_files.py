@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from pipelines.files import gzip_npy_bytes
+from pipelines.errors import UserError
+from pipelines.files import gzip_npy_bytes, locked, write_atomically
 
 
 def test_a_compressed_array_is_what_gzip_and_numpy_read() -> None:
@@ -24,3 +32,84 @@ def test_a_compressed_array_has_no_name_and_no_time() -> None:
     flags, time = content[3], content[4:8]
     assert flags == 0
     assert time == bytes(4)
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_next_has_written(tmp_path: Path) -> None:
+    killed = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from pipelines.files import write_atomically\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomically(Path(sys.argv[1]), b'half')\n"
+    )
+    path = tmp_path / "report.json"
+    subprocess.run([sys.executable, "-c", killed, str(path)], check=False, env=environment())
+    assert [left.suffix for left in tmp_path.iterdir()] == [".tmp"]
+    write_atomically(path, b"whole")
+    assert tree(tmp_path) == {"report.json": b"whole"}
+
+
+def test_several_who_write_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 100_000 for number in range(4)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            write_atomically(tmp_path / "file", content, lasting=False)
+            assert (tmp_path / "file").read_bytes() in contents
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, contents))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "file").write_bytes(b"before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(tmp_path / "file", b"after")
+    assert caught.value.filename == str(tmp_path / "file")
+    assert tree(tmp_path) == {"file": b"before"}
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pipelines.files import locked
+with locked(Path(sys.argv[1])):
+    print("there", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_works_in_a_folder_until_it_ends_in_whatever_way(tmp_path: Path) -> None:
+    folder, told = tmp_path / "new" / "folder", []
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, env=environment()
+    )
+    assert holder.stdout is not None
+    with holder.stdout:
+        holder.stdout.readline()
+        with pytest.raises(UserError, match=rf"folder: process {holder.pid} on .* is at work in it"):
+            locked(folder).__enter__()
+
+        def waiting(text: str) -> None:
+            told.append(text)
+            holder.kill()  # the dead hold nothing
+
+        with locked(folder, waiting):
+            assert f"waiting for process {holder.pid}" in told[0]
+            with pytest.raises(UserError, match=f"process {os.getpid()}"):
+                locked(folder).__enter__()
+        holder.wait()
+    assert list(folder.iterdir()) == []
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -21,7 +21,8 @@ from pipelines.datasets.course import load_course
 from pipelines.datasets.labels import LabelledAudio, read_label_table
 from pipelines.errors import UserError
 from pipelines.extraction import features
-from pipelines.extraction.dataset import ExtractionResult, extract_dataset
+from pipelines.extraction.dataset import ExtractionResult, check_dataset, extract_dataset
+from pipelines.files import locked
 from pipelines.spec import FeatureSpec
 
 RATE = 22050
@@ -112,6 +113,55 @@ def test_processes_write_the_same_bytes_as_one(audio: Path) -> None:
     (audio.parent / "data").rename(audio.parent / "one")
     assert prepare(audio, jobs=2).done == 4
     assert tree(audio.parent / "data") == tree(audio.parent / "one")
+
+
+def test_features_that_were_damaged_are_made_anew(audio: Path) -> None:
+    prepare(audio)
+    data = audio.parent / "data"
+    complete = tree(data)
+    names = [name for name in complete if "/01." in name] + ["beats/02.beats.npy"]
+    full, beats = next(data / name for name in names), data / names[-1]
+    full.write_bytes(full.read_bytes()[:-100])  # one file under two names, in both folders
+    beats.write_bytes(beats.read_bytes()[:-1] + b"\x01")
+    removed = (audio / "b" / "two.ogg").read_bytes()
+    (audio / "b" / "two.ogg").unlink()
+    write_clip(audio / "b" / "one.wav", 7)
+
+    checked = check_dataset(audio, data)
+    assert checked.unchanged == len([name for name in complete if name.endswith(("npy", "gz"))]) - 3 + 2
+    assert set(checked.changed) == {
+        *((str(path), "feature changed") for path in data.glob(f"*/*/{full.name}") if path.samefile(full)),
+        (str(beats), "feature changed"),
+        (str(audio / "b" / "one.wav"), "sound changed"),
+        (str(audio / "b" / "two.ogg"), "sound missing"),
+    }
+    (audio / "b" / "two.ogg").write_bytes(removed)
+    write_clip(audio / "b" / "one.wav", 2)
+    assert prepare(audio) == ExtractionResult(2, 2, (), 0)
+    assert tree(data) == complete
+    write_clip(audio / "b" / "one.wav", 7)
+    assert prepare(audio) == ExtractionResult(1, 3, (), 0)
+    assert not check_dataset(audio, data).changed
+
+
+def test_checksums_are_found_anew_where_there_are_none(audio: Path) -> None:
+    prepare(audio)
+    data = audio.parent / "data"
+    complete = tree(data)
+    (data / "features.sha256").unlink()
+    with pytest.raises(UserError, match=r"features.sha256: no checksums there; run prepare once"):
+        check_dataset(audio, data)
+    (data / "sources.sha256").write_bytes(b"torn")
+    full = next(data.glob(f"{FULL}/*/01.*"))
+    full.write_bytes(full.read_bytes()[:-1])
+    assert prepare(audio) == ExtractionResult(1, 3, (), 0)
+    assert tree(data) == complete
+
+
+def test_two_do_not_work_in_one_folder(audio: Path) -> None:
+    with locked(audio.parent / "data"), pytest.raises(UserError, match=f"data: process {os.getpid()} on "):
+        prepare(audio)
+    assert prepare(audio).done == 4
 
 
 def test_a_killed_run_is_taken_up(audio: Path) -> None:

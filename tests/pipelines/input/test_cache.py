@@ -56,6 +56,31 @@ def test_the_same_work_is_done_once(tmp_path, make_examples):
     assert [path.stat().st_mtime_ns for path in files(tmp_path / "cache")] == times
 
 
+def damage_cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def damage_bit(content: bytes) -> bytes:
+    return bytes([content[0] ^ 1]) + content[1:]
+
+
+def damage_zeros(content: bytes) -> bytes:
+    return bytes(len(content))
+
+
+@pytest.mark.parametrize("damage", [damage_cut, damage_bit, damage_zeros, lambda content: b""])
+def test_a_damaged_file_is_made_anew(tmp_path, make_examples, damage):
+    examples = make_examples([7, 3])
+    first = cache_examples(examples, FUSED, tmp_path / "cache")
+    whole = {path: path.read_bytes() for path in files(tmp_path / "cache")}
+    path = Path(first.paths[0])
+    path.write_bytes(damage(path.read_bytes()))
+    second = cache_examples(examples, FUSED, tmp_path / "cache")
+    assert second.paths == first.paths
+    assert second.lengths.tolist() == [7, 3]
+    assert {path: path.read_bytes() for path in files(tmp_path / "cache")} == whole
+
+
 def test_other_splits_share_what_is_there(tmp_path, make_examples):
     examples = make_examples([7, 3, 5])
     every = cache_examples(examples, FUSED, tmp_path / "cache")

@@ -294,7 +294,7 @@ def test_a_corpus_of_another_generator_version_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["not json", "[]"])
 def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "corpus.json").write_text(text)
-    with pytest.raises(UserError, match=r"corpus\.json: not .*; delete the folder or name another"):
+    with pytest.raises(UserError, match=r"corpus\.json: damaged, not .*; delete the folder or name another"):
         write_corpus(tmp_path, **SMALL)
 
 
