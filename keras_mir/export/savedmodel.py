@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
-import os
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, check_name, versi
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import flush_to_disk, locked
 
 
 def write(model: ServableModel, folder: Path, name: str, signature: str) -> Written:
@@ -103,14 +105,18 @@ def export_savedmodel(
     if rebuild is not None:
         served = rebuild()
         served.set_weights(model.get_weights())
-    temporary = root / f".{name}-{os.getpid()}-tmp"
-    try:
-        temporary.mkdir(parents=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(
-            f"{temporary}: cannot be made; remove what is there, or export to another folder"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(root, logging.getLogger(__name__).warning))
+            for left in root.glob(".*-tmp"):  # by an export that was killed
+                shutil.rmtree(left)
+            temporary = root / f".{name}-tmp"
+            temporary.mkdir()
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(
+                f"{root}: cannot be made, a file is in the way; export to another folder"
+            ) from None
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         # Started first: it imports TensorFlow while the model is written.
         with FreshProcess() as process:
             answers = audio_model(served) if audio_model else None
@@ -138,9 +144,8 @@ def export_savedmodel(
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
             verify(temporary, model, process, answers)
+        flush_to_disk(temporary)
         return _publish(temporary, root / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _publish(temporary: Path, folder: Path) -> Path:
