@@ -334,7 +334,7 @@ def _limited(examples: Examples, settings: SplitSettings) -> Examples:
     return examples.take(np.sort(order[: settings.limit]))
 
 
-def write_split(parts: dict[str, Examples], path: Path) -> None:
-    """Write which example is in which split, as CSV."""
+def split_csv(parts: dict[str, Examples]) -> bytes:
+    """Which example is in which split, as CSV."""
     table = pd.concat([part.table[[ID]].assign(split=name) for name, part in parts.items()])
-    table.to_csv(path, index=False)
+    return table.to_csv(index=False).encode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 
 from keras_mir.evaluate.metrics import DivergedError, rank_correlation
 from keras_mir.evaluate.predictions import predict_source
+from pipelines.checksums import sha256
 from pipelines.errors import UserError
+from pipelines.files import flush_to_disk
 from pipelines.source import Source
 
 _STATE, _VARIABLES, _BEST = "state.json", "variables.npz", "best.npz"
@@ -82,11 +84,19 @@ class Checkpoint(keras.callbacks.Callback):
         folder: Replaced as a whole after every epoch; never there half-written.
         others: The callbacks whose counters are saved.
         resume: Whether to take up the checkpoint in `folder`, if there is one.
+        training: What is trained, and how, as JSON holds it: another's checkpoint is refused.
     """
 
-    def __init__(self, folder: Path, others: list[keras.callbacks.Callback], resume: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        others: list[keras.callbacks.Callback],
+        resume: bool,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.folder = folder
+        self.training = dict(training or {})
         self.others = [callback for callback in others if type(callback) in _COUNTERS]
         self.resume = resume
         self.history: list[dict[str, float]] = []
@@ -94,12 +104,12 @@ class Checkpoint(keras.callbacks.Callback):
     @property
     def next_epoch(self) -> int:
         """The epoch to continue with: 0 unless there is a checkpoint to take up."""
-        return len(self._read_state()["history"]) if self._resumes else 0
+        return len(self._saved["history"]) if self._resumes else 0
 
     @property
     def stopped(self) -> bool:
         """Whether the checkpoint is of a training that stopped early."""
-        return self._resumes and bool(self._read_state()["stopped"])
+        return self._resumes and bool(self._saved["stopped"])
 
     def restore_best_weights(self) -> None:
         """Give the model the best weights of a training that had ended."""
@@ -110,14 +120,13 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         if not self._resumes:
             return
-        state = self._read_state()
-        self.history = state["history"]
+        self.history = list(self._saved["history"])
         saved, variables = self._read_arrays(_VARIABLES), self._variables()
         if saved is None or [value.shape for value in saved] != [tuple(v.shape) for v in variables]:
             raise UserError(f"{self.folder}: not a checkpoint of this model; start a new run")
         for variable, value in zip(variables, saved, strict=True):
             variable.assign(value)
-        for callback, counters in zip(self.others, state["counters"], strict=True):
+        for callback, counters in zip(self.others, self._saved["counters"], strict=True):
             for name, value in counters.items():
                 setattr(callback, name, value)
             if isinstance(callback, keras.callbacks.EarlyStopping):
@@ -125,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
-        temporary = self.folder.with_name(f".{self.folder.name}.{os.getpid()}")
+        temporary = self.folder.with_name(f".{self.folder.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
@@ -150,11 +159,11 @@ class Checkpoint(keras.callbacks.Callback):
     def _resumes(self) -> bool:
         if self.resume and not self.folder.exists() and self._old.exists():
             self._old.rename(self.folder)
-        return self.resume and (self.folder / _STATE).exists()
+        return self.resume and self.folder.exists()
 
     def _write(self, folder: Path) -> None:
         # Plain arrays, not HDF5, which crashes the process where the disk is full.
-        _write_arrays(folder / _VARIABLES, [keras.ops.convert_to_numpy(v) for v in self._variables()])
+        files = {_VARIABLES: _npz([keras.ops.convert_to_numpy(v) for v in self._variables()])}
         counters, best = [], None
         for callback in self.others:
             names = _COUNTERS[type(callback)]
@@ -163,30 +172,59 @@ class Checkpoint(keras.callbacks.Callback):
             if isinstance(callback, keras.callbacks.EarlyStopping):
                 best = callback.best_weights
         if best is not None:
-            _write_arrays(folder / _BEST, best)
-        state = {"history": self.history, "counters": counters, "stopped": bool(self.model.stop_training)}
-        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
+            files[_BEST] = _npz(best)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        state = {
+            "training": self.training,
+            "history": self.history,
+            "counters": counters,
+            "stopped": bool(self.model.stop_training),
+            "files": {name: sha256(content) for name, content in files.items()},
+        }
+        (folder / _STATE).write_text(json.dumps({"state": state, "sha256": _digest(state)}), encoding="utf-8")
+        flush_to_disk(folder)
 
-    def _read_state(self) -> dict[str, Any]:
+    @cached_property
+    def _saved(self) -> dict[str, Any]:
+        """What `_write` wrote, all of it as it was written.
+
+        Raises:
+            UserError: If it is not, or is of another training.
+        """
         path = self.folder / _STATE
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}: damaged ({error}); start a new run") from None
+            saved = json.loads(path.read_bytes())
+            state: dict[str, Any] = saved["state"]
+            if _digest(state) != saved["sha256"]:
+                raise ValueError("its checksum is of something else")
+            for name, digest in state["files"].items():
+                if sha256(self.folder / name) != digest:
+                    raise ValueError(f"the checksum of {name} is of something else")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError) else error
+            raise UserError(f"{path}: damaged, or of another version ({reason}); start a new run") from None
+        for what, before in state["training"].items():
+            if before != json.loads(json.dumps(self.training.get(what))):
+                raise UserError(f"{self.folder}: the {what} is not what was trained; start a new run")
+        return state
 
     def _variables(self) -> list[Any]:
         """Weights, averages and random states of the model, and what the optimizer keeps."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _read_arrays(self, name: str) -> list[np.ndarray] | None:
-        path = self.folder / name
-        if not path.exists():
+        if name not in self._saved["files"]:
             return None
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(self.folder / name, allow_pickle=False) as arrays:
             return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
 
 
-def _write_arrays(path: Path, arrays: list[np.ndarray]) -> None:
+def _npz(arrays: list[np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
-    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def _digest(state: Any) -> str:
+    return sha256(json.dumps(state).encode())

@@ -51,7 +51,7 @@ from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import GENRE
 from pipelines.errors import ArgumentError
-from pipelines.files import write_atomically
+from pipelines.files import locked, write_atomically
 
 FOLDS = 5  # where nothing else is asked for
 
@@ -169,7 +169,8 @@ class CrossValidationRun:
     def train(self) -> CrossValidation:
         """Train and evaluate a model a fold."""
         self.prepare(self.options)
-        return self._train()
+        with locked(self.folder.path):
+            return self._train()
 
     def resume(self) -> CrossValidation:
         """Go on with the first fold that is not finished.
@@ -180,8 +181,9 @@ class CrossValidationRun:
         if self._is_finished():
             problem = f"the run is finished; its report is {self.folder.cross_validation}"
             raise ArgumentError("resume", self.folder.path, problem)
-        self.check_same_folds()
-        return self._train()
+        with locked(self.folder.path):
+            self.check_same_folds()
+            return self._train()
 
     def prepare(self, options: CrossValidationOptions) -> None:
         """Divide the clips, and make the folder with what was asked for.
@@ -191,8 +193,7 @@ class CrossValidationRun:
         """
         self.folder.check_free()
         table = self._fold_table()
-        self.folder.create(self.recipe, options)
-        write_atomically(self.folder.folds, table.to_csv(index=False).encode())
+        self.folder.create(self.recipe, options, self.folder.folds, table.to_csv(index=False).encode())
 
     def check_same_folds(self) -> None:
         """Refuse to go on with other data.
@@ -200,11 +201,7 @@ class CrossValidationRun:
         Raises:
             ArgumentError: If the folds are not those it was started with.
         """
-        table = self._fold_table()
-        before = pd.read_csv(self.folder.folds, dtype={"id": str}, keep_default_na=False)
-        if before.to_numpy().tolist() != table.to_numpy().tolist():
-            problem = "the data set has changed since the run started; start a new run"
-            raise ArgumentError("resume", self.folder.path, problem)
+        self.folder.check_same(self.folder.folds, self._fold_table().to_csv(index=False).encode())
 
     def _is_finished(self) -> bool:
         if not self.folder.cross_validation.exists():
@@ -265,11 +262,10 @@ class CrossValidationRun:
         if folder.report.exists():
             return read_report(folder.path)
         silent = Console(quiet=True)
-        if folder.split.exists():
+        if folder.options.exists():
             return Run.continued(folder.path, self._data_service, silent).resume().report
         shared = {each.name: getattr(self.options, each.name) for each in fields(RunOptions)}
         own = {"out": folder.path, "export": False, "seed": self.options.seed + repeat - 1}
-        folder.options.unlink(missing_ok=True)  # of a run that was stopped before it had begun
         run = Run(
             self._recipe_of(repeat, fold), **shared | own, data_service=self._data_service, console=silent
         )

@@ -13,13 +13,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
-from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, write_split
+from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import fit_baseline
 from keras_mir.evaluate.calibration import calibrate
@@ -49,6 +48,7 @@ from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
+from pipelines.files import locked
 from pipelines.input.service import connect
 from pipelines.spec import SPECTROGRAMS
 
@@ -118,8 +118,8 @@ class Run:
         self.recipe = as_recipe(recipe).with_settings(settings)
         if labels and not data:
             raise ArgumentError("labels", labels, "goes with data, the folder its files are in")
-        if seed < 0:
-            raise ArgumentError("seed", seed, "give 0 or more")
+        if not 0 <= seed < 2**32:
+            raise ArgumentError("seed", seed, f"give a number from 0 to {2**32 - 1}")
         folder = Path(out) if out else Path("runs") / f"{self.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         self.options = RunOptions(
             data=_absolute(data),
@@ -169,7 +169,9 @@ class Run:
         if self.recipe.train.overfit_batches:
             raise ArgumentError("overfit_batches", self.recipe.train.overfit_batches, "use Run.check_overfit")
         with self._watched():
-            return self._train(self._load_new(), resume=False)
+            data = self._load_new()
+            with locked(self.folder.path):
+                return self._train(data, resume=False)
 
     def resume(self) -> TrainedModel:
         """Go on where the last whole epoch ended, or with the export if only that is missing.
@@ -177,6 +179,10 @@ class Run:
         Raises:
             UserError: If the run is finished, or its data have changed.
         """
+        with locked(self.folder.path):
+            return self._resume()
+
+    def _resume(self) -> TrainedModel:
         if self.folder.report.exists():
             model = load(self.folder.path)
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
@@ -185,7 +191,7 @@ class Run:
             return export_run(model, self.options.export_dir)
         with self._watched():
             data = self._load()
-            self._check_same_split(data)
+            self.folder.check_same(self.folder.split, split_csv(data.examples))
             return self._train(data, resume=True)
 
     def check_overfit(self) -> OverfitCheck:
@@ -241,8 +247,7 @@ class Run:
         """The data, and the folder with what was asked for."""
         self.folder.check_free()
         data = self._load()
-        self.folder.create(self.recipe, self.options)
-        write_split(data.examples, self.folder.split)
+        self.folder.create(self.recipe, self.options, self.folder.split, split_csv(data.examples))
         return data
 
     def _train(self, data: Data, resume: bool) -> TrainedModel:
@@ -349,13 +354,6 @@ class Run:
         if data.evaluated_on == VALIDATION:
             on = "the validation examples, which also choose the epoch"
             self._say(f"no test examples: the report is on {on}")
-
-    def _check_same_split(self, data: Data) -> None:
-        before = pd.read_csv(self.folder.split, dtype=str)
-        now = [(row, name) for name, part in data.examples.items() for row in part.table["id"]]
-        if list(zip(before["id"], before["split"], strict=True)) != now:
-            problem = "the data set has changed since the run started; start a new run"
-            raise ArgumentError("resume", self.folder.path, problem)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)

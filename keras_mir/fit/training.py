@@ -19,6 +19,7 @@ from keras_mir.fit.model import compile_model, new_model, without_auxiliary
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
+from pipelines.files import write_atomically
 from pipelines.input.augment import on_batches
 from pipelines.input.build import batches_an_epoch, evaluation_batches, training_batches
 from pipelines.input.service import DataService
@@ -132,7 +133,7 @@ def fit(
                 "val_loss", patience=settings.early_stopping, restore_best_weights=True
             )
         )
-    checkpoint = Checkpoint(run.checkpoint, callbacks, resume)
+    checkpoint = Checkpoint(run.checkpoint, callbacks, resume, {"recipe": recipe.to_dict(), "seed": seed})
     first = checkpoint.next_epoch
     if resume and (checkpoint.stopped or first >= settings.epochs):
         checkpoint.set_model(model)
@@ -217,5 +218,6 @@ def _fit(
 
 
 def _recorded(training: Training, run: RunFolder) -> Training:
-    pd.DataFrame(training.history).rename_axis("epoch").to_csv(run.history)
+    table = pd.DataFrame(training.history).rename_axis("epoch")
+    write_atomically(run.history, table.to_csv().encode())
     return training

@@ -22,7 +22,7 @@ from keras_mir.recipes.named import DEFAULT, RECIPES, as_recipe
 from keras_mir.recipes.recipe import Recipe, all_settings
 from keras_mir.recipes.search_space import Choice, Range, chosen_settings, search_space
 from pipelines.errors import ArgumentError, UserError
-from pipelines.files import write_atomically
+from pipelines.files import locked, write_atomically
 
 if TYPE_CHECKING:
     import optuna
@@ -102,7 +102,8 @@ class Tuning:
     def run(self) -> pd.DataFrame:
         """Try all settings; the trials as `trials.csv` has them, the best first."""
         self._whole.prepare(self.options)
-        return self._search()
+        with locked(self.folder.path):
+            return self._search()
 
     def resume(self) -> pd.DataFrame:
         """Go on with the trial that is not finished.
@@ -110,6 +111,10 @@ class Tuning:
         Raises:
             UserError: If the search is finished, or its data have changed.
         """
+        with locked(self.folder.path):
+            return self._resume()
+
+    def _resume(self) -> pd.DataFrame:
         if _finished(self._study()) >= self.options.trials:
             problem = f"the search is finished; its best recipe is {self.folder.best}"
             raise ArgumentError("resume", self.folder.path, problem)
@@ -127,9 +132,12 @@ class Tuning:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(self.folder.study)))
-        return optuna.create_study(
-            storage=storage, study_name=self.recipe.name, direction="maximize", load_if_exists=True
-        )
+        try:
+            return optuna.create_study(
+                storage=storage, study_name=self.recipe.name, direction="maximize", load_if_exists=True
+            )
+        except (ValueError, KeyError, TypeError):  # its lines are JSON objects of Optuna's
+            raise UserError(f"{self.folder.study}: damaged; start a new search") from None
 
     def _search(self) -> pd.DataFrame:
         study = self._study()
@@ -175,10 +183,9 @@ class Tuning:
             return read_cross_validation(folder.path)
         silent = Console(quiet=True)
         try:
-            if folder.folds.exists():
+            if folder.options.exists():
                 job = CrossValidationRun.continued(folder.path, self._data_service, silent)
                 return job.resume().report
-            folder.options.unlink(missing_ok=True)  # of a trial that was stopped before it had begun
             shared = {each.name: getattr(self.options, each.name) for each in fields(RunOptions)}
             own = {"out": folder.path, "export": False, "repeats": self.options.repeats}
             recipe = self.recipe.with_settings(settings)

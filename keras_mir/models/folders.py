@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_mir.models.json_file import read_json
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import read_json
+from pipelines.spec import Spec, spec_from_dict
 
 SAVED_MODEL = "saved_model.pb"
 # TF Serving and TensorFlow leave assets.extra alone, so it may hold anything.
 DESCRIPTION = Path("assets.extra") / "keras_mir.json"
+FORMAT = 1  # of a description
 KERAS_MODEL = Path("assets.extra") / "model.keras"
 
 
@@ -107,3 +110,23 @@ def read_description(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{file}: missing; this model was not exported by keras_mir, export it again"
         ) from None
+
+
+def spec_of(description: Mapping[str, Any], place: object) -> Spec:
+    """The spec of the features that a model takes.
+
+    Args:
+        description: What it says about itself.
+        place: Where that is from, for messages.
+
+    Raises:
+        UserError: If there is none, it is damaged, or the description is of another version.
+    """
+    if description.get("format") != FORMAT:
+        problem = f"format {description.get('format')!r}, expected {FORMAT}; export the model again"
+        raise UserError(f"{place}: {problem}")
+    try:
+        return spec_from_dict(description["feature_spec"])
+    except (KeyError, TypeError, ValueError, UserError) as error:
+        problem = f"damaged (feature_spec: {error}); export the model again"
+        raise UserError(f"{place}: {problem}") from None

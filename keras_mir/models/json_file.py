@@ -42,26 +42,6 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     write_atomically(path, f"{text}\n".encode())
 
 
-def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        path: The file.
-        remedy: What a user is to do if it is damaged.
-
-    Raises:
-        UserError: If it is no JSON object.
-        FileNotFoundError: If it is not there.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise UserError(f"{path}: damaged, not JSON ({error}); {remedy}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: damaged, not a JSON object; {remedy}")
-    return values
-
-
 def from_json(kind: type[T], values: Mapping[str, Any], place: str, remedy: str) -> T:
     """A dataclass from what JSON holds; keys that it does not know are left out.
 
@@ -77,7 +57,7 @@ def from_json(kind: type[T], values: Mapping[str, Any], place: str, remedy: str)
     """
     try:
         return typing.cast(T, _convert(kind, values, ""))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{place}: damaged ({error.args[0]}); {remedy}") from None
 
 

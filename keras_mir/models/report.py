@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mir.command_line.version import __version__
-from keras_mir.models.json_file import from_json, plain, read_json, write_json
+from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.errors import UserError
+from pipelines.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

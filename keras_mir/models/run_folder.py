@@ -9,10 +9,10 @@ from typing import TypeVar
 import tomli_w
 
 from keras_mir.models.folders import check_folder
-from keras_mir.models.json_file import from_json, read_json, write_json
+from keras_mir.models.json_file import from_json, write_json
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
-from pipelines.files import write_atomically
+from pipelines.files import read_json, write_atomically
 
 _REMEDY = "start a new run"
 
@@ -95,16 +95,36 @@ class RunFolder:
             raise ArgumentError("out", self.path, f"there is a run in it; go on with --resume {self.path}")
         check_folder("out", self.path)
 
-    def create(self, recipe: Recipe, options: RunOptions) -> None:
+    def create(self, recipe: Recipe, options: RunOptions, parts: Path, content: bytes) -> None:
         """Make the folder and write down what was asked for.
+
+        Args:
+            recipe: What is trained.
+            options: What else was asked for; there is a run in the folder once they are written.
+            parts: The file that says which clip is used for what.
+            content: Of that file.
 
         Raises:
             ArgumentError: As `check_free`.
         """
         self.check_free()
-        self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.recipe, tomli_w.dumps(recipe.to_dict()).encode())
+        write_atomically(parts, content)
         write_json(self.options, options)
+
+    def check_same(self, parts: Path, content: bytes) -> None:
+        """Refuse to go on with other data than the run was started with.
+
+        Args:
+            parts: The file that says which clip is used for what.
+            content: What it must say.
+
+        Raises:
+            ArgumentError: If it says something else, or is not there.
+        """
+        if not parts.is_file() or parts.read_bytes() != content:
+            problem = f"the data set has changed since the run started, or {parts.name}; start a new run"
+            raise ArgumentError("resume", self.path, problem)
 
     def read_options(self) -> RunOptions:
         """What was asked for.
@@ -134,4 +154,7 @@ class RunFolder:
         Raises:
             UserError: If it is missing or damaged.
         """
-        return read_recipe(self.recipe, {})
+        try:
+            return read_recipe(self.recipe, {}, whole=True)
+        except UserError as error:
+            raise UserError(f"{error}; {_REMEDY}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,15 +13,16 @@ from keras.models import load_model
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
 from keras_mir.models.audio_model import AudioModel, note_for
-from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, find_version, read_description
-from keras_mir.models.json_file import from_json, plain, read_json, write_json
+from keras_mir.models.folders import DESCRIPTION, FORMAT, KERAS_MODEL, find_version, read_description, spec_of
+from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import network_named
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
-from pipelines.spec import Spec, spec_from_dict
+from pipelines.files import flush_to_disk, read_json
+from pipelines.spec import Spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ class Description(_Outputs):
         for setting in ("classes", "backbone"):
             recipe["task"][setting] = Path(recipe["task"][setting]).name
         own = {"dataset": plain(self.report.dataset), "report": report, "versions": self.report.versions}
-        return {"format": 1, **plain(self), "recipe": recipe, **own}
+        return {"format": FORMAT, **plain(self), "recipe": recipe, **own}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:
@@ -87,10 +87,14 @@ class Description(_Outputs):
         parts = ("recipe", "feature_spec", "frames", "classes", "targets", "report", "versions")
         if missing := sorted(set(parts) - values.keys()):
             raise UserError(f"{place}: its description lacks {', '.join(missing)}; {_REMEDY}")
+        spec = spec_of(values, place)
+        for part in ("recipe", "report"):
+            if not isinstance(values[part], Mapping):
+                raise UserError(f"{place}: damaged ({part} is {str(values[part])[:40]}); {_REMEDY}")
         said_once = {"recipe": values["recipe"], "versions": values["versions"], "model": model}
         return cls(
             recipe=Recipe.from_dict(values["recipe"], source=place),
-            feature_spec=spec_from_dict(values["feature_spec"]),
+            feature_spec=spec,
             report=report_from_dict({**values["report"], **said_once}, place),
             **vars(from_json(_Outputs, values, place, _REMEDY)),
         )
@@ -157,7 +161,10 @@ class TrainedModel(ServableModel):
         import pandas as pd
 
         file = RunFolder(self.folder).history
-        return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
+        try:
+            return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
+        except ValueError as error:
+            raise UserError(f"{file}: damaged ({error}); train the model again") from None
 
     def audio_model(self, model: Model | None = None) -> AudioModel:
         return AudioModel(
@@ -172,9 +179,10 @@ class TrainedModel(ServableModel):
     def save(self) -> None:
         """Write the model, its description and, last, its report to the run's folder, whole or not at all."""
         run = RunFolder(self.folder)
-        temporary = run.model.with_name(f".{os.getpid()}.keras")
+        temporary = run.model.with_name(".tmp.keras")
         try:
             self.keras.save(temporary)
+            flush_to_disk(temporary)
             temporary.replace(run.model)
         finally:
             temporary.unlink(missing_ok=True)
@@ -219,7 +227,8 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
     run = RunFolder(Path(place))
     if not run.options.is_file():
         version = find_version(str(place), Path(models))
-        description = Description.from_dict(read_description(version), str(version), str(version))
+        values = read_description(version)
+        description = Description.from_dict(values, str(version / DESCRIPTION), str(version))
         return TrainedModel(version.resolve().parent.name, description, version)
     if run.cross_validation.is_file() and not run.model.is_file():
         raise UserError(f"{run.path}: a cross-validation without an ensemble; give the run of a fold in it")
@@ -244,6 +253,6 @@ def load_keras(file: Path) -> Model:
         raise UserError(f"{file}: missing; export the model with its Keras model kept")
     try:
         return load_model(file, compile=False)
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # of a damaged file, whatever zipfile, h5py and Keras raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: cannot be read ({reason}); train or export the model again") from None

@@ -13,10 +13,17 @@ from typing import Literal
 import numpy as np
 
 from keras_mir.client import ServingClient
-from keras_mir.models.folders import SAVED_MODEL, find_version, latest_version, read_description
+from keras_mir.models.folders import (
+    DESCRIPTION,
+    SAVED_MODEL,
+    find_version,
+    latest_version,
+    read_description,
+    spec_of,
+)
 from keras_mir.recipes.networks import Network, network_named
 from pipelines.errors import ArgumentError
-from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
+from pipelines.spec import FeatureSpec, VectorSpec
 
 # Answers WAV files: the outputs of the signature `audio` by name, each `(batch, ...)`, strings as str.
 AnswerWav = Callable[[Sequence[bytes]], Mapping[str, np.ndarray]]
@@ -65,7 +72,7 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
         if len(names) > 1:
             raise ArgumentError("model", None, f"{models} has {', '.join(names)}; choose one")
         version = latest_version(models / names[0])
-    spec = spec_from_dict(read_description(version).get("feature_spec", {}))
+    spec = spec_of(read_description(version), version / DESCRIPTION)
     if isinstance(spec, VectorSpec):
         if not spec.sample_rate:
             raise ArgumentError("model", model or None, f"{version} takes vectors, and no sound")

@@ -278,12 +278,17 @@ def all_settings() -> dict[str, Setting]:
     return settings
 
 
-def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
+def read_recipe(path: Path, named: Mapping[str, Recipe], *, whole: bool = False) -> Recipe:
     """Read a recipe that someone wrote, in TOML.
 
     The file holds the tables `[task]`, `[input]`, `[augment]`, `[model]`, `[train]` and
     `[split]`, any of which may be left out, and may start from a named recipe with
     `base = "lstm-beat-mel"`.
+
+    Args:
+        path: The file.
+        named: Recipes to start from, by name.
+        whole: Whether nothing may be left out, as in a file that a run wrote.
 
     Raises:
         UserError: If the file cannot be read, or has an unknown key or a wrong value.
@@ -294,8 +299,12 @@ def read_recipe(path: Path, named: Mapping[str, Recipe]) -> Recipe:
         raise ArgumentError("recipe", path, "no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from None
+    if whole:
+        there = {name for part in values.values() if isinstance(part, dict) for name in part}
+        if missing := sorted(all_settings().keys() - there):
+            raise UserError(f"{path}: lacks {missing[0]}; it is damaged, or of another version")
     base = values.pop("base", None)
-    if base is not None and base not in named:
+    if base is not None and (not isinstance(base, str) or base not in named):
         raise UserError(f"{path}: base {base!r} is no named recipe{_suggestion(str(base), named)}")
     start = named[base] if base is not None else None
     return Recipe.from_dict({"name": path.stem, **values}, start, str(path))
@@ -317,7 +326,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         )
     kinds = arguments if origin in (typing.Union, types.UnionType) else (kind,)
     for each in kinds:
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             return _as(each, value)
     verb = "choose" if origin is Literal else "give"
     raise UserError(f"{name} {value!r}: {verb} {' or '.join(map(_describe, kinds))}")

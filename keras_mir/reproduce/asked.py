@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_mir.models.json_file import plain, read_json, write_json
+from keras_mir.models.json_file import plain, write_json
 from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
 from keras_mir.reproduce.wording import command_line
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import read_json
 
 _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls for one folder
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import shutil
 import time
@@ -32,9 +31,11 @@ from keras_mir.reproduce import scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
 from pipelines.errors import UserError
+from pipelines.files import read_json
 
 EpochDone = Callable[[int], None]
 
+_REMEDY = "delete it, and run the same again"
 _PACE_SECONDS = 3600.0  # what is left goes by the pace of the last hour
 
 
@@ -73,7 +74,7 @@ class Training(ABC):
         if result := self._result():
             return result
         if self._failure.exists():
-            return replace(self.run, status="failed", **json.loads(self._failure.read_text("utf-8")))
+            return replace(self.run, status="failed", **read_json(self._failure, _REMEDY))
         return self.run
 
     @abstractmethod
@@ -124,7 +125,7 @@ class RecipeTraining(Training):
             report = report_to_dict(read_report(run.report))
             done = replace(self.run, status="done", report=report, seconds=report["training"]["seconds"])
         elif run.overfit.exists():
-            facts = json.loads(run.overfit.read_text("utf-8"))
+            facts = read_json(run.overfit, _REMEDY)
             done = replace(self.run, status="done", facts=facts, seconds=facts["seconds"])
             if not facts["passed"]:
                 done = replace(done, status="failed", reason="the batches were not memorised")

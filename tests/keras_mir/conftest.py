@@ -80,7 +80,7 @@ def audio_models(tmp_path_factory) -> Path:
         model,
         root,
         "tiny",
-        description={"feature_spec": spec.to_dict()},
+        description={"format": 1, "feature_spec": spec.to_dict()},
         names=GENRES,
         audio_model=lambda served: AudioModel(served, GENRES, settings, None, spec),
     )

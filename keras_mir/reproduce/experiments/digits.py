@@ -18,7 +18,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from keras_mir.fit.training import set_up
-from keras_mir.models.json_file import from_json, read_json, write_json
+from keras_mir.models.json_file import from_json, write_json
 from keras_mir.recipes.named import DIGITS
 from keras_mir.reproduce import pictures
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Runs, Setup, run_name
@@ -27,6 +27,7 @@ from keras_mir.reproduce.results import Picture, Run
 from keras_mir.reproduce.trainings import Training
 from keras_mir.reproduce.wording import command_line
 from pipelines.errors import UserError
+from pipelines.files import read_json
 
 EPOCHS = 60
 PICTURED = 6

@@ -1,6 +1,7 @@
 """The commands, as a user calls them: from files to an exported model, and every mistake one line."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from keras_mir.evaluate import __main__ as evaluate
 from keras_mir.fit import __main__ as fit
 from keras_mir.models.folders import read_description
 from pipelines.errors import UserError
+from pipelines.files import locked
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_LSTM = ("--units", "8", "--layers", "1", "--epochs", "3", "--batch-size", "8")
@@ -227,11 +229,14 @@ def test_evaluate_finds_the_validation_examples_again(fitted, course_data, tmp_p
 
 def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     places = ("--out", tmp_path / "again", "--export-dir", fitted / "saved_models")
+    killed = fitted / "saved_models" / ".other-tmp"  # an export that was stopped with kill -9
+    (killed / "variables").mkdir(parents=True)
     assert (
         fit.main([*map(str, ("lstm-beat-mel", "--data", course_data, *SMALL_LSTM, "--seed", 5, *places))])
         == 0
     )
     assert (fitted / "saved_models" / "lstm-beat-mel" / "2" / "saved_model.pb").is_file()
+    assert [path.name for path in (fitted / "saved_models").iterdir()] == ["lstm-beat-mel"]
     one, two = (
         json.loads((path / "report.json").read_text()) for path in (fitted / "run", tmp_path / "again")
     )
@@ -450,6 +455,26 @@ class TestMistakes:
     def test_a_finished_run_is_not_resumed(self, fitted, capsys):
         assert fit.main(["--resume", str(fitted / "run")]) == 2
         assert "finished" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["run.json", "recipe.toml", "split.csv", "checkpoint/state.json"])
+    def test_a_run_with_damaged_state_is_not_resumed(self, name, fitted, capsys, copy_tree):
+        folder = copy_tree(fitted / "run")
+        (folder / "report.json").unlink()
+        file = folder / name
+        whole = file.read_bytes()
+        for damaged in (b"", whole[: len(whole) // 2], b"[]", b"null", b"{}", b"\x93\xff\0" * 99):
+            file.write_bytes(damaged)
+            assert fit.main(["--resume", str(folder)]) == 2
+            lines = capsys.readouterr().err.strip().splitlines()
+            assert len(lines) == 1, lines
+            assert file.name in lines[0]
+            assert lines[0].endswith("; start a new run")
+
+    def test_a_run_that_somebody_works_on_is_not_resumed(self, fitted, capsys, copy_tree):
+        folder = copy_tree(fitted / "run")
+        with locked(folder):
+            assert fit.main(["--resume", str(folder)]) == 2
+        assert f"{folder}: process {os.getpid()} on" in capsys.readouterr().err
 
     def test_resume_of_nothing(self, tmp_path, capsys):
         assert fit.main(["--resume", str(tmp_path)]) == 2

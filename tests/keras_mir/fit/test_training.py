@@ -109,14 +109,24 @@ def test_early_stopping_keeps_the_best_weights_also_when_resumed_after_the_end(c
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_checkpoint_of_another_model_is_refused(course_data, tmp_path):
+def test_a_checkpoint_that_is_damaged_or_of_another_training_is_refused(course_data, tmp_path):
     recipe = named_recipe("lstm-beat-mel").with_settings({**SMALL, "epochs": 1})
     data = prepared(course_data, tmp_path, recipe)
     run = run_folder(tmp_path / "run")
     fit(recipe, data, run, seed=0)
     other = recipe.with_settings({"units": 4, "epochs": 2})
-    with pytest.raises(UserError, match="not a checkpoint of this model"):
+    with pytest.raises(UserError, match="the recipe is not what was trained; start a new run"):
         fit(other, data, run, seed=0, resume=True)
+    with pytest.raises(UserError, match="the seed is not what was trained"):
+        fit(recipe, data, run, seed=1, resume=True)
+    for file in run.checkpoint.iterdir():
+        whole = file.read_bytes()
+        for damaged in (b"", whole[: len(whole) // 2], b"[]", b"null", whole[:-3] + b"\xff" + whole[-2:]):
+            file.write_bytes(damaged)
+            with pytest.raises(UserError, match=r"state\.json: damaged, or of another version"):
+                fit(recipe, data, run, seed=0, resume=True)
+        file.write_bytes(whole)
+    assert fit(recipe, data, run, seed=0, resume=True).epochs == 1
 
 
 def test_a_model_memorises_four_batches_and_a_blind_one_does_not(course_data, tmp_path):
