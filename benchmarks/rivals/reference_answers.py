@@ -15,9 +15,9 @@ class ReferenceModel:
     """Samples in, class probabilities out."""
 
     def __init__(self, inputs: Inputs) -> None:
-        from keras_mir.models.trained_model import load
+        from keras_mir.models.trained_model import load_trained
 
-        self._model = load(inputs.model()).keras
+        self._model = load_trained(inputs.model()).keras
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         _, synced, _ = features(audio)

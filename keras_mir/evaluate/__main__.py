@@ -48,9 +48,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_mir.evaluate.evaluate import evaluate
     from keras_mir.evaluate.table import print_report
     from keras_mir.models.report import FILE_NAME
-    from keras_mir.models.trained_model import load
+    from keras_mir.models.trained_model import load_trained
 
-    model = load(arguments.model)
+    model = load_trained(arguments.model)
     out = arguments.out or Path("runs") / f"evaluate-{model.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     cache = arguments.cache_dir or (out / "cache" if arguments.out else Path("runs/.cache"))
     options = {name: getattr(arguments, name) for name in _OPTIONS} | {"cache_dir": cache}

@@ -51,12 +51,12 @@ def _export(arguments: argparse.Namespace) -> int:
     from keras_mir.models.folders import check_folder
 
     check_folder("out", arguments.out)  # before TensorFlow is imported
-    from keras_mir.models.trained_model import load_model_or_network
+    from keras_mir.models.trained_model import load
 
     console = Console()
     options = {name: getattr(arguments, name) for name in ("format", "signature", "name")}
     with console.status(f"exporting {arguments.model}"):
-        written = export(load_model_or_network(arguments.model, arguments.models), arguments.out, **options)
+        written = export(load(arguments.model, arguments.models), arguments.out, **options)
     for label, value in (("export", written.path), ("takes", written.takes), ("gives", written.gives)):
         if value:
             console.print(f"{label:7} {value}", highlight=False, soft_wrap=True, markup=False)

@@ -46,7 +46,7 @@ from keras_mir.models.report import (
     score_name,
 )
 from keras_mir.models.run_folder import RunFolder, RunOptions
-from keras_mir.models.trained_model import TrainedModel, load
+from keras_mir.models.trained_model import TrainedModel, load_trained
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import GENRE
@@ -325,9 +325,9 @@ class CrossValidationRun:
         Where the data set has no such clips, the report is on out-of-fold predictions.
         """
         if self.folder.report.exists():
-            model = load(self.folder.path)
+            model = load_trained(self.folder.path)
             return export_run(model, self.options.export_dir) if self.options.export else model
-        members = [load(folder.path) for *_, folder in self._folds()]
+        members = [load_trained(folder.path) for *_, folder in self._folds()]
         network = mean_model([member.keras for member in members])
         description = members[0].description
         cache = Path(self.options.cache_dir) / "processed"

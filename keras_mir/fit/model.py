@@ -14,7 +14,7 @@ from keras_mir.models.build import build_model, with_auxiliary_genre, with_froze
 from keras_mir.models.heads import compile_arguments
 from keras_mir.models.pretrained.musicnn import load_dense
 from keras_mir.models.run_folder import RunFolder
-from keras_mir.models.trained_model import load, load_keras
+from keras_mir.models.trained_model import load_keras, load_trained
 from keras_mir.recipes.networks import NETWORKS
 from keras_mir.recipes.outputs import GENRE
 from keras_mir.recipes.recipe import Recipe
@@ -146,7 +146,7 @@ def load_backbone(place: str) -> keras.Model:
         raise ArgumentError("backbone", None, "give the run, or the exported model, whose layers to build on")
     file = RunFolder(Path(place)).model
     try:
-        return load_keras(file) if file.is_file() else load(place).keras
+        return load_keras(file) if file.is_file() else load_trained(place).keras
     except UserError as error:
         raise ArgumentError("backbone", None, f"{error}; or give the folder of a finished run") from None
 

@@ -41,7 +41,7 @@ from keras_mir.models.report import (
     write_report,
 )
 from keras_mir.models.run_folder import RunFolder, RunOptions
-from keras_mir.models.trained_model import Description, TrainedModel, load
+from keras_mir.models.trained_model import Description, TrainedModel, load_trained
 from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
@@ -184,7 +184,7 @@ class Run:
 
     def _resume(self) -> TrainedModel:
         if self.folder.report.exists():
-            model = load(self.folder.path)
+            model = load_trained(self.folder.path)
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
                 problem = f"the run is finished; its report is {self.folder.report}"
                 raise ArgumentError("resume", self.folder.path, problem)

@@ -10,6 +10,7 @@ import keras
 from keras import Model
 
 from keras_mir.models.audio_model import AudioModel
+from keras_mir.models.folders import FORMAT
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
 from keras_mir.models.pretrained.musicnn import POOLED, dense_layers, load_dense, tag_layer
 from keras_mir.models.report import versions
@@ -39,7 +40,7 @@ class TaggerDescription:
         """As JSON holds it."""
         network = {key: value for key, value in asdict(self.network).items() if key not in _OF_THE_WHEEL}
         return {
-            "format": 1,
+            "format": FORMAT,
             **network,
             "feature_spec": self.feature_spec.to_dict(),
             "versions": self.versions,

@@ -18,7 +18,7 @@ from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
-from keras_mir.recipes.networks import network_named
+from keras_mir.recipes.networks import NETWORKS, network_named
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.files import flush_to_disk, read_json
@@ -201,8 +201,13 @@ class TrainedModel(ServableModel):
         return self.report._repr_html_()
 
 
-def load_model_or_network(place: str | Path, models: str | Path = "saved_models") -> ServableModel:
-    """As `load`, or a pretrained network by its name, where nothing else is called so.
+def load(place: str | Path, models: str | Path = "saved_models") -> ServableModel:
+    """Load a trained model, or a pretrained network.
+
+    Args:
+        place: A run's folder; a folder of an exported model, or of one of its versions; `NAME` or
+            `NAME/VERSION` in `models`; or, where nothing there is called so, a pretrained network's name.
+        models: The export root.
 
     Raises:
         UserError: If there is none, or it is damaged.
@@ -210,16 +215,13 @@ def load_model_or_network(place: str | Path, models: str | Path = "saved_models"
     from keras_mir.models.tagger import Tagger
 
     network = network_named(str(place), Path(models))
-    return Tagger(network) if network else load(place, models)
+    if network is None and not RunFolder(Path(place)).options.is_file():
+        network = NETWORKS.get(read_description(find_version(str(place), Path(models))).get("name", ""))
+    return Tagger(network) if network else load_trained(place, models)
 
 
-def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:
-    """Load a trained model.
-
-    Args:
-        place: A run's folder; a folder of an exported model, or of one of its versions; or `NAME` or
-            `NAME/VERSION` in `models`.
-        models: The export root.
+def load_trained(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:
+    """As `load`, but no pretrained network: for what needs a recipe and a report.
 
     Raises:
         UserError: If there is none, or it is damaged.
@@ -228,6 +230,8 @@ def load(place: str | Path, models: str | Path = "saved_models") -> TrainedModel
     if not run.options.is_file():
         version = find_version(str(place), Path(models))
         values = read_description(version)
+        if values.get("name") in NETWORKS:
+            raise UserError(f"{version}: a pretrained network, without recipe and report; train a head on it")
         description = Description.from_dict(values, str(version / DESCRIPTION), str(version))
         return TrainedModel(version.resolve().parent.name, description, version)
     if run.cross_validation.is_file() and not run.model.is_file():

@@ -78,7 +78,7 @@ def test_it_answers_about_songs_alike_before_and_after_export(trained, exported,
 def test_errors_speak_of_arguments(course_data, tmp_path):
     with pytest.raises(ArgumentError, match=r"^name 'my model': use letters"):
         km.train(data=tmp_path / "nothing", name="my model", out=tmp_path / "run")
-    with pytest.raises(ArgumentError, match=r"^seed -1: give 0 or more"):
+    with pytest.raises(ArgumentError, match=r"^seed -1: give a number from 0 to 4294967295"):
         km.train(data=course_data, seed=-1, out=tmp_path / "run")
     with pytest.raises(UserError, match=r"^recipe small-cnn: unknown setting 'epoch'; did you mean 'epochs'"):
         km.train(data=course_data, epoch=1, out=tmp_path / "run")

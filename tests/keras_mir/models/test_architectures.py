@@ -10,7 +10,7 @@ import pytest
 
 from keras_mir.export.model_card import model_card
 from keras_mir.fit.__main__ import main
-from keras_mir.models.trained_model import load
+from keras_mir.models.trained_model import load_trained
 from keras_mir.recipes.model_settings import ARCHITECTURES, Architecture
 from keras_mir.recipes.named import RECIPES, named_recipe
 from pipelines.errors import UserError
@@ -49,7 +49,7 @@ def test_a_kind_from_outside_is_trained_listed_and_described(toy, course_data, t
     assert report["recipe"]["model"]["kind"] == "toy"
     embedding = keras.models.load_model(out / "model.keras").get_layer("embedding")
     assert embedding.output.shape == (None, 4)
-    card = model_card("toy", load(out).description, {})
+    card = model_card("toy", load_trained(out).description, {})
     assert card.startswith("# toy\n\nA toy, that names the genre of music (recipe `lstm-beat-mel`).")
 
     with pytest.raises(SystemExit):

@@ -11,7 +11,7 @@ from keras_mir.export.__main__ import main as export
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH
 from keras_mir.models.session import ServedModel
 from keras_mir.models.tagger import Tagger
-from keras_mir.models.trained_model import load_model_or_network
+from keras_mir.models.trained_model import load
 from keras_mir.predict.__main__ import main as predict
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.synthetic.render import render_clip
@@ -58,6 +58,7 @@ def test_it_is_exported_as_every_other_model(musicnn, song, tmp_path, capsys):
     np.testing.assert_allclose(answer["tag_probabilities"][0], published_tags(song), atol=0.02)
     assert answer["window_tag_probabilities"].shape == (1, int(answer["windows"][0]), 50)
     np.testing.assert_allclose(vectors["tag_probabilities"][0], vectors["tag_probabilities"][1], rtol=1e-5)
+    assert isinstance(load(version), Tagger)
     card = (version / "assets.extra" / "model_card.md").read_text()
     assert "MagnaTagATune" in card
     assert "Licence of its weights: ISC" in card
@@ -72,10 +73,10 @@ def test_it_is_exported_as_every_other_model(musicnn, song, tmp_path, capsys):
 
 
 def test_a_model_of_that_name_goes_before_the_network(musicnn, tmp_path):
-    assert isinstance(load_model_or_network("musicnn-mtt", tmp_path), Tagger)
+    assert isinstance(load("musicnn-mtt", tmp_path), Tagger)
     (tmp_path / "musicnn-mtt").mkdir()
     with pytest.raises(Exception, match="no exported model"):
-        load_model_or_network("musicnn-mtt", tmp_path)
+        load("musicnn-mtt", tmp_path)
 
 
 def test_without_the_wheel_one_line_says_how_to_get_it(song, tmp_path, monkeypatch, capsys):
