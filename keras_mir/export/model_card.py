@@ -336,7 +336,7 @@ def _pretrained(description: Description) -> Iterator[str]:
 def _of_network(network: Network) -> Iterator[str]:
     yield f"Trained on {_text(network.trained_on)}."
     yield f"By {_text(network.citation)}."
-    yield f"Licence of its weights: {_text(network.licence)}. The music it was trained on has licences of its own."
+    yield f"Licence of its weights: {_text(network.licence)}. The music has licences of its own."
 
 
 def _made_with(versions: Mapping[str, str | None]) -> str:
