@@ -16,7 +16,8 @@ def when_imported(names: Sequence[str], action: Callable[[], Any]) -> None:
         names: Of the packages; those that nobody imports are not waited for.
         action: Is done once.
     """
-    missing = {name for name in names if name not in sys.modules}
+    # None stands for a module that somebody does not want to be imported.
+    missing = {name for name in names if sys.modules.get(name) is None}
     if not missing:
         action()
     else:

@@ -241,7 +241,7 @@ def test_a_file_that_answers_differently_is_not_written(form, exported, export, 
 def make_run(folder, policy="float32"):
     run = RunFolder(folder)
     options = RunOptions("", "", False, False, "", 0, "lstm-of-a-run", False, "", 0, ())
-    run.create(describe("lstm").recipe, options)
+    run.create(describe("lstm").recipe, options, run.split, b"id,split\n")
     keras.config.set_dtype_policy(policy)
     try:
         model = build("lstm")

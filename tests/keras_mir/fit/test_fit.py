@@ -287,7 +287,8 @@ def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predi
         np.zeros((2, 30, 140), np.float32),
         np.array([30, 20]),
     )
-    assert {name: value.shape for name, value in answer.items()} == {"power": (2,), "calmness": (2,)}
+    shapes = {name: value.shape for name, value in answer.items()}
+    assert shapes == {"power": (2,), "calmness": (2,), "error": (2,)}
 
 
 def test_the_fixed_length_cnn_runs_on_cropped_frames(course_data, tmp_path):

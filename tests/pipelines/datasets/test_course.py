@@ -222,13 +222,19 @@ def test_targets_of_train_and_test_have_to_agree(broken):
 @pytest.mark.parametrize(
     "content",
     [
-        *("{", "[]", "{}", '{"feature_spec": 3}', '{"feature_spec": {"hop": 1}}'),
+        *("{}", '{"feature_spec": 3}', '{"feature_spec": {"hop": 1}}'),
         *('{"feature_spec": {"hop_length": 0}}', '{"feature_spec": {"top_db": NaN}}'),
     ],
 )
 def test_a_damaged_dataset_json_is_named(broken, content):
     (broken / "dataset.json").write_text(content, encoding="utf-8")
     assert refusal(broken).startswith(f"{broken / 'dataset.json'}: not as prepare writes it (")
+
+
+def test_a_dataset_json_that_is_no_json_object_is_named(broken):
+    for content, what in (("{", "not JSON (Expecting property name"), ("[]", "not a JSON object; prepare")):
+        (broken / "dataset.json").write_text(content, encoding="utf-8")
+        assert refusal(broken).startswith(f"{broken / 'dataset.json'}: damaged, {what}")
 
 
 @pytest.mark.parametrize("content", ["", "artist\nx\n", "id,artist\n101,a\n101,b\n", 'id,artist\n"101,a\n'])
