@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import keras
@@ -59,6 +60,9 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
             name="lstm",
         )
         super().__init__(layer, **kwargs)
+        # While Keras loads a model it knows layers by their addresses in memory: another layer at that of
+        # this one, were it gone, would be taken for the same. Not an attribute that Keras would track.
+        self._made_of = SimpleNamespace(layer=layer)
         self.units = units
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)

@@ -58,7 +58,7 @@ def test_those_that_prepare_made_are_taken(data, tmp_path):
     assert made.spec.to_dict() == spec
     assert Path(made.table["path"][0]) == folder / "train0.npy"
     (folder / "spec.json").write_text("{")
-    with pytest.raises(UserError, match=r"spec.json: damaged, not JSON .*delete its folder and prepare the data again"):
+    with pytest.raises(UserError, match=r"spec.json: damaged, not JSON .*delete its folder and prepare"):
         embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)
 
 

@@ -1,5 +1,8 @@
 """Keras's bidirectional LSTM and ours: the same weights, numbers and gradients."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -185,3 +188,20 @@ def test_an_initial_state_is_taken_as_keras_takes_it():
         tf.constant(state) for state in np.random.default_rng(3).normal(size=(4, BATCH, UNITS)).astype("f4")
     ]
     assert_close(ours(batch(), initial_state=states), theirs(batch(), initial_state=states))
+
+
+def test_what_it_is_made_of_lives_as_long_as_it(monkeypatch):
+    """While Keras loads a model, an address that is used again makes two layers one."""
+    lstm, made = keras.layers.LSTM, []
+
+    def recorded(*arguments, **options):
+        layer = lstm(*arguments, **options)
+        made.append(weakref.ref(layer))
+        return layer
+
+    monkeypatch.setattr(keras.layers, "LSTM", recorded)
+    layer = BidirectionalLSTM(UNITS)
+    gc.collect()
+    assert len(made) == 1
+    assert made[0]() is not None
+    assert all(part is not made[0]() for part in layer._flatten_layers())
