@@ -16,6 +16,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _HEADER = 12  # bytes: "RIFF", size, "WAVE"
 _CHUNK = 8  # bytes: name, size
 _LONGEST_HEADER = 64  # bytes that are looked at, from the start of any chunk
+_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # of formats that have a tag
 _RIFF_IN_BASE64 = b"UklGR"
 
 # What a sample may be, by format and bits; the position is the branch that decodes it.
@@ -41,9 +42,11 @@ def decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     channels = _little_endian(padded, format_start + 2, 2)
     rate = _little_endian(padded, format_start + 4, 4)
     bits = _little_endian(padded, format_start + 14, 2)
-    # The extensible format keeps the tag at the start of a GUID.
+    # The extensible format keeps the tag at the start of a GUID; with another end that is of something else.
     guid = _little_endian(padded, format_start + 24, 2)
-    tag = tf.where(tf.logical_and(tf.equal(tag, _EXTENSIBLE), format_size >= 26), guid, tag)
+    tail = tf.strings.substr(padded, tf.cast(format_start + 26, tf.int32), len(_GUID_TAIL))
+    is_extensible = tf.logical_and(tf.equal(tag, _EXTENSIBLE), format_size >= 40)
+    tag = tf.where(tf.logical_and(is_extensible, tf.equal(tail, _GUID_TAIL)), guid, tag)
     matches = tf.reduce_all(tf.equal(tf.constant(_KINDS, tf.int64), tf.stack([tag, bits])[None]), axis=1)
     block = tf.maximum(channels * bits // 8, 1)
     whole = data_size // block * block

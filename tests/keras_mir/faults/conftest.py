@@ -78,7 +78,7 @@ class Cases:
             try:
                 self.count(kind, check(case))
             except Exception as error:
-                error.add_note(f"case: {case!r}")
+                error.add_note(f"case: {repr(case)[:5000]}")
                 raise
 
         tried = hypothesis.settings(

@@ -121,6 +121,7 @@ def test_half_a_frame_at_the_end_is_dropped(decode):
         (riff(format_chunk(), chunk(b"data", b"")), "without a single sample"),
         (riff(format_chunk(tag=7, bits=8), chunk(b"data", b"\0" * 8)), "format 7 with 8 bits"),
         (riff(format_chunk(bits=12), chunk(b"data", b"\0" * 8)), "format 1 with 12 bits"),
+        (wav(container="WAVEX").replace(b"\x9b\x71", b"\x9b\x72"), "format 65534 with 16 bits"),
         (riff(format_chunk(channels=0), chunk(b"data", b"\0" * 8)), "0 channels"),
         (riff(format_chunk(channels=999), chunk(b"data", b"\0" * 8)), "999 channels"),
         (riff(format_chunk(rate=0), chunk(b"data", b"\0" * 8)), "rate of 0 Hz"),
