@@ -103,7 +103,7 @@ COMMANDS = {
         results=("answers",),
     ),
     "reproduce": Command(
-        ("reproduce", "--out", "page", "--data", "full", "--only", "5a,1", "--settings", "paper", "--quick"),
+        ("reproduce", "--out", "page", "--data", "full", "--only", "7b", "--settings", "ours", "--quick"),
         results=("page",),
         growing=("page/results.json", "page/index.*", "page/runs/*/history.csv", "page/runs/*/checkpoint/*"),
         noted=("page/logs/*", "page/runs/*/logs/*", "page/index.*"),
