@@ -70,8 +70,11 @@ def _explain(path: Path, diagnose_content: Callable[[IO[bytes]], str]) -> str:
             reason = diagnose_content(file)
             if reason or path.suffix != ".gz":
                 return reason
+            content = path.read_bytes()
+            # Python's own gzip passes over a header that zlib, and so the graph, refuses.
+            zlib.decompressobj(zlib.MAX_WBITS + 16).decompress(content, 1)
             # How long its content is, a gzip file states in its last bytes (RFC 1952, ISIZE).
-            if file.tell() != int.from_bytes(path.read_bytes()[-4:], "little"):
+            if file.tell() != int.from_bytes(content[-4:], "little"):
                 return "something follows the compressed data, or they are in several parts; write it anew"
             return ""
     except (EOFError, zlib.error):

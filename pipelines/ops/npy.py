@@ -154,11 +154,12 @@ def _inflate(path: tf.Tensor, content: tf.Tensor, max_values: int) -> tf.Tensor:
 
 def _header_span(prefix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the header starts and stops, in bytes, from the first bytes of the file."""
+    with tf.control_dependencies([tf.debugging.assert_equal(tf.strings.length(prefix), _PREFIX)]):
+        prefix = tf.identity(prefix)
     tf.debugging.Assert(tf.equal(tf.strings.substr(prefix, 0, 6), MAGIC), ["not a .npy file"])
     version = tf.equal(tf.strings.substr(prefix, 6, 2), list(VERSIONS))
     tf.debugging.Assert(tf.reduce_any(version), ["unknown version of the format"])
     octets = tf.cast(tf.io.decode_raw(prefix, tf.uint8), tf.int64)
-    tf.debugging.assert_equal(tf.size(octets), _PREFIX)
     wide = tf.reduce_sum(tf.boolean_mask(tf.constant([*VERSIONS.values()], tf.int64), version))
     length = tf.reduce_sum(octets[8 : 8 + wide] * tf.constant([1, 1 << 8, 1 << 16, 1 << 24], tf.int64)[:wide])
     tf.debugging.assert_less_equal(length, tf.constant(MAX_HEADER, tf.int64))

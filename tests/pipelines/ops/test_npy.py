@@ -160,6 +160,11 @@ def damage_binary_header(zipped: bytes) -> bytes:
     return gzip.compress(b"\x93NUMPY\x01\x00\x20\x00" + b"\xff\xfe" * 3000)
 
 
+def damage_flags(zipped: bytes) -> bytes:
+    """A flag that the format keeps for later (RFC 1952, FLG), which Python's own gzip passes over."""
+    return zipped[:3] + b"\x20" + zipped[4:]
+
+
 def damage_padded(zipped: bytes) -> bytes:
     return zipped + bytes(8)
 
@@ -189,6 +194,7 @@ DAMAGES = [
     damage_header,
     damage_binary,
     damage_binary_header,
+    damage_flags,
     damage_padded,
     damage_parts,
     damage_trailer,
@@ -212,6 +218,7 @@ def test_refuses_damaged_gzip(tmp_path, read, save_features, make_fused, damage)
         lambda data: data[:-1],
         lambda data: data + b"x",
         lambda data: data[:9],
+        lambda data: data[:5],
         lambda data: b"",
         lambda data: b"\xff\xfe neither text nor numpy",
         lambda data: b"\xff\xfe" * 40000,
