@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import pytest
 
-IN_A_CHAIN = 5  # kills, before a run is left alone
+IN_A_CHAIN = 10  # kills, before a run is left alone
 
 # Of what JSON says, what is of the moment.
 _OF_THE_MOMENT = {
@@ -141,7 +141,7 @@ def _arrays(content: bytes) -> dict[str, str]:
     arrays: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and "seed_generator" not in name:  # of dropout, which is new
             arrays[name] = _digest(np.asarray(item).tobytes())
 
     with h5py.File(io.BytesIO(content)) as file:

@@ -46,6 +46,7 @@ def run(argv: list[str], folder: str, output: str) -> int:
         sys.stdout.flush()
 
 
+print("started", flush=True)
 for name in sys.argv[1:]:
     for module in (f"keras_mir.{name}.__main__", *NEEDED[name]):
         importlib.import_module(module)
