@@ -25,4 +25,7 @@ class ArgumentError(UserError):
 
     def in_words(self, name: str) -> str:
         """The message, with another name for the argument."""
-        return f"{name}: {self.problem}" if self.value is None else f"{name} {self.value}: {self.problem}"
+        if self.value is None:
+            return f"{name}: {self.problem}"
+        shown = str(self.value)
+        return f"{name} {shown if shown.isprintable() else repr(shown)}: {self.problem}"

@@ -150,7 +150,7 @@ def _diagnose_spectrogram(
     values = _values(file, header, FLOATS)
     if isinstance(values, str):
         return values
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         bad = np.argwhere(~np.isfinite(values.astype(np.float32)))
     if len(bad):
         row, frame = bad[0]

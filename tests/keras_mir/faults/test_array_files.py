@@ -68,7 +68,7 @@ def expected(content: bytes) -> tuple[np.ndarray | None, bool]:
     is_float = array is not None and array.dtype.kind == "f" and array.dtype.itemsize <= 8
     if array is None or not is_float or array.ndim != 2 or array.shape[0] not in WIDTHS or not array.shape[1]:
         return None, False
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = array.astype(np.float32)
     version = (content[6], content[7])
     return (array if np.isfinite(array).all() else None), content == written(read_by_numpy(content), version)
@@ -84,13 +84,14 @@ def read_vector():
     return tf.function(npy.read_vector, input_signature=[PATH])
 
 
-def check_like_numpy(path: Path, content: bytes, read) -> str:
+def check_like_numpy(path: Path, content: bytes, read, *, well_zipped: bool = True) -> str:
     """Fail unless the graph has numpy's values, or a reason not to.
 
     Args:
         path: Written already.
         content: Of the file, inflated.
         read: The graph.
+        well_zipped: Whether nothing but that content can be wrong with the file.
     """
     array, is_numpys = expected(content)
     reason = diagnose(path, WIDTHS, npy.MAX_FRAMES)
@@ -99,7 +100,7 @@ def check_like_numpy(path: Path, content: bytes, read) -> str:
     except REFUSALS:
         assert reason, "refused, but the diagnosis finds no fault"
         assert "\n" not in reason
-        assert array is None or not is_numpys, f"numpy writes and reads this, but: {reason}"
+        assert array is None or not (is_numpys and well_zipped), f"numpy writes and reads this, but: {reason}"
         return "refused where numpy reads" if array is not None else "refused"
     assert not reason, f"read, but the diagnosis finds a fault: {reason}"
     assert array is not None, "read, but numpy refuses it"
@@ -146,7 +147,7 @@ def test_damaged_gzip(cases, tmp_path, read, damaged):
             content = gzip.decompress(stored)
         except Exception:  # whatever damage makes it raise
             content = b""
-        outcome = check_like_numpy(path, content, read) if content else None
+        outcome = check_like_numpy(path, content, read, well_zipped=False) if content else None
         if outcome is None:
             assert diagnose(path, WIDTHS, npy.MAX_FRAMES)
             with pytest.raises(REFUSALS):
@@ -162,7 +163,7 @@ def test_damaged_beats(cases, tmp_path, read_vector, damaged):
 
     def check(content: bytes) -> str:
         path.write_bytes(content)
-        array, reason = read_by_numpy(content), diagnose_beats(path)
+        array, reason = read_by_numpy(content), diagnose_beats(path, 1 << 20)
         try:
             values = read_vector(str(path)).numpy()
         except REFUSALS:

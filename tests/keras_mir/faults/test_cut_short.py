@@ -141,7 +141,7 @@ def _arrays(content: bytes) -> dict[str, str]:
     arrays: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and "seed_generator" not in name:  # of dropout, which is new
+        if isinstance(item, h5py.Dataset) and not name.endswith("seed"):  # of dropout, which is new
             arrays[name] = _digest(np.asarray(item).tobytes())
 
     with h5py.File(io.BytesIO(content)) as file:

@@ -101,3 +101,10 @@ def test_names_what_is_wrong_with_the_bytes_of_beats(tmp_path):
     assert "ends after 23 of 24 bytes" in diagnose_beats(path, 20)
     path.write_text("3\n9\n20\n")
     assert "not a .npy file" in diagnose_beats(path, 20)
+
+
+def test_a_signalling_nan_is_named_without_a_warning(tmp_path):
+    values = np.zeros((128, 2))
+    values[3, 1] = np.frombuffer(b"\1\0\0\0\0\0\xf0\x7f")[0]
+    np.save(tmp_path / "clip.npy", values)
+    assert "row 3, frame 1" in diagnose(tmp_path / "clip.npy", (128,), 9)
