@@ -56,6 +56,17 @@ class Checksums(dict[str, str]):
                 if found := _LINE.fullmatch(line):
                     self[_unescaped(found[3]) if found[1] else found[3]] = found[2]
 
+    def name_of(self, path: Path) -> str:
+        """What a file is called in the list, if that is of the folder it is kept in."""
+        return path.relative_to(self.path.parent).as_posix()
+
+    def holds(self, path: Path) -> bool | None:
+        """Whether a file of that folder is as the list says; None if the list does not say."""
+        if not path.is_file():
+            return False
+        known = self.get(self.name_of(path))
+        return None if known is None else sha256(path) == known
+
     def append(self, entries: dict[str, str]) -> None:
         """Add files, in the list too."""
         self.update(entries)

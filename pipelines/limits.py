@@ -4,9 +4,8 @@ MIN_SECONDS = 0.5  # one beat at 120 BPM; less holds nothing to synchronise to
 SILENCE = 2.0**-16  # half the last bit of 16-bit audio; what never gets above it is silent
 # 32-bit integers that somebody wrote as floats are below it; of samples of 1e20 the power is no float32.
 MAX_LEVEL = 2.0**32
-CANCELLED = (
-    2.0**-10
-)  # of the loudest channel; channels of which a mix to mono leaves less are each other's inverse
+# Of the loudest channel; channels of which a mix to mono leaves less are each other's inverse.
+CANCELLED = 2.0**-10
 CANCELS = "silent when mixed to mono: its channels cancel each other"
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 MAX_CHANNELS = 32

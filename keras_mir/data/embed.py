@@ -78,9 +78,8 @@ def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Con
         checksums = Checksums(out / FEATURES)
 
         def is_sound(file: Path) -> bool:
-            if file.is_file() and (known := checksums.get(file.relative_to(out).as_posix())):
-                return sha256(file) == known
-            return not diagnose(file, (spec.n_bands,), MAX_FRAMES)
+            held = checksums.holds(file)
+            return not diagnose(file, (spec.n_bands,), MAX_FRAMES) if held is None else held
 
         waiting = [file for file in files if not is_sound(file)]
         if waiting:
@@ -90,7 +89,7 @@ def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Con
                     samples, rate = decode(files[file])
                     content = npy_bytes(np.ascontiguousarray(vectors(samples, rate).T))
                     write_atomically(file, content)
-                    checksums.append({file.relative_to(out).as_posix(): sha256(content)})
+                    checksums.append({checksums.name_of(file): sha256(content)})
                     report(done, len(files))
         # Last: where it is, all the others are.
         write_json(folder / SPEC, spec.to_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -85,11 +85,15 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
     from pipelines.synthetic.corpus import write_corpus
     from pipelines.synthetic.render import GENERATOR_VERSION
 
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
-    with locked(folder, say), progress("generating synthetic music", console) as report:
+    with locked(folder, _say(console)), progress("generating synthetic music", console) as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
     return _extracted(folder, labels, cache, jobs, console, synthetic=True)
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    """To print a line as it is."""
+    return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
 def _extracted(
@@ -109,7 +113,7 @@ def _extracted(
     out = cache / f"features-{_fingerprint(audio, labels)}"
     source = load_labelled_audio(audio, labels, targets=targets)
     for note in (*source.notes, *source.labels.left_out):
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+        _say(console)(f"note: {note}")
     with progress("extracting features", console) as report:
         result = extract_dataset(
             source,
@@ -118,7 +122,7 @@ def _extracted(
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,
             progress=report,
-            waiting=partial(console.print, highlight=False, soft_wrap=True, markup=False),
+            waiting=_say(console),
         )
     if result.failed:
         path, reason = result.failed[0]

@@ -214,10 +214,17 @@ def load(place: str | Path, models: str | Path = "saved_models") -> ServableMode
     """
     from keras_mir.models.tagger import Tagger
 
-    network = network_named(str(place), Path(models))
-    if network is None and not RunFolder(Path(place)).options.is_file():
-        network = NETWORKS.get(read_description(find_version(str(place), Path(models))).get("name", ""))
-    return Tagger(network) if network else load_trained(place, models)
+    if network := network_named(str(place), Path(models)):
+        return Tagger(network)
+    run = RunFolder(Path(place))
+    if run.options.is_file():
+        return _of_run(run)
+    version = find_version(str(place), Path(models))
+    values = read_description(version)
+    if network := NETWORKS.get(values.get("name", "")):
+        return Tagger(network)
+    description = Description.from_dict(values, str(version / DESCRIPTION), str(version))
+    return TrainedModel(version.resolve().parent.name, description, version)
 
 
 def load_trained(place: str | Path, models: str | Path = "saved_models") -> TrainedModel:
@@ -226,14 +233,13 @@ def load_trained(place: str | Path, models: str | Path = "saved_models") -> Trai
     Raises:
         UserError: If there is none, or it is damaged.
     """
-    run = RunFolder(Path(place))
-    if not run.options.is_file():
-        version = find_version(str(place), Path(models))
-        values = read_description(version)
-        if values.get("name") in NETWORKS:
-            raise UserError(f"{version}: a pretrained network, without recipe and report; train a head on it")
-        description = Description.from_dict(values, str(version / DESCRIPTION), str(version))
-        return TrainedModel(version.resolve().parent.name, description, version)
+    model = load(place, models)
+    if not isinstance(model, TrainedModel):
+        raise UserError(f"{place}: a pretrained network, without recipe and report; train a head on it")
+    return model
+
+
+def _of_run(run: RunFolder) -> TrainedModel:
     if run.cross_validation.is_file() and not run.model.is_file():
         raise UserError(f"{run.path}: a cross-validation without an ensemble; give the run of a fold in it")
     if not run.model.is_file() or not run.description.is_file():

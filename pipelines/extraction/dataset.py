@@ -127,16 +127,14 @@ class _Record:
     def add(self, clip: _Clip, made: _Made) -> None:
         """Put down a clip's files as they were made."""
         digests = [made.full] * len(clip.full) + [made.synced] * len(clip.synced) + [made.beats]
-        names = [self._feature(path) for path in clip.features]
+        names = [self._features.name_of(path) for path in clip.features]
         self._features.append(dict(zip(names, digests, strict=True)))
         self._sources.append({self._source(clip.audio): made.source})
 
     def is_sound(self, path: Path) -> bool:
         """Whether a feature file is as it was made; by what is in it where no checksum is known."""
-        if not path.is_file():
-            return False
-        if known := self._features.get(self._feature(path)):
-            return sha256(path) == known
+        if (held := self._features.holds(path)) is not None:
+            return held
         # Imports TensorFlow, which processes that extract have no use for.
         from pipelines.input.diagnosis import diagnose, diagnose_beats
         from pipelines.ops.npy import MAX_FRAMES
@@ -156,8 +154,8 @@ class _Record:
         """Write the lists anew: of all features that are there, and of these clips' sound."""
         for clip in clips:
             for path in clip.features:
-                if self._feature(path) not in self._features:
-                    self._features[self._feature(path)] = sha256(path)
+                if (name := self._features.name_of(path)) not in self._features:
+                    self._features[name] = sha256(path)
         sources = {self._source(clip.audio): clip.audio for clip in clips}
         for checksums, there in (
             (self._features, {name for name in self._features if (self._out / name).is_file()}),
@@ -169,9 +167,6 @@ class _Record:
             self._sources[name] = sha256(sources[name])
         self._features.write()
         self._sources.write()
-
-    def _feature(self, path: Path) -> str:
-        return path.relative_to(self._out).as_posix()
 
     def _source(self, path: Path) -> str:
         return Path(os.path.relpath(path, self._audio)).as_posix()

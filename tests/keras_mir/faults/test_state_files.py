@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_damaged_records(cases, damaged, tmp_path, course_data):
         contents = damaged(st.just(whole))
         if path.suffix == ".json":
             contents |= other_json(whole)
-        check = lambda content, path=path, read=read: check_read(path, read, content)  # noqa: E731
+        check = partial(check_read, path, read)
         cases.try_all(f"damaged {path.name}", 15, contents, check)
 
 
@@ -178,7 +179,7 @@ def test_damaged_descriptions(cases, damaged, whole, tmp_path):
         ),
     ):
         content = path.read_bytes()
-        check = lambda content, path=path, read=read: check_read(path, read, content)  # noqa: E731
+        check = partial(check_read, path, read)
         cases.try_all(f"damaged {path.name}", 10, damaged(st.just(content)) | other_json(content), check)
         path.write_bytes(content)
 
