@@ -331,7 +331,9 @@ class Run:
 
     def _save_curves(self, training: Training) -> None:
         stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
-        curves = figures.learning_curves(training.history, training.best_epoch, stopped)
+        # Without validation clips the last epoch is kept, and nothing says that it is the best.
+        best = training.best_epoch if "val_loss" in training.history else None
+        curves = figures.learning_curves(training.history, best, stopped)
         figures.save(curves, self.folder.curves)
 
     def _print_data(self, data: Data) -> None:

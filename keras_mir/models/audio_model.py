@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -91,8 +92,14 @@ class AudioModel(tf.Module):
         else:
             raise UserError("the model takes vectors, and no sound; ask it with those")
         self.down_mix = DownMix()
-        # One graph that both signatures call: making it takes seconds.
-        self._answer = tf.function(
+        self._answer_wav = tf.function(
+            self.from_wav, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
+
+    @cached_property
+    def _answer(self) -> Callable[..., Outputs]:
+        """`_answer_one` as one graph, which both signatures call: making it takes seconds."""
+        traced = tf.function(
             self._answer_one,
             input_signature=[
                 tf.TensorSpec([None], tf.float32),
@@ -102,9 +109,9 @@ class AudioModel(tf.Module):
             ],
             autograph=False,
         )
-        self._answer_wav = tf.function(
-            self.from_wav, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
-        )
+        # A tf.function called from two graphs is traced for each.
+        with tf.init_scope():
+            return traced.get_concrete_function()
 
     @property
     def networks(self) -> list[keras.Model]:
