@@ -26,6 +26,7 @@ PATH, VECTOR = "path", "vector"
 _OWN = (PATH, "duration", "tempo", "model", VECTOR, "bytes", "modified", "sha256")
 _METADATA = b"keras_mir"
 _FORMAT = 1
+_ROWS_AT_ONCE = 8192  # are read together: of more, lists take several times their size in memory
 _REMEDY = "make it again with python -m keras_mir.embed"
 
 
@@ -72,8 +73,7 @@ class VectorTable:
     @cached_property
     def vectors(self) -> np.ndarray:
         """float32 `(songs, size)`."""
-        column = self.songs[VECTOR].combine_chunks()
-        values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
+        values: np.ndarray = self.songs[VECTOR].chunk(0).flatten().to_numpy(zero_copy_only=False)
         return values.reshape(len(self), -1).astype(np.float32, copy=False)
 
     @cached_property
@@ -150,7 +150,9 @@ def write_table(songs: pa.Table, path: Path) -> None:
     """Write a table, with checksums; whole only once this returns."""
     import pyarrow.parquet as pq
 
-    pq.write_table(songs, path, use_dictionary=["model"], write_page_checksum=True)
+    pq.write_table(
+        songs, path, use_dictionary=["model"], write_page_checksum=True, row_group_size=_ROWS_AT_ONCE
+    )
 
 
 def read_table(path: Path) -> VectorTable:
@@ -167,7 +169,8 @@ def read_table(path: Path) -> VectorTable:
         what = "a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(f"{path}: {what}; give a table that python -m keras_mir.embed has written")
     try:
-        songs = pq.read_table(path, page_checksum_verification=True)
+        # In one piece, so that vectors are an array without being copied once more.
+        songs = pq.read_table(path, pre_buffer=False, page_checksum_verification=True).combine_chunks()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path}: damaged, or not Parquet ({reason}); {_REMEDY}") from None

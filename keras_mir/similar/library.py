@@ -87,7 +87,7 @@ class Library:
             vector = self.table.vectors[near.row]
 
     def _direction(self, vectors: np.ndarray) -> np.ndarray:
-        centred = vectors - self._mean
-        lengths: np.ndarray = np.linalg.norm(centred, axis=-1, keepdims=True)
-        directions: np.ndarray = centred / np.maximum(lengths, np.finfo(np.float32).tiny)
+        directions: np.ndarray = (vectors - self._mean).astype(np.float32, copy=False)
+        lengths = np.sqrt(np.einsum("...i,...i->...", directions, directions))
+        directions /= np.maximum(lengths, np.finfo(np.float32).tiny)[..., None]  # in place: it may be large
         return directions
