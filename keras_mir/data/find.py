@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.data.embed import embedded
 from keras_mir.data.vectors import own_vectors
@@ -86,14 +87,9 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
     from pipelines.synthetic.render import GENERATOR_VERSION
 
     folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
-    with locked(folder, _say(console)), progress("generating synthetic music", console) as report:
+    with locked(folder, partial(say, console)), progress("generating synthetic music", console) as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
     return _extracted(folder, labels, cache, jobs, console, synthetic=True)
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    """To print a line as it is."""
-    return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
 def _extracted(
@@ -113,7 +109,7 @@ def _extracted(
     out = cache / f"features-{_fingerprint(audio, labels)}"
     source = load_labelled_audio(audio, labels, targets=targets)
     for note in (*source.notes, *source.labels.left_out):
-        _say(console)(f"note: {note}")
+        say(console, f"note: {note}")
     with progress("extracting features", console) as report:
         result = extract_dataset(
             source,
@@ -122,7 +118,7 @@ def _extracted(
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,
             progress=report,
-            waiting=_say(console),
+            waiting=partial(say, console),
         )
     if result.failed:
         path, reason = result.failed[0]
