@@ -183,6 +183,11 @@ class GenreScores(_Scores):
     bootstrap: Bootstrap
     expected_calibration_error: float | None = None
 
+    def __post_init__(self) -> None:
+        shape, matrix = (len(self.class_names),) * 2, self.confusion_matrix
+        if matrix.shape != shape or matrix.dtype.kind != "i":
+            raise ValueError(f"confusion_matrix is not {shape[0]} by {shape[0]} whole numbers")
+
     @property
     def majority(self) -> tuple[str, float]:
         """The largest class, and the accuracy of always answering it."""
