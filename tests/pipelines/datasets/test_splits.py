@@ -92,7 +92,7 @@ def test_too_little_to_split_is_said_so():
         stratified_split(8, 0.3, 0, classes=["a"] * 4 + ["b"] * 4, groups=list("uvwxzzzz"))
     with pytest.raises(ArgumentError, match=r"^fraction 0.2: of 10 .* fewer than one for each of 5 classes"):
         stratified_split(10, 0.2, 0, classes=list("aabbccddee"))
-    with pytest.raises(ArgumentError, match="^group_by: all examples are in one group"):
+    with pytest.raises(ArgumentError, match=r"^group_by: all examples are in one group"):
         stratified_split(10, 0.3, 0, groups=["x"] * 10)
     with pytest.raises(ArgumentError, match=r"^fraction 0.3: with 1 in all, none can be held out"):
         stratified_split(1, 0.3, 0)
