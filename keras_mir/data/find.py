@@ -52,14 +52,16 @@ def find_examples(
     if recipe.input.feature == VECTORS:
         if not data:
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
-        return own_vectors(Path(data), Path(labels) if labels else None, recipe.task.task, cache, targets)
+        return own_vectors(
+            Path(data), Path(labels) if labels else None, recipe.task.task, _hidden(cache), targets
+        )
     root, table = find_features(data, labels, cache, jobs, console, targets)
     by_beat = recipe.input.sync == "beat"
     examples = load_examples(
         root, recipe.task.task, labels=table, prefer_synced=by_beat, synced=synced, targets=targets
     )
     if recipe.input.feature in EMBEDDINGS:
-        return embedded(examples, recipe.input.feature, root, cache, console)
+        return embedded(examples, recipe.input.feature, root, _hidden(cache), console)
     return examples
 
 
@@ -75,11 +77,17 @@ def find_features(
 
     Args, raises: As `find_examples`.
     """
+    cache = _hidden(cache)
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None
     if table and root.is_dir() and kind_of(root, table) is None:
         return _extracted(root, table, cache, jobs, console, targets), None
     return root, table
+
+
+def _hidden(cache: Path) -> Path:
+    """Where in a cache features are kept: a search for data, which the cache may be among, passes it by."""
+    return cache / ".data"
 
 
 def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
@@ -130,9 +138,11 @@ def _extracted(
 
 
 def _fingerprint(audio: Path, labels: Path) -> str:
-    """Changes when the table does, or any file in the folder is added, removed or rewritten."""
+    """Changes when the table does, or any sound in the folder is added, removed or rewritten."""
+    from pipelines.extraction.audio_files import audio_files
+
     digest = hashlib.blake2b(labels.read_bytes() if labels.is_file() else b"", digest_size=8)
-    for path in sorted(path for path in audio.resolve().rglob("*") if path.is_file()):
+    for path in audio_files(audio.resolve()).audio:
         status = path.stat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()
