@@ -45,7 +45,8 @@ def test_the_cache_may_be_in_the_folder_of_the_data(tmp_path: Path):
     for number in range(4):
         noise = 0.1 * np.random.default_rng(number).standard_normal(22050)
         soundfile.write(music / f"{number}.wav", noise, 22050)
-    (music / "labels.csv").write_text("file,genre\n" + "".join(f"{n}.wav,{'AB'[n % 2]}\n" for n in range(4)))
+    rows = [f"{n}.wav,{'AB'[n % 2]},{('train', 'test')[n // 2]}\n" for n in range(4)]
+    (music / "labels.csv").write_text("file,genre,split\n" + "".join(rows))
     recipe, cache = named_recipe("small-cnn"), music / "run" / "cache"
     first, second = (
         find_examples(music, music / "labels.csv", False, recipe, cache, 1, console) for _ in range(2)
