@@ -213,14 +213,15 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     """
     group = _grouping(examples, settings)
 
-    def divided(part: Examples, fraction: float, stream: int, *into: str) -> tuple[Examples, Examples]:
+    def divided(part: Examples, fraction: float, which: str, *into: str) -> tuple[Examples, Examples]:
         if settings.split == "course":
             rest, held_out = course_split(len(part), fraction)
             if not len(rest) or not len(held_out):
                 raise UserError(f"{part.name}: {len(part)} examples are too few to split; add examples")
         else:
             check_classes(examples.table, part.table, group, into)
-            rest, held_out = hold_out(part.table, fraction, settings.split_seed + stream, group)
+            seed = settings.split_seed + (TEST, VALIDATION).index(which)
+            rest, held_out = hold_out(part.table, fraction, seed, group, which)  # settings are called so
         return part.take(rest), part.take(held_out)
 
     is_test = (examples.table[SPLIT] == TEST).to_numpy()
@@ -233,7 +234,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course" and not in_all_folds:
         others = (TRAIN, VALIDATION) if settings.validation else (TRAIN,)
-        rest, parts[TEST] = divided(rest, settings.test, 0, *others, TEST)
+        rest, parts[TEST] = divided(rest, settings.test, TEST, *others, TEST)
     if in_all_folds or not settings.validation:
         parts[TRAIN] = rest
     else:
@@ -241,7 +242,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         share = settings.validation
         if settings.split != "course" and rest.has_genre and len(rest):
             share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
-        parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1, TRAIN, VALIDATION)
+        parts[TRAIN], parts[VALIDATION] = divided(rest, share, VALIDATION, TRAIN, VALIDATION)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 

@@ -68,6 +68,7 @@ def evaluate(
     console = console or Console(quiet=True)
     if out is not None and (Path(out) / "report.json").exists():
         raise ArgumentError("out", out, "there is a report in it; choose another folder")
+    network = model.keras  # refused, if it is damaged, before data are touched
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
     examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
     found = examples.spec.to_dict()
@@ -79,7 +80,7 @@ def evaluate(
             )
     ids, source, left_out = _source(model, examples, split, skip_bad, cache, console)
     exported = model.exported
-    outputs = predict_export(exported, source) if exported else predict_source(model.keras, source)
+    outputs = predict_export(exported, source) if exported else predict_source(network, source)
     evaluation = compare_with_labels(source.labels, outputs, model.classes, model.description.targets, seed)
     circumstances = Circumstances(
         seed=seed,

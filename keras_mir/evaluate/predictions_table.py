@@ -150,7 +150,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         UserError: If there are none, or they are damaged.
     """
-    cells = read_table(path, _REMEDY)
+    cells, _ = read_table(path, _REMEDY)
     classes = _after(_PROBABILITY, cells)
     targets = () if classes else _after(f"{_PREDICTED}_", cells)
     keys = [ID, REPEAT] if {FOLD, REPEAT} <= set(cells) else [ID]

@@ -13,10 +13,11 @@ import tensorflow as tf
 import tomli_w
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
-from keras_mir.models.report import GenreReport, Report, counted
+from keras_mir.models.report import GenreReport, Report
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.model_settings import ARCHITECTURES

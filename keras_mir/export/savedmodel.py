@@ -28,6 +28,7 @@ from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import flush_to_disk, locked
+from pipelines.spec import Spec
 
 
 def write(model: ServableModel, folder: Path, name: str, signature: str) -> Written:
@@ -44,6 +45,7 @@ def write(model: ServableModel, folder: Path, name: str, signature: str) -> Writ
         name,
         description=model.description.to_dict(),
         names=model.names,
+        spec=model.description.feature_spec,
         rebuild=lambda: for_serving(model.keras),
         audio_model=model.audio_model if model.description.feature_spec.sample_rate else None,
         card=partial(card_of, name, model.description),
@@ -58,6 +60,7 @@ def export_savedmodel(
     *,
     description: dict[str, Any],
     names: Sequence[str] | None,
+    spec: Spec,
     rebuild: Callable[[], keras.Model] | None = None,
     audio_model: Callable[[keras.Model], AudioModel] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
@@ -82,6 +85,7 @@ def export_savedmodel(
         name: The model's name, as in TF Serving's URLs.
         description: What the model should say about itself; JSON.
         names: Of genres or tags, in index order; None for an affect model.
+        spec: What its features are.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         audio_model: Makes of the model to export what answers to sound.
@@ -124,7 +128,7 @@ def export_savedmodel(
             archive.track(served)
             for network in answers.networks if answers else ():
                 archive.track(network)
-            for signature, (answer, inputs) in signatures(served, names, answers).items():
+            for signature, (answer, inputs) in signatures(served, names, spec, answers).items():
                 archive.add_endpoint(signature, answer, input_signature=inputs)
             try:
                 with quiet():
@@ -143,7 +147,7 @@ def export_savedmodel(
             # The same layers without the training state: the optimizer's would triple the size.
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
-            verify(temporary, model, process, answers)
+            verify(temporary, model, spec, process, answers)
         flush_to_disk(temporary)
         return _publish(temporary, root / name)
 

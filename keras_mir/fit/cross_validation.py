@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted, say
 from keras_mir.data.load import TEST, fold_table, load_data, mapped
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.metrics import (
@@ -39,7 +40,6 @@ from keras_mir.models.report import (
     Interval,
     Report,
     Split,
-    counted,
     make_report,
     number,
     read_report,
@@ -227,7 +227,7 @@ class CrossValidationRun:
         which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
         folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
         kind = "synthetic music" if examples.synthetic else examples.name
-        self.say(f"data: {kind}: {folds}, {clips} in number")
+        say(self.console, f"data: {kind}: {folds}, {clips} in number")
         return pd.concat(tables, ignore_index=True)
 
     @property
@@ -251,9 +251,9 @@ class CrossValidationRun:
             for repeat, fold, folder in self._folds():
                 with self.console.status(self._name(repeat, fold)):
                     reports[repeat, fold] = self._trained(repeat, fold, folder)
-                self.say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
+                say(self.console, f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
         except KeyboardInterrupt:
-            self.say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            say(self.console, f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         return self._finished(reports)
 
@@ -361,10 +361,6 @@ class CrossValidationRun:
         repeats = self.options.repeats
         again = f"repeat {repeat} of {repeats}, " if repeats > 1 else ""
         return f"{again}fold {fold} of {self.recipe.split.folds}"
-
-    def say(self, text: str) -> None:
-        """Print a line, as it is."""
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScores:

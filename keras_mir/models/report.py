@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_mir.command_line.lines import counted
 from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.errors import UserError
@@ -181,6 +182,11 @@ class GenreScores(_Scores):
     confusion_matrix: np.ndarray
     bootstrap: Bootstrap
     expected_calibration_error: float | None = None
+
+    def __post_init__(self) -> None:
+        shape, matrix = (len(self.class_names),) * 2, self.confusion_matrix
+        if matrix.shape != shape or matrix.dtype.kind != "i":
+            raise ValueError(f"confusion_matrix is not {shape[0]} by {shape[0]} whole numbers")
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -474,11 +480,6 @@ def score_name(name: str) -> str:
 def number(value: float | None) -> str:
     """A score with three decimals."""
     return "undefined" if value is None else f"{value:.3f}"
-
-
-def counted(n: int, one: str, many: str = "") -> str:
-    """Such as `1 clip` and `1,200 clips`."""
-    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:

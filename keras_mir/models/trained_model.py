@@ -19,10 +19,12 @@ from keras_mir.models.report import Report, read_report, report_from_dict, repor
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import NETWORKS, network_named
+from keras_mir.recipes.outputs import GENRE
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.files import flush_to_disk, read_json
-from pipelines.spec import Spec
+from pipelines.ops.npy import MAX_FRAMES
+from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +74,22 @@ class Description(_Outputs):
         own = {"dataset": plain(self.report.dataset), "report": report, "versions": self.report.versions}
         return {"format": FORMAT, **plain(self), "recipe": recipe, **own}
 
+    def problem_with(self, model: Model) -> str:
+        """What a Keras model would have to be if this were of it; empty if it is."""
+        _, time, bands = model.input["features"].shape
+        frames = self.frames if time is None else time  # of any number, it may be given always the same
+        own = {GENRE: len(self.classes)} if self.classes else dict.fromkeys(self.targets, 1)
+        outputs = {name: value.shape[-1] for name, value in model.output.items()}
+        width = self.feature_spec.width(self.recipe.input.feature)
+        for what, said, there in (
+            ("frames", self.frames, frames),
+            ("bands", width, bands),
+            ("outputs", own, outputs),
+        ):
+            if said != there:
+                return f"has {what} {there}, and should have {said}"
+        return ""
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:
         """What `to_dict` gave.
@@ -91,12 +109,23 @@ class Description(_Outputs):
         for part in ("recipe", "report"):
             if not isinstance(values[part], Mapping):
                 raise UserError(f"{place}: damaged ({part} is {str(values[part])[:40]}); {_REMEDY}")
+        outputs = from_json(_Outputs, values, place, _REMEDY)
+        recipe = Recipe.from_dict(values["recipe"], source=place)
+        of_genre, of_spectrograms = recipe.task.task == "genre", recipe.input.feature in SPECTROGRAMS
+        possible = {
+            "frames": outputs.frames is None or 1 <= outputs.frames <= MAX_FRAMES,
+            "classes": bool(outputs.classes) == of_genre,
+            "targets": bool(outputs.targets) != of_genre,
+            "feature_spec": isinstance(spec, FeatureSpec) == of_spectrograms,
+        }
+        for part in (part for part in possible if not possible[part]):
+            raise UserError(f"{place}: damaged ({part} is {str(values[part])[:40]}); {_REMEDY}")
         said_once = {"recipe": values["recipe"], "versions": values["versions"], "model": model}
         return cls(
-            recipe=Recipe.from_dict(values["recipe"], source=place),
+            recipe=recipe,
             feature_spec=spec,
             report=report_from_dict({**values["report"], **said_once}, place),
-            **vars(from_json(_Outputs, values, place, _REMEDY)),
+            **vars(outputs),
         )
 
 
@@ -127,9 +156,13 @@ class TrainedModel(ServableModel):
         """The Keras model, from `{"features": (batch, time, bands), "lengths": (batch,)}` to its outputs.
 
         Raises:
-            UserError: If its file is missing or damaged.
+            UserError: If its file is missing or damaged, or the description is not of it.
         """
-        return load_keras(self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model)
+        file = self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model
+        model = load_keras(file)
+        if problem := self.description.problem_with(model):
+            raise UserError(f"{file}: {problem} by its description, which is damaged or another's; {_REMEDY}")
+        return model
 
     @property
     def exported(self) -> Path | None:

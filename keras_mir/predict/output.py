@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keras_mir.command_line.lines import say
 from keras_mir.models.prediction import MOST_TAGS, Prediction, clock, path_text, ranked, rounded
 
 Form = Literal["table", "json", "csv"]
@@ -92,7 +93,7 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
         table.add_row(Text(name), *map(Text, row.values()))
     console.print(table)
     if note := predictions[0].note:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"note: {note}")
 
 
 def _common_folder(predictions: Sequence[Prediction]) -> Path | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import Prediction, path_text
@@ -69,7 +70,7 @@ def predict_songs(
     results = _Results(out, chosen, curve, plot) if out is not None else None
     waiting = [song for song in found if not (skip_existing and results and results.has(song))]
     counts = Counter({"answered": 0, "failed": 0, "already there": len(found) - len(waiting)})
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True)
     # Lines come where the bar would be, and show how far it is.
     lines = form != "table" and sys.stdout.isatty()
     bar: AbstractContextManager[Any] = nullcontext() if lines else progress("predicting", errors)
@@ -84,20 +85,20 @@ def predict_songs(
                     if results is not None:
                         results.write(song, outcome)
                 except UserError as error:
-                    errors.print(f"error: {error}", markup=False, soft_wrap=True)
+                    say(errors, f"error: {error}")
                     counts["failed"] += 1
                     continue
                 if outcome.note and form != "table" and not counts["answered"]:
-                    errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
+                    say(errors, f"note: {outcome.note}")
                 counts["answered"] += 1
                 yield outcome
 
     if others:
-        errors.print(f"note: {_left_out(others)}", markup=False, soft_wrap=True)
+        say(errors, f"note: {_left_out(others)}")
     if waiting:
         with closing(answered()) as answers:
             print_predictions(answers, form, sys.stdout, chosen.name, curve)
-    errors.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count))
     return 1 if counts["failed"] else 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_mir.command_line.lines import counted
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.spec import EMBEDDINGS, FeatureSpec
@@ -140,7 +141,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     with progress("extracting features", Console()) as report:
         result = extract_dataset(source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report)
     if result.unlabelled:
-        files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
+        files = counted(result.unlabelled, "audio file has", "audio files have")
         print(f"warning: {files} {source.lacking}; left out")
     _print_clips(result.known, "known to be damaged, left out")
     _print_clips(result.failed, "could not be extracted")
@@ -167,18 +168,17 @@ def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterato
 
     labels = source.labels
     table = labels.table
-    yield f"{labels.path}: {_clips(len(labels))}"
+    yield f"{labels.path}: {counted(len(labels), 'clip')}"
     if labels.has_genre:
         counts = table[GENRE].value_counts().sort_index()
         without = int(counts.pop("")) if "" in counts else 0
         listed = [f"{genre} {count}" for genre, count in counts.items()]
         more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
-        none = f"; {_clips(without)} without" if without else ""
-        classes = "1 class" if len(listed) == 1 else f"{len(listed)} classes"
-        yield f"  {classes}: {', '.join(listed[:_MOST_LISTED])}{more}{none}"
+        none = f"; {counted(without, 'clip')} without" if without else ""
+        yield f"  {counted(len(listed), 'class', 'classes')}: {', '.join(listed[:_MOST_LISTED])}{more}{none}"
     for name in labels.targets:
         values = table[name]
-        yield f"  target {name}: {values.min():g} to {values.max():g}, {_clips(values.count())}"
+        yield f"  target {name}: {values.min():g} to {values.max():g}, {counted(values.count(), 'clip')}"
     if not labels.targets:
         yield "  no affect targets"
     if labels.has_split:
@@ -193,10 +193,6 @@ def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterato
         yield f"  other columns, kept: {', '.join(others)}"
     for note in (*labels.left_out, *source.notes):
         yield f"  note: {note}"
-
-
-def _clips(count: int) -> str:
-    return f"{count} clip{'' if count == 1 else 's'}"
 
 
 def _check(audio_dir: Path, out: Path) -> int:
@@ -219,8 +215,8 @@ def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    count = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
-    table = Table("file", "reason", title=f"{count} {what}", title_justify="left")
+    title = f"{counted(len(clips), 'clip')} {what}"
+    table = Table("file", "reason", title=title, title_justify="left")
     for file, reason in clips:
         table.add_row(Text(file, overflow="fold"), Text(reason))
     Console().print(table)

@@ -166,7 +166,7 @@ def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
     path = base / "examples.csv"
     if not path.is_file():
         return table
-    extra = read_table(path, "prepare the data again")
+    extra, _ = read_table(path, "prepare the data again")
     if ID in extra:
         extra[ID] = extra[ID].map(_composed)
     if ID not in extra or extra[ID].duplicated().any():

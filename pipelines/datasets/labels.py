@@ -158,9 +158,9 @@ def read_label_table(
             split or no labels, lacks a column asked for, or has a target value that is not a
             finite number.
     """
-    read, notes = _named(
-        path, read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
-    )
+    whole, nameless = read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
+    read, taken = _named(path, whole)
+    notes = [*nameless, *taken]
     cells = read.apply(lambda column: column if column.name in (ID, FILE) else without_gaps(column))
     if group_by is not None:
         group_column(cells, group_by, path)

@@ -47,7 +47,7 @@ def group_names(table: pd.DataFrame, column: str) -> list[str]:
 
 
 def hold_out(
-    table: pd.DataFrame, fraction: float, seed: int, group_by: str | None
+    table: pd.DataFrame, fraction: float, seed: int, group_by: str | None, argument: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a seeded share of a table, stratified by its genres, if it has any.
 
@@ -55,7 +55,7 @@ def hold_out(
         `group_column` gives, or `None` to split without groups.
     """
     classes, groups = _classes(table), _groups(table, group_by)
-    return stratified_split(len(table), fraction, seed, classes=classes, groups=groups)
+    return stratified_split(len(table), fraction, seed, classes=classes, groups=groups, argument=argument)
 
 
 def check_classes(
@@ -180,6 +180,7 @@ def stratified_split(
     *,
     classes: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    argument: str = "fraction",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a seeded share of the rows.
 
@@ -190,19 +191,23 @@ def stratified_split(
         seed: Same seed, same split.
         classes: A class for each row; each keeps its share on both sides.
         groups: A group for each row (an artist, an album); no group is on both sides.
+        argument: What a user knows `fraction` by.
 
     Returns:
         Sorted row positions `(rest, held_out)`.
 
     Raises:
-        UserError: If a class has too few rows (or groups) to be on both sides.
+        UserError: If a class has too few rows (or groups) to be on both sides, or the share or the groups
+            will not do.
     """
+    given = f"{fraction:g}"
     if not 0.0 < fraction < 1.0:
-        raise UserError(f"held-out fraction {fraction:g}: give a value between 0 and 1")
+        raise ArgumentError(argument, given, "give a share between 0 and 1")
     if n < 2:
-        raise UserError(f"split: {n} examples are too few to hold out {fraction:.0%}; add examples")
+        raise ArgumentError(argument, given, f"with {n} in all, none can be held out; add examples")
     if groups is not None and len(set(groups)) < 2:
-        raise UserError("split: all examples are in one group; split by another column, or by none")
+        problem = "all examples are in one group; split by another column, or by none"
+        raise ArgumentError("group_by", None, problem)
     if classes is not None:
         kind = "example" if groups is None else "group"
         units = _units(classes, groups)
@@ -213,10 +218,8 @@ def stratified_split(
             )
         held_out = int(np.ceil(fraction * n))
         if groups is None and (held_out < len(units) or n - held_out < len(units)):
-            raise UserError(
-                f"split: holding out {fraction:.0%} of {n} examples leaves fewer than one for each of "
-                f"{len(units)} classes; change the fraction or add examples"
-            )
+            problem = f"of {n} examples that leaves fewer than one for each of {len(units)} classes"
+            raise ArgumentError(argument, given, f"{problem}; change it or add examples")
     held = _hold_out_groups(
         [""] * n if classes is None else classes, range(n) if groups is None else groups, fraction, seed
     )
@@ -249,8 +252,9 @@ def _hold_out_groups(
                 held[np.argmin(np.where(members, sizes, np.inf))] = side
     for name, members in zip(names, (counts > 0).T, strict=True):
         if held[members].all() or not held[members].any():
-            raise UserError(
-                f"split: the groups of class {str(name)!r} cannot be divided together with those of the "
-                f"other classes; add examples, or split by another column, or by none"
+            problem = (
+                f"the groups of class {str(name)!r} cannot be divided together with those of the other "
+                f"classes; add examples, or split by another column, or by none"
             )
+            raise ArgumentError("group_by", None, problem)
     return held[unit_of]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -347,7 +348,7 @@ def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str
             )
         return splits
     group = group_column(labels.table, group_by, labels.path)
-    _, held_out = hold_out(labels.table, fraction, seed, group)
+    _, held_out = hold_out(labels.table, fraction, seed, group, "test_fraction")
     is_test = np.isin(np.arange(len(labels)), held_out)
     return np.where(is_test, TEST, TRAIN).tolist()
 
@@ -490,34 +491,27 @@ def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[
         part = good[good[SPLIT] == split]
         if labels.has_genre:
             named = part[part[GENRE] != ""]
-            rows = [
-                f"{identity}{_SUFFIX}\t{genre}"
-                for identity, genre in zip(named[ID], named[GENRE], strict=True)
-            ]
-            _write_labels(out, "genre", split, "Id\tGenre", rows)
+            genres = zip(named[ID] + _SUFFIX, named[GENRE], strict=True)
+            form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None}
+            _write_labels(out, "genre", split, [("Id", "Genre"), *genres], **form)
         if labels.targets:
             rated = part.dropna(subset=list(labels.targets))
-            values = rated[list(labels.targets)].to_numpy().tolist()
-            rows = [
-                ",".join([_quoted(identity), *map(repr, row)])
-                for identity, row in zip(rated[ID], values, strict=True)
-            ]
-            _write_labels(out, "affect", split, ",".join(["Id", *labels.targets]), rows)
+            values = rated[[ID, *labels.targets]].itertuples(index=False)
+            _write_labels(out, "affect", split, [("Id", *labels.targets), *values])
     # Quoted, for there are line ends that the writer does not know and the reader does.
     written = good.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
     write_atomically(out / EXAMPLES, written.encode())
     write_json(out / DATASET, info)
 
 
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"') else cell
-
-
-def _write_labels(out: Path, task: Task, split: str, header: str, rows: list[str]) -> None:
+def _write_labels(out: Path, task: Task, split: str, table: Sequence[tuple[Any, ...]], **form: Any) -> None:
+    """Write a header and its rows, or nothing without rows; `form` is for `csv.writer`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", **form).writerows(table)
     for synced in (False, True):
         path = out / FOLDERS[task, synced] / f"{split}_labels.txt"
-        if rows:
-            write_atomically(path, ("\n".join([header, *rows]) + "\n").encode())
+        if len(table) > 1:
+            write_atomically(path, text.getvalue().encode())
         else:
             path.unlink(missing_ok=True)
 

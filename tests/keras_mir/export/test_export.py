@@ -98,7 +98,7 @@ def exported(tmp_path_factory):
     def export(kind):
         model = build(kind)
         classes = None if kind == "multitask" else CLASSES
-        export_savedmodel(model, root, kind, description=describe(kind).to_dict(), names=classes)
+        export_savedmodel(model, root, kind, description=describe(kind).to_dict(), names=classes, spec=SPEC)
         return root, model
 
     return export

@@ -95,7 +95,7 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_mo
 def test_another_model_and_another_sample_rate_than_what_was_written_are_refused(audio_models):
     path = audio_models / "tiny" / "1"
     model, spec = load_keras(path / KERAS_MODEL), FeatureSpec(n_mels=40)
-    batches = [*feature_batches(model), *sound_batches()]
+    batches = [*feature_batches(model, spec), *sound_batches()]
     with FreshProcess() as process:
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])
 

@@ -15,8 +15,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir.evaluate import __main__ as evaluate
+from keras_mir.export import __main__ as export
 from keras_mir.fit import __main__ as fit
 from keras_mir.models.folders import read_description
+from keras_mir.predict import __main__ as predict
 from pipelines.errors import UserError
 from pipelines.files import locked
 
@@ -478,6 +480,54 @@ class TestMistakes:
             assert len(lines) == 1, lines
             assert file.name in lines[0]
             assert lines[0].endswith("; start a new run")
+
+    @pytest.mark.parametrize("of", ["run", "export"])
+    def test_a_damaged_description_is_named_by_every_command_that_reads_it(
+        self, of, fitted, course_data, tmp_path, capsys, copy_tree
+    ):
+        folder = copy_tree(fitted)
+        model = folder / "run" if of == "run" else folder / "saved_models" / "lstm-beat-mel" / "1"
+        file = model / ("description.json" if of == "run" else "assets.extra/keras_mir.json")
+        soundfile.write(tmp_path / "song.wav", np.zeros(22050), 22050)
+        data = ("--data", course_data)
+        commands = [(evaluate, model, *data), (export, model, "--format", "litert")]
+        if of == "run":
+            report = json.loads((model / "report.json").read_text())
+            report["model"] = str(model / "model.keras")  # as before it is exported
+            (model / "report.json").write_text(json.dumps(report))
+            commands += [(fit, "--resume", model)]
+        else:
+            commands += [(predict, tmp_path / "song.wav", "--models", folder / "saved_models")]
+            commands += [(fit, "lstm-beat-mel", "--transfer", "--backbone", model, *data)]
+        whole = file.read_bytes()
+        values = json.loads(whole)
+        others = [json.dumps(values | other).encode() for other in ({"format": 2}, {"feature_spec": []})]
+        for damaged in (b"", whole[:500], b"[]", b"null", b"{}", b"\x93\xff\0" * 99, *others):
+            file.write_bytes(damaged)
+            for command, *arguments in commands:
+                assert str(file) in mistake(command, tmp_path, capsys, *arguments)
+        matrix = {"report": values["report"] | {"confusion_matrix": [["x"]]}}
+        for damage in (
+            {"frames": 0},
+            {"frames": "x"},
+            {"classes": []},
+            {"recipe": []},
+            {"report": 3},
+            matrix,
+        ):
+            file.write_text(json.dumps(values | damage))
+            assert str(file) in mistake(evaluate, tmp_path, capsys, model, *data)
+        file.write_text(json.dumps(values | {"classes": values["classes"][1:]}))
+        line = mistake(evaluate, tmp_path, capsys, model, *data)
+        assert "model.keras: has outputs {'genre': 3}, and should have {'genre': 2} by its descr" in line
+
+    def test_what_a_finished_run_was_asked_for_is_no_matter(self, fitted, course_data, tmp_path, copy_tree):
+        """Its description has the recipe as it was trained."""
+        folder = copy_tree(fitted / "run")
+        (folder / "recipe.toml").write_text("[")
+        assert run(evaluate, tmp_path, folder, "--data", course_data) == 0
+        scores = [json.loads((place / "report.json").read_text()) for place in (folder, tmp_path / "run")]
+        assert scores[0]["confusion_matrix"] == scores[1]["confusion_matrix"]
 
     def test_a_run_that_somebody_works_on_is_not_resumed(self, fitted, capsys, copy_tree):
         folder = copy_tree(fitted / "run")

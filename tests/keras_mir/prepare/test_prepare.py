@@ -76,14 +76,17 @@ def test_what_was_understood_is_printed_before_any_work(
         "  note: 'Rock' is taken for 'rock', from which it differs in case or blanks alone",
         "  note: split 'val' is taken for train, since fit makes a validation part of its own",
     ]
-    table.write_text("file,genre,bpm,band\n0.wav,Folk,1,a\n1.wav,Folk,2,b\n2.wav,Pop,3,c\n3.wav,Pop,4,\n")
+    table.write_text(
+        "file,genre,bpm,band,\n0.wav,Folk,1,a,\n1.wav,Folk,2,b,x\n2.wav,Pop,3,c,\n3.wav,Pop,4,,\n"
+    )
     assert main(arguments(audio, "--targets", "none", "--group-by", "band", "--out", f"{audio}/../two")) == 0
-    assert capsys.readouterr().out.splitlines()[:5] == [
+    assert capsys.readouterr().out.splitlines()[:6] == [
         f"{table}: 4 clips",
         "  2 classes: Folk 2, Pop 2",
         "  no affect targets",
         "  split: 50% to test on, drawn with seed 0, no band on both sides",
         "  other columns, kept: bpm, band",
+        "  note: column 5 has no name; left out",
     ]
     table.write_text("file,tempo\n0.wav,120\n")
     assert main(arguments(audio)) == 2

@@ -63,7 +63,7 @@ def export(
         band_variance=np.full(spec.n_mels, 80.0**2),
     )
     answers = (lambda built: AudioModel(built, classes, settings, None, spec, note)) if sound else None
-    export_savedmodel(model, root, name, description={}, names=classes, audio_model=answers)
+    export_savedmodel(model, root, name, description={}, names=classes, spec=spec, audio_model=answers)
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,8 @@ def test_without_classes_only_the_share_counts():
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 5])
 def test_a_fraction_is_between_0_and_1(fraction):
-    with pytest.raises(UserError, match="between 0 and 1"):
-        stratified_split(10, fraction, 0)
+    with pytest.raises(ArgumentError, match=r"^test_fraction \S+: give a share between 0 and 1$"):
+        stratified_split(10, fraction, 0, argument="test_fraction")
 
 
 def test_too_little_to_split_is_said_so():
@@ -90,11 +90,11 @@ def test_too_little_to_split_is_said_so():
         stratified_split(11, 0.3, 0, classes=["a"] * 10 + ["b"])
     with pytest.raises(UserError, match=r"class 'b' has 1 group, too few"):
         stratified_split(8, 0.3, 0, classes=["a"] * 4 + ["b"] * 4, groups=list("uvwxzzzz"))
-    with pytest.raises(UserError, match=r"leaves fewer than one for each of 5 classes"):
+    with pytest.raises(ArgumentError, match=r"^fraction 0.2: of 10 .* fewer than one for each of 5 classes"):
         stratified_split(10, 0.2, 0, classes=list("aabbccddee"))
-    with pytest.raises(UserError, match="all examples are in one group"):
+    with pytest.raises(ArgumentError, match=r"^group_by: all examples are in one group"):
         stratified_split(10, 0.3, 0, groups=["x"] * 10)
-    with pytest.raises(UserError, match="1 examples are too few"):
+    with pytest.raises(ArgumentError, match=r"^fraction 0.3: with 1 in all, none can be held out"):
         stratified_split(1, 0.3, 0)
 
 
@@ -111,7 +111,7 @@ def test_every_class_is_on_both_sides_even_of_a_small_split(seed):
 
 def test_groups_that_tie_classes_together_are_an_error():
     """Three groups of two classes each: the side with one group lacks the third class."""
-    with pytest.raises(UserError, match="cannot be divided"):
+    with pytest.raises(ArgumentError, match=r"^group_by: the groups of class .* cannot be divided"):
         stratified_split(6, 0.5, 0, classes=list("abbcca"), groups=list("xxyyzz"))
 
 
