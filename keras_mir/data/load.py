@@ -297,10 +297,8 @@ def _grouping(examples: Examples, settings: SplitSettings) -> str | None:
         UserError: If a column was asked for that there is not, or that the split does not heed.
     """
     asked = None if settings.group_by == "auto" else settings.group_by
-    if asked == "none":
-        return None
     if settings.split == "course":
-        if asked is not None:
+        if asked not in (None, "none"):
             raise ArgumentError("group_by", asked, "the course's split has no groups; choose stratified")
         return None
     return group_column(examples.table, asked, examples.name)

@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
-        help="never split clips with one value there (default: artist, if there)",
+        help="never split clips with one value there, or none (default: artist, if there)",
     )
     parser.add_argument(
         "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"

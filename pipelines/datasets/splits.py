@@ -27,7 +27,7 @@ def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | 
 
     Args:
         table: Examples or labels.
-        asked: The column a user asks for; `None` for `artist`, if any clip has one.
+        asked: The column a user asks for, or `none`; `None` for `artist`, if any clip has one.
         name: What messages call the table.
 
     Raises:
@@ -35,6 +35,8 @@ def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | 
     """
     if asked is None:
         return ARTIST if ARTIST in table and any(group_names(table, ARTIST)) else None
+    if asked == "none":
+        return None
     if asked not in table:
         problem = f"{name} has no such column; it has {', '.join(table.columns)}"
         raise ArgumentError("group_by", asked, problem)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets.splits import course_split, fold_numbers, stratified_split
+from pipelines.datasets.splits import course_split, fold_numbers, group_column, stratified_split
 from pipelines.errors import ArgumentError, UserError
 
 
@@ -113,6 +113,13 @@ def test_groups_that_tie_classes_together_are_an_error():
     """Three groups of two classes each: the side with one group lacks the third class."""
     with pytest.raises(ArgumentError, match=r"^group_by: the groups of class .* cannot be divided"):
         stratified_split(6, 0.5, 0, classes=list("abbcca"), groups=list("xxyyzz"))
+
+
+def test_groups_are_artists_unless_another_column_or_none_is_asked_for():
+    table = pd.DataFrame({"artist": ["Ann", ""], "album": ["x", "y"]})
+    assert [group_column(table, asked, "t") for asked in (None, "album", "none")] == ["artist", "album", None]
+    with pytest.raises(ArgumentError, match=r"^group_by band: t has no such column; it has artist, album$"):
+        group_column(table, "band", "t")
 
 
 def table_of(classes: str = "", groups: str = "") -> pd.DataFrame:
