@@ -1,8 +1,9 @@
-"""How well recipes recognise: `python -m benchmarks.recognition --audio MUSIC` prints one table.
+"""How well recipes recognise: `python -m benchmarks.recognition --audio MUSIC` prints two tables.
 
 Every recipe, and the baseline on the features it reads, by cross-validation over all clips of a folder
 with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions. A table
-that was stopped goes on where it was. What is slow without a GPU is left out unless it is named.
+that was stopped goes on where it was. What is slow without a GPU is left out unless it is named. The
+second table, `alike`, says how far songs with vectors near one another are alike.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from benchmarks import alike
 from keras_mir.command_line.progress import progress
 from keras_mir.fit.cross_validation import CrossValidationRun, cross_validate
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
@@ -27,6 +29,7 @@ from pipelines.errors import UserError
 
 GENRE = ("small-cnn", "lstm-beat-mel", "lstm-beat-fused", "cnn-beat-mel", "musicnn", "musicnn-tuned")
 AFFECT = ("small-cnn-affect", "multitask-cnn-beat-mel", "affect-lstm", "musicnn-affect")
+ALIKE = "alike"
 _NETWORK = "musicnn-mtt"
 
 
@@ -58,15 +61,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--targets", default="", help="affect columns (default: all columns of numbers)")
     parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=1, help="divisions into folds; default: %(default)s")
-    parser.add_argument("--only", default="", help="recipes, by name, with commas between them")
+    parser.add_argument("--only", default="", help=f"recipes, by name, and {ALIKE}, with commas between them")
+    parser.add_argument(
+        "--vectors", default=_NETWORK, help=f"models asked by {ALIKE}, with commas (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/recognition"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
     try:
-        recipes = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT]
+        wanted = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT, ALIKE]
+        recipes = [name for name in wanted if name != ALIKE]
         data = _prepared(arguments.audio, arguments.out)
         times = {"folds": arguments.folds, "repeats": arguments.repeats}
         for line in table(list(_rows(recipes, data, arguments.targets, times, arguments.out))):
             print(line, flush=True)
+        if ALIKE in wanted:
+            models = arguments.vectors.split(",")
+            asked = alike.rows(arguments.audio, data, arguments.targets, models, arguments.out)
+            print("", *alike.table(list(asked)), sep="\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@
     model.report.accuracy, model.history, model.keras
     model.predict("song.mp3").genre
     model.export("saved_models")
+    km.similar("song.mp3", "vectors.parquet")
 
 What is used is imported when it is used first: importing the package imports nothing heavy.
 """
@@ -29,10 +30,10 @@ _PUBLIC = {
     "FeatureSpec": "pipelines.spec",
     "Recipe": "keras_mir.recipes.recipe",
 }
-_PACKAGES = ("layers", "recipes")
+_PACKAGES = ("layers", "recipes", "similar")
 
 __all__ = ["FeatureSpec", "Predictor", "Recipe", "TrainedModel", "__version__", "cross_validate", "features"]
-__all__ += ["layers", "load", "recipes", "train"]
+__all__ += ["layers", "load", "recipes", "similar", "train"]
 
 refuse_name_clash()
 import_tensorflow_quietly()

@@ -21,6 +21,8 @@ COMMANDS = {
     "evaluate": "evaluate an exported model on labelled clips",
     "compare": "set runs side by side on the same clips",
     "predict": "genre and affect of songs",
+    "embed": "make vectors of songs, by which those that sound alike are found",
+    "similar": "find songs that sound alike, write playlists and a map",
     "export": "write a trained model for TF Serving, LiteRT or ONNX",
     "serve": "serve exported models on this machine",
     "data-service": "load training examples in processes of their own",

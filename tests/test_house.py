@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
+DOOR = "keras_mir"  # its __init__.py and __main__.py, both nothing but names of what is inside
+
 # From the ground up: a folder, or file, of a line may import those of the lines before, and no others.
 FLOORS = (
     {"pipelines"},
@@ -17,16 +19,19 @@ FLOORS = (
     {"data", "data_service"},
     {"evaluate", "prepare"},
     {"export", "predict", "compare"},
-    {"serve", "fit"},
-    {"reproduce", "benchmarks", "__main__", "keras_mir"},  # the last is its __init__.py, nothing but names
+    {"embed", "fit"},
+    {"similar"},
+    {"serve", "reproduce", "benchmarks", DOOR},
 )
-MOST_ROOMS, MOST_ARROWS = 20, 64
+# A command has arrows to command_line, models and pipelines, and to what it builds on: with embed and
+# similar, the last two that came, eight more than the 64 before.
+MOST_ROOMS, MOST_ARROWS = 20, 72
 
 
 def room(module: str) -> str:
-    """The folder or file at the top of the house that a module is in."""
+    """The folder at the top of the house that a module is in."""
     top, *inside = module.split(".")
-    return inside[0] if top == "keras_mir" and inside else top
+    return inside[0] if top == "keras_mir" and inside and inside[0] != "__main__" else top
 
 
 def imports() -> dict[tuple[str, str], set[str]]:
@@ -53,8 +58,8 @@ def _imported(node: ast.AST) -> list[str]:
 def test_imports_go_down():
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
     rooms = {path.stem for path in (ROOT / "keras_mir").iterdir() if path.suffix == ".py" or path.is_dir()}
-    rooms -= {"__pycache__", "__init__"}
-    assert rooms | {"pipelines", "keras_mir", "benchmarks"} == set(floor), "a new room wants a floor"
+    rooms -= {"__pycache__", "__init__", "__main__"}
+    assert rooms | {"pipelines", DOOR, "benchmarks"} == set(floor), "a new room wants a floor"
     up = {ends: modules for ends, modules in imports().items() if floor[ends[0]] <= floor[ends[1]]}
     assert not up
 

@@ -23,7 +23,7 @@ from keras_mir.models.limits import (
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES
+from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
@@ -49,14 +49,18 @@ class AudioModel(tf.Module):
     """Sound in, answers out: resampling, windows, features, model, and the mean over windows.
 
     Args:
-        model: A model of `keras_mir.models`.
-        names: Of what it gives probabilities of, genres or tags, in index order; None for an affect model.
+        model: A model of `keras_mir.models`, or what `embedding_of` makes of one.
+        names: Of what it gives probabilities of, genres or tags, in index order; None for affect, or vectors.
         settings: The input settings of its recipe.
         frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
         note: What to say with every answer; see `note_for`.
         patch_seconds: Of the patches that a network was trained on, which are its windows, one after the
             other; 0 for windows of `WINDOW_SECONDS` that cover a clip.
+
+    Attributes:
+        model: As given.
+        note: As given.
 
     Raises:
         UserError: If an affect target has the name of another output, or the model takes no sound.
@@ -73,15 +77,16 @@ class AudioModel(tf.Module):
         patch_seconds: float = 0.0,
     ) -> None:
         super().__init__()
-        check_targets(() if names is not None else model.output)
+        check_targets(() if names is not None else model.output.keys() - {EMBEDDING})
         self.model = model
-        self._note = note
+        self.note = note
         self._names = list(names) if names is not None else None
         self._window = round((patch_seconds or WINDOW_SECONDS) * spec.sample_rate)
         self._patches = patch_seconds > 0
         self._frames = frames
         self._fill = padding_values(settings, spec)
         self._spec = spec
+        self._settings = settings
         self._synced = settings.sync == "beat"
         self.front_end: FrontEnd | PretrainedFrontEnd
         if isinstance(spec, FeatureSpec):
@@ -114,6 +119,12 @@ class AudioModel(tf.Module):
             return traced.get_concrete_function()
 
     @property
+    def features(self) -> dict[str, Any]:
+        """What it makes of sound before the model has it, as JSON holds it."""
+        settings = {name: getattr(self._settings, name) for name in ("feature", "sync", "padding")}
+        return {**settings, "frames": self._frames, **self._spec.to_dict()}
+
+    @property
     def networks(self) -> list[keras.Model]:
         """Pretrained networks that are part of it, apart from the model."""
         return [self.front_end.vectors.model] if isinstance(self.front_end, PretrainedFrontEnd) else []
@@ -133,9 +144,10 @@ class AudioModel(tf.Module):
             A genre model has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
             over windows, and `window_probabilities` `(batch, most windows, n_classes)`; a tagger
             `tags`, `tag_probabilities` and `window_tag_probabilities` likewise; an affect model each
-            target `(batch,)` and `window_<target>`. A beat-synchronous model has `tempo` in beats per
-            minute, `beat_times` `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there
-            is no answer numbers are 0, and what lies past a clip's windows is 0.
+            target `(batch,)` and `window_<target>`; one of vectors `embedding` `(batch, size)` and
+            `window_embedding`. A beat-synchronous model has `tempo` in beats per minute, `beat_times`
+            `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there is no answer numbers
+            are 0, and what lies past a clip's windows is 0.
         """
         clips = tf.shape(waveform)[:1]
 
@@ -186,7 +198,7 @@ class AudioModel(tf.Module):
         """
         count = tf.shape(clips[0])[0]
         answers = each_clip(lambda *clip: self._answer(*sound_of(*clip), count), clips, self._specs())
-        outputs: Outputs = {"note": tf.fill([count], self._note)}
+        outputs: Outputs = {"note": tf.fill([count], self.note)}
         for name, value in answers.items():
             filler = _NO_BEAT if name == "beat_times" else 0
             outputs[name] = value.to_tensor(filler) if isinstance(value, tf.RaggedTensor) else value
@@ -228,7 +240,7 @@ class AudioModel(tf.Module):
             "window_starts": self._seconds(windows.start),
         }
         for name, called in self._called().items():
-            each = answers[name] if self._names is not None else answers[name][:, 0]
+            each = tf.reshape(answers[name], (-1, *self._sizes(name)))
             outputs |= {called: tf.reduce_mean(each, axis=0), f"window_{called}": each}
         return outputs | _beats(answers) if self._synced else outputs
 
@@ -282,6 +294,11 @@ class AudioModel(tf.Module):
         """By the model's outputs, what they are called among the answers."""
         return {name: name if self._names is None else PROBABILITIES[name][0] for name in self.model.output}
 
+    def _sizes(self, output: str) -> tuple[int, ...]:
+        """The shape of a clip's answer: none for an affect target, which is a number."""
+        is_number = self._names is None and output != EMBEDDING
+        return () if is_number else self.model.output[output].shape[1:]
+
     def _specs(self) -> dict[str, Any]:
         """The outputs of one clip; ragged where there is an entry for each window, or for each beat."""
 
@@ -294,7 +311,7 @@ class AudioModel(tf.Module):
             "window_starts": ragged(),
         }
         for name, called in self._called().items():
-            sizes = self.model.output[name].shape[1:] if self._names is not None else ()
+            sizes = self._sizes(name)
             specs |= {called: tf.TensorSpec(sizes, tf.float32), f"window_{called}": ragged(*sizes)}
         if self._synced:
             specs |= {

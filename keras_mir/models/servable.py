@@ -1,6 +1,6 @@
 """What every model that answers to sound has, whoever trained it.
 
-What can be done with one (evaluate, predict, export) is the code of the command of that name. Those
+What can be done with one (evaluate, predict, embed, export) is the code of the command of that name. Those
 stand above this file, so its methods look them up when they are called: loading a model imports none
 of them, and nothing here knows what they do.
 """
@@ -32,12 +32,18 @@ class ServableModel(ABC):
     name: str
     description: Any
     keras: Any
+    _embedder: Any = None
     _predictor: Any = None
 
     @property
     @abstractmethod
     def names(self) -> Sequence[str] | None:
         """Of the genres or tags that it gives probabilities of, in order; None if it gives none."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What `load` finds it by: a name, NAME/VERSION of an export, or a run's folder."""
 
     @property
     def exported(self) -> Path | None:
@@ -51,6 +57,25 @@ class ServableModel(ABC):
         Args:
             model: A twin of this model to put in its place, such as one built anew for export.
         """
+
+    @abstractmethod
+    def embedding_model(self) -> AudioModel:
+        """What makes a vector of sound: as `audio_model`, up to what the model makes of a clip before it
+        decides, the mean over windows of half a minute."""
+
+    def embed(self, song: Any, rate: int | None = None) -> Any:
+        """The vector of a song, for finding others that sound alike: a file, a folder, or samples with their
+        rate in Hz.
+
+        Returns:
+            An `Embedding`; a list of them, or of `Failure`s, for a folder.
+
+        Raises:
+            UserError: If there is none; the message says why.
+        """
+        if self._embedder is None:
+            self._embedder = function_of("embed")(self)
+        return self._embedder.embed(song, rate)
 
     def predict(self, song: Any, rate: int | None = None) -> Any:
         """What the model says of a song: a file, a folder, or samples with their rate in Hz.

@@ -10,6 +10,7 @@ import keras
 from keras import Model
 
 from keras_mir.models.audio_model import AudioModel
+from keras_mir.models.embedding import embedding_of
 from keras_mir.models.folders import FORMAT
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
 from keras_mir.models.pretrained.musicnn import POOLED, dense_layers, load_dense, tag_layer
@@ -74,6 +75,10 @@ class Tagger(ServableModel):
     def names(self) -> tuple[str, ...]:
         return self.tags
 
+    @property
+    def place(self) -> str:
+        return self.name
+
     @cached_property
     def keras(self) -> Model:
         """From `{"features": (batch, patches, 1506), "lengths": (batch,)}` to `{"tags": (batch, 50)}`."""
@@ -103,6 +108,11 @@ class Tagger(ServableModel):
             self.description.feature_spec,
             patch_seconds=PATCH_SECONDS,
         )
+
+    def embedding_model(self) -> AudioModel:
+        # Its mean and maximum are over the patches of a window.
+        settings = InputSettings(feature=self.name)
+        return AudioModel(embedding_of(self.keras), None, settings, None, self.description.feature_spec)
 
     def __repr__(self) -> str:
         return (

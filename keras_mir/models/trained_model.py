@@ -13,6 +13,7 @@ from keras.models import load_model
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
 from keras_mir.models.audio_model import AudioModel, note_for
+from keras_mir.models.embedding import embedding_of
 from keras_mir.models.folders import DESCRIPTION, FORMAT, KERAS_MODEL, find_version, read_description, spec_of
 from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
@@ -170,6 +171,11 @@ class TrainedModel(ServableModel):
         return self.folder if (self.folder / DESCRIPTION).is_file() else None
 
     @property
+    def place(self) -> str:
+        folder = self.folder.resolve()
+        return f"{folder.parent.name}/{folder.name}" if self.exported else str(folder)
+
+    @property
     def report(self) -> Report:
         """How good it is."""
         return self.description.report
@@ -203,6 +209,16 @@ class TrainedModel(ServableModel):
         return AudioModel(
             model or self.keras,
             self.names,
+            self.recipe.input,
+            self.description.frames,
+            self.description.feature_spec,
+            note_for(self.report.dataset),
+        )
+
+    def embedding_model(self) -> AudioModel:
+        return AudioModel(
+            embedding_of(self.keras),
+            None,
             self.recipe.input,
             self.description.frames,
             self.description.feature_spec,

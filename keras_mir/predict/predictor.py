@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS
+from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, TAGS
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
 from pipelines.limits import CANCELLED, CANCELS, SILENCE
@@ -37,6 +37,124 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a model made of a song, window by window.
+
+    Attributes:
+        path: The file, or None if samples were given.
+        duration: In seconds.
+        output: What the values are of, genre or tags; empty for affect and for vectors.
+        names: Of the values, in the model's order; empty for vectors.
+        values: Float `(windows, n)`, at least one window.
+        spans: Where each window begins and ends, in seconds.
+        tempo: In beats per minute; None if there is no beat, or the model does not track it.
+        beat_times: In seconds, increasing.
+        note: What to know of the model; mostly empty.
+    """
+
+    path: Path | None
+    duration: float
+    output: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    spans: tuple[tuple[float, float], ...]
+    tempo: float | None
+    beat_times: tuple[float, ...]
+    note: str
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Of the windows, `(n,)`."""
+        mean: np.ndarray = self.values.mean(axis=0)
+        return mean
+
+
+class Listener:
+    """Gives songs of any length, rate and number of channels to a model, in pieces that it can take.
+
+    Args:
+        answer_wav: The model.
+        longest_seconds: As of `Predictor`.
+        batch_seconds: Likewise.
+    """
+
+    def __init__(
+        self,
+        answer_wav: AnswerWav,
+        *,
+        longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
+        batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
+    ) -> None:
+        if longest_seconds < 2 * WINDOW_SECONDS:
+            raise ArgumentError("longest_seconds", longest_seconds, f"give {2 * WINDOW_SECONDS:.0f} or more")
+        self._answer_wav = answer_wav
+        self._longest_seconds = longest_seconds
+        self._batch_seconds = batch_seconds
+
+    def hear_array(self, samples: np.ndarray, rate: int) -> Heard:
+        """What the model makes of samples.
+
+        Args:
+            samples: float `(n,)` or `(channels, n)`, from -1 to 1.
+            rate: In Hz.
+
+        Raises:
+            UserError: If there is no answer; the message says why.
+        """
+        return self._only_one(None, _cut(samples, rate))
+
+    def hear_file(self, path: Path) -> Heard:
+        """What the model makes of a file of any kind that this machine decodes.
+
+        Raises:
+            UserError: If the file cannot be decoded, or has no answer; the message says why.
+        """
+        return self._only_one(path, decode_parts(path, WINDOW_SECONDS))
+
+    def hear_files(self, paths: Iterable[Path]) -> Iterator[Heard | Failure]:
+        """What the model makes of files, several at once; or the reason why there is no answer, in order."""
+        return self._outcomes((path, decode_parts(path, WINDOW_SECONDS)) for path in paths)
+
+    def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> Heard:
+        (outcome,) = self._outcomes([(path, blocks)])
+        if isinstance(outcome, Failure):
+            raise UserError(outcome.reason)
+        return outcome
+
+    def _outcomes(self, songs: Iterable[_Song]) -> Iterator[Heard | Failure]:
+        def parts_of_all() -> Iterator[_Part | _End]:
+            for path, blocks in songs:
+                try:
+                    yield from _parts(path, blocks, self._longest_seconds)
+                    yield _End(path)
+                except UserError as error:
+                    yield _End(path, str(error))
+
+        answers: list[_Answer] = []
+        for batch in _batches(parts_of_all(), self._batch_seconds):
+            answered = iter(self._answer([item for item in batch if isinstance(item, _Part)]))
+            for item in batch:
+                if isinstance(item, _Part):
+                    answers.append(next(answered))
+                else:
+                    yield _joined(item, answers)
+                    answers = []
+
+    def _answer(self, parts: Sequence[_Part]) -> list[_Answer]:
+        if not parts:
+            return []
+        try:
+            outputs = self._answer_wav([part.wav() for part in parts])
+        except ServingError as error:
+            if not error.about_the_request:
+                raise
+            if len(parts) > 1:  # it may be about one of them
+                return [answer for part in parts for answer in self._answer([part])]
+            return [_Answer(parts[0].end, error=str(error))]
+        return [_answer_of(part, outputs, row) for row, part in enumerate(parts)]
 
 
 class Predictor:
@@ -60,15 +178,12 @@ class Predictor:
         longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
         batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
     ) -> None:
-        if longest_seconds < 2 * WINDOW_SECONDS:
-            raise ArgumentError("longest_seconds", longest_seconds, f"give {2 * WINDOW_SECONDS:.0f} or more")
-        self._longest_seconds = longest_seconds
-        self._batch_seconds = batch_seconds
         self._stack = ExitStack()
         if isinstance(model, str | Path):
-            self._answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
+            answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
         else:
-            self._answer_wav = model if callable(model) else model.audio_model().answer_wav
+            answer_wav = model if callable(model) else model.audio_model().answer_wav
+        self._listener = Listener(answer_wav, longest_seconds=longest_seconds, batch_seconds=batch_seconds)
 
     def __enter__(self) -> Predictor:
         return self
@@ -111,7 +226,7 @@ class Predictor:
         Raises:
             UserError: If there is no answer for the samples; the message says why.
         """
-        return self._only_one(None, _cut(samples, rate))
+        return _prediction(self._listener.hear_array(samples, rate))
 
     def predict_file(self, path: str | Path) -> Prediction:
         """Predict a file of any kind that this machine decodes.
@@ -119,8 +234,7 @@ class Predictor:
         Raises:
             UserError: If the file cannot be decoded, or has no answer; the message says why.
         """
-        path = Path(path)
-        return self._only_one(path, decode_parts(path, WINDOW_SECONDS))
+        return _prediction(self._listener.hear_file(Path(path)))
 
     def predict_files(
         self, paths: Iterable[str | Path], progress: Progress | None = None
@@ -138,11 +252,10 @@ class Predictor:
             ServingError: If a server does not answer any more.
         """
         files = [Path(path) for path in paths]
-        songs = ((path, decode_parts(path, WINDOW_SECONDS)) for path in files)
-        for done, outcome in enumerate(self._outcomes(songs), 1):
+        for done, outcome in enumerate(self._listener.hear_files(files), 1):
             if progress is not None:
                 progress(done, len(files))
-            yield outcome
+            yield outcome if isinstance(outcome, Failure) else _prediction(outcome)
 
     def predict_folder(
         self, folder: str | Path, progress: Progress | None = None
@@ -153,44 +266,6 @@ class Predictor:
             UserError: If there are none.
         """
         return self.predict_files(find_songs([Path(folder)]).audio, progress)
-
-    def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> Prediction:
-        (outcome,) = self._outcomes([(path, blocks)])
-        if isinstance(outcome, Failure):
-            raise UserError(outcome.reason)
-        return outcome
-
-    def _outcomes(self, songs: Iterable[_Song]) -> Iterator[Prediction | Failure]:
-        def parts_of_all() -> Iterator[_Part | _End]:
-            for path, blocks in songs:
-                try:
-                    yield from _parts(path, blocks, self._longest_seconds)
-                    yield _End(path)
-                except UserError as error:
-                    yield _End(path, str(error))
-
-        answers: list[_Answer] = []
-        for batch in _batches(parts_of_all(), self._batch_seconds):
-            answered = iter(self._answer([item for item in batch if isinstance(item, _Part)]))
-            for item in batch:
-                if isinstance(item, _Part):
-                    answers.append(next(answered))
-                else:
-                    yield _joined(item, answers)
-                    answers = []
-
-    def _answer(self, parts: Sequence[_Part]) -> list[_Answer]:
-        if not parts:
-            return []
-        try:
-            outputs = self._answer_wav([part.wav() for part in parts])
-        except ServingError as error:
-            if not error.about_the_request:
-                raise
-            if len(parts) > 1:  # it may be about one of them
-                return [answer for part in parts for answer in self._answer([part])]
-            return [_Answer(parts[0].end, error=str(error))]
-        return [_answer_of(part, outputs, row) for row, part in enumerate(parts)]
 
 
 def find_songs(given: Sequence[Path]) -> Found:
@@ -253,8 +328,10 @@ class _Answer:
     end: float  # of the part
     silent: bool = False  # the part is, so that there is no answer
     error: str = ""  # empty if there is an answer
-    output: str = ""  # that the values are of, genre or tags; empty for affect
-    windows: tuple[Window, ...] = ()  # at least one if there is an answer
+    output: str = ""  # as of `Heard`, like all that follow
+    names: tuple[str, ...] = ()
+    values: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # empty if there is no answer
+    spans: tuple[tuple[float, float], ...] = ()
     tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
     note: str = ""  # what the model says of itself
@@ -336,6 +413,8 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         called, listed = PROBABILITIES[output]
         names = [str(name) for name in outputs[listed][row]]
         values = outputs[f"window_{called}"][row, :count]
+    elif EMBEDDING in outputs:
+        names, values = [], outputs[f"window_{EMBEDDING}"][row, :count]
     else:
         names = sorted(name for name in outputs if f"window_{name}" in outputs)
         values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
@@ -346,40 +425,60 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     beats = np.zeros(0)
     if "beat_times" in outputs:
         beats = outputs["beat_times"][row, : outputs["beat_counts"][row]].astype(float)
-    by_name = (dict(zip(names, of_window, strict=True)) for of_window in values.tolist())
     return _Answer(
         part.end,
         output=output,
-        windows=tuple(Window(at, at + length, of) for at, of in zip(starts, by_name, strict=True)),
+        names=tuple(names),
+        values=values.astype(float),
+        spans=tuple((at, at + length) for at in starts),
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
         note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
     )
 
 
-def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
+def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
     """A song's answer from those of its parts."""
     # Silent parts of a song that is not silent do not count.
     sounding = [answer for answer in answers if not answer.silent] or answers
     name = _name(song.path)
     if reason := song.error or next((f"{name}: {a.error}" for a in sounding if a.error), ""):
         return Failure(name, reason)
-    windows = [window for answer in sounding for window in answer.windows]
-    means = {name: fmean(window.values[name] for window in windows) for name in windows[0].values}
-    output = sounding[0].output
     with_beat = [answer for answer in sounding if answer.tempo > 0]
-    weights = [len(answer.windows) for answer in with_beat]
-    return Prediction(
+    weights = [len(answer.spans) for answer in with_beat]
+    return Heard(
         path=song.path,
         duration=answers[-1].end,
+        output=sounding[0].output,
+        names=sounding[0].names,
+        values=np.concatenate([answer.values for answer in sounding]),
+        spans=tuple(span for answer in sounding for span in answer.spans),
+        tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
+        beat_times=tuple(beat for answer in sounding for beat in answer.beats),
+        note=sounding[0].note,
+    )
+
+
+def _prediction(heard: Heard) -> Prediction:
+    """What a model made of a song, in its words."""
+
+    def by_name(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(heard.names, values.tolist(), strict=True))
+
+    output, means = heard.output, by_name(heard.mean)
+    return Prediction(
+        path=heard.path,
+        duration=heard.duration,
         genre=max(means, key=means.__getitem__) if output == GENRE else "",
         probabilities=means if output == GENRE else {},
         tags=means if output == TAGS else {},
         affect={} if output else means,
-        tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
-        beat_times=tuple(beat for answer in sounding for beat in answer.beats),
-        windows=tuple(windows),
-        note=sounding[0].note,
+        tempo=heard.tempo,
+        beat_times=heard.beat_times,
+        windows=tuple(
+            Window(*span, by_name(values)) for span, values in zip(heard.spans, heard.values, strict=True)
+        ),
+        note=heard.note,
     )
 
 

@@ -94,7 +94,7 @@ def predict_songs(
                 yield outcome
 
     if others:
-        say(errors, f"note: {_left_out(others)}")
+        say(errors, f"note: {left_out(others)}")
     if waiting:
         with closing(answered()) as answers:
             print_predictions(answers, form, sys.stdout, chosen.name, curve)
@@ -138,7 +138,8 @@ class _Results:
         return self.out / f"{result_name(song)}.{kind}"
 
 
-def _left_out(others: Sequence[Path]) -> str:
+def left_out(others: Sequence[Path]) -> str:
+    """What to say of the files in folders that are no songs."""
     names = ", ".join(path_text(path) for path in others[:_MOST_NAMES])
     more = f" and {len(others) - _MOST_NAMES} more" if len(others) > _MOST_NAMES else ""
     return f"not looked at, for they are no audio, or hidden: {names}{more}"

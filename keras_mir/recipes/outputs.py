@@ -9,6 +9,7 @@ from pipelines.errors import UserError
 
 GENRE = "genre"
 TAGS = "tags"
+EMBEDDING = "embedding"  # what a model makes of a clip before it decides: its vector
 # By output of a model whose values are probabilities: what an exported model calls them, and their names.
 PROBABILITIES = {GENRE: ("probabilities", "classes"), TAGS: ("tag_probabilities", "tags")}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_mir.recipes.networks import Weights
@@ -22,6 +23,17 @@ _EPSILON = 1e-3
 _TIMBRES = (38, 67)  # bands that a filter spans: 0.4 and 0.7 of all
 _RHYTHMS = (128, 64, 32)  # frames that one spans
 _MIDDLE = 3  # convolutions after them
+
+
+class _OverTime(keras.layers.Conv2D):
+    """Filters over time alone, of one channel: as matrix products they take a third of the time."""
+
+    def call(self, inputs: Any) -> Any:
+        """From `(batch, time, bands, 1)` to `(batch, time, bands, filters)`."""
+        width, _ = self.kernel_size
+        padded = tf.pad(inputs[..., 0], [[0, 0], [(width - 1) // 2, width // 2], [0, 0]])
+        frames = tf.signal.frame(padded, width, 1, axis=1)  # (batch, time, width, bands)
+        return self.activation(tf.einsum("btwf,wc->btfc", frames, self.kernel[:, 0, 0]) + self.bias)
 
 
 def pooled_network(weights: Weights) -> keras.Model:
@@ -45,7 +57,7 @@ def pooled_network(weights: Weights) -> keras.Model:
         found.append(ops.max(_norm(number)(y), axis=2))
     for width in _RHYTHMS:
         number = next(numbers)
-        y = _conv2d(51, (width, 1), "same", number - 1)(x)
+        y = _OverTime(51, (width, 1), padding="same", activation="relu", name=_conv_name(number - 1))(x)
         found.append(ops.max(_norm(number)(y), axis=2))
     levels = [ops.concatenate(found, axis=-1)]  # (batch, time, 561)
     before = levels[0]

@@ -25,6 +25,8 @@ commands:
   evaluate      evaluate an exported model on labelled clips
   compare       set runs side by side on the same clips
   predict       genre and affect of songs
+  embed         make vectors of songs, by which those that sound alike are found
+  similar       find songs that sound alike, write playlists and a map
   export        write a trained model for TF Serving, LiteRT or ONNX
   serve         serve exported models on this machine
   data-service  load training examples in processes of their own
@@ -75,8 +77,8 @@ def test_version(capsys, words):
         ("data-servis", "did you mean data-service?"),
         (
             "xyz",
-            "there are prepare, fit, evaluate, compare, predict, export, serve, data-service, reproduce, "
-            "completion",
+            "there are prepare, fit, evaluate, compare, predict, embed, similar, export, serve, "
+            "data-service, reproduce, completion",
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""Vectors of songs, by which those that sound alike are found."""

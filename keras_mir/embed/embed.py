@@ -1,0 +1,109 @@
+"""A model made ready to make vectors of songs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_mir.models.embedding import Maker, maker_of
+from keras_mir.models.prediction import Failure
+from keras_mir.models.servable import ServableModel
+from keras_mir.predict.predictor import Heard, Listener, find_songs
+from pipelines.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The vector of a song.
+
+    Attributes:
+        path: The file, or None if samples were given.
+        duration: In seconds.
+        tempo: In beats per minute; None if there is no beat, or the model does not track it.
+        vector: float32 `(size,)`, the mean over windows of half a minute.
+        maker: The model.
+    """
+
+    path: Path | None
+    duration: float
+    tempo: float | None
+    vector: np.ndarray
+    maker: Maker
+
+
+class Embedder:
+    """Makes vectors of songs of any length, rate and number of channels.
+
+    Args:
+        model: Any that answers to sound.
+
+    Attributes:
+        maker: The model, as tables of vectors name it.
+
+    Raises:
+        UserError: If the model takes no sound.
+    """
+
+    def __init__(self, model: ServableModel) -> None:
+        audio_model = model.embedding_model()
+        self.maker: Maker = maker_of(model.place, audio_model)
+        self._listener = Listener(audio_model.answer_wav)
+
+    def embed(
+        self, song: str | Path | np.ndarray, rate: int | None = None
+    ) -> Embedding | list[Embedding | Failure]:
+        """The vector of a file or of samples; a list for a folder.
+
+        Args:
+            song: A file or a folder, or samples as `embed_array` takes them.
+            rate: Of samples, in Hz.
+
+        Raises:
+            UserError: If there is none; the message says why.
+        """
+        if isinstance(song, str | Path):
+            return list(self.embed_folder(song)) if Path(song).is_dir() else self.embed_file(song)
+        if rate is None:
+            raise ArgumentError("rate", rate, "give that of the samples, in Hz")
+        return self.embed_array(np.asarray(song), rate)
+
+    def embed_array(self, samples: np.ndarray, rate: int) -> Embedding:
+        """The vector of samples.
+
+        Args:
+            samples: float `(n,)` or `(channels, n)`, from -1 to 1.
+            rate: In Hz.
+
+        Raises:
+            UserError: If there is none; the message says why.
+        """
+        return self._embedding(self._listener.hear_array(samples, rate))
+
+    def embed_file(self, path: str | Path) -> Embedding:
+        """The vector of a file of any kind that this machine decodes.
+
+        Raises:
+            UserError: If the file cannot be decoded, or has none; the message says why.
+        """
+        return self._embedding(self._listener.hear_file(Path(path)))
+
+    def embed_folder(self, folder: str | Path) -> Iterator[Embedding | Failure]:
+        """The vectors of the audio files in a folder, at any depth, or the reasons why there is none.
+
+        Raises:
+            UserError: If there are no audio files.
+        """
+        for heard in self._listener.hear_files(find_songs([Path(folder)]).audio):
+            yield heard if isinstance(heard, Failure) else self._embedding(heard)
+
+    def _embedding(self, heard: Heard) -> Embedding:
+        vector = heard.mean.astype(np.float32)
+        return Embedding(heard.path, heard.duration, heard.tempo, vector, self.maker)
+
+
+def embed(model: ServableModel) -> Embedder:
+    """What makes vectors by a model."""
+    return Embedder(model)

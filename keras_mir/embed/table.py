@@ -1,0 +1,227 @@
+"""Vectors of many songs in one Parquet file, which says of itself which model they are of."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_mir.models.embedding import Maker
+from keras_mir.models.json_file import from_json
+from keras_mir.models.prediction import path_text
+from pipelines.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+PATH, VECTOR = "path", "vector"
+_OWN = (PATH, "duration", "tempo", "model", VECTOR, "bytes", "modified", "sha256")
+_METADATA = b"keras_mir"
+_FORMAT = 1
+_REMEDY = "make it again with python -m keras_mir.embed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A song in a table.
+
+    Attributes:
+        path: The file; absolute.
+        duration: In seconds.
+        tempo: In beats per minute; None if there is no beat, or the model does not track it.
+        vector: float32 `(size,)`.
+        bytes: Size of the file.
+        modified: When it was last changed, in nanoseconds since 1970.
+        sha256: Of the file.
+    """
+
+    path: str
+    duration: float
+    tempo: float | None
+    vector: np.ndarray
+    bytes: int
+    modified: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class VectorTable:
+    """Songs and their vectors, all of one model.
+
+    Attributes:
+        path: The file it is from.
+        maker: The model.
+        songs: A row a song; columns that a user has added stay.
+    """
+
+    path: Path
+    maker: Maker
+    songs: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.songs.num_rows)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """float32 `(songs, size)`."""
+        column = self.songs[VECTOR].combine_chunks()
+        values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
+        return values.reshape(len(self), -1).astype(np.float32, copy=False)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """All but the vectors, for pandas."""
+        return self.songs.drop_columns([VECTOR]).to_pandas()
+
+    def rows_of(self, path: Path) -> list[int]:
+        """Where a file is in it; nowhere, or in one row."""
+        found: list[int] = np.flatnonzero(self.frame[PATH] == key(path)).tolist()
+        return found
+
+
+def key(path: Path) -> str:
+    """What a file is called in tables: its absolute path, as text that can be written."""
+    return path_text(Path(os.path.abspath(path)))  # noqa: PTH100 (links are not followed)
+
+
+def check_parquet() -> None:
+    """Refuse to go on where Parquet can neither be read nor written.
+
+    Raises:
+        UserError: Saying what to install.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise UserError("tables of vectors need pyarrow; pip install 'keras-mir[parquet]'")
+
+
+def table_of(rows: Sequence[Row], maker: Maker) -> pa.Table:
+    """Rows as Arrow has them, at least one."""
+    import pyarrow as pa
+
+    columns = {name: [getattr(row, name) for row in rows] for name in _OWN if name not in ("model", VECTOR)}
+    vectors = pa.array(np.concatenate([row.vector for row in rows]), pa.float32())
+    columns |= {
+        "model": [_made_by(maker)] * len(rows),
+        VECTOR: pa.FixedSizeListArray.from_arrays(vectors, len(rows[0].vector)),
+    }
+    return joined([pa.table(columns)], maker)
+
+
+def joined(tables: Sequence[pa.Table], maker: Maker) -> pa.Table:
+    """Tables of one model as one, sorted by path; columns that a user has added to one stay.
+
+    The same songs make the same table, however they were spread.
+
+    Args:
+        tables: At least one.
+        maker: The model.
+    """
+    import pyarrow as pa
+
+    types = {
+        PATH: pa.string(),
+        "duration": pa.float64(),
+        "tempo": pa.float64(),
+        "model": pa.string(),
+        VECTOR: pa.list_(pa.float32(), tables[0].schema.field(VECTOR).type.list_size),
+        "bytes": pa.int64(),
+        "modified": pa.int64(),
+        "sha256": pa.string(),
+    }
+    # What was read from a file says so in its schema.
+    parts = [
+        pa.table({name: table[name].cast(types.get(name, table[name].type)) for name in table.column_names})
+        for table in tables
+    ]
+    songs = pa.concat_tables(parts, promote_options="default").sort_by(PATH).combine_chunks()
+    others = [name for name in songs.column_names if name not in _OWN]
+    return songs.select([*_OWN, *others]).replace_schema_metadata({_METADATA: _said(maker)})
+
+
+def write_table(songs: pa.Table, path: Path) -> None:
+    """Write a table, with checksums; whole only once this returns."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(songs, path, use_dictionary=["model"], write_page_checksum=True)
+
+
+def read_table(path: Path) -> VectorTable:
+    """Read a table, and check that it is whole, of one model, and not empty.
+
+    Raises:
+        UserError: If it is not, or pyarrow is not installed.
+    """
+    check_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise UserError(f"{path}: {what}; give a table that python -m keras_mir.embed has written")
+    try:
+        songs = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"{path}: damaged, or not Parquet ({reason}); {_REMEDY}") from None
+    maker = _maker(songs, path)
+    if missing := [name for name in _OWN if name not in songs.column_names]:
+        raise UserError(f"{path}: without the column {missing[0]!r}; {_REMEDY}")
+    if not songs.num_rows:
+        raise UserError(f"{path}: without a single song; {_REMEDY}")
+    others = [text for text in songs["model"].unique().to_pylist() if not _is_by(text, maker)]
+    if others:
+        both = f"{others[0]} and {_made_by(maker)}"
+        raise UserError(f"{path}: has vectors of two models, {both}; give a table of each")
+    table = VectorTable(path, maker, songs)
+    _check_vectors(table)
+    return table
+
+
+def _check_vectors(table: VectorTable) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = table.songs[VECTOR]
+    lists = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    if not lists and not pa.types.is_fixed_size_list(column.type):
+        raise UserError(f"{table.path}: its column {VECTOR!r} is no list of numbers; {_REMEDY}")
+    sizes = pc.unique(pc.list_value_length(column)).to_pylist()
+    if len(sizes) > 1 or not sizes[0]:
+        raise UserError(f"{table.path}: its vectors are of different sizes, so of two models; {_REMEDY}")
+    if not np.isfinite(table.vectors).all():
+        raise UserError(f"{table.path}: has vectors with values that are no numbers; {_REMEDY}")
+
+
+def _said(maker: Maker) -> bytes:
+    return json.dumps({"format": _FORMAT, **asdict(maker)}, sort_keys=True).encode()
+
+
+def _made_by(maker: Maker) -> str:
+    """What the column `model` says: tables that were joined differ in it."""
+    return f"{maker.model}:{maker.fingerprint[:12]}"
+
+
+def _is_by(text: object, maker: Maker) -> bool:
+    """Whether a model is meant that makes the same vectors, wherever it is."""
+    return str(text).rpartition(":")[2] == _made_by(maker).rpartition(":")[2]
+
+
+def _maker(songs: pa.Table, path: Path) -> Maker:
+    text = (songs.schema.metadata or {}).get(_METADATA)
+    if text is None:
+        raise UserError(f"{path}: does not say which model its vectors are of; {_REMEDY}")
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, Mapping) or values.get("format") != _FORMAT:
+        raise UserError(f"{path}: written by another version of keras_mir; {_REMEDY}")
+    return from_json(Maker, values, str(path), _REMEDY)
