@@ -37,6 +37,7 @@ def load_labelled_audio(
     *,
     layout: str = "auto",
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
     group_by: str | None = None,
     subset: str | None = None,
     split_lists: Sequence[Path] | None = None,
@@ -49,6 +50,7 @@ def load_labelled_audio(
         layout: A key of `AUDIO_DATA_SETS`. `"auto"` tells them apart: FMA by the table's two-row
             header, GTZAN by its folders, where no table is given.
         targets: The affect columns; see `read_label_table` and `fma.load`.
+        tags: The tags; see `read_label_table`.
         group_by: The column of a label table that says what belongs together.
         subset: Of FMA; see `fma.load`.
         split_lists: Of GTZAN; see `gtzan.load`.
@@ -64,7 +66,7 @@ def load_labelled_audio(
     kind = AUDIO_DATA_SETS.get(layout) or next(
         kind for kind in AUDIO_DATA_SETS.values() if kind.recognises(audio_dir, table)
     )
-    options = AudioOptions(targets, group_by, subset, split_lists)
+    options = AudioOptions(targets, tags, group_by, subset, split_lists)
     for name, reason in kind.REFUSES.items():
         if (table if name == "labels" else getattr(options, name)) is not None:
             raise ArgumentError(name, None, f"{reason}; leave it out")

@@ -35,7 +35,10 @@ _AUDIO_FEATURES = ("echonest", "audio_features")
 _SPLITS = {"training": "train", "validation": "train", "test": "test"}
 
 
-REFUSES: Mapping[str, str] = {"split_lists": "only GTZAN's split is in lists"}
+REFUSES: Mapping[str, str] = {
+    "split_lists": "only GTZAN's split is in lists",
+    "tags": "of FMA genres and affect are read",
+}
 
 
 def recognises(audio_dir: Path, table: Path | None) -> bool:
