@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_FEATURE, NO_NUMBER
 from keras_mir.models.session import SIGNATURE
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
@@ -20,7 +20,10 @@ _ERRORS = ("", "features that are NaN, infinite or far too large", IMPOSSIBLE_LE
 
 
 def signatures(
-    model: keras.Model, names: Sequence[str] | None, answers: AudioModel | None
+    model: keras.Model,
+    names: Sequence[str] | None,
+    answers: AudioModel | None,
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Signature]:
     """All signatures of a model by name, `serving_default` first.
 
@@ -28,6 +31,7 @@ def signatures(
         model: A model of `keras_mir.models`.
         names: Of genres or tags, in index order; None for an affect model.
         answers: What answers to sound, for `waveform` and `audio`.
+        thresholds: Of tags, in index order; empty if there are none.
     """
 
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -40,6 +44,10 @@ def signatures(
         called, listed = PROBABILITIES[output]
         answer = _answered(error, {called: probabilities})
         answer[listed] = tf.tile(tf.constant(list(names))[tf.newaxis], [tf.shape(probabilities)[0], 1])
+        if thresholds:
+            answer[THRESHOLDS] = tf.tile(
+                tf.constant(list(thresholds))[tf.newaxis], [tf.shape(probabilities)[0], 1]
+            )
         if output == GENRE:
             # Where there is no answer all are 0. By number: not every format can choose between strings.
             likeliest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)

@@ -40,6 +40,11 @@ class ServableModel(ABC):
         """Of the genres or tags that it gives probabilities of, in order; None if it gives none."""
 
     @property
+    def thresholds(self) -> Sequence[float]:
+        """From which probability on a clip is given each tag, in order; empty if that is not known."""
+        return ()
+
+    @property
     def exported(self) -> Path | None:
         """The folder of the version, if the model is an exported one."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class _Outputs:
     class_mapping: str = ""
     class_map: dict[str, str | None] | None = None
     members: int = 1
+    tags: tuple[str, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +51,14 @@ class Description(_Outputs):
         recipe: What was trained, and how its input is made.
         feature_spec: What its features are made with.
         frames: Frames, or beats, that it reads; None for any number.
-        classes: Genres in index order; empty for an affect model.
-        targets: Affect targets; empty for a genre model.
+        classes: Genres in index order; empty for another model.
+        targets: Affect targets; empty for another model.
         class_mapping: Name of the mapping from the data's genres to the classes.
         class_map: That mapping: genre to class, None for genres that were left out; empty where each genre
             is a class. None if it is not known: older models leave it to the recipe.
         members: Models whose mean it is; 1 for a model that is no ensemble.
+        tags: In index order; empty for another model.
+        thresholds: From which probability on a clip is given a tag, by tag.
         report: How it was trained and how good it is.
     """
 
@@ -148,12 +152,16 @@ class TrainedModel(ServableModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Genres in index order; empty for an affect model."""
+        """Genres in index order; empty for another model."""
         return self.description.classes
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        return self.classes or None
+        return self.classes or self.description.tags or None
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        return tuple(self.description.thresholds[tag] for tag in self.description.tags)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -174,6 +182,7 @@ class TrainedModel(ServableModel):
             self.description.frames,
             self.description.feature_spec,
             note_for(self.report.dataset),
+            thresholds=self.thresholds,
         )
 
     def save(self) -> None:

@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, TAGS, THRESHOLDS
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
 from pipelines.limits import CANCELLED, CANCELS, SILENCE
@@ -258,6 +258,7 @@ class _Answer:
     tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
     note: str = ""  # what the model says of itself
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # by tag, if the model has some
 
 
 _Song = tuple[Path | None, Iterator[Sound]]
@@ -354,6 +355,9 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
         note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
+        thresholds=dict(zip(names, outputs[THRESHOLDS][row].tolist(), strict=True))
+        if THRESHOLDS in outputs
+        else {},
     )
 
 
@@ -380,6 +384,7 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Prediction | Failure:
         beat_times=tuple(beat for answer in sounding for beat in answer.beats),
         windows=tuple(windows),
         note=sounding[0].note,
+        thresholds=sounding[0].thresholds,
     )
 
 

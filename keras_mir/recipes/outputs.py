@@ -11,6 +11,7 @@ from pipelines.errors import UserError
 
 # By output of a model whose values are probabilities: what an exported model calls them, and their names.
 PROBABILITIES = {GENRE: ("probabilities", "classes"), TAGS: ("tag_probabilities", "tags")}
+THRESHOLDS = "tag_thresholds"  # of an exported model: from which probability on a clip is given each tag
 
 
 def check_outputs(classes: Sequence[str] | None, targets: Sequence[str], tags: Sequence[str] = ()) -> None:

@@ -11,7 +11,19 @@ from pipelines.errors import UserError
 # Outputs that an exported model has besides its targets, and columns of every data set; the windows of a
 # target called starts would be window_starts.
 _RESERVED = (
-    *(ID, PATH, BEATS, SPLIT, GENRE, "classes", "probabilities", "embedding", TAGS, "tag_probabilities"),
+    *(
+        ID,
+        PATH,
+        BEATS,
+        SPLIT,
+        GENRE,
+        "classes",
+        "probabilities",
+        "embedding",
+        TAGS,
+        "tag_probabilities",
+        "tag_thresholds",
+    ),
     *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts"),
 )
 # Of the windows of a target, and of what Keras logs of one on validation data.

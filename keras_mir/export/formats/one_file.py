@@ -66,7 +66,7 @@ class OneFile:
         signature = signature or SIGNATURE
         twin = for_converting(model.keras)
         sound = model.audio_model(twin) if signature in SOUND else None
-        answer, inputs = signatures(twin, model.names, sound)[signature]
+        answer, inputs = signatures(twin, model.names, sound, model.thresholds)[signature]
         function = tf.function(answer, input_signature=inputs, autograph=False)
         if lacking := self.lacks(operations(function)):
             raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")
