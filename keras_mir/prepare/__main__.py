@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
-        "(affect), or several of these; or FMA's tracks.csv; none for GTZAN",
+        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo or MagnaTagATune; "
+        "none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
     parser.add_argument(
@@ -59,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
         "--layout",
         default="auto",
         metavar="KIND",
-        help="what AUDIO_DIR and FILE are: table, fma or gtzan (default: found out)",
+        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo or magnatagatune (default: found "
+        "out)",
     )
     parser.add_argument(
         "--subset",
@@ -103,9 +105,11 @@ def parser() -> argparse.ArgumentParser:
         help="never split clips with one value there (default: artist, if there)",
     )
     parser.add_argument(
-        "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
+        "--licence", metavar="TEXT", help="terms the data may be used under (default: as a known set states)"
     )
-    parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
+    parser.add_argument(
+        "--name", help="what reports call the data set (default: that of a known set, or AUDIO_DIR)"
+    )
     parser.add_argument(
         "--embed",
         choices=tuple(EMBEDDINGS),
