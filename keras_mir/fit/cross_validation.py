@@ -152,7 +152,9 @@ class CrossValidationRun:
             problem = "its models must read the same number of frames; give frames a number"
             raise ArgumentError("ensemble", None, problem)
         if suspicious_labels and self.recipe.task.task != "genre":
-            raise ArgumentError("suspicious_labels", None, "goes with genre recipes")
+            raise ArgumentError(
+                "suspicious_labels", None, "goes with genre recipes, whose labels are classes"
+            )
         if suspicious_labels and importlib.util.find_spec("cleanlab") is None:
             problem = "needs cleanlab; pip install 'keras-mir[labels]'"
             raise ArgumentError("suspicious_labels", None, problem)

@@ -321,7 +321,14 @@ def _tags(
     every = [[each for each in row if each is not None] for row in zip(*columns, strict=True)]
     together = [tuple(chain.from_iterable(row)) if row else None for row in every]
     table[TAGS] = pd.Series(together, table.index, object)
-    learnt, left_out = of_use(path, table, list(dict.fromkeys(asked or ())))
+    try:
+        learnt, left_out = of_use(path, table, list(dict.fromkeys(asked or ())))
+    except UserError as error:
+        if asked or GENRE not in table:
+            raise
+        # A table of genres is none the worse for it.
+        del table[TAGS]
+        return (), [*notes, f"column 'tags' is left out: {str(error).removeprefix(f'{path}: ')}"]
     return tuple(learnt), notes + left_out
 
 

@@ -16,7 +16,7 @@ from pipelines.errors import ArgumentError, UserError
 
 SEPARATORS = ";,|"  # between the tags of a cell; one kind in a table
 _FLAGS = {"true": 1.0, "false": 0.0}  # besides numbers
-_NONE = "or leave the tags out with tags none"
+_NONE = "or leave the column out (tags none)"
 
 
 def tag_problem(name: str) -> str:
@@ -119,6 +119,8 @@ def of_use(
     Raises:
         UserError: If one that was asked for will not do, or fewer than two are left.
     """
+    if len(asked) == 1:
+        raise ArgumentError("tags", asked[0], "one tag is too few; give two or more")
     labelled = table[TAGS].dropna()
     counts, clips = counts_of(labelled), len(labelled)
     problems = {name: _use_problem(int(counts.get(name, 0)), clips, least) for name in asked or counts.index}

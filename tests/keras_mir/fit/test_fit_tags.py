@@ -101,6 +101,7 @@ def test_the_export_answers_with_tags_and_says_its_thresholds(run, tagged):
     sound = np.random.default_rng(0).normal(0, 0.1, 22050 * 3).astype(np.float32)
     prediction = model.predict(sound, 22050)
     assert list(prediction.tags) == list(report.tags)
+    assert prediction.thresholds == pytest.approx(report.thresholds.by_tag)
     assert not prediction.genre
     assert not prediction.affect
 
@@ -137,10 +138,7 @@ def test_what_is_refused_before_training(tagged, tmp_path):
     assert refusal(tags=("rock", "polka")) == (
         f"tags polka: no clip has it in {name}; leave it out, or add clips"
     )
-    assert refusal(tags=("rock",)) == (
-        f"{name}: 1 tag that some clips have and others have not, and two are needed; add clips, or leave "
-        "the tags out with tags none"
-    )
+    assert refusal(tags=("rock",)) == "tags rock: one tag is too few; give two or more"
     with pytest.raises(UserError, match=r"^tags: the genre task has none; choose a tags recipe"):
         Run("lstm-beat-mel", tagged, tags=("rock",))
     assert main(["small-cnn", "--data", str(tagged), "--out", str(tmp_path / "genre")]) == 2

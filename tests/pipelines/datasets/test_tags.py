@@ -74,18 +74,27 @@ def test_tags_that_tell_nothing_are_left_out_unless_asked_for(tmp_path: Path) ->
     assert (labels.tags, labels.notes) == (("live", "rock"), ("tag 'music' is left out: all clips have it",))
 
 
+def test_a_table_of_genres_is_none_the_worse_for_a_column_of_tags(tmp_path: Path) -> None:
+    labels = read(tmp_path, "id,genre,tags\n1,A,rock\n2,B,rock\n")
+    assert (labels.tags, "tags" in labels.table) == ((), False)
+    assert labels.notes == (
+        "column 'tags' is left out: 0 tags that some clips have and others have not, and two are needed; add "
+        "clips, or leave the column out (tags none)",
+    )
+
+
 REFUSED = {
     "two kinds of separators": (
         COLUMN.replace("rock; live", '"rock, live"'),
         {},
         "tags are separated by ',' in line 2 and by ';' in line 3; use one of them in all lines, or leave "
-        "the tags out with tags none",
+        "the column out (tags none)",
     ),
     "none of use": (
         "id,tags\n1,rock\n2,rock\n",
         {},
-        "0 tags that some clips have and others have not, and two are needed; add clips, or leave the tags "
-        "out with tags none",
+        "0 tags that some clips have and others have not, and two are needed; add clips, or leave the "
+        "column out (tags none)",
     ),
     "a name": (
         "id,tags\n1,rock\n2,ro\x07ck\n",
