@@ -141,10 +141,17 @@ def _recipe_name(folder: Path) -> str:
     return str(report.recipe.get("name", ""))
 
 
+# By whether there are classes, and tags.
+_TASKS = {(True, False): "tells genres", (False, True): "gives tags", (False, False): "rates affect"}
+
+
 def _check_same_task(first: Path, one: Predictions, second: Path, other: Predictions) -> None:
     problem = ""
-    if bool(one.classes) != bool(other.classes):
-        problem = "one run tells genres, the other rates affect"
+    kinds = [_TASKS[bool(each.classes), bool(each.tags)] for each in (one, other)]
+    if kinds[0] != kinds[1]:
+        problem = f"one run {kinds[0]}, the other {kinds[1]}"
+    elif one.tags != other.tags:
+        problem = "the tags differ"
     elif one.classes != other.classes:
         problem = "the classes differ"
     elif set(one.targets) != set(other.targets):

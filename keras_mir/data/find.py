@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -48,18 +49,16 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
-    targets = recipe.task.targets or None
+    task = recipe.task
+    # Of a table of the user's: what is learnt may be columns that nothing else would take for labels.
+    wanted: dict[str, Any] = {"targets": task.targets or None, "tags": task.tags or None}
     if recipe.input.feature == VECTORS:
         if not data:
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
-        return own_vectors(
-            Path(data), Path(labels) if labels else None, recipe.task.task, _hidden(cache), targets
-        )
-    root, table = find_features(data, labels, cache, jobs, console, targets)
+        return own_vectors(Path(data), Path(labels) if labels else None, task.task, _hidden(cache), **wanted)
+    root, table = find_features(data, labels, cache, jobs, console, **wanted)
     by_beat = recipe.input.sync == "beat"
-    examples = load_examples(
-        root, recipe.task.task, labels=table, prefer_synced=by_beat, synced=synced, targets=targets
-    )
+    examples = load_examples(root, task.task, labels=table, prefer_synced=by_beat, synced=synced, **wanted)
     if recipe.input.feature in EMBEDDINGS:
         return embedded(examples, recipe.input.feature, root, _hidden(cache), console)
     return examples
@@ -72,6 +71,7 @@ def find_features(
     jobs: int,
     console: Console,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> tuple[Path, Path | None]:
     """The folder of a data set's features, and its label table if that is not in the folder's layout.
 
@@ -81,7 +81,7 @@ def find_features(
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None
     if table and root.is_dir() and kind_of(root, table) is None:
-        return _extracted(root, table, cache, jobs, console, targets), None
+        return _extracted(root, table, cache, jobs, console, targets, tags), None
     return root, table
 
 
@@ -107,6 +107,7 @@ def _extracted(
     jobs: int,
     console: Console,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
     *,
     synthetic: bool = False,
 ) -> Path:
@@ -115,7 +116,7 @@ def _extracted(
     from pipelines.extraction.dataset import extract_dataset
 
     out = cache / f"features-{_fingerprint(audio, labels)}"
-    source = load_labelled_audio(audio, labels, targets=targets)
+    source = load_labelled_audio(audio, labels, targets=targets, tags=tags)
     for note in (*source.notes, *source.labels.left_out):
         say(console, f"note: {note}")
     with progress("extracting features", console) as report:

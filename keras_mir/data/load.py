@@ -11,7 +11,7 @@ import pandas as pd
 
 from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
-from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Examples
 from pipelines.datasets.classes import (
     ClassMap,
     balanced_weights,
@@ -31,6 +31,7 @@ from pipelines.datasets.splits import (
 from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
+from pipelines.datasets.tags import of_use, tag_matrix
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import BadFile, Cached, Progress, cache_examples
 from pipelines.input.service import DataService
@@ -65,13 +66,14 @@ class Data:
     Attributes:
         examples: Table, sources and labels of each split, by name.
         sources: The same as what batches are made from.
-        classes: Class names in the order of their index; empty for affect.
-        targets: Affect targets; empty for genre.
-        class_map: From the data's genres to the classes; without name and classes for affect.
+        classes: Class names in the order of their index; empty for another task.
+        targets: Affect targets; empty for another task.
+        class_map: From the data's genres to the classes; without name and classes for another task.
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the labels and the split: that artists are not kept together, say.
         auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
+        tags: In the order of their index; empty for another task.
     """
 
     examples: dict[str, Examples]
@@ -83,6 +85,7 @@ class Data:
     bad: tuple[BadFile, ...]
     notes: tuple[str, ...] = ()
     auxiliary_classes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def evaluated_on(self) -> str:
@@ -115,11 +118,12 @@ def load_data(
     """
     examples, class_map = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
+    examples = with_chosen_tags(examples, recipe)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
     own_test = len(known) < len(examples)
     classes = class_names(known) if recipe.task.task == "genre" else ()
-    check_outputs(classes or None, targets)
+    check_outputs(classes or None, targets, examples.tags)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
     cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
     if cached.bad and not skip_bad:
@@ -132,7 +136,7 @@ def load_data(
         kept[name] = joined.take(rows)
         if not len(rows):
             raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
-        sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets)
+        sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets, examples.tags)
     if recipe.input.frames == "longest":
         longest = int(sources[TRAIN].cached.lengths.max())
         sources = {name: replace(source, frames=longest) for name, source in sources.items()}
@@ -160,13 +164,14 @@ def load_data(
         bad=cached.bad,
         notes=(*examples.notes, *_notes(examples, recipe.split)),
         auxiliary_classes=auxiliary,
+        tags=examples.tags,
     )
 
 
 def mapped(
     examples: Examples, task: TaskSettings, known: ClassMap | None = None
 ) -> tuple[Examples, ClassMap]:
-    """The examples with classes for genres, and the mapping; unchanged for affect.
+    """The examples with classes for genres, and the mapping; unchanged for another task.
 
     Args:
         examples: With the data's genres.
@@ -201,6 +206,40 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
     if len(set(task.targets)) < len(task.targets):
         raise ArgumentError("targets", ",".join(task.targets), "a target is named twice")
     return task.targets or examples.targets
+
+
+def with_chosen_tags(examples: Examples, recipe: Recipe) -> Examples:
+    """The examples with the tags to learn, and no others; unchanged for another task.
+
+    A tag is of use if enough clips have it, and have it not, for every part that they will be divided into.
+
+    Raises:
+        UserError: If a tag that was asked for is not, or fewer than two are.
+    """
+    if recipe.task.task != "tags":
+        return examples
+    known = examples.table[SPLIT] != TEST
+    settings = recipe.split
+    own_test = not known.all() or settings.split == "course"
+    parts = settings.folds or 1 + bool(settings.validation) + (not own_test)
+    tags, notes = of_use(examples.name, examples.table[known], recipe.task.tags, parts)
+    return replace(with_tags(examples, tags), notes=(*examples.notes, *notes))
+
+
+def with_tags(examples: Examples, tags: Sequence[str]) -> Examples:
+    """The examples with the tags that a model has learnt, and no others.
+
+    Raises:
+        UserError: If none of the clips has one of them: it may be called otherwise there.
+    """
+    missing = [name for name in tags if name not in examples.tags]
+    if missing:
+        there = f"it has {', '.join(examples.tags)}" if examples.tags else "it has none"
+        raise ArgumentError("tags", missing[0], f"{examples.name} has no such tag; {there}")
+    wanted = set(tags)
+    kept = [tuple(name for name in each if name in wanted) for each in examples.table[TAGS]]
+    table = examples.table.assign(**{TAGS: pd.Series(kept, examples.table.index, object)})
+    return replace(examples, table=table, tags=tuple(tags))
 
 
 def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Examples]:
@@ -279,13 +318,19 @@ def _auxiliary_classes(known: Examples, task: TaskSettings) -> tuple[str, ...]:
 
 
 def make_source(
-    examples: Examples, cached: Cached, recipe: Recipe, classes: Sequence[str], targets: Sequence[str]
+    examples: Examples,
+    cached: Cached,
+    recipe: Recipe,
+    classes: Sequence[str],
+    targets: Sequence[str],
+    tags: Sequence[str] = (),
 ) -> Source:
     """Cached examples with their labels, by the names of the model's outputs."""
+    labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
     if classes:
-        labels = {GENRE: class_indices(examples, classes)}
-    else:
-        labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
+        labels[GENRE] = class_indices(examples, classes)
+    if tags:
+        labels[TAGS] = tag_matrix(examples.table[TAGS], tags)
     frames = recipe.input.frames if isinstance(recipe.input.frames, int) else None
     return Source(cached, labels, None, recipe.input, frames, examples.spec)
 

@@ -46,6 +46,7 @@ def write(model: ServableModel, folder: Path, name: str, signature: str) -> Writ
         description=model.description.to_dict(),
         names=model.names,
         spec=model.description.feature_spec,
+        thresholds=model.thresholds,
         rebuild=lambda: for_serving(model.keras),
         audio_model=model.audio_model if model.description.feature_spec.sample_rate else None,
         card=partial(card_of, name, model.description),
@@ -61,6 +62,7 @@ def export_savedmodel(
     description: dict[str, Any],
     names: Sequence[str] | None,
     spec: Spec,
+    thresholds: Sequence[float] = (),
     rebuild: Callable[[], keras.Model] | None = None,
     audio_model: Callable[[keras.Model], AudioModel] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
@@ -73,7 +75,8 @@ def export_savedmodel(
     The signature `serving_default` takes `features` `(batch, time, bands)` float32 and
     `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
     float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
-    name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
+    name; a model of tags gives `tag_probabilities` `(batch, n_tags)`, `tags` their names and
+    `tag_thresholds`; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
     files; see `AudioModel` for what they give. `assets.extra` holds requests of each, which TF Serving
@@ -86,6 +89,7 @@ def export_savedmodel(
         description: What the model should say about itself; JSON.
         names: Of genres or tags, in index order; None for an affect model.
         spec: What its features are.
+        thresholds: Of tags, in index order; empty if there are none.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         audio_model: Makes of the model to export what answers to sound.
@@ -128,7 +132,7 @@ def export_savedmodel(
             archive.track(served)
             for network in answers.networks if answers else ():
                 archive.track(network)
-            for signature, (answer, inputs) in signatures(served, names, spec, answers).items():
+            for signature, (answer, inputs) in signatures(served, names, spec, answers, thresholds).items():
                 archive.add_endpoint(signature, answer, input_signature=inputs)
             try:
                 with quiet():

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.limits import IMPOSSIBLE_LENGTH, NO_NUMBER
 from keras_mir.models.session import SIGNATURE
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS
 from pipelines.spec import Spec
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
@@ -22,7 +22,11 @@ _ERRORS = ("", "features that are NaN or beyond what the feature spec allows", I
 
 
 def signatures(
-    model: keras.Model, names: Sequence[str] | None, spec: Spec, answers: AudioModel | None
+    model: keras.Model,
+    names: Sequence[str] | None,
+    spec: Spec,
+    answers: AudioModel | None,
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Signature]:
     """All signatures of a model by name, `serving_default` first.
 
@@ -31,6 +35,7 @@ def signatures(
         names: Of genres or tags, in index order; None for an affect model.
         spec: What its features are; those beyond its limits, which training refuses, have no answer.
         answers: What answers to sound, for `waveform` and `audio`.
+        thresholds: Of tags, in index order; empty if there are none.
     """
     limits = spec.limits(model.input["features"].shape[-1])
 
@@ -44,6 +49,10 @@ def signatures(
         called, listed = PROBABILITIES[output]
         answer = _answered(error, {called: probabilities})
         answer[listed] = tf.tile(tf.constant(list(names))[tf.newaxis], [tf.shape(probabilities)[0], 1])
+        if thresholds:
+            answer[THRESHOLDS] = tf.tile(
+                tf.constant(list(thresholds))[tf.newaxis], [tf.shape(probabilities)[0], 1]
+            )
         if output == GENRE:
             # Where there is no answer all are 0. By number: not every format can choose between strings.
             likeliest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)

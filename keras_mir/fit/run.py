@@ -22,7 +22,7 @@ from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import fit_baseline
-from keras_mir.evaluate.calibration import calibrate
+from keras_mir.evaluate.calibration import calibrate, fit_thresholds
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
@@ -283,9 +283,11 @@ class Run:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
         calibration = calibrate(training.model, data.sources.get(VALIDATION), evaluated)
+        train, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
+        thresholds = fit_thresholds(training.model, data.tags, validation, train)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
-            evaluated.labels, outputs, data.classes, data.targets, self.options.seed
+            evaluated.labels, outputs, data.classes, data.targets, self.options.seed, thresholds
         )
         baseline = fit_baseline(data, self.options.seed)
         examples = data.examples[TRAIN]
@@ -309,7 +311,6 @@ class Run:
             baseline=baseline.beside(evaluation) if baseline else None,
         )
         report = make_report(evaluation.scores, circumstances)
-        train = data.sources[TRAIN]
         description = Description(
             recipe=self.recipe,
             feature_spec=train.spec,
@@ -318,6 +319,8 @@ class Run:
             targets=data.targets,
             class_mapping=data.class_map.name,
             class_map=dict(data.class_map.classes),
+            tags=data.tags,
+            thresholds=thresholds.by_tag if thresholds else {},
             report=report,
         )
         evaluation.save_figures(self.folder.path)
@@ -342,7 +345,8 @@ class Run:
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
         classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_map.name)}"
-        learnt = ", ".join(data.targets) or classes
+        tags = f"{len(data.tags)} tags" if data.tags else ""
+        learnt = ", ".join(data.targets) or tags or classes
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
         columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"

@@ -125,7 +125,8 @@ class Tuning:
     @property
     def score(self) -> str:
         """What a trial's value is, in words."""
-        return "accuracy" if self.recipe.task.task == "genre" else "mean Spearman"
+        names = {"genre": "accuracy", "affect": "mean Spearman", "tags": "macro ROC-AUC"}
+        return names[self.recipe.task.task]
 
     def _study(self) -> optuna.Study:
         import optuna

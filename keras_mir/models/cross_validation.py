@@ -75,7 +75,7 @@ class CrossValidationReport:
     """Scores of a cross-validation and where they came from, as JSON holds them.
 
     Attributes:
-        task: `"genre"` or `"affect"`.
+        task: `"genre"`, `"affect"` or `"tags"`.
         folds: Number of folds.
         repeats: How often the clips were divided into them.
         clips: Clips in all folds together.

@@ -66,7 +66,8 @@ class OneFile:
         signature = signature or SIGNATURE
         twin = for_converting(model.keras)
         sound = model.audio_model(twin) if signature in SOUND else None
-        answer, inputs = signatures(twin, model.names, model.description.feature_spec, sound)[signature]
+        spec = model.description.feature_spec
+        answer, inputs = signatures(twin, model.names, spec, sound, model.thresholds)[signature]
         function = tf.function(answer, input_signature=inputs, autograph=False)
         if lacking := self.lacks(operations(function)):
             raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")

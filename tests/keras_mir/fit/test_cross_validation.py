@@ -271,7 +271,7 @@ class TestMistakes:
     def test_affect_has_no_labels_to_suspect(self, course_data, tmp_path, capsys):
         flags = ("affect-lstm", "--data", str(course_data), "--folds", "2", "--suspicious-labels")
         assert fit.main([*flags, "--out", str(tmp_path / "run")]) == 2
-        line = "error: --suspicious-labels: goes with genre recipes; values have no classes\n"
+        line = "error: --suspicious-labels: goes with genre recipes, whose labels are classes\n"
         assert capsys.readouterr().err == line
 
     def test_from_python(self, course_data, tmp_path):
