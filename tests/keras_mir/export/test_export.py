@@ -252,6 +252,7 @@ def make_run(folder, policy="float32"):
     return model
 
 
+@pytest.mark.slow
 def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")

@@ -154,6 +154,7 @@ def test_signature_has_named_typed_inputs_of_open_length(exported):
     assert inputs["lengths"].dtype == tf.int32
 
 
+@pytest.mark.slow
 def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
     model, _ = exported
     (tmp_path / "genre" / "7").mkdir(parents=True)
@@ -189,6 +190,7 @@ def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predict):
     keras.config.set_dtype_policy("mixed_float16")
     try:

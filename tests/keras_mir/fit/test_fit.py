@@ -227,6 +227,7 @@ def test_evaluate_finds_the_validation_examples_again(fitted, course_data, tmp_p
     assert report["accuracy"]["value"] == pytest.approx(float(best))
 
 
+@pytest.mark.slow
 def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     places = ("--out", tmp_path / "again", "--export-dir", fitted / "saved_models")
     killed = fitted / "saved_models" / ".other-tmp"  # an export that was stopped with kill -9
@@ -244,6 +245,7 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     course_data, tmp_path, capsys, monkeypatch
 ):
@@ -274,6 +276,7 @@ def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     assert "the run is finished" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predict):
     recipe = ("multitask-cnn-beat-mel", "--feature", "fused", "--targets", "power,calmness")
     flags = ("--data", course_data, *SMALL_CNN, "--loss-weights", "power=2")
@@ -291,6 +294,7 @@ def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predi
     assert shapes == {"power": (2,), "calmness": (2,), "error": (2,)}
 
 
+@pytest.mark.slow
 def test_the_fixed_length_cnn_runs_on_cropped_frames(course_data, tmp_path):
     flags = (
         "--sync",
@@ -312,11 +316,12 @@ def test_overfit_check_says_whether_batches_were_memorised(course_data, tmp_path
     flags = ("--overfit-batches", "2", "--epochs", "60", "--learning-rate", "0.01", "--units", "16")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags, "--batch-size", "4") == 0
     assert "2 batches memorised" in capsys.readouterr().out
-    flags = ("--overfit-batches", "2", "--epochs", "1", "--out", tmp_path / "b")
+    flags = (*SMALL_LSTM, "--overfit-batches", "2", "--epochs", "1", "--out", tmp_path / "b")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags) == 1
     assert not (tmp_path / "saved_models").exists()
 
 
+@pytest.mark.slow
 def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
     flags = ("--mixed-precision", "--units", "4", "--layers", "1", "--epochs", "1")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags, export=True) == 0
@@ -331,8 +336,11 @@ def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
 def test_a_recipe_file_is_used(course_data, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text('base = "lstm-beat-chroma"\n[model]\nunits = 4\nlayers = 1\n[train]\nepochs = 1\n')
-    assert run(fit, tmp_path, "--recipe", path, "--data", course_data, export=True) == 0
-    assert (tmp_path / "saved_models" / "tiny" / "1").is_dir()
+    assert run(fit, tmp_path, "--recipe", path, "--data", course_data) == 0
+    description = json.loads((tmp_path / "run" / "description.json").read_text())
+    assert description["recipe"]["name"] == "tiny"
+    assert description["recipe"]["input"]["feature"] == "chroma"
+    assert description["recipe"]["model"]["units"] == 4
 
 
 def test_list_shows_every_recipe(capsys):

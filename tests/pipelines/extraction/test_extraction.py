@@ -108,6 +108,7 @@ def test_the_course_layout_comes_out(audio: Path) -> None:
     assert info["versions"]["librosa"]
 
 
+@pytest.mark.slow
 def test_processes_write_the_same_bytes_as_one(audio: Path) -> None:
     prepare(audio)
     (audio.parent / "data").rename(audio.parent / "one")
