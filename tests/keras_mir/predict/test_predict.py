@@ -312,7 +312,7 @@ def test_tags_are_shown_written_and_taken_back(predict, songs, tmp_path, monkeyp
         (["SONGS", "--write-tags", "bpm", "--json"], "--write-tags: prints what it writes; leave out json"),
         (
             ["SONGS", "--yes"],
-            "--write-tags: needed by --yes, --replace and --journal; say which tags to write",
+            "--yes, --replace and --journal belong to --write-tags; say which tags to write",
         ),
         (["SONGS", "--undo", "J"], "--undo J: names the songs itself; leave them out"),
         (["--undo", "J"], "--undo J: cannot be read (No such file or directory)"),
