@@ -10,7 +10,7 @@ import platform
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     """Write a file, and the folders to it, under another name first.
 
     That name is always the same, so that what a killed process was writing is gone once somebody has
-    written the file.
+    written the file. The permissions of a file that was there stay.
 
     Args:
         path: The file.
@@ -38,6 +38,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     with _place_named(path), _held(unfinished) as file:
         try:
             unfinished.write_bytes(content)
+            with suppress(FileNotFoundError):
+                shutil.copymode(path, unfinished)
             if lasting:
                 os.fsync(file.fileno())
             unfinished.replace(path)

@@ -182,6 +182,8 @@ def _check_whole(name: str, value: object, least: int) -> None:
 
 
 def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(values, Mapping):  # as a damaged file has it
+        raise UserError(f"feature spec: {str(values)[:40]!r} is no table of settings")
     unknown = sorted(set(values) - {field.name for field in fields(kind)})
     if unknown:
         raise UserError(f"feature spec: unknown key {unknown[0]!r}; it was written by another version")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from keras_mir.command_line.lines import say
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -35,6 +37,6 @@ def progress(label: str, console: Console) -> Iterator[Callable[[int, int], None
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            console.print(f"{label}: {done} of {total}", highlight=False)
+            say(console, f"{label}: {done} of {total}")
 
     yield line

@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions_table import Predictions, read_predictions
 from keras_mir.evaluate.table import Printer
 from keras_mir.models.cross_validation import read_cross_validation
 from keras_mir.models.folders import check_folder
-from keras_mir.models.report import Interval, counted, read_report, score_name
+from keras_mir.models.report import Interval, read_report, score_name
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import ArgumentError, UserError
 
@@ -140,10 +141,17 @@ def _recipe_name(folder: Path) -> str:
     return str(report.recipe.get("name", ""))
 
 
+# By whether there are classes, and tags.
+_TASKS = {(True, False): "tells genres", (False, True): "gives tags", (False, False): "rates affect"}
+
+
 def _check_same_task(first: Path, one: Predictions, second: Path, other: Predictions) -> None:
     problem = ""
-    if bool(one.classes) != bool(other.classes):
-        problem = "one run tells genres, the other rates affect"
+    kinds = [_TASKS[bool(each.classes), bool(each.tags)] for each in (one, other)]
+    if kinds[0] != kinds[1]:
+        problem = f"one run {kinds[0]}, the other {kinds[1]}"
+    elif one.tags != other.tags:
+        problem = "the tags differ"
     elif one.classes != other.classes:
         problem = "the classes differ"
     elif set(one.targets) != set(other.targets):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.data.embed import embedded
 from keras_mir.data.vectors import own_vectors
@@ -47,18 +49,18 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
-    targets = recipe.task.targets or None
+    task = recipe.task
+    # Of a table of the user's: what is learnt may be columns that nothing else would take for labels.
+    wanted: dict[str, Any] = {"targets": task.targets or None, "tags": task.tags or None}
     if recipe.input.feature == VECTORS:
         if not data:
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
-        return own_vectors(Path(data), Path(labels) if labels else None, recipe.task.task, cache, targets)
-    root, table = find_features(data, labels, cache, jobs, console, targets)
+        return own_vectors(Path(data), Path(labels) if labels else None, task.task, _hidden(cache), **wanted)
+    root, table = find_features(data, labels, cache, jobs, console, **wanted)
     by_beat = recipe.input.sync == "beat"
-    examples = load_examples(
-        root, recipe.task.task, labels=table, prefer_synced=by_beat, synced=synced, targets=targets
-    )
+    examples = load_examples(root, task.task, labels=table, prefer_synced=by_beat, synced=synced, **wanted)
     if recipe.input.feature in EMBEDDINGS:
-        return embedded(examples, recipe.input.feature, root, cache, console)
+        return embedded(examples, recipe.input.feature, root, _hidden(cache), console)
     return examples
 
 
@@ -69,16 +71,23 @@ def find_features(
     jobs: int,
     console: Console,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> tuple[Path, Path | None]:
     """The folder of a data set's features, and its label table if that is not in the folder's layout.
 
     Args, raises: As `find_examples`.
     """
+    cache = _hidden(cache)
     root = Path(data) if data else _synthetic(cache, jobs, console)
     table = Path(labels) if labels else None
     if table and root.is_dir() and kind_of(root, table) is None:
-        return _extracted(root, table, cache, jobs, console, targets), None
+        return _extracted(root, table, cache, jobs, console, targets, tags), None
     return root, table
+
+
+def _hidden(cache: Path) -> Path:
+    """Where in a cache features are kept: a search for data, which the cache may be among, passes it by."""
+    return cache / ".data"
 
 
 def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
@@ -86,14 +95,9 @@ def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
     from pipelines.synthetic.render import GENERATOR_VERSION
 
     folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
-    with locked(folder, _say(console)), progress("generating synthetic music", console) as report:
+    with locked(folder, partial(say, console)), progress("generating synthetic music", console) as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
     return _extracted(folder, labels, cache, jobs, console, synthetic=True)
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    """To print a line as it is."""
-    return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
 def _extracted(
@@ -103,6 +107,7 @@ def _extracted(
     jobs: int,
     console: Console,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
     *,
     synthetic: bool = False,
 ) -> Path:
@@ -111,9 +116,9 @@ def _extracted(
     from pipelines.extraction.dataset import extract_dataset
 
     out = cache / f"features-{_fingerprint(audio, labels)}"
-    source = load_labelled_audio(audio, labels, targets=targets)
+    source = load_labelled_audio(audio, labels, targets=targets, tags=tags)
     for note in (*source.notes, *source.labels.left_out):
-        _say(console)(f"note: {note}")
+        say(console, f"note: {note}")
     with progress("extracting features", console) as report:
         result = extract_dataset(
             source,
@@ -122,7 +127,7 @@ def _extracted(
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,
             progress=report,
-            waiting=_say(console),
+            waiting=partial(say, console),
         )
     if result.failed:
         path, reason = result.failed[0]
@@ -134,9 +139,11 @@ def _extracted(
 
 
 def _fingerprint(audio: Path, labels: Path) -> str:
-    """Changes when the table does, or any file in the folder is added, removed or rewritten."""
+    """Changes when the table does, or any sound in the folder is added, removed or rewritten."""
+    from pipelines.extraction.audio_files import audio_files
+
     digest = hashlib.blake2b(labels.read_bytes() if labels.is_file() else b"", digest_size=8)
-    for path in sorted(path for path in audio.resolve().rglob("*") if path.is_file()):
+    for path in audio_files(audio.resolve()).audio:
         status = path.stat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()

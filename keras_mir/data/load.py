@@ -11,7 +11,7 @@ import pandas as pd
 
 from keras_mir.recipes.outputs import check_outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
-from pipelines.datasets.base import GENRE, ID, SPLIT, Examples
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Examples
 from pipelines.datasets.classes import (
     ClassMap,
     balanced_weights,
@@ -31,6 +31,7 @@ from pipelines.datasets.splits import (
 from pipelines.datasets.splits import TEST as TEST
 from pipelines.datasets.splits import TRAIN as TRAIN
 from pipelines.datasets.splits import VALIDATION as VALIDATION
+from pipelines.datasets.tags import of_use, tag_matrix
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import BadFile, Cached, Progress, cache_examples
 from pipelines.input.service import DataService
@@ -65,13 +66,14 @@ class Data:
     Attributes:
         examples: Table, sources and labels of each split, by name.
         sources: The same as what batches are made from.
-        classes: Class names in the order of their index; empty for affect.
-        targets: Affect targets; empty for genre.
-        class_map: From the data's genres to the classes; without name and classes for affect.
+        classes: Class names in the order of their index; empty for another task.
+        targets: Affect targets; empty for another task.
+        class_map: From the data's genres to the classes; without name and classes for another task.
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the labels and the split: that artists are not kept together, say.
         auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
+        tags: In the order of their index; empty for another task.
     """
 
     examples: dict[str, Examples]
@@ -83,6 +85,7 @@ class Data:
     bad: tuple[BadFile, ...]
     notes: tuple[str, ...] = ()
     auxiliary_classes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def evaluated_on(self) -> str:
@@ -115,11 +118,12 @@ def load_data(
     """
     examples, class_map = mapped(examples, recipe.task)
     targets = chosen_targets(examples, recipe.task)
+    examples = with_chosen_tags(examples, recipe)
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
     own_test = len(known) < len(examples)
     classes = class_names(known) if recipe.task.task == "genre" else ()
-    check_outputs(classes or None, targets)
+    check_outputs(classes or None, targets, examples.tags)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
     cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
     if cached.bad and not skip_bad:
@@ -132,7 +136,7 @@ def load_data(
         kept[name] = joined.take(rows)
         if not len(rows):
             raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
-        sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets)
+        sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets, examples.tags)
     if recipe.input.frames == "longest":
         longest = int(sources[TRAIN].cached.lengths.max())
         sources = {name: replace(source, frames=longest) for name, source in sources.items()}
@@ -160,13 +164,14 @@ def load_data(
         bad=cached.bad,
         notes=(*examples.notes, *_notes(examples, recipe.split)),
         auxiliary_classes=auxiliary,
+        tags=examples.tags,
     )
 
 
 def mapped(
     examples: Examples, task: TaskSettings, known: ClassMap | None = None
 ) -> tuple[Examples, ClassMap]:
-    """The examples with classes for genres, and the mapping; unchanged for affect.
+    """The examples with classes for genres, and the mapping; unchanged for another task.
 
     Args:
         examples: With the data's genres.
@@ -203,6 +208,40 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
     return task.targets or examples.targets
 
 
+def with_chosen_tags(examples: Examples, recipe: Recipe) -> Examples:
+    """The examples with the tags to learn, and no others; unchanged for another task.
+
+    A tag is of use if enough clips have it, and have it not, for every part that they will be divided into.
+
+    Raises:
+        UserError: If a tag that was asked for is not, or fewer than two are.
+    """
+    if recipe.task.task != "tags":
+        return examples
+    known = examples.table[SPLIT] != TEST
+    settings = recipe.split
+    own_test = not known.all() or settings.split == "course"
+    parts = settings.folds or 1 + bool(settings.validation) + (not own_test)
+    tags, notes = of_use(examples.name, examples.table[known], recipe.task.tags, parts)
+    return replace(with_tags(examples, tags), notes=(*examples.notes, *notes))
+
+
+def with_tags(examples: Examples, tags: Sequence[str]) -> Examples:
+    """The examples with the tags that a model has learnt, and no others.
+
+    Raises:
+        UserError: If none of the clips has one of them: it may be called otherwise there.
+    """
+    missing = [name for name in tags if name not in examples.tags]
+    if missing:
+        there = f"it has {', '.join(examples.tags)}" if examples.tags else "it has none"
+        raise ArgumentError("tags", missing[0], f"{examples.name} has no such tag; {there}")
+    wanted = set(tags)
+    kept = [tuple(name for name in each if name in wanted) for each in examples.table[TAGS]]
+    table = examples.table.assign(**{TAGS: pd.Series(kept, examples.table.index, object)})
+    return replace(examples, table=table, tags=tuple(tags))
+
+
 def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Examples]:
     """Train and, as a rule, validation and test examples.
 
@@ -213,14 +252,15 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
     """
     group = _grouping(examples, settings)
 
-    def divided(part: Examples, fraction: float, stream: int, *into: str) -> tuple[Examples, Examples]:
+    def divided(part: Examples, fraction: float, which: str, *into: str) -> tuple[Examples, Examples]:
         if settings.split == "course":
             rest, held_out = course_split(len(part), fraction)
             if not len(rest) or not len(held_out):
                 raise UserError(f"{part.name}: {len(part)} examples are too few to split; add examples")
         else:
             check_classes(examples.table, part.table, group, into)
-            rest, held_out = hold_out(part.table, fraction, settings.split_seed + stream, group)
+            seed = settings.split_seed + (TEST, VALIDATION).index(which)
+            rest, held_out = hold_out(part.table, fraction, seed, group, which)  # settings are called so
         return part.take(rest), part.take(held_out)
 
     is_test = (examples.table[SPLIT] == TEST).to_numpy()
@@ -233,7 +273,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         parts[TEST] = examples.where(is_test)
     elif settings.split != "course" and not in_all_folds:
         others = (TRAIN, VALIDATION) if settings.validation else (TRAIN,)
-        rest, parts[TEST] = divided(rest, settings.test, 0, *others, TEST)
+        rest, parts[TEST] = divided(rest, settings.test, TEST, *others, TEST)
     if in_all_folds or not settings.validation:
         parts[TRAIN] = rest
     else:
@@ -241,7 +281,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
         share = settings.validation
         if settings.split != "course" and rest.has_genre and len(rest):
             share = max(share, min(rest.table[GENRE].nunique() / len(rest), 0.5))
-        parts[TRAIN], parts[VALIDATION] = divided(rest, share, 1, TRAIN, VALIDATION)
+        parts[TRAIN], parts[VALIDATION] = divided(rest, share, VALIDATION, TRAIN, VALIDATION)
     return {name: _limited(parts[name], settings) for name in (TRAIN, VALIDATION, TEST) if name in parts}
 
 
@@ -278,13 +318,19 @@ def _auxiliary_classes(known: Examples, task: TaskSettings) -> tuple[str, ...]:
 
 
 def make_source(
-    examples: Examples, cached: Cached, recipe: Recipe, classes: Sequence[str], targets: Sequence[str]
+    examples: Examples,
+    cached: Cached,
+    recipe: Recipe,
+    classes: Sequence[str],
+    targets: Sequence[str],
+    tags: Sequence[str] = (),
 ) -> Source:
     """Cached examples with their labels, by the names of the model's outputs."""
+    labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
     if classes:
-        labels = {GENRE: class_indices(examples, classes)}
-    else:
-        labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
+        labels[GENRE] = class_indices(examples, classes)
+    if tags:
+        labels[TAGS] = tag_matrix(examples.table[TAGS], tags)
     frames = recipe.input.frames if isinstance(recipe.input.frames, int) else None
     return Source(cached, labels, None, recipe.input, frames, examples.spec)
 
@@ -296,10 +342,8 @@ def _grouping(examples: Examples, settings: SplitSettings) -> str | None:
         UserError: If a column was asked for that there is not, or that the split does not heed.
     """
     asked = None if settings.group_by == "auto" else settings.group_by
-    if asked == "none":
-        return None
     if settings.split == "course":
-        if asked is not None:
+        if asked not in (None, "none"):
             raise ArgumentError("group_by", asked, "the course's split has no groups; choose stratified")
         return None
     return group_column(examples.table, asked, examples.name)

@@ -22,7 +22,12 @@ TABLES = (".npy", ".parquet")
 
 
 def own_vectors(
-    root: Path, labels: Path | None, task: Task, cache: Path, targets: Sequence[str] | None = None
+    root: Path,
+    labels: Path | None,
+    task: Task,
+    cache: Path,
+    targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Examples:
     """The labelled examples of vectors that a user brought.
 
@@ -35,13 +40,16 @@ def own_vectors(
         task: Which labels are read.
         cache: Where the vectors are kept in the form that pipelines read.
         targets: The affect columns; see `read_label_table`.
+        tags: The tags; likewise.
 
     Raises:
         UserError: If something is missing, or does not fit together: vectors of different sizes, ids
             without labels, labels without vectors, values that are not finite.
     """
     if root.is_dir():
-        examples = folder.load(root, task, labels=labels, prefer_synced=False, synced=False, targets=targets)
+        examples = folder.load(
+            root, task, labels=labels, prefer_synced=False, synced=False, targets=targets, tags=tags
+        )
         paths = dict(zip(examples.table[ID], examples.table[PATH], strict=True))
         found = {identity: _read(Path(path)) for identity, path in paths.items()}
         places = {identity: str(path) for identity, path in paths.items()}
@@ -50,7 +58,7 @@ def own_vectors(
             raise ArgumentError("data", root, f"give a folder of .npy files, or a {' or '.join(TABLES)} file")
         if labels is None:
             raise ArgumentError("labels", None, f"those of {root} are not known; name their table")
-        labelled = read_label_table(labels, targets=targets)
+        labelled = read_label_table(labels, targets=targets, tags=tags)
         examples = _labelled(root, labelled, task)
         known = list(labelled.table[ID])
         table = _parquet(root) if root.suffix == ".parquet" else _rows(root, known)
@@ -72,8 +80,9 @@ def _labelled(root: Path, labelled: LabelTable, task: Task) -> Examples:
     table = folder.rows_of_task(labelled, task)
     if not labelled.has_split:
         table[SPLIT] = ""
-    targets = labelled.targets if task == "affect" else ()
-    return Examples(table, root.stem, targets, notes=labelled.notes_for(task))
+    names = labelled.names_of(task)
+    targets, tags = (names if task == each else () for each in ("affect", "tags"))
+    return Examples(table, root.stem, targets, notes=labelled.notes_for(task), tags=tags)
 
 
 def _read(path: Path) -> np.ndarray:

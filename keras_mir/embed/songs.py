@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.embed.embed import Embedder, embed
 from keras_mir.embed.table import PATH, Row, check_parquet, joined, key, read_table, table_of, write_table
@@ -60,9 +61,9 @@ def embed_songs(
     if before is not None and before.maker.fingerprint != maker.fingerprint:
         problem = f"its vectors are of {before.maker}, and these would be of {maker}"
         raise ArgumentError("out", out, f"{problem}; name another file")
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True)
     for note in filter(None, (others and left_out(others), maker.note)):
-        errors.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(errors, f"note: {note}")
     folder = out.with_name(f".{out.name}.parts")
     with locked(folder):
         parts = _Parts(folder, maker)
@@ -82,13 +83,13 @@ def embed_songs(
                     counts["embedded"] += 1
                 else:
                     reason = f"{song}: {outcome.reason}" if isinstance(outcome, Died) else outcome
-                    errors.print(f"error: {reason}", markup=False, soft_wrap=True)
+                    say(errors, f"error: {reason}")
                     counts["failed"] += 1
                 report(number, len(found))
         parts.to_one_table([*elsewhere, *done], out)
     with suppress(OSError):  # the next one works there already
         folder.rmdir()
-    errors.print(", ".join(f"{number} {what}" for what, number in counts.items() if number))
+    say(errors, ", ".join(f"{number} {what}" for what, number in counts.items() if number))
     return 1 if counts["failed"] else 0
 
 

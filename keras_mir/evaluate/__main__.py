@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.options import add_data_options, add_model_argument, command_parser
 from keras_mir.command_line.run import run
 
@@ -55,7 +56,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     cache = arguments.cache_dir or (out / "cache" if arguments.out else Path("runs/.cache"))
     options = {name: getattr(arguments, name) for name in _OPTIONS} | {"cache_dir": cache}
     print_report(evaluate(model, **options, out=out, console=console), console)
-    console.print(f"report  {out / FILE_NAME}", highlight=False, soft_wrap=True, markup=False)
+    say(console, f"report  {out / FILE_NAME}")
     return 0
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -23,8 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
+from keras_mir.evaluate.tag_metrics import thresholds_at_half
 from keras_mir.models.report import Baseline
-from pipelines.datasets.base import GENRE
+from pipelines.datasets.base import GENRE, TAGS
 from pipelines.input.cache import Cached
 
 MANY = 5000  # training clips; with more, kernels take minutes
@@ -35,11 +38,12 @@ _WIDTHS = (0.1, 0.3, 1.0)  # of a kernel, as shares of one over the number of st
 
 @dataclass(frozen=True)
 class _Model:
-    """What is fitted: its name in reports, the estimator, and the parameters to choose from."""
+    """What is fitted: its name in reports, the estimator, the parameters to choose from, by which score."""
 
     name: str
     estimator: Any
     grid: Mapping[str, Any]
+    scoring: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ class FittedBaseline:
 def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
     """Train the baseline, and let it answer for the evaluated clips.
 
-    Genre: an SVM with an RBF kernel. Affect: kernel ridge regression, likewise. Both are linear where
-    there are more than `MANY` training clips. Their parameters are chosen by cross-validation within the
-    training clips, or within `_SEARCHED` of them.
+    Genre: an SVM with an RBF kernel. Tags: one for each tag. Affect: kernel ridge regression, likewise. All
+    are linear where there are more than `MANY` training clips. Their parameters are chosen by
+    cross-validation within the training clips, or within `_SEARCHED` of them.
 
     Args:
         data: The clips, split as for the network.
@@ -81,7 +85,7 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
     ]
     known = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
-    outputs = (GENRE,) if data.classes else data.targets
+    outputs = (GENRE,) if data.classes else (TAGS,) if data.tags else data.targets
     labels = {name: np.concatenate([source.labels[name] for source in training]) for name in outputs}
     order = np.random.default_rng(seed).permutation(len(known))
     known, labels = known[order], {name: values[order] for name, values in labels.items()}
@@ -92,13 +96,19 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
         model = _classifier(known)
         fitted = _fitted(model, known, labels[GENRE], folds=largest)
         answers = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
+    elif data.tags:
+        model = _tagger(known)
+        fitted = _fitted(model, known, labels[TAGS].astype(np.int64), folds=len(known) // 2)
+        # Not calibrated, and in the order of the distance from the border.
+        answers = {TAGS: expit(fitted.decision_function(asked))}
     else:
         values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
         model = _regressor(known)
         fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
         predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
         answers = dict(zip(data.targets, predicted.T, strict=True))
-    evaluation = compare_with_labels(evaluated.labels, answers, data.classes, data.targets, seed)
+    thresholds = thresholds_at_half(data.tags) if data.tags else None
+    evaluation = compare_with_labels(evaluated.labels, answers, data.classes, data.targets, seed, thresholds)
     return FittedBaseline(model.name, evaluation)
 
 
@@ -117,6 +127,14 @@ def _classifier(known: np.ndarray) -> _Model:
         return _Model("a linear SVM on feature statistics", linear, {"linearsvc__C": (1e-3, 1e-2, 0.1)})
     grid = {"svc__C": (1.0, 10.0, 100.0), "svc__gamma": _widths(known)}
     return _Model("an SVM on feature statistics", make_pipeline(StandardScaler(), SVC()), grid)
+
+
+def _tagger(known: np.ndarray) -> _Model:
+    """The classifier for each tag, with the same parameters for all."""
+    one = _classifier(known)
+    grid = {f"estimator__{name}": values for name, values in one.grid.items()}
+    name = one.name.replace("SVM", "SVM for each tag")
+    return _Model(name, OneVsRestClassifier(one.estimator), grid, "average_precision")
 
 
 def _regressor(known: np.ndarray) -> _Model:
@@ -146,7 +164,9 @@ def _fitted(model: _Model, known: np.ndarray, labels: np.ndarray, folds: int) ->
         # Of rare classes that not every fold has, and of optima that are only nearly reached.
         warnings.simplefilter("ignore")
         if folds > 1:
-            search = GridSearchCV(estimator, model.grid, cv=min(folds, _FOLDS), refit=False)
+            search = GridSearchCV(
+                estimator, model.grid, scoring=model.scoring, cv=min(folds, _FOLDS), refit=False
+            )
             search.fit(known[:_SEARCHED], labels[:_SEARCHED])
             estimator.set_params(**search.best_params_)
         return estimator.fit(known, labels)

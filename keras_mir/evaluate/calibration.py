@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a temperature for a trained model.
+"""Probabilities that mean what they say: a temperature for a trained model, or thresholds for its tags.
 
 After Guo et al., "On Calibration of Modern Neural Networks" (2017): networks are surer than they are
 right. One number, by which all logits are divided, mends most of it, and no answer changes.
@@ -6,6 +6,7 @@ right. One number, by which all logits are divided, mends most of it, and no ans
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,8 +16,9 @@ from scipy.special import log_softmax
 
 from keras_mir.evaluate.metrics import reliability
 from keras_mir.evaluate.predictions import predict_source
-from keras_mir.models.report import Calibration
-from pipelines.datasets.base import GENRE
+from keras_mir.evaluate.tag_metrics import choose_thresholds
+from keras_mir.models.report import Calibration, Thresholds
+from pipelines.datasets.base import GENRE, TAGS
 from pipelines.source import Source
 
 # The deviation of a temperature's logarithm around 0 that is expected before any clip is seen. A few dozen
@@ -52,7 +54,7 @@ def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) 
         evaluated: The clips that the report is on.
 
     Returns:
-        What was done; None for an affect model, which has no probabilities, or without such clips.
+        What was done; None for another model, or without such clips.
 
     Raises:
         UserError: If a probability is not a number.
@@ -65,3 +67,27 @@ def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) 
     layer: Any = model.get_layer(GENRE)
     layer.temperature.assign(temperature)
     return Calibration(temperature, clips, before)
+
+
+def fit_thresholds(
+    model: keras.Model, tags: Sequence[str], validation: Source | None, training: Source
+) -> Thresholds | None:
+    """Choose the thresholds of a model's tags by validation clips, or by training clips where there are none.
+
+    Args:
+        model: A model of `keras_mir.models`.
+        tags: In index order; empty for another model.
+        validation: Clips it was not trained on, if there are any.
+        training: Clips it was trained on.
+
+    Returns:
+        None for a model of no tags.
+
+    Raises:
+        UserError: If a probability is not a number.
+    """
+    if not tags:
+        return None
+    source, name = (training, "training") if validation is None else (validation, "validation")
+    probabilities = predict_source(model, source)[TAGS]
+    return choose_thresholds(source.labels[TAGS], probabilities, tags, f"{name} clips")

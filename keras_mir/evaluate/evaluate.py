@@ -10,7 +10,14 @@ from rich.console import Console
 
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
-from keras_mir.data.load import chosen_targets, describe_bad, make_source, mapped, split_examples
+from keras_mir.data.load import (
+    chosen_targets,
+    describe_bad,
+    make_source,
+    mapped,
+    split_examples,
+    with_tags,
+)
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
@@ -19,6 +26,7 @@ from keras_mir.models.report import (
     Dataset,
     Report,
     Split,
+    TagsReport,
     make_report,
     write_report,
 )
@@ -68,6 +76,7 @@ def evaluate(
     console = console or Console(quiet=True)
     if out is not None and (Path(out) / "report.json").exists():
         raise ArgumentError("out", out, "there is a report in it; choose another folder")
+    network = model.keras  # refused, if it is damaged, before data are touched
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
     examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
     found = examples.spec.to_dict()
@@ -79,8 +88,16 @@ def evaluate(
             )
     ids, source, left_out = _source(model, examples, split, skip_bad, cache, console)
     exported = model.exported
-    outputs = predict_export(exported, source) if exported else predict_source(model.keras, source)
-    evaluation = compare_with_labels(source.labels, outputs, model.classes, model.description.targets, seed)
+    outputs = predict_export(exported, source) if exported else predict_source(network, source)
+    known = model.report
+    evaluation = compare_with_labels(
+        source.labels,
+        outputs,
+        model.classes,
+        model.description.targets,
+        seed,
+        known.thresholds if isinstance(known, TagsReport) else None,
+    )
     circumstances = Circumstances(
         seed=seed,
         split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
@@ -106,6 +123,8 @@ def _source(
     known = None if described.class_map is None else ClassMap(described.class_mapping, described.class_map)
     examples, _ = mapped(examples, recipe.task, known)
     chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
+    if described.tags:
+        examples = with_tags(examples, described.tags)
     if split != "all":
         parts = split_examples(examples, recipe.split)
         if split not in parts:
@@ -117,6 +136,8 @@ def _source(
         raise UserError(describe_bad(cached.bad))
     rows = np.flatnonzero(cached.lengths > 0)
     examples = examples.take(rows)
-    source = make_source(examples, cached.take(rows), recipe, model.classes, model.description.targets)
+    source = make_source(
+        examples, cached.take(rows), recipe, model.classes, described.targets, described.tags
+    )
     source = dataclasses.replace(source, frames=model.description.frames)
     return list(examples.table[ID]), source, tuple(bad.path for bad in cached.bad)

@@ -15,9 +15,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import precision_recall_curve
 
 from keras_mir.evaluate.metrics import Reliability, rank_correlation
-from keras_mir.models.report import Interval
+from keras_mir.models.report import Interval, TagScores, number
 from pipelines.files import write_atomically
 from pipelines.spec import FeatureSpec
 
@@ -32,6 +33,7 @@ _CURVES = (("", "train", TRAIN, (0, (3, 1))), ("val_", "validation", VALIDATION,
 PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz; an octave apart
 _PANELS_PER_ROW = 3
+_MOST_CURVES = 9  # of tags
 _MOST_COUNTS = 30  # classes; in a larger confusion matrix no number would be readable
 
 
@@ -185,6 +187,70 @@ def intervals(scores: Mapping[str, Interval], score: str) -> Figure:
     axes.set_yticks(range(len(scores)), list(scores))
     axes.set(xlabel=f"{score}, with its interval", ylim=(len(scores) - 0.5, -0.5))
     axes.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def tag_areas(scores: TagScores) -> Figure:
+    """ROC-AUC and average precision by tag, with their intervals, the best first.
+
+    Args:
+        scores: Of the tags; one that has no areas has no bars.
+    """
+    known = [tag for tag in scores.tags if tag not in scores.undefined]
+    order = sorted(known, key=lambda tag: -float(scores.roc_auc[tag]))
+    figure = new_figure(9.0, 1.4 + 0.26 * max(len(order), 3))
+    chance = {tag: scores.per_tag[tag].support / scores.n for tag in order}
+    kinds = (
+        ("ROC-AUC", scores.roc_auc, scores.macro_roc_auc, dict.fromkeys(order, 0.5)),
+        ("PR-AUC (average precision)", scores.average_precision, scores.mean_average_precision, chance),
+    )
+    for axes, (name, areas, mean, guessed) in zip(figure.subplots(1, 2, sharey=True), kinds, strict=True):
+        values = np.array([float(areas[tag]) for tag in order])
+        ends = np.array([(areas[tag].low, areas[tag].high) for tag in order], np.float64).reshape(-1, 2)
+        rows = np.arange(len(order))
+        axes.barh(rows, values, color=TRAIN, alpha=0.5)
+        axes.hlines(rows, ends[:, 0], ends[:, 1], color=NEUTRAL)
+        axes.plot(list(guessed.values()), rows, "|", color=VALIDATION, markersize=9, label="guessing")
+        if mean.value is not None:
+            axes.axvline(
+                mean.value, color=NEUTRAL, linestyle="--", linewidth=1, label=f"mean {mean.value:.3f}"
+            )
+        axes.set_yticks(rows, [f"{tag} ({scores.per_tag[tag].support})" for tag in order])
+        axes.set(xlabel=f"{name}, with its interval", xlim=(0, 1), ylim=(len(order) - 0.4, -0.6))
+        axes.grid(alpha=0.3, axis="x")
+        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
+    return figure
+
+
+def precision_recall(scores: TagScores, true: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """Precision over recall of up to nine tags, from the best to the worst, each with its threshold.
+
+    Args:
+        scores: Of the tags; one that has no areas is left out.
+        true: `(n, n_tags)`, 1 where a clip has a tag and else 0.
+        probabilities: `(n, n_tags)`.
+    """
+    known = [tag for tag in scores.tags if tag not in scores.undefined]
+    order = sorted(known, key=lambda tag: -float(scores.average_precision[tag]))
+    spread = np.unique(np.linspace(0, len(order) - 1, min(len(order), _MOST_CURVES)).round().astype(int))
+    shown = [order[place] for place in spread]
+    figure, panels = panel_grid(max(len(shown), 1), width=3.2, height=3.0)
+    for axes, tag in zip(panels, shown, strict=False):
+        column = scores.tags.index(tag)
+        precision, recall, _ = precision_recall_curve(true[:, column], probabilities[:, column])
+        axes.plot(recall, precision, color=TRAIN, drawstyle="steps-post", label="precision")
+        share, at = scores.per_tag[tag].support / scores.n, scores.per_tag[tag]
+        axes.axhline(share, color=NEUTRAL, linestyle="--", linewidth=1, label="guessing")
+        axes.plot(at.recall, at.precision, "o", color=VALIDATION, label="at the threshold")
+        axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
+        axes.set_title(
+            f"{tag}\naverage precision {number(scores.average_precision[tag].value)}", fontsize="medium"
+        )
+        axes.grid(alpha=0.3)
+    if shown:
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small"
+        )
     return figure
 
 

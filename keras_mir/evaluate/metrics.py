@@ -50,7 +50,7 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     Raises:
         UserError: If a probability is not a number: `argmax` would name a class all the same.
     """
-    _check_not_diverged(probabilities, "class probabilities")
+    check_not_diverged(probabilities, "class probabilities")
     return np.asarray(probabilities).argmax(axis=1)
 
 
@@ -102,9 +102,9 @@ def genre_scores(
     return GenreScores(
         class_names=tuple(class_names),
         n=n,
-        accuracy=_interval(bootstrap, float(accuracy_score(true, predicted)), resampled["accuracy"]),
-        macro_f1=_interval(bootstrap, averages["macro"].f1, resampled["macro_f1"]),
-        weighted_f1=_interval(bootstrap, averages["weighted"].f1, resampled["weighted_f1"]),
+        accuracy=interval_of(bootstrap, float(accuracy_score(true, predicted)), resampled["accuracy"]),
+        macro_f1=interval_of(bootstrap, averages["macro"].f1, resampled["macro_f1"]),
+        weighted_f1=interval_of(bootstrap, averages["weighted"].f1, resampled["weighted_f1"]),
         per_class=per_class,
         averages=averages,
         confusion_matrix=matrix,
@@ -183,7 +183,7 @@ def affect_scores(
     for target in true:
         if not np.isfinite(true[target]).all():
             raise UserError(f"target {target!r}: a label is not a number; correct it, or leave the clip out")
-        _check_not_diverged(predicted[target], f"predictions of {target!r}")
+        check_not_diverged(predicted[target], f"predictions of {target!r}")
         pairs[target] = _pair(true[target], predicted[target], target)
     if len({len(x) for x, _ in pairs.values()}) > 1:
         raise ValueError("targets have different numbers of clips")
@@ -192,24 +192,24 @@ def affect_scores(
 
     spearman, rmse, r2, undefined = {}, {}, {}, {}
     for (target, (x, y)), (rho, error, share) in zip(pairs.items(), resampled, strict=True):
-        rmse[target] = _interval(bootstrap, float(root_mean_squared_error(x, y)), error)
+        rmse[target] = interval_of(bootstrap, float(root_mean_squared_error(x, y)), error)
         spearman[target] = r2[target] = UNDEFINED
         if np.ptp(x) == 0:
             undefined[f"spearman.{target}"] = undefined[f"r2.{target}"] = "all labels are the same value"
             continue
-        r2[target] = _interval(bootstrap, float(r2_score(x, y)), share)
+        r2[target] = interval_of(bootstrap, float(r2_score(x, y)), share)
         correlation = rank_correlation(x, y)
         if correlation is None:
             undefined[f"spearman.{target}"] = "all predictions are the same value"
         else:
-            spearman[target] = _interval(bootstrap, correlation, rho)
+            spearman[target] = interval_of(bootstrap, correlation, rho)
 
     if missing := [target for target, interval in spearman.items() if interval.value is None]:
         spearman_mean = UNDEFINED
         undefined["spearman_mean"] = f"the correlation is undefined for {', '.join(missing)}"
     else:
         mean = float(np.mean([float(interval) for interval in spearman.values()]))
-        spearman_mean = _interval(bootstrap, mean, resampled[:, 0].mean(axis=0))
+        spearman_mean = interval_of(bootstrap, mean, resampled[:, 0].mean(axis=0))
     return AffectScores(
         targets=tuple(pairs),
         n=n,
@@ -242,8 +242,8 @@ def accuracy_difference(
         for answers in (predicted, other)
     )
     ahead = hits - other_hits
-    resampled = [counts @ ahead / len(ahead) for counts in _resample_counts(len(ahead), bootstrap)]
-    return _interval(bootstrap, float(ahead.mean()), np.concatenate(resampled))
+    resampled = [counts @ ahead / len(ahead) for counts in resample_counts(len(ahead), bootstrap)]
+    return interval_of(bootstrap, float(ahead.mean()), np.concatenate(resampled))
 
 
 def spearman_difference(
@@ -277,7 +277,7 @@ def spearman_difference(
             return UNDEFINED
         means.append(float(np.mean(correlations)))
         resampled.append(_resampled_affect(pairs, bootstrap)[:, 0].mean(axis=0))
-    return _interval(bootstrap, means[0] - means[1], resampled[0] - resampled[1])
+    return interval_of(bootstrap, means[0] - means[1], resampled[0] - resampled[1])
 
 
 def repeated_genre_scores(
@@ -306,9 +306,9 @@ def repeated_genre_scores(
     resampled: list[dict[str, np.ndarray]] = []
     for each, known in zip(predicted, scores, strict=True):
         cells = np.eye(k * k)[true * k + each]  # (n, k * k), the cell of the confusion matrix a clip is in
-        matrices = np.concatenate([counts @ cells for counts in _resample_counts(len(true), bootstrap)])
+        matrices = np.concatenate([counts @ cells for counts in resample_counts(len(true), bootstrap)])
         resampled.append(_scores_of_resamples(matrices.reshape(-1, k, k), known.confusion_matrix))
-    return _mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
+    return mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
 
 
 def repeated_affect_scores(
@@ -337,10 +337,10 @@ def repeated_affect_scores(
         by_target = _resampled_affect(pairs, bootstrap)[:, 0]
         means = {"spearman_mean": by_target.mean(axis=0)}
         resampled.append(means | {f"spearman.{target}": by_target[at] for at, target in enumerate(true)})
-    return _mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
+    return mean_intervals([each.main_scores for each in scores], resampled, bootstrap)
 
 
-def _mean_intervals(
+def mean_intervals(
     scores: Sequence[Mapping[str, Interval]],
     resampled: Sequence[Mapping[str, np.ndarray]],
     bootstrap: Bootstrap,
@@ -350,7 +350,7 @@ def _mean_intervals(
     for name in scores[0]:
         value = float(np.mean([float(each[name]) for each in scores]))
         means = np.mean([each[name] for each in resampled], axis=0)
-        intervals[name] = _interval(bootstrap, value, means) if np.isfinite(value) else UNDEFINED
+        intervals[name] = interval_of(bootstrap, value, means) if np.isfinite(value) else UNDEFINED
     return intervals
 
 
@@ -361,7 +361,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float | None:
     return float(spearmanr(x, y).statistic)
 
 
-def _interval(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> Interval:
+def interval_of(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> Interval:
     """The percentile interval of a score `value` by its values in resamples, `(resamples,)`."""
     # A resample that holds one clip many times has no correlation, say.
     defined = resampled[np.isfinite(resampled)]
@@ -372,7 +372,12 @@ def _interval(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> Inte
     return Interval(value, float(low), float(high))
 
 
-def _check_not_diverged(predicted: np.ndarray, what: str) -> None:
+def check_not_diverged(predicted: np.ndarray, what: str) -> None:
+    """Refuse predictions that are no numbers.
+
+    Raises:
+        DivergedError: If there is one.
+    """
     finite = np.isfinite(predicted)
     if not finite.all():
         bad = finite.size - np.count_nonzero(finite)
@@ -411,7 +416,7 @@ def _scores_of_resamples(matrices: np.ndarray, matrix: np.ndarray) -> dict[str, 
     hits = matrices.diagonal(axis1=1, axis2=2)
     support = matrices.sum(axis=2)
     seen = support + matrices.sum(axis=1)  # times a class is true plus times it is predicted
-    f1 = _divide(2.0 * hits, seen, where_zero=0.0)
+    f1 = divide(2.0 * hits, seen, where_zero=0.0)
     never_seen = (matrix.sum(axis=0) + matrix.sum(axis=1)) == 0  # counts as 0, as in the score itself
     averaged = (seen > 0) | never_seen
     return {
@@ -421,7 +426,7 @@ def _scores_of_resamples(matrices: np.ndarray, matrix: np.ndarray) -> dict[str, 
     }
 
 
-def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
+def resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
     """How often each of n clips is in each resample: float64 `(block, n)` arrays."""
     rng = np.random.default_rng(bootstrap.seed)
     block = max(1, _BLOCK // n)
@@ -433,7 +438,7 @@ def _resample_counts(n: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
 def _resampled_affect(pairs: Sequence[tuple[np.ndarray, np.ndarray]], bootstrap: Bootstrap) -> np.ndarray:
     """The scores of `_weighted_scores` of every resample, `(targets, 3, resamples)`, of `(n,)` pairs."""
     n = len(pairs[0][0])
-    blocks = [[_weighted_scores(counts, x, y) for x, y in pairs] for counts in _resample_counts(n, bootstrap)]
+    blocks = [[_weighted_scores(counts, x, y) for x, y in pairs] for counts in resample_counts(n, bootstrap)]
     return np.concatenate(blocks, axis=2)
 
 
@@ -441,23 +446,23 @@ def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.nda
     """Spearman's correlation, RMSE and R2 of every resample, `(3, block)`; NaN where undefined."""
     n = len(x)
     middle = (n + 1) / 2  # the mean of n ranks, ties or not
-    rank_x, rank_y = _weighted_ranks(counts, x) - middle, _weighted_ranks(counts, y) - middle
+    rank_x, rank_y = weighted_ranks(counts, x) - middle, weighted_ranks(counts, y) - middle
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.einsum("rn,rn,rn->r", counts, a, b)
 
     spread_x = covariance(rank_x, rank_x)  # exactly 0 where a resample has one value only
     scale = np.sqrt(spread_x * covariance(rank_y, rank_y))
-    spearman = _divide(covariance(rank_x, rank_y), scale, where_zero=np.nan)
+    spearman = divide(covariance(rank_x, rank_y), scale, where_zero=np.nan)
 
     squared_error = counts @ (x - y) ** 2
     centred = x - x.mean()  # the difference of sums below is exact enough only near 0
     variation = counts @ centred**2 - (counts @ centred) ** 2 / n
-    r2 = 1.0 - _divide(squared_error, np.where(spread_x > 0, variation, 0.0), where_zero=np.nan)
+    r2 = 1.0 - divide(squared_error, np.where(spread_x > 0, variation, 0.0), where_zero=np.nan)
     return np.stack([spearman, np.sqrt(squared_error / n), r2])
 
 
-def _weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+def weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Rank of each clip's value in each resample, ties (and repeated clips) sharing their mean rank."""
     order = np.argsort(values)
     _, first, group = np.unique(values[order], return_index=True, return_inverse=True)
@@ -468,6 +473,7 @@ def _weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     return ranks[:, by_clip]
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray, where_zero: float) -> np.ndarray:
+def divide(numerator: np.ndarray, denominator: np.ndarray, where_zero: float) -> np.ndarray:
+    """A quotient, and a number of its own where the denominator is 0."""
     result = np.full(np.shape(numerator), where_zero)
     return np.divide(numerator, denominator, out=result, where=denominator > 0)

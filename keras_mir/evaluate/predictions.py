@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from keras_mir.models.session import ServedModel
+from pipelines.datasets.base import GENRE, TAGS
 from pipelines.input.build import evaluation_batches
 from pipelines.source import Source
 
+# By what an exported model calls them.
+_OUTPUTS = {"probabilities": GENRE, "tag_probabilities": TAGS}
 BATCH_SIZE = 16  # the paper's for held-out data
 
 
@@ -42,7 +45,7 @@ def predict_export(version: Path, source: Source) -> dict[str, np.ndarray]:
     def answer(inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         outputs = served.predict({name: inputs[name].numpy() for name in ("features", "lengths")})
         numbers = {name: values for name, values in outputs.items() if values.dtype.kind == "f"}
-        return {"genre" if name == "probabilities" else name: values for name, values in numbers.items()}
+        return {_OUTPUTS.get(name, name): values for name, values in numbers.items()}
 
     with ServedModel(version) as served:
         return _predict(answer, source)

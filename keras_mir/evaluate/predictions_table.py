@@ -1,23 +1,31 @@
 """`predictions.csv`: what a model said of each evaluated clip, beside its labels.
 
 A row a clip, with its `id`; of a genre model `label`, `predicted` and `probability_<class>` for each class,
-of an affect model `label_<target>` and `predicted_<target>` for each target. Of a cross-validation a row a
+of an affect model `label_<target>` and `predicted_<target>` for each target, of a model of tags `label_<tag>`
+and `predicted_<tag>`, which are 0 or 1, and `probability_<tag>` for each tag. Of a cross-validation a row a
 clip and repeat, and after the id `fold`, which the clip was in, and `repeat`, both counted from 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
+from keras_mir.evaluate.evaluation import (
+    AffectEvaluation,
+    Evaluation,
+    GenreEvaluation,
+    TagsEvaluation,
+    compare_with_labels,
+)
 from keras_mir.evaluate.metrics import predicted_classes
-from keras_mir.models.report import GenreScores
-from pipelines.datasets.base import GENRE, ID
+from keras_mir.evaluate.tag_metrics import thresholds_at_half
+from pipelines.datasets.base import GENRE, ID, TAGS
 from pipelines.datasets.tables import numbers, read_table
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
@@ -33,21 +41,27 @@ class Predictions:
 
     Attributes:
         table: The columns as above; the index has the ids.
-        classes: Genres in index order; empty for affect.
-        targets: Affect targets; empty for genre.
+        classes: Genres in index order; empty for another task.
+        targets: Affect targets; empty for another task.
+        tags: In index order; empty for another task.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     targets: tuple[str, ...]
+    tags: tuple[str, ...] = ()
 
     @property
     def labels(self) -> pd.DataFrame:
         """Columns of labels, in an order that follows from their names."""
-        return self.table[[_LABEL] if self.classes else sorted(f"{_LABEL}_{name}" for name in self.targets)]
+        names = sorted(f"{_LABEL}_{name}" for name in self.targets or self.tags)
+        return self.table[[_LABEL] if self.classes else names]
 
     def of_every_repeat(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Labels `(n,)`, and class indices or values `(repeats, n)`, of a cross-validation, by output."""
+        """Labels `(n,)`, and class indices or values `(repeats, n)`, of a cross-validation, by output.
+
+        Of tags `(n, n_tags)` and `(repeats, n, n_tags)`: their probabilities.
+        """
         repeats = [replace(self, table=part) for _, part in self.table.groupby(REPEAT)]
         ids = repeats[0].table.index  # those of every repeat
         labels, _ = repeats[0].labels_and_outputs(ids)
@@ -74,6 +88,9 @@ class Predictions:
         if self.classes:
             labels = np.array([self.classes.index(name) for name in rows[_LABEL]])
             return {GENRE: labels}, {GENRE: rows[self._probabilities].to_numpy()}
+        if self.tags:
+            labels = rows[[f"{_LABEL}_{name}" for name in self.tags]].to_numpy()
+            return {TAGS: labels}, {TAGS: rows[self._probabilities].to_numpy()}
         return (
             {name: rows[f"{_LABEL}_{name}"].to_numpy() for name in self.targets},
             {name: rows[f"{_PREDICTED}_{name}"].to_numpy() for name in self.targets},
@@ -86,11 +103,13 @@ class Predictions:
             ids: Of the clips.
             seed: Of the confidence intervals.
         """
-        return compare_with_labels(*self.labels_and_outputs(ids), self.classes, self.targets, seed)
+        thresholds = thresholds_at_half(self.tags) if self.tags else None  # the main scores need none
+        answers = self.labels_and_outputs(ids)
+        return compare_with_labels(*answers, self.classes, self.targets, seed, thresholds)
 
     @property
     def _probabilities(self) -> list[str]:
-        return [f"{_PROBABILITY}{name}" for name in self.classes]
+        return [f"{_PROBABILITY}{name}" for name in self.classes or self.tags]
 
 
 def predictions_table(ids: Iterable[str], evaluation: Evaluation) -> pd.DataFrame:
@@ -100,18 +119,41 @@ def predictions_table(ids: Iterable[str], evaluation: Evaluation) -> pd.DataFram
         ids: Of the clips, in the order of the evaluation.
         evaluation: What the model said of them.
     """
+    return pd.DataFrame(_COLUMNS[type(evaluation)](evaluation), index=pd.Index(list(ids), name=ID))
+
+
+def _genre_columns(evaluation: GenreEvaluation) -> dict[str, np.ndarray]:
+    names = np.array(evaluation.scores.class_names)
+    columns = {_LABEL: names[evaluation.true[GENRE]], _PREDICTED: names[evaluation.predicted[GENRE]]}
+    for name, values in zip(names, evaluation.probabilities.T, strict=True):
+        columns[f"{_PROBABILITY}{name}"] = values
+    return columns
+
+
+def _affect_columns(evaluation: AffectEvaluation) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
-    if isinstance(evaluation.scores, GenreScores):
-        names = np.array(evaluation.scores.class_names)
-        columns = {_LABEL: names[evaluation.true[GENRE]], _PREDICTED: names[evaluation.predicted[GENRE]]}
+    for target, values in evaluation.true.items():
+        columns |= {f"{_LABEL}_{target}": values, f"{_PREDICTED}_{target}": evaluation.predicted[target]}
+    return columns
+
+
+def _tag_columns(evaluation: TagsEvaluation) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    arrays = (evaluation.true[TAGS].T, evaluation.predicted[TAGS].T, evaluation.probabilities.T)
+    for tag, label, given, probability in zip(evaluation.scores.tags, *arrays, strict=True):
         columns |= {
-            f"{_PROBABILITY}{name}": values
-            for name, values in zip(names, np.asarray(evaluation.probabilities).T, strict=True)
+            f"{_LABEL}_{tag}": label,
+            f"{_PREDICTED}_{tag}": given,
+            f"{_PROBABILITY}{tag}": probability,
         }
-    else:
-        for target, values in evaluation.true.items():
-            columns |= {f"{_LABEL}_{target}": values, f"{_PREDICTED}_{target}": evaluation.predicted[target]}
-    return pd.DataFrame(columns, index=pd.Index(list(ids), name=ID))
+    return columns
+
+
+_COLUMNS: dict[type, Callable[[Any], dict[str, np.ndarray]]] = {
+    GenreEvaluation: _genre_columns,
+    AffectEvaluation: _affect_columns,
+    TagsEvaluation: _tag_columns,
+}
 
 
 def write_predictions(ids: Iterable[str], evaluation: Evaluation, path: Path) -> None:
@@ -150,12 +192,13 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         UserError: If there are none, or they are damaged.
     """
-    cells = read_table(path, _REMEDY)
-    classes = _after(_PROBABILITY, cells)
-    targets = () if classes else _after(f"{_PREDICTED}_", cells)
+    cells, _ = read_table(path, _REMEDY)
+    probable, predicted = _after(_PROBABILITY, cells), _after(f"{_PREDICTED}_", cells)
+    classes = () if predicted else probable
+    tags, targets = (predicted, ()) if predicted == probable else ((), predicted)
     keys = [ID, REPEAT] if {FOLD, REPEAT} <= set(cells) else [ID]
-    wanted = {*keys, _LABEL} if classes else {*keys, *(f"{_LABEL}_{name}" for name in targets)}
-    if not (classes or targets) or not wanted <= set(cells) or cells.duplicated(keys).any():
+    wanted = {*keys, _LABEL} if classes else {*keys, *(f"{_LABEL}_{name}" for name in predicted)}
+    if not (classes or predicted) or not wanted <= set(cells) or cells.duplicated(keys).any():
         raise UserError(f"{path}: damaged, not a table of predictions; {_REMEDY}")
     if classes and not set(cells[_LABEL]) <= set(classes):
         raise UserError(f"{path}: damaged, a label is not one of the classes; {_REMEDY}")
@@ -164,7 +207,7 @@ def read_predictions(path: Path) -> Predictions:
         name: cells[name] if name in texts else numbers(path, cells[name], f"not a number; {_REMEDY}")
         for name in cells
     }
-    return Predictions(pd.DataFrame(columns).set_index(ID), classes, targets)
+    return Predictions(pd.DataFrame(columns).set_index(ID), classes, targets, tags)
 
 
 def _after(prefix: str, cells: pd.DataFrame) -> tuple[str, ...]:

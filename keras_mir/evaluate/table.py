@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -19,7 +19,9 @@ from keras_mir.models.report import (
     AffectReport,
     ClassScores,
     GenreReport,
+    Interval,
     Report,
+    TagsReport,
     number,
     score_name,
 )
@@ -48,10 +50,7 @@ def print_report(report: Report, console: Console) -> None:
     printer.line(report.headline, style="bold")
     if caveat := _CAVEATS.get(report.split.evaluated):
         printer.line(caveat)
-    if isinstance(report, GenreReport):
-        _print_classes(report, printer)
-    else:
-        _print_targets(report, printer)
+    _PRINTERS[type(report)](report, printer)
 
 
 def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
@@ -181,6 +180,35 @@ def _print_targets(report: AffectReport, printer: Printer) -> None:
     printer.table(head, rows, bold=len(rows) - 1)
     for score, reason in report.undefined.items():
         printer.line(f"{score}: undefined, for {reason}.")
+
+
+def _print_tags(report: TagsReport, printer: Printer) -> None:
+    def areas(name: str, roc_auc: Interval, precision: Interval) -> Sequence[str]:
+        return name, number(roc_auc.value), roc_auc.bounds, number(precision.value), precision.bounds
+
+    interval = f"{_percent(report)} interval"
+    rows = [areas(tag, report.roc_auc[tag], report.average_precision[tag]) for tag in report.tags]
+    rows += [("",) * 5, areas("macro (mAP)", report.macro_roc_auc, report.mean_average_precision)]
+    printer.table(("tag", "ROC-AUC", interval, "PR-AUC", interval), rows, bold=len(rows) - 1)
+    for tag, reason in report.undefined.items():
+        printer.line(f"{tag}: undefined, for {reason}; the means are over the other tags.")
+
+    def at_threshold(name: str, threshold: str, of: ClassScores) -> Sequence[str]:
+        return name, threshold, number(of.precision), number(of.recall), number(of.f1), str(of.support)
+
+    by_tag = report.thresholds.by_tag
+    rows = [at_threshold(tag, number(by_tag[tag]), report.per_tag[tag]) for tag in report.tags]
+    rows += [("",) * 6, *(at_threshold(f"{name} avg", "", of) for name, of in report.averages.items())]
+    printer.table(("tag", "threshold", "precision", "recall", "F1", "support"), rows)
+    printer.line(report.thresholds.sentence)
+
+
+# By kind of report, what prints it.
+_PRINTERS: dict[type, Callable[[Any, Printer], None]] = {
+    GenreReport: _print_classes,
+    AffectReport: _print_targets,
+    TagsReport: _print_tags,
+}
 
 
 def _percent(report: Report) -> str:

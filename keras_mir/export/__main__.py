@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.options import add_model_argument, add_models_option, command_parser
 from keras_mir.command_line.run import run
 from keras_mir.export.export import FORMATS, export
@@ -59,7 +60,7 @@ def _export(arguments: argparse.Namespace) -> int:
         written = export(load(arguments.model, arguments.models), arguments.out, **options)
     for label, value in (("export", written.path), ("takes", written.takes), ("gives", written.gives)):
         if value:
-            console.print(f"{label:7} {value}", highlight=False, soft_wrap=True, markup=False)
+            say(console, f"{label:7} {value}")
     return 0
 
 

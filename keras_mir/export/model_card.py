@@ -13,14 +13,16 @@ import tensorflow as tf
 import tomli_w
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
-from keras_mir.models.report import GenreReport, Report, counted
+from keras_mir.models.report import GenreReport, Report, TagsReport, number
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.networks import NETWORKS, Network
+from pipelines.datasets.base import Task
 from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
 
@@ -42,6 +44,7 @@ _TENSORS = {
     "note": (("batch",), "what to know of the model, with every answer; empty if there is nothing"),
     "tags": (("batch", "tags"), "the names of the tags, in the order of their probabilities"),
     "tag_probabilities": (("batch", "tags"), "of each tag; over long audio the mean of its windows"),
+    "tag_thresholds": (("batch", "tags"), "the probability from which on a clip is given each tag"),
     "window_tag_probabilities": (("batch", "windows", "tags"), "of each tag in each window"),
     "windows": (("batch",), "how many windows a clip was cut into"),
     "window_starts": (("batch", "windows"), "where they start, in seconds"),
@@ -51,6 +54,11 @@ _TENSORS = {
     "beat_counts": (("batch",), "how many beats were found"),
 }
 _FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma}"}
+_DOES: dict[Task, str] = {
+    "genre": "names the genre of music",
+    "affect": "rates the affect of music",
+    "tags": "gives music its tags",
+}
 _TESTED_ON = {
     "the data set": "The data set itself says which clips are for testing.",
     "held out": "The test clips were held out at random before training.",
@@ -140,7 +148,7 @@ def _what_it_is(description: Description) -> Iterator[str]:
     made = "the pretrained network" if isinstance(spec, VectorSpec) else "mel, chroma, beats"
     sound = f"Sound goes in as it is: {made} and the model"
     goes_in = sound if spec.sample_rate else "Vectors of the user's own go in, and what is made of them"
-    does = "names the genre of music" if description.classes else "rates the affect of music"
+    does = _DOES[description.recipe.task.task]
     yield (
         f"{model}{transferred} that {does} (recipe {_code(recipe)}). {goes_in} are one graph of TensorFlow's "
         "own operations, so TF Serving needs nothing beside it."
@@ -150,6 +158,9 @@ def _what_it_is(description: Description) -> Iterator[str]:
             f"{len(classes)} classes: {', '.join(map(_text, classes))}. The data's genres became these by "
             f"the mapping {_text(description.class_mapping)}."
         )
+    elif thresholds := description.thresholds:
+        tags = ", ".join(f"{_text(tag)} ({number(value)})" for tag, value in thresholds.items())
+        yield f"{len(thresholds)} tags, each with the probability from which on a clip is given it: {tags}."
     else:
         targets = description.targets
         yield f"{counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
@@ -276,6 +287,12 @@ def _limits(description: Description) -> Iterator[str]:
             "one of the classes, speech, noise and other genres too: mind the probabilities."
         )
         yield _calibration(description)
+    elif isinstance(report, TagsReport):
+        yield (
+            "Meant for sorting and searching music, where a wrong tag costs little. Tags are given one by "
+            "one, and a clip may get none; what the data's labels left out counts as not there."
+        )
+        yield f"{report.thresholds.sentence} The probabilities are not calibrated."
     else:
         yield (
             "Meant for sorting and searching music by what listeners feel on average. It knows the sound "

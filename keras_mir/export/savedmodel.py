@@ -28,6 +28,7 @@ from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import flush_to_disk, locked
+from pipelines.spec import Spec
 
 
 def write(model: ServableModel, folder: Path, name: str, signature: str) -> Written:
@@ -44,6 +45,8 @@ def write(model: ServableModel, folder: Path, name: str, signature: str) -> Writ
         name,
         description=model.description.to_dict(),
         names=model.names,
+        spec=model.description.feature_spec,
+        thresholds=model.thresholds,
         rebuild=lambda: for_serving(model.keras),
         audio_model=model.audio_model if model.description.feature_spec.sample_rate else None,
         card=partial(card_of, name, model.description),
@@ -58,6 +61,8 @@ def export_savedmodel(
     *,
     description: dict[str, Any],
     names: Sequence[str] | None,
+    spec: Spec,
+    thresholds: Sequence[float] = (),
     rebuild: Callable[[], keras.Model] | None = None,
     audio_model: Callable[[keras.Model], AudioModel] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
@@ -70,7 +75,8 @@ def export_savedmodel(
     The signature `serving_default` takes `features` `(batch, time, bands)` float32 and
     `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
     float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
-    name; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
+    name; a model of tags gives `tag_probabilities` `(batch, n_tags)`, `tags` their names and
+    `tag_thresholds`; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
     files; see `AudioModel` for what they give. `assets.extra` holds requests of each, which TF Serving
@@ -82,6 +88,8 @@ def export_savedmodel(
         name: The model's name, as in TF Serving's URLs.
         description: What the model should say about itself; JSON.
         names: Of genres or tags, in index order; None for an affect model.
+        spec: What its features are.
+        thresholds: Of tags, in index order; empty if there are none.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         audio_model: Makes of the model to export what answers to sound.
@@ -124,7 +132,7 @@ def export_savedmodel(
             archive.track(served)
             for network in answers.networks if answers else ():
                 archive.track(network)
-            for signature, (answer, inputs) in signatures(served, names, answers).items():
+            for signature, (answer, inputs) in signatures(served, names, spec, answers, thresholds).items():
                 archive.add_endpoint(signature, answer, input_signature=inputs)
             try:
                 with quiet():
@@ -143,7 +151,7 @@ def export_savedmodel(
             # The same layers without the training state: the optimizer's would triple the size.
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
-            verify(temporary, model, process, answers)
+            verify(temporary, model, spec, process, answers)
         flush_to_disk(temporary)
         return _publish(temporary, root / name)
 

@@ -5,33 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
-from keras_mir.models.limits import IMPOSSIBLE_LENGTH, MAX_FEATURE, NO_NUMBER
+from keras_mir.models.limits import IMPOSSIBLE_LENGTH, NO_NUMBER
 from keras_mir.models.session import SIGNATURE
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS
+from pipelines.spec import Spec
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 
 # What may be wrong with a clip, by number; the first is nothing.
-_ERRORS = ("", "features that are NaN, infinite or far too large", IMPOSSIBLE_LENGTH, NO_NUMBER)
+_ERRORS = ("", "features that are NaN or beyond what the feature spec allows", IMPOSSIBLE_LENGTH, NO_NUMBER)
 
 
 def signatures(
-    model: keras.Model, names: Sequence[str] | None, answers: AudioModel | None
+    model: keras.Model,
+    names: Sequence[str] | None,
+    spec: Spec,
+    answers: AudioModel | None,
+    thresholds: Sequence[float] = (),
 ) -> dict[str, Signature]:
     """All signatures of a model by name, `serving_default` first.
 
     Args:
         model: A model of `keras_mir.models`.
         names: Of genres or tags, in index order; None for an affect model.
+        spec: What its features are; those beyond its limits, which training refuses, have no answer.
         answers: What answers to sound, for `waveform` and `audio`.
+        thresholds: Of tags, in index order; empty if there are none.
     """
+    limits = spec.limits(model.input["features"].shape[-1])
 
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, lengths, error = _checked(features, lengths)
+        features, lengths, error = _checked(features, lengths, limits)
         outputs = model({"features": features, "lengths": lengths}, training=False)
         if names is None:
             values = {target: tf.squeeze(value, -1) for target, value in outputs.items()}
@@ -40,6 +49,10 @@ def signatures(
         called, listed = PROBABILITIES[output]
         answer = _answered(error, {called: probabilities})
         answer[listed] = tf.tile(tf.constant(list(names))[tf.newaxis], [tf.shape(probabilities)[0], 1])
+        if thresholds:
+            answer[THRESHOLDS] = tf.tile(
+                tf.constant(list(thresholds))[tf.newaxis], [tf.shape(probabilities)[0], 1]
+            )
         if output == GENRE:
             # Where there is no answer all are 0. By number: not every format can choose between strings.
             likeliest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
@@ -50,7 +63,7 @@ def signatures(
     below = keras.Model(model.input, model.get_layer("embedding").output)
 
     def embed(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, lengths, error = _checked(features, lengths)
+        features, lengths, error = _checked(features, lengths, limits)
         embedding = below({"features": features, "lengths": lengths}, training=False)
         return _answered(error, {"embedding": embedding})
 
@@ -70,12 +83,17 @@ def signatures(
     return by_name
 
 
-def _checked(features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _checked(
+    features: tf.Tensor, lengths: tf.Tensor, limits: np.ndarray
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Features and lengths that a model can read, and of each clip which of `_ERRORS` holds."""
+    lowest, highest = limits
     # Not one for each clip is an error of the whole request, and here of the operation.
     lengths = tf.reshape(lengths, tf.shape(features)[:1])
     possible = tf.logical_and(lengths >= 1, lengths <= tf.shape(features)[1])
-    error = tf.where(possible, tf.where(_within(features, MAX_FEATURE), 0, 1), 2)
+    padding = tf.range(tf.shape(features)[1]) >= lengths[:, None]
+    allowed = tf.reduce_all((features >= lowest) & (features <= highest), axis=-1)
+    error = tf.where(possible, tf.where(tf.reduce_all(allowed | padding, axis=-1), 0, 1), 2)
     good = tf.equal(error, 0)
     return tf.where(good[:, None, None], features, 0.0), tf.where(good, lengths, 1), error
 
@@ -83,15 +101,11 @@ def _checked(features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
 def _answered(error: tf.Tensor, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Values by name, `(batch,)` or `(batch, n)`, 0 where there is no answer, and `error`, which says why."""
     for value in values.values():
-        error = tf.where(_within(value, value.dtype.max), error, 3)
+        numbers = tf.abs(value) <= value.dtype.max  # neither NaN nor infinite; not every format has is_finite
+        error = tf.where(tf.reduce_all(numbers, axis=list(range(1, value.shape.rank))), error, 3)
     good = tf.equal(error, 0)
     answers = {
         name: tf.where(good if value.shape.rank == 1 else good[:, None], value, 0.0)
         for name, value in values.items()
     }
     return {**answers, "error": tf.gather(tf.constant(_ERRORS), error)}
-
-
-def _within(x: tf.Tensor, most: float) -> tf.Tensor:
-    """Whether all numbers of each clip are at most that, and none is NaN."""
-    return tf.reduce_all(tf.abs(x) <= most, axis=list(range(1, x.shape.rank)))

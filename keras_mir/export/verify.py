@@ -19,11 +19,13 @@ from keras_mir.models.session import SIGNATURE
 from keras_mir.recipes.outputs import PROBABILITIES
 from pipelines.errors import UserError
 from pipelines.processes import Child, Died
+from pipelines.spec import Spec
 from pipelines.synthetic.render import render_clip
 
 Arrays = Mapping[str, np.ndarray]
 
 SOUND = ("waveform", "audio")  # the signatures that take it
+_LARGEST = 80.0  # of features, also where larger ones are allowed
 _SECONDS = 600  # for a process to import TensorFlow, load the model and answer
 _DAMAGED = "damaged"  # the name of the WAV file that is cut off
 _UNANSWERED = ("silence", _DAMAGED)
@@ -84,11 +86,13 @@ class Check(Batch):
     tolerance: float
 
 
-def verify(path: Path, model: keras.Model, process: FreshProcess, answers: AudioModel | None) -> None:
+def verify(
+    path: Path, model: keras.Model, spec: Spec, process: FreshProcess, answers: AudioModel | None
+) -> None:
     """Compare an exported model, in a process without this package, with the Keras model it came from.
 
-    Features are noise over the range of dB values and silence, clips of different lengths in one batch
-    of 3, and a batch of 1. Sound is silence, noise, a tone of 440 Hz and a synthetic clip, as WAV files
+    Features are noise over the range that the spec allows and silence, clips of different lengths in one
+    batch of 3, and a batch of 1. Sound is silence, noise, a tone of 440 Hz and a synthetic clip, as WAV files
     of different formats also beside a damaged one. Numbers may differ by 1e-4 of an output's largest
     (or of 1), those that come of sound by 1e-3, all by 2e-2 where the Keras model computes in half
     precision.
@@ -96,13 +100,14 @@ def verify(path: Path, model: keras.Model, process: FreshProcess, answers: Audio
     Args:
         path: The folder that holds `saved_model.pb`.
         model: A model with this package's inputs and outputs.
+        spec: What its features are.
         process: Answers for what was written.
         answers: What answers to sound, if the model was exported with that.
 
     Raises:
         UserError: If outputs are missing, not finite, or differ.
     """
-    batches = [*feature_batches(model), *(sound_batches() if answers is not None else ())]
+    batches = [*feature_batches(model, spec), *(sound_batches() if answers is not None else ())]
     with ThreadPoolExecutor(1) as other:  # the two answer at the same time
         served = other.submit(process.ask, path, [(batch.signature, batch.feed) for batch in batches])
         checks = expect(batches, model, answers)
@@ -133,12 +138,13 @@ def wav_files(clips: Mapping[str, tuple[np.ndarray, int]]) -> dict[str, bytes]:
     return {"silence": files.pop("silence"), _DAMAGED: files["noise"][:1000], **files}
 
 
-def feature_batches(model: keras.Model) -> Iterator[Batch]:
+def feature_batches(model: keras.Model, spec: Spec) -> Iterator[Batch]:
     """Batches of features for the signatures `serving_default` and `embedding`."""
     _, time, bands = model.input["features"].shape
     time = time or 20
-    features = np.random.default_rng(0).uniform(-80.0, 0.0, (4, time, bands)).astype(np.float32)
-    features[1] = -80.0
+    lowest, highest = spec.limits(bands).clip(-_LARGEST, _LARGEST)
+    features = np.random.default_rng(0).uniform(lowest, highest, (4, time, bands)).astype(np.float32)
+    features[1] = lowest
     lengths = np.array([time, max(time // 2, 1), 1, time], np.int32)
     for rows in (slice(0, 3), slice(3, 4)):
         feed = {"features": features[rows], "lengths": lengths[rows]}

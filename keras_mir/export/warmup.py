@@ -33,7 +33,8 @@ _RATE = 22050
 def write_warmup(folder: Path, name: str, model: keras.Model, sound: bool) -> None:
     """Write a request for each signature at each of `BATCH_SIZES`.
 
-    Features are of one level, of the length the model takes; sound is a synthetic clip.
+    Features are zeros, which features of any kind may be, of the length the model takes; sound is a
+    synthetic clip.
 
     Args:
         folder: Of the exported model.
@@ -55,7 +56,7 @@ def _feeds(model: keras.Model, batch: int, sound: bool) -> dict[str, dict[str, A
     _, steps, bands = model.input["features"].shape
     steps = steps or _STEPS
     features = {
-        "features": proto(-40.0, tf.float32, (batch, steps, bands)),
+        "features": proto(0.0, tf.float32, (batch, steps, bands)),
         "lengths": proto(steps, tf.int32, (batch,)),
     }
     feeds = {SIGNATURE: features, "embedding": features}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.options import add_data_options, command_parser, count
 from keras_mir.command_line.run import run
 from keras_mir.models.run_folder import RunFolder
@@ -140,9 +141,9 @@ def _fit(arguments: argparse.Namespace) -> int:
             return _check_overfit(job)
         model = job.train()
     print_report(model.report, console)
-    _say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
+    say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
     if job.options.export:
-        _say(console, f"export  {model.report.model}")
+        say(console, f"export  {model.report.model}")
     return 0
 
 
@@ -174,12 +175,12 @@ def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, consol
     print_cross_validation(result.report, console)
     if result.model:
         print_report(result.model.report, console)
-    _say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
+    say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
     if job.options.suspicious_labels:
-        _say(console, f"labels  {job.folder.suspicious_labels}")
+        say(console, f"labels  {job.folder.suspicious_labels}")
     if result.model:
         what = "export" if job.options.export else "model "
-        _say(console, f"{what}  {result.model.report.model}")
+        say(console, f"{what}  {result.model.report.model}")
     return 0
 
 
@@ -196,7 +197,7 @@ def _tune(arguments: argparse.Namespace, recipe: Recipe | None, console: Console
         job = Tuning(recipe, arguments.data, trials=arguments.tune, fixed=fixed, **options, console=console)
         trials = job.run()
     print_best_trials(trials, job.score, console)
-    _say(console, f"best    {job.folder.best}", f"table   {job.folder.trials}")
+    say(console, f"best    {job.folder.best}", f"table   {job.folder.trials}")
     return 0
 
 
@@ -209,7 +210,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 def _check_overfit(job: Run) -> int:
     check = job.check_overfit()
     batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
-    _say(
+    say(
         job.console,
         f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "
         f"{check.training.epochs} epochs; training loss {check.first_loss:.4g} -> {check.last_loss:.4g}",
@@ -217,10 +218,6 @@ def _check_overfit(job: Run) -> int:
         f"logs    {job.folder.logs}",
     )
     return 0 if check.passed else 1
-
-
-def _say(console: Console, *lines: str) -> None:
-    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.data.load import TEST, fold_table, load_data, mapped
+from keras_mir.command_line.lines import counted, say
+from keras_mir.data.load import TEST, fold_table, load_data, mapped, with_chosen_tags
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.metrics import (
     accuracy_difference,
@@ -22,6 +23,7 @@ from keras_mir.evaluate.metrics import (
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, write_out_of_fold
 from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
+from keras_mir.evaluate.tag_metrics import choose_thresholds, repeated_tag_scores, roc_auc_difference
 from keras_mir.fit.run import Run, export_run
 from keras_mir.models.cross_validation import (
     CrossValidation,
@@ -39,7 +41,6 @@ from keras_mir.models.report import (
     Interval,
     Report,
     Split,
-    counted,
     make_report,
     number,
     read_report,
@@ -49,7 +50,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import TrainedModel, load_trained
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
-from pipelines.datasets.base import GENRE
+from pipelines.datasets.base import GENRE, TAGS
 from pipelines.errors import ArgumentError
 from pipelines.files import locked, write_atomically
 
@@ -151,7 +152,9 @@ class CrossValidationRun:
             problem = "its models must read the same number of frames; give frames a number"
             raise ArgumentError("ensemble", None, problem)
         if suspicious_labels and self.recipe.task.task != "genre":
-            raise ArgumentError("suspicious_labels", None, "goes with genre recipes; values have no classes")
+            raise ArgumentError(
+                "suspicious_labels", None, "goes with genre recipes, whose labels are classes"
+            )
         if suspicious_labels and importlib.util.find_spec("cleanlab") is None:
             problem = "needs cleanlab; pip install 'keras-mir[labels]'"
             raise ArgumentError("suspicious_labels", None, problem)
@@ -218,6 +221,7 @@ class CrossValidationRun:
     def _fold_table(self) -> pd.DataFrame:
         """`id`, `fold` and `repeat`; whatever fold cannot be trained on is refused here."""
         examples, _ = mapped(self._find_examples(), self.recipe.task)
+        examples = with_chosen_tags(examples, self.recipe)
         tables = [
             fold_table(examples, self._recipe_of(repeat).split).assign(repeat=repeat)
             for repeat in self._repeats
@@ -227,7 +231,7 @@ class CrossValidationRun:
         which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
         folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
         kind = "synthetic music" if examples.synthetic else examples.name
-        self.say(f"data: {kind}: {folds}, {clips} in number")
+        say(self.console, f"data: {kind}: {folds}, {clips} in number")
         return pd.concat(tables, ignore_index=True)
 
     @property
@@ -251,9 +255,9 @@ class CrossValidationRun:
             for repeat, fold, folder in self._folds():
                 with self.console.status(self._name(repeat, fold)):
                     reports[repeat, fold] = self._trained(repeat, fold, folder)
-                self.say(f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
+                say(self.console, f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
         except KeyboardInterrupt:
-            self.say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            say(self.console, f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         return self._finished(reports)
 
@@ -333,11 +337,16 @@ class CrossValidationRun:
         cache = Path(self.options.cache_dir) / "processed"
         data = load_data(self._find_examples(), self.recipe, cache, skip_bad=self.options.skip_bad)
         unseen = data.sources.get(TEST)
+        known, outputs = predictions.labels_and_outputs(predictions.table.index)
+        thresholds = None
+        if data.tags:
+            thresholds = choose_thresholds(known[TAGS], outputs[TAGS], data.tags, "clips, out of fold")
         if unseen is not None:
-            labels, outputs = unseen.labels, predict_source(network, unseen)
-        else:
-            labels, outputs = predictions.labels_and_outputs(predictions.table.index)
-        evaluation = compare_with_labels(labels, outputs, data.classes, data.targets, self.options.seed)
+            outputs = predict_source(network, unseen)
+        labels = known if unseen is None else unseen.labels
+        evaluation = compare_with_labels(
+            labels, outputs, data.classes, data.targets, self.options.seed, thresholds
+        )
         evaluation.save_figures(self.folder.path)
         circumstances = Circumstances(
             seed=self.options.seed,
@@ -352,7 +361,8 @@ class CrossValidationRun:
             model=str(self.folder.model),
         )
         report = make_report(evaluation.scores, circumstances)
-        own = replace(description, recipe=self.recipe, report=report, members=len(members))
+        chosen = thresholds.by_tag if thresholds else {}
+        own = replace(description, recipe=self.recipe, report=report, members=len(members), thresholds=chosen)
         model = TrainedModel(self.options.name, own, self.folder.path, network)
         model.save()
         return export_run(model, self.options.export_dir) if self.options.export else model
@@ -361,10 +371,6 @@ class CrossValidationRun:
         repeats = self.options.repeats
         again = f"repeat {repeat} of {repeats}, " if repeats > 1 else ""
         return f"{again}fold {fold} of {self.recipe.split.folds}"
-
-    def say(self, text: str) -> None:
-        """Print a line, as it is."""
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _fold_scores(repeat: int, fold: int, clips: int, report: Report) -> FoldScores:
@@ -386,6 +392,8 @@ def _pooled(predictions: Predictions, seed: int) -> dict[str, Interval]:
     labels, predicted = predictions.of_every_repeat()
     if predictions.classes:
         return repeated_genre_scores(labels[GENRE], predicted[GENRE], predictions.classes, Bootstrap(seed))
+    if predictions.tags:
+        return repeated_tag_scores(labels[TAGS], predicted[TAGS], predictions.tags, Bootstrap(seed))
     return repeated_affect_scores(labels, predicted, Bootstrap(seed))
 
 
@@ -394,6 +402,8 @@ def _lead(network: Predictions, other: Predictions, seed: int) -> Interval:
     (labels, predicted), (_, others) = network.of_every_repeat(), other.of_every_repeat()
     if network.classes:
         return accuracy_difference(labels[GENRE], predicted[GENRE], others[GENRE], Bootstrap(seed))
+    if network.tags:
+        return roc_auc_difference(labels[TAGS], predicted[TAGS], others[TAGS], Bootstrap(seed))
     return spearman_difference(labels, predicted, others, Bootstrap(seed))
 
 

@@ -16,7 +16,7 @@ from keras_mir.models.pretrained.musicnn import load_dense
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load_keras, load_trained
 from keras_mir.recipes.networks import NETWORKS
-from keras_mir.recipes.outputs import GENRE
+from keras_mir.recipes.outputs import GENRE, TAGS
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import ArgumentError, UserError
@@ -34,11 +34,13 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         settings = replace(settings, head="sigmoid" if inside else "linear")
     classes = data.classes or None
     means = {name: float(train.labels[name].mean()) for name in data.targets}
+    if data.tags and recipe.task.class_weights == "none":
+        means = dict(zip(data.tags, train.labels[TAGS].mean(axis=0).tolist(), strict=True))
     if recipe.task.transfer:
         backbone = load_backbone(recipe.task.backbone)
         _check_backbone(backbone, recipe, train)
         return with_frozen_backbone(
-            backbone, settings, classes=classes, targets=data.targets, target_means=means
+            backbone, settings, classes=classes, targets=data.targets, tags=data.tags, target_means=means
         )
     mean = variance = None
     if settings.normalise == "bands":
@@ -49,6 +51,7 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         time=train.frames,
         classes=classes,
         targets=data.targets,
+        tags=data.tags,
         spec=train.spec,
         feature=recipe.input.feature,
         band_mean=mean,
@@ -81,7 +84,15 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, st
         steps: Batches of all epochs together.
     """
     weights = recipe.task.loss_weights_by_target()
-    arguments = compile_arguments(data.classes or None, data.targets, weights or None, soft_labels=soft)
+    balanced = data.tags and recipe.task.class_weights == "balanced"
+    arguments = compile_arguments(
+        data.classes or None,
+        data.targets,
+        weights or None,
+        soft_labels=soft,
+        tags=data.tags,
+        tag_shares=data.sources[TRAIN].labels[TAGS].mean(axis=0) if balanced else None,
+    )
     if data.auxiliary_classes:
         _add_auxiliary_loss(arguments, data, soft)
     settings = recipe.train

@@ -16,12 +16,13 @@ from typing import Any
 import tensorflow as tf
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted, say
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import fit_baseline
-from keras_mir.evaluate.calibration import calibrate
+from keras_mir.evaluate.calibration import calibrate, fit_thresholds
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
@@ -36,7 +37,6 @@ from keras_mir.models.report import (
     Report,
     Split,
     TrainingSummary,
-    counted,
     make_report,
     write_report,
 )
@@ -264,16 +264,17 @@ class Run:
                 quiet=self.console.quiet,
             )
         except KeyboardInterrupt:
-            self._say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            say(self.console, f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         except tf.errors.OpError as error:
             if "No space left" not in error.message:
                 raise
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder.path)) from None
         if self.service and self.service.read_here:
-            self._say(
+            say(
+                self.console,
                 f"note: {self.service.read_here} examples did not come from the data service in time and "
-                f"were read here; do all its workers run, and see the files?"
+                f"were read here; do all its workers run, and see the files?",
             )
         model = self._report(data, training)
         return export_run(model, self.options.export_dir) if self.options.export else model
@@ -282,9 +283,11 @@ class Run:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
         calibration = calibrate(training.model, data.sources.get(VALIDATION), evaluated)
+        train, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
+        thresholds = fit_thresholds(training.model, data.tags, validation, train)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
-            evaluated.labels, outputs, data.classes, data.targets, self.options.seed
+            evaluated.labels, outputs, data.classes, data.targets, self.options.seed, thresholds
         )
         baseline = fit_baseline(data, self.options.seed)
         examples = data.examples[TRAIN]
@@ -308,7 +311,6 @@ class Run:
             baseline=baseline.beside(evaluation) if baseline else None,
         )
         report = make_report(evaluation.scores, circumstances)
-        train = data.sources[TRAIN]
         description = Description(
             recipe=self.recipe,
             feature_spec=train.spec,
@@ -317,6 +319,8 @@ class Run:
             targets=data.targets,
             class_mapping=data.class_map.name,
             class_map=dict(data.class_map.classes),
+            tags=data.tags,
+            thresholds=thresholds.by_tag if thresholds else {},
             report=report,
         )
         evaluation.save_figures(self.folder.path)
@@ -341,24 +345,25 @@ class Run:
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
         classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_map.name)}"
-        learnt = ", ".join(data.targets) or classes
+        tags = f"{len(data.tags)} tags" if data.tags else ""
+        learnt = ", ".join(data.targets) or tags or classes
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
         columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
-        self._say(f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")
+        say(self.console, f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")
         guess = training_seconds(self.recipe, len(data.sources[TRAIN]), length)
-        self._say(f"training: at most {counted(self.recipe.train.epochs, 'epoch')}, about {duration(guess)}")
+        say(
+            self.console,
+            f"training: at most {counted(self.recipe.train.epochs, 'epoch')}, about {duration(guess)}",
+        )
         for bad in data.bad:
-            self._say(f"left out: {bad.path}: {bad.reason}")
+            say(self.console, f"left out: {bad.path}: {bad.reason}")
         for note in data.notes:
-            self._say(f"note: {note}")
+            say(self.console, f"note: {note}")
         if data.evaluated_on == VALIDATION:
             on = "the validation examples, which also choose the epoch"
-            self._say(f"no test examples: the report is on {on}")
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+            say(self.console, f"no test examples: the report is on {on}")
 
 
 def export_run(model: TrainedModel, folder: str | Path) -> TrainedModel:

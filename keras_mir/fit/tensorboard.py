@@ -15,11 +15,14 @@ from tensorboard.plugins.hparams import api as hparams
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions import predict_source
+from keras_mir.evaluate.tag_metrics import tag_scores, thresholds_at_half
+from keras_mir.models.report import Bootstrap
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.spec import VectorSpec
 
 _SAMPLES = 4  # spectrograms shown
+_FEW = Bootstrap(resamples=100)  # for intervals in a picture that is drawn again and again
 
 
 def callbacks(recipe: Recipe, data: Data, run: RunFolder) -> list[keras.callbacks.Callback]:
@@ -102,6 +105,11 @@ class Summaries(keras.callbacks.Callback):
             self._write(
                 "validation/confusion_matrix", figures.confusion_matrix(matrix, self.data.classes), epoch
             )
+        elif self.data.tags:
+            scores = tag_scores(
+                source.labels["tags"], predicted["tags"], thresholds_at_half(self.data.tags), _FEW
+            )
+            self._write("validation/tags", figures.tag_areas(scores), epoch)
         else:
             true = {name: source.labels[name] for name in self.data.targets}
             values = {name: predicted[name][:, 0] for name in self.data.targets}

@@ -13,6 +13,7 @@ import pandas as pd
 import tomli_w
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.evaluate.metrics import DivergedError
 from keras_mir.fit.cross_validation import CrossValidationOptions, CrossValidationRun
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
@@ -124,7 +125,8 @@ class Tuning:
     @property
     def score(self) -> str:
         """What a trial's value is, in words."""
-        return "accuracy" if self.recipe.task.task == "genre" else "mean Spearman"
+        names = {"genre": "accuracy", "affect": "mean Spearman", "tags": "macro ROC-AUC"}
+        return names[self.recipe.task.task]
 
     def _study(self) -> optuna.Study:
         import optuna
@@ -145,7 +147,7 @@ class Tuning:
             while _finished(study) < self.options.trials:
                 self._try_next(study)
         except KeyboardInterrupt:
-            self._whole.say(f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
+            say(self.console, f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         table = self._write_trials(study)
         if table["score"].isna().all():
@@ -174,7 +176,7 @@ class Tuning:
         for folder in (*self._folder_of(index).glob("fold-*"), *self._folder_of(index).glob("repeat-*")):
             shutil.rmtree(folder, ignore_errors=True)  # models of no further use
         settings = ", ".join(f"{key} {value}" for key, value in chosen_settings(values).items())
-        self._whole.say(f"{label}: {self.score} {number(score)}; {settings}")
+        say(self.console, f"{label}: {self.score} {number(score)}; {settings}")
 
     def _cross_validated(self, index: int, settings: Mapping[str, Any]) -> CrossValidationReport | None:
         """What a trial gives; None if its training diverges."""

@@ -23,7 +23,7 @@ from keras_mir.models.limits import (
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES
+from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLDS
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
@@ -57,6 +57,7 @@ class AudioModel(tf.Module):
         note: What to say with every answer; see `note_for`.
         patch_seconds: Of the patches that a network was trained on, which are its windows, one after the
             other; 0 for windows of `WINDOW_SECONDS` that cover a clip.
+        thresholds: Of tags, in index order; empty if there are none.
 
     Attributes:
         model: As given.
@@ -75,11 +76,13 @@ class AudioModel(tf.Module):
         spec: Spec,
         note: str = "",
         patch_seconds: float = 0.0,
+        thresholds: Sequence[float] = (),
     ) -> None:
         super().__init__()
         check_targets(() if names is not None else model.output.keys() - {EMBEDDING})
         self.model = model
         self.note = note
+        self._thresholds = list(thresholds)
         self._names = list(names) if names is not None else None
         self._window = round((patch_seconds or WINDOW_SECONDS) * spec.sample_rate)
         self._patches = patch_seconds > 0
@@ -143,11 +146,12 @@ class AudioModel(tf.Module):
             `windows`, the number of windows, and `window_starts` `(batch, most windows)` in seconds.
             A genre model has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
             over windows, and `window_probabilities` `(batch, most windows, n_classes)`; a tagger
-            `tags`, `tag_probabilities` and `window_tag_probabilities` likewise; an affect model each
-            target `(batch,)` and `window_<target>`; one of vectors `embedding` `(batch, size)` and
-            `window_embedding`. A beat-synchronous model has `tempo` in beats per minute, `beat_times`
-            `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there is no answer numbers
-            are 0, and what lies past a clip's windows is 0.
+            `tags`, `tag_probabilities` and `window_tag_probabilities` likewise, and `tag_thresholds`
+            `(batch, n_tags)` where it has some; an affect model each target `(batch,)` and
+            `window_<target>`; one of vectors `embedding` `(batch, size)` and `window_embedding`. A
+            beat-synchronous model has `tempo` in beats per minute, `beat_times` `(batch, most beats)` in
+            seconds, then -1, and `beat_counts`. Where there is no answer numbers are 0, and what lies past
+            a clip's windows is 0.
         """
         clips = tf.shape(waveform)[:1]
 
@@ -209,6 +213,8 @@ class AudioModel(tf.Module):
                 if listed == PROBABILITIES[GENRE][1]:
                     likeliest = tf.gather(names, tf.argmax(outputs[called], axis=-1))
                     outputs[GENRE] = tf.where(tf.equal(outputs["error"], ""), likeliest, "")
+        if self._thresholds:
+            outputs[THRESHOLDS] = tf.tile(tf.constant(self._thresholds)[None], [count, 1])
         return outputs
 
     def _answer_one(

@@ -24,6 +24,7 @@ def build_model(
     time: int | None,
     classes: Sequence[str] | None,
     targets: Sequence[str],
+    tags: Sequence[str] = (),
     spec: Spec,
     feature: str,
     band_mean: Sequence[float] | np.ndarray | None = None,
@@ -37,18 +38,20 @@ def build_model(
         settings: The architecture.
         bands: Width of the features.
         time: Number of frames of every batch, or None for any.
-        classes: Genre names in index order, or None for an affect model.
-        targets: Affect targets, or empty for a genre model.
+        classes: Genre names in index order, or None for another model.
+        targets: Affect targets, or empty for another model.
+        tags: In index order, or empty for another model.
         spec: What the features were made with.
         feature: Which of its bands the model sees.
         band_mean: `(bands,)` mean over the training frames, for `normalise = "bands"`.
         band_variance: `(bands,)` variance over the training frames, likewise.
-        target_means: Mean training value by target, where the outputs start.
+        target_means: Mean training value by target or tag, where the outputs start.
         use_cudnn: False keeps cuDNN out of the graph; build so for export from a GPU.
 
     Returns:
         A model from `{"features": (batch, time, bands) float32, "lengths": (batch,) int32}`
-        to `{"genre": (batch, n_classes) float32}` or `{<target>: (batch, 1) float32, ...}`.
+        to `{"genre": (batch, n_classes) float32}`, `{"tags": (batch, n_tags) float32}` or
+        `{<target>: (batch, 1) float32, ...}`.
 
     Raises:
         UserError: If the input is too small for the model, or its outputs cannot be had.
@@ -76,7 +79,9 @@ def build_model(
         )(features)
     x, read_lengths = _pooled(x, lengths, settings, spec, feature)
     embedding = pkgutil.resolve_name(architecture.embedding)(x, read_lengths, settings, use_cudnn=use_cudnn)
-    outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
+    outputs = add_heads(
+        embedding, settings, classes=classes, targets=targets, tags=tags, target_means=target_means
+    )
     return keras.Model(
         {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
     )
@@ -115,6 +120,7 @@ def with_frozen_backbone(
     *,
     classes: Sequence[str] | None,
     targets: Sequence[str],
+    tags: Sequence[str] = (),
     target_means: Mapping[str, float] | None = None,
 ) -> keras.Model:
     """Cut a model at its embedding, freeze what is before, and put new heads after.
@@ -126,9 +132,10 @@ def with_frozen_backbone(
         saved: A model with a layer named `embedding`. Its layers are taken over, not
             copied, and end up frozen.
         settings: Its `dropout`, `hidden`, `l2` and `head` count for the new heads.
-        classes: Genre names in index order, or None for affect heads.
-        targets: Affect targets, or empty for a genre head.
-        target_means: Mean training value by target, where the outputs start.
+        classes: Genre names in index order, or None for other heads.
+        targets: Affect targets, or empty for other heads.
+        tags: In index order, or empty for other heads.
+        target_means: Mean training value by target or tag, where the outputs start.
 
     Returns:
         A model with the inputs of `saved` and the new outputs; it has an `embedding` itself.
@@ -145,5 +152,7 @@ def with_frozen_backbone(
         layer.trainable = False
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0  # a frozen layer would go on dropping
-    outputs = add_heads(embedding, settings, classes=classes, targets=targets, target_means=target_means)
+    outputs = add_heads(
+        embedding, settings, classes=classes, targets=targets, tags=tags, target_means=target_means
+    )
     return keras.Model(saved.input, outputs, name=f"{saved.name}_transfer")

@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from keras_mir.command_line.lines import counted
 from keras_mir.models.json_file import from_json
-from keras_mir.models.report import Baseline, Dataset, Interval, counted, number, score_name, versions
+from keras_mir.models.report import Baseline, Dataset, Interval, number, score_name, versions
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import UserError
 from pipelines.files import read_json
@@ -74,7 +75,7 @@ class CrossValidationReport:
     """Scores of a cross-validation and where they came from, as JSON holds them.
 
     Attributes:
-        task: `"genre"` or `"affect"`.
+        task: `"genre"`, `"affect"` or `"tags"`.
         folds: Number of folds.
         repeats: How often the clips were divided into them.
         clips: Clips in all folds together.

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_mir.recipes.outputs import GENRE
+from keras_mir.recipes.outputs import PROBABILITIES
 
 
 def mean_model(members: Sequence[keras.Model]) -> keras.Model:
@@ -34,7 +34,7 @@ def mean_model(members: Sequence[keras.Model]) -> keras.Model:
         start = end
     outputs = {
         # The names that a member's own heads have.
-        name: keras.layers.Average(dtype="float32", name=name if name == GENRE else f"target_{name}")(
+        name: keras.layers.Average(dtype="float32", name=name if name in PROBABILITIES else f"target_{name}")(
             [answer[name] for answer in answers]
         )
         for name in members[0].output

@@ -1,4 +1,4 @@
-"""From an embedding to a genre or to affect values, and how each is trained."""
+"""From an embedding to a genre, to tags or to affect values, and how each is trained."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mir.layers import ResumableDropout, Temperature
 from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.outputs import GENRE, check_outputs
+from keras_mir.recipes.outputs import GENRE, TAGS, check_outputs
 from pipelines.errors import UserError
 
 
@@ -20,6 +21,7 @@ def add_heads(
     *,
     classes: Sequence[str] | None,
     targets: Sequence[str],
+    tags: Sequence[str] = (),
     target_means: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Put dropout, the optional hidden layer and the dense outputs on an embedding.
@@ -30,8 +32,9 @@ def add_heads(
         classes: Genre names, for one output `genre` `(batch, n_classes)`, the softmax of logits over a
             temperature.
         targets: Affect targets, for one output `(batch, 1)` each.
-        target_means: Mean training value by target. The bias starts there, so that training
-            need not first find the scale of the labels.
+        tags: For one output `tags` `(batch, n_tags)`, a probability each.
+        target_means: Mean training value by target, or share of clips by tag. The bias starts there, so
+            that training need not first find the scale of the labels.
 
     Returns:
         Outputs by name, float32 whatever the precision policy.
@@ -39,7 +42,7 @@ def add_heads(
     Raises:
         UserError: See `check_outputs`.
     """
-    check_outputs(classes, targets)
+    check_outputs(classes, targets, tags)
     x = ResumableDropout(settings.dropout, name="dropout")(embedding)
     if settings.hidden:
         x = keras.layers.Dense(
@@ -47,7 +50,7 @@ def add_heads(
         )(x)
         x = ResumableDropout(settings.dropout, name="hidden_dropout")(x)
 
-    def dense(units: int, activation: str, name: str, bias: float = 0.0) -> Any:
+    def dense(units: int, activation: str, name: str, bias: float | list[float] = 0.0) -> Any:
         return keras.layers.Dense(
             units,
             activation=activation,
@@ -60,10 +63,13 @@ def add_heads(
     if classes is not None:
         logits = dense(len(classes), "linear", "logits")
         return {GENRE: Temperature(dtype="float32", name=GENRE)(logits)}
+    means = target_means or {}
+    if tags:
+        return {TAGS: dense(len(tags), "sigmoid", TAGS, [_bias("sigmoid", means.get(tag)) for tag in tags])}
     activation = "sigmoid" if settings.head == "sigmoid" else "linear"
     # The prefix keeps a target called "dropout" or "features" from meeting that layer.
     return {
-        target: dense(1, activation, f"target_{target}", _bias(activation, (target_means or {}).get(target)))
+        target: dense(1, activation, f"target_{target}", _bias(activation, means.get(target)))
         for target in targets
     }
 
@@ -83,25 +89,64 @@ def l2_penalty(settings: ModelSettings) -> Any:
     return keras.regularizers.L2(settings.l2) if settings.l2 else None
 
 
+@keras.saving.register_keras_serializable(package="keras_mir")
+class BalancedCrossentropy(keras.losses.Loss):
+    """Binary cross-entropy in which, of each tag, the clips that have it weigh as much as all others.
+
+    The weights are scikit-learn's `class_weight="balanced"`, of each tag for itself.
+
+    Args:
+        shares: `(n_tags,)`, of the clips, those that have each tag.
+    """
+
+    def __init__(self, shares: np.ndarray | Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
+        shares = np.asarray(shares)
+        self._shares = shares.tolist()
+        self._of_those_with = (0.5 / shares).astype(np.float32)
+        self._of_others = (0.5 / (1.0 - shares)).astype(np.float32)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        weights = y_true * self._of_those_with + (1.0 - y_true) * self._of_others
+        return keras.ops.mean(weights * keras.ops.binary_crossentropy(y_true, y_pred), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "shares": self._shares}
+
+
+@keras.saving.register_keras_serializable(package="keras_mir")
+class TagArea(keras.metrics.AUC):
+    """Keras's area under a curve, for which a label that is mixed or smoothed is the nearer of 0 and 1."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(keras.ops.cast(y_true >= 0.5, "float32"), y_pred, sample_weight)
+
+
 def compile_arguments(
     classes: Sequence[str] | None,
     targets: Sequence[str],
     loss_weights: Mapping[str, float] | None = None,
     *,
     soft_labels: bool = False,
+    tags: Sequence[str] = (),
+    tag_shares: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Losses and metrics of a model's outputs, for `keras.Model.compile`.
 
     Genre: cross-entropy of `(batch,)` int32 labels, and `accuracy`. Affect: mean squared
-    error of each target's `(batch,)` float32 labels, and `rmse`. The loss that is minimised
-    is the plain sum over outputs, or the weighted sum.
+    error of each target's `(batch,)` float32 labels, and `rmse`. Tags: binary cross-entropy of
+    `(batch, n_tags)` float32 labels, and `roc_auc` and `pr_auc`, the means over tags. The loss that is
+    minimised is the plain sum over outputs, or the weighted sum.
 
     Args:
-        classes: Genre names, or None for an affect model.
+        classes: Genre names, or None for another model.
         targets: Affect targets, or empty.
         loss_weights: Weight by target; a target left out weighs 1.
         soft_labels: Genre labels are `(batch, n_classes)` float32 shares, as mixup makes
             them, in the training and the validation data.
+        tags: Tags, or empty.
+        tag_shares: `(n_tags,)` of the training clips, those that have each tag, to weigh these as much
+            as the others; None to count clips alike.
 
     Returns:
         Keyword arguments `loss`, `metrics` and `loss_weights`, each by output name.
@@ -110,15 +155,24 @@ def compile_arguments(
         UserError: If a weight names no target or is not a number of at least 0, or as in
             `check_outputs`.
     """
-    check_outputs(classes, targets)
+    check_outputs(classes, targets, tags)
     weights = dict(loss_weights or {})
-    outputs = [GENRE] if classes is not None else list(targets)
+    outputs = [GENRE] if classes is not None else list(targets) or [TAGS]
     for name, weight in weights.items():
         if name not in outputs:
             raise UserError(f"loss weight for {name!r}: no such output; the model has {', '.join(outputs)}")
         if not 0 <= weight < float("inf"):
             raise UserError(f"loss weight for {name!r} is {weight}: give a number of at least 0")
-    if classes is None:
+    if tags:
+        alike = keras.losses.BinaryCrossentropy
+        losses = {TAGS: alike() if tag_shares is None else BalancedCrossentropy(tag_shares)}
+        metrics = {
+            TAGS: [
+                TagArea(curve=curve, name=name, multi_label=True, num_labels=len(tags))
+                for name, curve in (("roc_auc", "ROC"), ("pr_auc", "PR"))
+            ]
+        }
+    elif classes is None:
         losses = {target: keras.losses.MeanSquaredError() for target in targets}
         metrics = {target: [keras.metrics.RootMeanSquaredError(name="rmse")] for target in targets}
     elif soft_labels:

@@ -5,6 +5,5 @@ MAX_SECONDS = 1200.0  # of one clip in a request; memory grows with it
 MAX_CLIPS = 65_536  # in a request
 # Clips of a request times the longest of them: every answer is filled up to the longest one's.
 MAX_BATCH_SECONDS = 256 * MAX_SECONDS
-MAX_FEATURE = 2.0**32  # of vectors of the user's own; decibels and chroma are far below it
 NO_NUMBER = "the model's answer is no number"
 IMPOSSIBLE_LENGTH = "a length that cannot be: less than 1, or more than there is"

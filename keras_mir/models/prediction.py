@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_TAGS = 10  # that a person is shown
+MOST_NEXT = 3  # of those that a song is not given
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Prediction:
         windows: The pieces that were analysed, in order; they may overlap. Silent stretches of minutes
             have none.
         tags: Probability by tag, in the model's order, the mean over windows; empty unless it is a tagger.
+        thresholds: From which probability on a song is given a tag, by tag; empty if the model has none.
         note: What to know of the model, such as that it was trained on generated music; mostly empty.
     """
 
@@ -53,6 +56,12 @@ class Prediction:
     windows: tuple[Window, ...]
     note: str = ""
     tags: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def given_tags(self) -> list[str]:
+        """The tags whose probability reaches their threshold, the likeliest first."""
+        return [tag for tag, value in ranked(self.tags) if value >= self.thresholds.get(tag, math.inf)]
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -68,7 +77,7 @@ class Prediction:
         """The answer as one row by column, or as a row a window.
 
         Columns of classes start with `probability_`, those of tags with `tag_`, those of targets with
-        `affect_`.
+        `affect_`; `given_tags` are those that reach their thresholds, where there are some.
         """
         song = {"path": path_text(self.path)}
         if windows:
@@ -78,6 +87,8 @@ class Prediction:
             ]
         tempo = None if self.tempo is None else round(self.tempo, 2)
         whole = {"duration": round(self.duration, 3), **self._columns(self.values)}
+        if self.thresholds:
+            whole["given_tags"] = ";".join(self.given_tags)
         return [{**song, **whole, "tempo": tempo, "beats": len(self.beat_times)}]
 
     def frame(self, windows: bool = False) -> pd.DataFrame:

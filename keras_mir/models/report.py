@@ -4,8 +4,9 @@ Scores that carry a confidence interval are written `{"value", "low", "high"}`, 
 a score that is undefined has null in all three, never NaN. Epochs count from 1.
 
 Every report has what `Circumstances` has, and a genre report what `GenreScores` has, an affect report
-what `AffectScores` has, by the same names. Besides, `report.json` has `format`, which is 1 (a reader
-refuses any other), `task`, which is `"genre"` or `"affect"`, and `chance`, what guessing gives.
+what `AffectScores` has, a report on tags what `TagScores` has, by the same names. Besides, `report.json`
+has `format`, which is 1 (a reader refuses any other), `task`, which is `"genre"`, `"affect"` or `"tags"`,
+and `chance`, what guessing gives.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_mir.command_line.lines import counted
 from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.errors import UserError
@@ -138,6 +140,31 @@ class Calibration:
     error_before: float
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """From which probability on a clip is given a tag.
+
+    Attributes:
+        by_tag: Each where its F1 is highest on the clips that it was chosen by.
+        clips: How many they are.
+        chosen_on: What they are, such as `validation clips`.
+    """
+
+    by_tag: dict[str, float]
+    clips: int
+    chosen_on: str
+
+    @property
+    def sentence(self) -> str:
+        """Where they are from."""
+        if not self.clips:
+            return "A clip is given the tags of a probability of 0.5 or more."
+        return (
+            "A clip is given the tags whose probability reaches their threshold, where F1 is highest on "
+            f"{self.clips:,} {self.chosen_on}."
+        )
+
+
 class _Scores(ABC):
     """Scores of any task."""
 
@@ -182,6 +209,11 @@ class GenreScores(_Scores):
     bootstrap: Bootstrap
     expected_calibration_error: float | None = None
 
+    def __post_init__(self) -> None:
+        shape, matrix = (len(self.class_names),) * 2, self.confusion_matrix
+        if matrix.shape != shape or matrix.dtype.kind != "i":
+            raise ValueError(f"confusion_matrix is not {shape[0]} by {shape[0]} whole numbers")
+
     @property
     def majority(self) -> tuple[str, float]:
         """The largest class, and the accuracy of always answering it."""
@@ -224,6 +256,46 @@ class AffectScores(_Scores):
         """Rank correlations by name: `spearman_mean`, and `spearman.<target>` where there are several."""
         several = self.spearman if len(self.targets) > 1 else {}
         return {"spearman_mean": self.spearman_mean} | {f"spearman.{name}": several[name] for name in several}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagScores(_Scores):
+    """How well clips were given their tags.
+
+    Attributes:
+        tags: In the order of the model.
+        n: Number of clips.
+        roc_auc: Area under the ROC curve by tag: how often a clip with the tag is given a higher probability
+            than one without.
+        average_precision: Area under the precision-recall curve by tag, as a sum over its steps.
+        macro_roc_auc: Its mean over the tags that have one; undefined if none has.
+        mean_average_precision: Likewise, known as mAP.
+        per_tag: Precision, recall, F1 and support at the thresholds.
+        averages: `macro`, `micro` and `weighted`.
+        thresholds: Those.
+        undefined: Why a tag has no areas.
+        bootstrap: How the intervals were made.
+    """
+
+    tags: tuple[str, ...]
+    n: int
+    roc_auc: dict[str, Interval]
+    average_precision: dict[str, Interval]
+    macro_roc_auc: Interval
+    mean_average_precision: Interval
+    per_tag: dict[str, ClassScores]
+    averages: dict[str, ClassScores]
+    thresholds: Thresholds
+    undefined: dict[str, str]
+    bootstrap: Bootstrap
+
+    @property
+    def main_scores(self) -> dict[str, Interval]:
+        """Macro ROC-AUC and mAP, by name."""
+        return {
+            "macro_roc_auc": self.macro_roc_auc,
+            "mean_average_precision": self.mean_average_precision,
+        }
 
 
 @dataclass(frozen=True)
@@ -413,13 +485,60 @@ class AffectReport(AffectScores, Circumstances):
         return _html(self)
 
 
-Report = GenreReport | AffectReport
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TagsReport(TagScores, Circumstances):
+    """The report on a model of tags."""
+
+    task = "tags"
+
+    @property
+    def chance(self) -> dict[str, Any]:
+        """What guessing gives: of precision, the share of clips that have a tag, the mean over tags."""
+        shares = [self.per_tag[tag].support / self.n for tag in self.tags if tag not in self.undefined]
+        return {"roc_auc": 0.5, "average_precision": float(np.mean(shares)) if shares else None}
+
+    @property
+    def headline(self) -> str:
+        """The main scores in a sentence, beside what guessing and the baseline give."""
+        return self.beside_baseline(
+            f"Tags of {counted(self.n, 'clip')} of {self.music}: macro ROC-AUC {self.macro_roc_auc}, "
+            f"mAP {self.mean_average_precision} over {counted(len(self.tags), 'tag')}; guessing would give "
+            f"{number(self.chance['roc_auc'])} and {number(self.chance['average_precision'])}."
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """ROC-AUC and average precision with their intervals, and what the thresholds give, by tag."""
+        rows = {
+            name: {
+                "roc_auc": self.roc_auc[name].value,
+                "roc_auc_low": self.roc_auc[name].low,
+                "roc_auc_high": self.roc_auc[name].high,
+                "average_precision": self.average_precision[name].value,
+                "average_precision_low": self.average_precision[name].low,
+                "average_precision_high": self.average_precision[name].high,
+                "threshold": self.thresholds.by_tag[name],
+                **vars(self.per_tag[name]),
+            }
+            for name in self.tags
+        }
+        return _frame(rows, "tag")
+
+    def __repr__(self) -> str:
+        return self.headline
+
+    def _repr_html_(self) -> str:
+        return _html(self)
 
 
-def make_report(scores: GenreScores | AffectScores, circumstances: Circumstances) -> Report:
+Scores = GenreScores | AffectScores | TagScores
+Report = GenreReport | AffectReport | TagsReport
+_REPORTS: dict[type, Any] = {GenreScores: GenreReport, AffectScores: AffectReport, TagScores: TagsReport}
+
+
+def make_report(scores: Scores, circumstances: Circumstances) -> Report:
     """Scores and where they came from, as one report."""
-    values: dict[str, Any] = {**vars(scores), **vars(circumstances)}
-    return GenreReport(**values) if isinstance(scores, GenreScores) else AffectReport(**values)
+    report: Report = _REPORTS[type(scores)](**vars(scores), **vars(circumstances))
+    return report
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -436,9 +555,9 @@ def report_from_dict(values: Mapping[str, Any], place: str) -> Report:
     """
     if values.get("format") != FORMAT:
         raise UserError(f"{place}: report format {values.get('format')!r}, expected {FORMAT}; {_REMEDY}")
-    if values.get("task") == GenreReport.task:
-        return from_json(GenreReport, values, place, _REMEDY)
-    return from_json(AffectReport, values, place, _REMEDY)
+    kinds = {kind.task: kind for kind in _REPORTS.values()}
+    report: Report = from_json(kinds.get(values.get("task"), AffectReport), values, place, _REMEDY)
+    return report
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -467,18 +586,18 @@ def read_report(path: Path) -> Report:
 
 def score_name(name: str) -> str:
     """A score's name as people read it."""
-    known = {"macro_f1": "macro F1", "spearman_mean": "mean Spearman"}
+    known = {
+        "macro_f1": "macro F1",
+        "spearman_mean": "mean Spearman",
+        "macro_roc_auc": "macro ROC-AUC",
+        "mean_average_precision": "mAP",
+    }
     return known.get(name, name.removeprefix("spearman."))
 
 
 def number(value: float | None) -> str:
     """A score with three decimals."""
     return "undefined" if value is None else f"{value:.3f}"
-
-
-def counted(n: int, one: str, many: str = "") -> str:
-    """Such as `1 clip` and `1,200 clips`."""
-    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:

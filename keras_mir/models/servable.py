@@ -46,6 +46,11 @@ class ServableModel(ABC):
         """What `load` finds it by: a name, NAME/VERSION of an export, or a run's folder."""
 
     @property
+    def thresholds(self) -> Sequence[float]:
+        """From which probability on a clip is given each tag, in order; empty if that is not known."""
+        return ()
+
+    @property
     def exported(self) -> Path | None:
         """The folder of the version, if the model is an exported one."""
         return None

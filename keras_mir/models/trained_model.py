@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ from keras_mir.models.report import Report, read_report, report_from_dict, repor
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import NETWORKS, network_named
+from keras_mir.recipes.outputs import GENRE, TAGS
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.files import flush_to_disk, read_json
-from pipelines.spec import Spec
+from pipelines.ops.npy import MAX_FRAMES
+from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,8 @@ class _Outputs:
     class_mapping: str = ""
     class_map: dict[str, str | None] | None = None
     members: int = 1
+    tags: tuple[str, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +54,14 @@ class Description(_Outputs):
         recipe: What was trained, and how its input is made.
         feature_spec: What its features are made with.
         frames: Frames, or beats, that it reads; None for any number.
-        classes: Genres in index order; empty for an affect model.
-        targets: Affect targets; empty for a genre model.
+        classes: Genres in index order; empty for another model.
+        targets: Affect targets; empty for another model.
         class_mapping: Name of the mapping from the data's genres to the classes.
         class_map: That mapping: genre to class, None for genres that were left out; empty where each genre
             is a class. None if it is not known: older models leave it to the recipe.
         members: Models whose mean it is; 1 for a model that is no ensemble.
+        tags: In index order; empty for another model.
+        thresholds: From which probability on a clip is given a tag, by tag.
         report: How it was trained and how good it is.
     """
 
@@ -72,6 +78,23 @@ class Description(_Outputs):
             recipe["task"][setting] = Path(recipe["task"][setting]).name
         own = {"dataset": plain(self.report.dataset), "report": report, "versions": self.report.versions}
         return {"format": FORMAT, **plain(self), "recipe": recipe, **own}
+
+    def problem_with(self, model: Model) -> str:
+        """What a Keras model would have to be if this were of it; empty if it is."""
+        _, time, bands = model.input["features"].shape
+        frames = self.frames if time is None else time  # of any number, it may be given always the same
+        several = {name: len(names) for name, names in ((GENRE, self.classes), (TAGS, self.tags)) if names}
+        own = several or dict.fromkeys(self.targets, 1)
+        outputs = {name: value.shape[-1] for name, value in model.output.items()}
+        width = self.feature_spec.width(self.recipe.input.feature)
+        for what, said, there in (
+            ("frames", self.frames, frames),
+            ("bands", width, bands),
+            ("outputs", own, outputs),
+        ):
+            if said != there:
+                return f"has {what} {there}, and should have {said}"
+        return ""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], place: str, model: str = "") -> Description:
@@ -92,12 +115,25 @@ class Description(_Outputs):
         for part in ("recipe", "report"):
             if not isinstance(values[part], Mapping):
                 raise UserError(f"{place}: damaged ({part} is {str(values[part])[:40]}); {_REMEDY}")
+        outputs = from_json(_Outputs, values, place, _REMEDY)
+        recipe = Recipe.from_dict(values["recipe"], source=place)
+        task, of_spectrograms = recipe.task.task, recipe.input.feature in SPECTROGRAMS
+        possible = {
+            "frames": outputs.frames is None or 1 <= outputs.frames <= MAX_FRAMES,
+            "classes": bool(outputs.classes) == (task == "genre"),
+            "targets": bool(outputs.targets) == (task == "affect"),
+            "tags": bool(outputs.tags) == (task == "tags"),
+            "thresholds": tuple(outputs.thresholds) in ((), outputs.tags),
+            "feature_spec": isinstance(spec, FeatureSpec) == of_spectrograms,
+        }
+        for part in (part for part in possible if not possible[part]):
+            raise UserError(f"{place}: damaged ({part} is {str(values.get(part))[:40]}); {_REMEDY}")
         said_once = {"recipe": values["recipe"], "versions": values["versions"], "model": model}
         return cls(
-            recipe=Recipe.from_dict(values["recipe"], source=place),
+            recipe=recipe,
             feature_spec=spec,
             report=report_from_dict({**values["report"], **said_once}, place),
-            **vars(from_json(_Outputs, values, place, _REMEDY)),
+            **vars(outputs),
         )
 
 
@@ -128,9 +164,13 @@ class TrainedModel(ServableModel):
         """The Keras model, from `{"features": (batch, time, bands), "lengths": (batch,)}` to its outputs.
 
         Raises:
-            UserError: If its file is missing or damaged.
+            UserError: If its file is missing or damaged, or the description is not of it.
         """
-        return load_keras(self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model)
+        file = self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model
+        model = load_keras(file)
+        if problem := self.description.problem_with(model):
+            raise UserError(f"{file}: {problem} by its description, which is damaged or another's; {_REMEDY}")
+        return model
 
     @property
     def exported(self) -> Path | None:
@@ -154,12 +194,16 @@ class TrainedModel(ServableModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Genres in index order; empty for an affect model."""
+        """Genres in index order; empty for another model."""
         return self.description.classes
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        return self.classes or None
+        return self.classes or self.description.tags or None
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        return tuple(self.description.thresholds[tag] for tag in self.description.tags)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -180,6 +224,7 @@ class TrainedModel(ServableModel):
             self.description.frames,
             self.description.feature_spec,
             note_for(self.report.dataset),
+            thresholds=self.thresholds,
         )
 
     def embedding_model(self) -> AudioModel:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mir.command_line.options import add_models_option, command_parser
 from keras_mir.command_line.run import run
+from pipelines.errors import ArgumentError, UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "songs",
         type=Path,
-        nargs="+",
+        nargs="*",
         metavar="SONG_OR_FOLDER",
         help="audio files, and folders of them at any depth",
     )
@@ -61,13 +63,52 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--curve", action="store_true", help="add the values of every window of a song")
     parser.add_argument("--plot", action="store_true", help="put a picture of every song into --out")
+    files = parser.add_argument_group("tags of the music files themselves")
+    files.add_argument(
+        "--write-tags",
+        type=_names,
+        default=(),
+        metavar="FIELDS",
+        help="show what would be written into the songs, any of genre,mood,bpm: the genre, or a tagger's "
+        "likeliest tags; values of affect, or those tags; the tempo",
+    )
+    files.add_argument("--yes", action="store_true", help="write them")
+    files.add_argument("--replace", action="store_true", help="even where there is something already")
+    files.add_argument(
+        "--journal", type=Path, metavar="FILE", help="how songs were before (default: a new one in runs)"
+    )
+    files.add_argument(
+        "--undo", type=Path, metavar="JOURNAL", help="make all songs as they were before, byte by byte"
+    )
     return parser
 
 
-def _predict(arguments: argparse.Namespace) -> int:
-    from keras_mir.predict.songs import predict_songs
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
-    return predict_songs(**vars(arguments))
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from keras_mir.predict.songs import predict_songs, undo
+
+    options = vars(arguments)
+    fields, yes, replace, journal, taken_back = (
+        options.pop(name) for name in ("write_tags", "yes", "replace", "journal", "undo")
+    )
+    if taken_back is not None:
+        if arguments.songs:
+            raise ArgumentError("undo", taken_back, "names the songs itself; leave them out")
+        return undo(taken_back)
+    if not arguments.songs:
+        raise UserError("no song; give audio files, or folders of them")
+    tags = None
+    if fields:
+        from keras_mir.predict.file_tags import FileTags
+
+        place = journal or Path("runs") / f"file-tags-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
+        tags = FileTags(fields, replace, place if yes else None)
+    elif yes or replace or journal:
+        raise UserError("--yes, --replace and --journal belong to --write-tags; say which tags to write")
+    return predict_songs(**options, tags=tags)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
-from keras_mir.models.prediction import Prediction
+from keras_mir.models.prediction import Prediction, ranked
 from pipelines.extraction.audio_files import decode_parts
 from pipelines.spec import FeatureSpec
 
@@ -59,7 +59,7 @@ def mel_overview(path: Path, duration: float, spec: FeatureSpec) -> tuple[np.nda
 def prediction_figure(
     prediction: Prediction, mel: np.ndarray, edges: np.ndarray, spec: FeatureSpec
 ) -> Figure:
-    """The mel spectrogram with beats, and below it genres or affect, over time and for the whole.
+    """The mel spectrogram with beats, and below it genres, tags or affect, over time and for the whole.
 
     Args:
         prediction: What to show.
@@ -67,8 +67,8 @@ def prediction_figure(
         edges: float `(columns + 1,)`, where columns begin and end, in seconds.
         spec: What the spectrogram was made with.
     """
-    classes = sorted(prediction.probabilities, key=prediction.probabilities.__getitem__, reverse=True)
-    classes = classes[:_MOST_CLASSES]
+    likely = prediction.probabilities or prediction.tags
+    classes = [name for name, _ in ranked(likely)[:_MOST_CLASSES]]
     several = len(prediction.windows) > 1
     heights = [3.0, *([0.24 * len(classes) + 0.4] * (1 + several) if classes else [2.2])]
     figure = new_figure(9.0, sum(heights) + 0.9)
@@ -96,11 +96,16 @@ def prediction_figure(
 
 
 def _draw_bars(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
-    shares = [prediction.probabilities[name] for name in classes]
-    bars = axes.barh(classes, shares, color=[TRAIN, *[NEUTRAL] * (len(classes) - 1)])
+    shares = [prediction.values[name] for name in classes]
+    first = prediction.given_tags if prediction.thresholds else classes[: None if prediction.tags else 1]
+    bars = axes.barh(classes, shares, color=[TRAIN if name in first else NEUTRAL for name in classes])
+    for row, name in enumerate(classes):
+        if name in prediction.thresholds:
+            axes.vlines(prediction.thresholds[name], row - 0.4, row + 0.4, VALIDATION, linestyles=":")
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=3, fontsize="small")
     axes.invert_yaxis()  # the likeliest on top
-    axes.set(xlabel="probability", xlim=(0, 1.08))
+    below = ", and the threshold of each tag" if prediction.thresholds else ""
+    axes.set(xlabel=f"probability{below}", xlim=(0, 1.08))
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.spines[["top", "right"]].set_visible(False)
 

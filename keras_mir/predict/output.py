@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_mir.models.prediction import MOST_TAGS, Prediction, clock, path_text, ranked, rounded
+from keras_mir.command_line.lines import say
+from keras_mir.models.prediction import MOST_NEXT, MOST_TAGS, Prediction, clock, path_text, ranked, rounded
 
 Form = Literal["table", "json", "csv"]
 
@@ -56,8 +57,9 @@ def to_json(prediction: Prediction, model: str, curve: bool, plain: bool = False
     """A prediction as a JSON object in one line.
 
     It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, `tags`
-    or `affect`, then `tempo` (null if there is none), `beat_times`, and with a curve `windows`: each
-    `start`, `end` and `values`. Times are in seconds. If it is to be plain, it is ASCII.
+    (and `given_tags`, where the model has thresholds) or `affect`, then `tempo` (null if there is none),
+    `beat_times`, and with a curve `windows`: each `start`, `end` and `values`. Times are in seconds. If it
+    is to be plain, it is ASCII.
     """
     made: dict[str, Any] = {"path": path_text(prediction.path), "model": model}
     if prediction.note:
@@ -67,6 +69,8 @@ def to_json(prediction: Prediction, model: str, curve: bool, plain: bool = False
         made |= {"genre": prediction.genre, "probabilities": rounded(prediction.probabilities)}
     else:
         made["tags" if prediction.tags else "affect"] = rounded(prediction.values)
+    if prediction.thresholds:
+        made["given_tags"] = prediction.given_tags
     made["tempo"] = None if prediction.tempo is None else round(prediction.tempo, 2)
     made["beat_times"] = [round(time, 3) for time in prediction.beat_times]
     if curve:
@@ -85,14 +89,16 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
     rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve)]
     for heading in rows[0][1]:
         justify: Literal["left", "right"] = "left" if heading in ("genre", "next", "tags") else "right"
-        table.add_column(heading, justify=justify, no_wrap=heading != "tags")
+        table.add_column(
+            heading, justify=justify, no_wrap=not (predictions[0].tags and heading in ("tags", "next"))
+        )
     for prediction, row in rows:
         path = prediction.path
         name = path_text(path.relative_to(folder) if folder and path else path)
         table.add_row(Text(name), *map(Text, row.values()))
     console.print(table)
     if note := predictions[0].note:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"note: {note}")
 
 
 def _common_folder(predictions: Sequence[Prediction]) -> Path | None:
@@ -111,7 +117,8 @@ def _table_rows(prediction: Prediction, curve: bool) -> Iterator[dict[str, str]]
             yield times | _cells(prediction, window.values)
         return
     tempo = "none" if prediction.tempo is None else f"{prediction.tempo:.0f}"
-    beats = {} if prediction.tags else {"BPM": tempo}
+    # Pretrained networks, which have no thresholds, track no beat.
+    beats = {} if prediction.tags and not prediction.thresholds else {"BPM": tempo}
     yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.values) | beats
 
 
@@ -119,7 +126,13 @@ def _cells(prediction: Prediction, values: Mapping[str, float]) -> dict[str, str
     if prediction.affect:
         return {target: f"{value:.3f}" for target, value in values.items()}
     if prediction.tags:
-        return {"tags": ", ".join(f"{value:.0%} {name}" for name, value in ranked(values)[:MOST_TAGS])}
+        given = {name for name, value in values.items() if value >= prediction.thresholds.get(name, 0.0)}
+        first, others = (
+            [f"{value:.0%} {name}" for name, value in ranked(values) if (name in given) is wanted]
+            for wanted in (True, False)
+        )
+        after = {"next": ", ".join(others[:MOST_NEXT])} if prediction.thresholds else {}
+        return {"tags": ", ".join(first[:MOST_TAGS]) or "none"} | after
     return {
         heading: f"{value:4.0%} {name}"
         for heading, (name, value) in zip(("genre", "next"), ranked(values), strict=False)

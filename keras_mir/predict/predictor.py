@@ -26,7 +26,7 @@ from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, open_exported
-from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, TAGS
+from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, TAGS, THRESHOLDS
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
 from pipelines.limits import CANCELLED, CANCELS, SILENCE
@@ -53,6 +53,7 @@ class Heard:
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
         beat_times: In seconds, increasing.
         note: What to know of the model; mostly empty.
+        thresholds: By tag, if the model has some.
     """
 
     path: Path | None
@@ -64,6 +65,7 @@ class Heard:
     tempo: float | None
     beat_times: tuple[float, ...]
     note: str
+    thresholds: Mapping[str, float]
 
     @property
     def mean(self) -> np.ndarray:
@@ -334,7 +336,8 @@ class _Answer:
     spans: tuple[tuple[float, float], ...] = ()
     tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
-    note: str = ""  # what the model says of itself
+    note: str = ""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 _Song = tuple[Path | None, Iterator[Sound]]
@@ -434,6 +437,9 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
         note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
+        thresholds=dict(zip(names, outputs[THRESHOLDS][row].tolist(), strict=True))
+        if THRESHOLDS in outputs
+        else {},
     )
 
 
@@ -456,6 +462,7 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
         tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
         beat_times=tuple(beat for answer in sounding for beat in answer.beats),
         note=sounding[0].note,
+        thresholds=sounding[0].thresholds,
     )
 
 
@@ -479,6 +486,7 @@ def _prediction(heard: Heard) -> Prediction:
             Window(*span, by_name(values)) for span, values in zip(heard.spans, heard.values, strict=True)
         ),
         note=heard.note,
+        thresholds=heard.thresholds,
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
-from keras_mir.models.prediction import Prediction, path_text
+from keras_mir.models.prediction import Failure, Prediction, path_text
+from keras_mir.predict.file_tags import FileTags, take_back
 from keras_mir.predict.models import ChosenModel, choose_exported, choose_served
 from keras_mir.predict.output import Form, print_predictions, to_json
 from keras_mir.predict.predictor import Predictor, find_songs
@@ -39,6 +41,7 @@ def predict_songs(
     skip_existing: bool = False,
     curve: bool = False,
     plot: bool = False,
+    tags: FileTags | None = None,
 ) -> int:
     """Predict all songs; print, and write, an answer as soon as it is there.
 
@@ -52,6 +55,8 @@ def predict_songs(
         skip_existing: Leave out songs whose files are in `out`, by the same model.
         curve: Include the windows of every song.
         plot: Put a picture of every song into `out`.
+        tags: Writes answers into the songs. What it writes, or would, is printed, and not the answers;
+            songs for which there is nothing to write are not asked about.
 
     Returns:
         0 if all songs were answered, 1 if some failed.
@@ -62,6 +67,8 @@ def predict_songs(
     for argument, wanted in (("skip_existing", skip_existing), ("plot", plot)):
         if wanted and out is None:
             raise ArgumentError(argument, None, "needs a folder with results; name one with out")
+    if tags is not None and form != "table":
+        raise ArgumentError("write_tags", None, f"prints what it writes; leave out {form}")
     if out is not None:
         check_folder("out", out)
     found, others = find_songs(songs)
@@ -69,35 +76,86 @@ def predict_songs(
     results = _Results(out, chosen, curve, plot) if out is not None else None
     waiting = [song for song in found if not (skip_existing and results and results.has(song))]
     counts = Counter({"answered": 0, "failed": 0, "already there": len(found) - len(waiting)})
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True)
     # Lines come where the bar would be, and show how far it is.
     lines = form != "table" and sys.stdout.isatty()
     bar: AbstractContextManager[Any] = nullcontext() if lines else progress("predicting", errors)
+
+    def fail(reason: object) -> None:
+        say(errors, f"error: {reason}")
+        counts["failed"] += 1
+
+    def unfilled(tags: FileTags) -> Generator[Path, None, None]:
+        for song in waiting:
+            try:
+                if tags.wants(song):
+                    yield song
+                else:
+                    counts["have all tags"] += 1
+            except UserError as error:
+                fail(error)
 
     def answered() -> Generator[Prediction, None, None]:
         """The answers, which are written before they are given; for a song without one, an error line."""
         with chosen.open() as answer_wav, Predictor(answer_wav) as predictor, bar as report:
             for song, outcome in zip(waiting, predictor.predict_files(waiting, report), strict=True):
+                if tags is not None and isinstance(outcome, Prediction):
+                    tags.check(outcome)
                 try:
                     if not isinstance(outcome, Prediction):
                         raise UserError(outcome.reason)
                     if results is not None:
                         results.write(song, outcome)
+                    if tags is not None:
+                        change = tags.write(song, outcome)
+                        counts["to be changed" if tags.journal is None else "changed"] += bool(change.written)
+                        print(f"{path_text(song)}: {change}")
                 except UserError as error:
-                    errors.print(f"error: {error}", markup=False, soft_wrap=True)
-                    counts["failed"] += 1
+                    fail(error)
                     continue
                 if outcome.note and form != "table" and not counts["answered"]:
-                    errors.print(f"note: {outcome.note}", markup=False, soft_wrap=True)
+                    say(errors, f"note: {outcome.note}")
                 counts["answered"] += 1
                 yield outcome
 
     if others:
-        errors.print(f"note: {left_out(others)}", markup=False, soft_wrap=True)
+        say(errors, f"note: {left_out(others)}")
+    if tags is not None:
+        waiting = list(unfilled(tags))
     if waiting:
         with closing(answered()) as answers:
-            print_predictions(answers, form, sys.stdout, chosen.name, curve)
-    errors.print(", ".join(f"{count} {what}" for what, count in counts.items() if count))
+            if tags is None:
+                print_predictions(answers, form, sys.stdout, chosen.name, curve)
+            else:
+                deque(answers, maxlen=0)
+    say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    if counts["to be changed"]:
+        say(errors, "nothing was written; --yes does")
+    if counts["changed"] and tags is not None:
+        command = f"python -m keras_mir.predict --undo {tags.journal}"
+        say(errors, f"to take it back: {command}")
+    return 1 if counts["failed"] else 0
+
+
+def undo(journal: Path) -> int:
+    """Make songs as they were before what a journal says was written into them.
+
+    Args:
+        journal: As `FileTags` wrote it.
+
+    Returns:
+        0 if all are, 1 if some are not; those are named.
+
+    Raises:
+        UserError: If it is no journal.
+    """
+    errors = Console(stderr=True)
+    counts = Counter({"as they were": 0, "failed": 0})
+    for outcome in take_back(journal):
+        if isinstance(outcome, Failure):
+            say(errors, f"error: {outcome.reason}")
+        counts["failed" if isinstance(outcome, Failure) else "as they were"] += 1
+    say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to undo")
     return 1 if counts["failed"] else 0
 
 

@@ -10,17 +10,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_mir.command_line.lines import counted
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.spec import EMBEDDINGS, FeatureSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipelines.datasets.labels import LabelledAudio
 
 # Options that `load_labelled_audio`, `extract_dataset` and `FeatureSpec` take under the same name.
-_OF_LABELS = ("layout", "targets", "group_by", "subset", "split_lists")
+_OF_LABELS = ("layout", "targets", "tags", "group_by", "subset", "split_lists")
 _OF_DATASET = ("jobs", "test_fraction", "seed", "group_by", "licence", "name")
-_MOST_LISTED = 30  # classes
+_MOST_LISTED = 30  # classes, or tags
 _OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "step, in samples"}
 
 
@@ -44,8 +47,9 @@ def parser() -> argparse.ArgumentParser:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="CSV or TSV with a file or id column, and a genre column, columns of numbers (affect), or both; "
-        "or FMA's tracks.csv; none for GTZAN",
+        help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
+        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo or MagnaTagATune; "
+        "none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
     parser.add_argument(
@@ -57,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
         "--layout",
         default="auto",
         metavar="KIND",
-        help="what AUDIO_DIR and FILE are: table, fma or gtzan (default: found out)",
+        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo or magnatagatune (default: found "
+        "out)",
     )
     parser.add_argument(
         "--subset",
@@ -73,9 +78,16 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--targets",
-        type=_targets,
+        type=_names,
         metavar="A,B,...",
         help="affect columns, or none (default: the columns of numbers that can be)",
+    )
+    parser.add_argument(
+        "--tags",
+        type=_names,
+        metavar="A,B,...",
+        help="tags, each one of the tags column or a column of 0 and 1, or none (default: all of the tags "
+        "column)",
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
@@ -91,12 +103,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
-        help="never split clips with one value there (default: artist, if there)",
+        help="never split clips with one value there, or none (default: artist, if there)",
     )
     parser.add_argument(
-        "--licence", metavar="TEXT", help="terms the data may be used under (default: as FMA or GTZAN state)"
+        "--licence", metavar="TEXT", help="terms the data may be used under (default: as a known set states)"
     )
-    parser.add_argument("--name", help="what reports call the data set (default: FMA, GTZAN or AUDIO_DIR)")
+    parser.add_argument(
+        "--name", help="what reports call the data set (default: that of a known set, or AUDIO_DIR)"
+    )
     parser.add_argument(
         "--embed",
         choices=tuple(EMBEDDINGS),
@@ -112,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _targets(text: str) -> tuple[str, ...]:
+def _names(text: str) -> tuple[str, ...]:
     return () if text.strip().lower() in ("", "none") else names(text)
 
 
@@ -140,7 +154,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     with progress("extracting features", Console()) as report:
         result = extract_dataset(source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report)
     if result.unlabelled:
-        files = "1 audio file has" if result.unlabelled == 1 else f"{result.unlabelled} audio files have"
+        files = counted(result.unlabelled, "audio file has", "audio files have")
         print(f"warning: {files} {source.lacking}; left out")
     _print_clips(result.known, "known to be damaged, left out")
     _print_clips(result.failed, "could not be extracted")
@@ -152,8 +166,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if arguments.embed:
         written = embed_clips(result.clips, arguments.embed, arguments.out, Console())
         print(f"{written} embedded by {arguments.embed}, {len(result.clips) - written} already there")
-    genre, affect = ("musicnn", "musicnn-affect") if arguments.embed else ("small-cnn", "small-cnn-affect")
-    task = [genre] if labels.has_genre else [affect, "--targets", ",".join(labels.targets)]
+    recipe = "musicnn" if arguments.embed else "small-cnn"
+    affect = [f"{recipe}-affect", "--targets", ",".join(labels.targets)]
+    task = [recipe] if labels.has_genre else [f"{recipe}-tags"] if labels.tags else affect
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0
@@ -161,24 +176,25 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterator[str]:
     """What was read in the labels, before anything is done with it."""
-    from pipelines.datasets.base import GENRE, ID, SPLIT
+    from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS
     from pipelines.datasets.labels import FILE
     from pipelines.datasets.splits import group_column
+    from pipelines.datasets.tags import counts_of
 
     labels = source.labels
     table = labels.table
-    yield f"{labels.path}: {_clips(len(labels))}"
+    yield f"{labels.path}: {counted(len(labels), 'clip')}"
     if labels.has_genre:
         counts = table[GENRE].value_counts().sort_index()
         without = int(counts.pop("")) if "" in counts else 0
-        listed = [f"{genre} {count}" for genre, count in counts.items()]
-        more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
-        none = f"; {_clips(without)} without" if without else ""
-        classes = "1 class" if len(listed) == 1 else f"{len(listed)} classes"
-        yield f"  {classes}: {', '.join(listed[:_MOST_LISTED])}{more}{none}"
+        yield f"  {counted(len(counts), 'class', 'classes')}: {_listed(counts, without)}"
+    if labels.tags:
+        counts = counts_of(table[TAGS].dropna()).reindex(list(labels.tags))
+        without = int(table[TAGS].isna().sum())
+        yield f"  {counted(len(counts), 'tag')}: {_listed(counts, without)}"
     for name in labels.targets:
         values = table[name]
-        yield f"  target {name}: {values.min():g} to {values.max():g}, {_clips(values.count())}"
+        yield f"  target {name}: {values.min():g} to {values.max():g}, {counted(values.count(), 'clip')}"
     if not labels.targets:
         yield "  no affect targets"
     if labels.has_split:
@@ -188,15 +204,19 @@ def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterato
         group = group_column(table, arguments.group_by, labels.path)
         apart = f", no {group} on both sides" if group else ""
         yield f"  split: {arguments.test_fraction:.0%} to test on, drawn with seed {arguments.seed}{apart}"
-    known = {ID, FILE, GENRE, SPLIT, *labels.targets, *labels.ignored}
+    known = {ID, FILE, GENRE, SPLIT, TAGS, *labels.targets, *labels.tags, *labels.ignored}
     if others := [str(name) for name in table if name not in known]:
         yield f"  other columns, kept: {', '.join(others)}"
     for note in (*labels.left_out, *source.notes):
         yield f"  note: {note}"
 
 
-def _clips(count: int) -> str:
-    return f"{count} clip{'' if count == 1 else 's'}"
+def _listed(counts: pd.Series[int], without: int) -> str:
+    """How many clips have each genre or tag, and how many none."""
+    listed = [f"{name} {count}" for name, count in counts.items()]
+    more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+    none = f"; {counted(without, 'clip')} without" if without else ""
+    return f"{', '.join(listed[:_MOST_LISTED])}{more}{none}"
 
 
 def _check(audio_dir: Path, out: Path) -> int:
@@ -219,8 +239,8 @@ def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    count = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
-    table = Table("file", "reason", title=f"{count} {what}", title_justify="left")
+    title = f"{counted(len(clips), 'clip')} {what}"
+    table = Table("file", "reason", title=title, title_justify="left")
     for file, reason in clips:
         table.add_row(Text(file, overflow="fold"), Text(reason))
     Console().print(table)

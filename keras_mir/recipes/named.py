@@ -23,6 +23,7 @@ _BEAT_MEL = InputSettings("mel", sync="beat")
 _GENRE = TaskSettings()
 _AFFECT = TaskSettings(task="affect")
 _SPLIT = SplitSettings()
+_TAGS = TaskSettings(task="tags")
 _TRANSFER = TaskSettings(task="affect", transfer=True)
 _GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
 _GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
@@ -37,8 +38,8 @@ _TRAIN_ON_ALL = SplitSettings(validation=0.0)
 _TRANSFER_TRAINING = TrainSettings(epochs=30, learning_rate=1e-3, early_stopping=10)
 
 
-def _genre_lstm(name: str, description: str, settings: InputSettings) -> Recipe:
-    return Recipe(name, description, input=settings, model=_GENRE_LSTM)
+def _lstm(name: str, description: str, settings: InputSettings, task: TaskSettings = _GENRE) -> Recipe:
+    return Recipe(name, description, task=task, input=settings, model=_GENRE_LSTM)
 
 
 def _affect_cnn(
@@ -87,18 +88,18 @@ def _head(name: str, description: str, feature: str, **changes: Any) -> Recipe:
 
 
 OUR_RECIPES = (
-    _genre_lstm("lstm-beat-mel", "bidirectional LSTM over one mel column a beat", _BEAT_MEL),
-    _genre_lstm(
+    _lstm("lstm-beat-mel", "bidirectional LSTM over one mel column a beat", _BEAT_MEL),
+    _lstm(
         "lstm-mel",
         "the same over every frame: slow, and the paper's weakest but one",
         InputSettings("mel"),
     ),
-    _genre_lstm(
+    _lstm(
         "lstm-beat-chroma",
         "the same over one chroma column a beat",
         InputSettings("chroma", sync="beat"),
     ),
-    _genre_lstm("lstm-beat-fused", "the same over mel and chroma", InputSettings("fused", sync="beat")),
+    _lstm("lstm-beat-fused", "the same over mel and chroma", InputSettings("fused", sync="beat")),
     Recipe(
         "cnn",
         "the paper's CNN on 30 s of mel; --frames 256 --crop random for shorter stretches",
@@ -150,6 +151,17 @@ OUR_RECIPES = (
         "musicnn-mtt",
         model=replace(_HEAD, kind="musicnn", l2=1e-3),
         train=replace(_HEAD_TRAINING, learning_rate=1e-4, schedule="constant"),
+    ),
+    _small_cnn("small-cnn-tags", "small-cnn for tags, several a clip", task=_TAGS),
+    _head("musicnn-tags", "musicnn for tags", "musicnn-mtt", task=_TAGS),
+    _lstm("lstm-beat-mel-tags", "lstm-beat-mel for tags", _BEAT_MEL, _TAGS),
+    Recipe(
+        "cnn-beat-mel-tags",
+        "cnn-beat-mel for tags",
+        task=_TAGS,
+        input=_BEAT_MEL,
+        model=replace(_GENRE_CNN, kind="cnn-any-length"),
+        train=_CNN_TRAINING,
     ),
     _head("vectors", "a head on vectors of your own, of any network", "vectors"),
     _affect_cnn(

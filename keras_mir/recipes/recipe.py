@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
+from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
 from pipelines.settings import AugmentSettings, InputSettings, numbers_by_name
 
@@ -24,11 +25,15 @@ class TaskSettings:
     """What is learned.
 
     Attributes:
-        task: `"genre"` (one class a clip) or `"affect"` (one value a target and clip).
+        task: `"genre"` (one class a clip), `"affect"` (one value a target and clip) or `"tags"` (several
+            a clip).
         classes: Genres to classes: `auto` (the course's mapping where all genres are the
             course's and it joins or drops one), `course`, `as-is` or a TOML file.
         targets: Affect targets, names of columns; none means all the data set has.
-        class_weights: `"balanced"` weighs examples so that every class counts the same.
+        tags: Tags, of the column `tags` or names of columns of 0 and 1; none means all that some clips
+            have and others have not.
+        class_weights: `"balanced"` weighs examples so that every class counts the same, and of each tag
+            the clips that have it as much as the others.
         loss_weights: Weight of each target's loss, as `name=weight`; others weigh 1.
         auxiliary_genre: Learn the genre besides affect, where every clip has one, and leave it out of the
             finished model: it teaches the layers that both share.
@@ -36,9 +41,10 @@ class TaskSettings:
         backbone: The run, or the exported model, whose layers those are.
     """
 
-    task: Literal["genre", "affect"] = "genre"
+    task: Task = "genre"
     classes: str = "auto"
     targets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     class_weights: Literal["none", "balanced"] = "none"
     loss_weights: tuple[str, ...] = ()
     auxiliary_genre: bool = False
@@ -46,13 +52,13 @@ class TaskSettings:
     backbone: str = ""
 
     def __post_init__(self) -> None:
-        if self.task == "genre" and self.targets:
-            raise UserError(
-                "targets: the genre task has none; choose an affect recipe, such as multitask-cnn"
-            )
-
-        if self.task == "genre" and self.auxiliary_genre:
-            raise UserError("auxiliary_genre: the genre is the task itself; choose an affect recipe")
+        for name, task, recipe in (
+            ("targets", "affect", "an affect recipe, such as multitask-cnn"),
+            ("tags", "tags", "a tags recipe, such as small-cnn-tags"),
+            ("auxiliary_genre", "affect", "an affect recipe, such as small-cnn-affect"),
+        ):
+            if getattr(self, name) and self.task != task:
+                raise UserError(f"{name}: the {self.task} task has none; choose {recipe}")
 
     def loss_weights_by_target(self) -> dict[str, float]:
         """The weights as numbers.

@@ -60,7 +60,7 @@ def _level(recipe: Recipe) -> Span | None:
 
 
 def _label_smoothing(recipe: Recipe) -> Span | None:
-    return Span(0.0, 0.3, step=0.02) if recipe.task.task == "genre" else None  # values have no classes
+    return None if recipe.task.task == "affect" else Span(0.0, 0.3, step=0.02)  # numbers have no classes
 
 
 # By setting; None where a recipe has nothing that it would change. Those of the model are varied where its

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.table import Table
 from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.named import DIGITS
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import Task
 
 
 def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Console) -> None:
@@ -21,8 +23,10 @@ def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Cons
         console: Where to.
     """
     for whose, recipes in (("", list(ours)), (", with the published paper's own settings", list(paper))):
-        for task in ("genre", "affect"):
+        for task in get_args(Task):
             chosen = [recipe for recipe in recipes if recipe.task.task == task]
+            if not chosen:
+                continue
             console.print(_table(f"{task.capitalize()} recipes{whose}", chosen))
             console.print()
     for line in _NOTES:

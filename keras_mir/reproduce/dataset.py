@@ -12,9 +12,9 @@ import pandas as pd
 import tomli_w
 from rich.console import Console
 
+from keras_mir.command_line.lines import counted
 from keras_mir.data.find import SYNTHETIC, find_features
 from keras_mir.data.load import TEST
-from keras_mir.models.report import counted
 from keras_mir.reproduce import paper, scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run

@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from keras_mir.models.report import counted
+from keras_mir.command_line.lines import counted
 from keras_mir.recipes.duration import duration
 from keras_mir.reproduce import scores, wording
 from keras_mir.reproduce.results import Outcome, Picture, Results, Run, Table

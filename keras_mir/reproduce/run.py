@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.models.report import versions
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import compare
@@ -33,13 +34,13 @@ def run(asked: Asked, console: Console) -> Results:
         do_all([(one.id, training) for one in now for training in plans[one]], console)
     except KeyboardInterrupt:
         _write(setup, plans, started, console)
-        console.print(f"continue with: {asked.command()}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"continue with: {asked.command()}")
         raise
     results = _write(setup, plans, started, console)
     lines = [f"failed: {one.id}: {one.reason}" for one in results.failed]
     for label, name in (("page", "index.html"), ("text", "index.md"), ("numbers", "results.json")):
         lines.append(f"{label:8} {asked.folder / name}")
-    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+    say(console, *lines)
     return results
 
 
@@ -80,7 +81,7 @@ def _experiments(outcomes: Outcomes) -> list[Experiment]:
 
 def _write(setup: Setup, plans: Plans, started: str, console: Console) -> Results:
     """Collect what there is, draw the pictures, and write page, text and numbers."""
-    console.print("drawing pictures, writing the page", highlight=False)
+    say(console, "drawing pictures, writing the page")
     asked, dataset = setup.asked, setup.dataset
     found: dict[str, Outcome] = {}
     for experiment, trainings in plans.items():

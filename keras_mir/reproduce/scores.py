@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_mir.models.report import counted
+from keras_mir.command_line.lines import counted
 from keras_mir.reproduce.results import Outcome, Run, Settings
 from keras_mir.reproduce.wording import score
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from keras_mir.models.report import counted
+from keras_mir.command_line.lines import counted
 from keras_mir.reproduce import paper, scores
 from keras_mir.reproduce.results import SETTINGS, Outcome, Run, Settings, Table
 from keras_mir.reproduce.scores import finished

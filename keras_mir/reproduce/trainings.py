@@ -19,6 +19,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.run import is_about_a_place
 from keras_mir.evaluate.table import print_report
 from keras_mir.fit.run import Run as Fit
@@ -163,7 +164,7 @@ def do_all(trainings: Sequence[tuple[str, Training]], console: Console) -> None:
             left = bar.tasks[task].time_remaining
             rest = f", about {duration(left)} left" if left else ""
             line = f"[{number}/{len(waiting)}] {training.run.name}: {_outcome(run)}{rest}"
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            say(console, line)
 
 
 def expected_seconds(recipe: Recipe, clips: int, frames: int) -> float:

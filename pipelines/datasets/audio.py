@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.datasets import fma, gtzan, labels
+from pipelines.datasets import fma, gtzan, labels, magnatagatune, mtg_jamendo
 from pipelines.datasets.labels import AudioOptions, LabelledAudio
 from pipelines.errors import ArgumentError, UserError
 
@@ -28,7 +28,13 @@ class AudioDataSet(Protocol):
 
 
 # A new kind is a file, and a line here. The first that recognises a folder loads it.
-AUDIO_DATA_SETS: dict[str, AudioDataSet] = {"fma": fma, "gtzan": gtzan, "table": labels}
+AUDIO_DATA_SETS: dict[str, AudioDataSet] = {
+    "fma": fma,
+    "gtzan": gtzan,
+    "mtg-jamendo": mtg_jamendo,
+    "magnatagatune": magnatagatune,
+    "table": labels,
+}
 
 
 def load_labelled_audio(
@@ -37,6 +43,7 @@ def load_labelled_audio(
     *,
     layout: str = "auto",
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
     group_by: str | None = None,
     subset: str | None = None,
     split_lists: Sequence[Path] | None = None,
@@ -45,10 +52,11 @@ def load_labelled_audio(
 
     Args:
         audio_dir: The audio.
-        table: A label table, or FMA's `tracks.csv`; `None` for GTZAN.
-        layout: A key of `AUDIO_DATA_SETS`. `"auto"` tells them apart: FMA by the table's two-row
-            header, GTZAN by its folders, where no table is given.
+        table: A label table, or one of a data set's own, such as FMA's `tracks.csv`; `None` for GTZAN.
+        layout: A key of `AUDIO_DATA_SETS`. `"auto"` tells them apart: by the table's header, GTZAN by its
+            folders, where no table is given.
         targets: The affect columns; see `read_label_table` and `fma.load`.
+        tags: The tags; see `read_label_table`.
         group_by: The column of a label table that says what belongs together.
         subset: Of FMA; see `fma.load`.
         split_lists: Of GTZAN; see `gtzan.load`.
@@ -64,7 +72,7 @@ def load_labelled_audio(
     kind = AUDIO_DATA_SETS.get(layout) or next(
         kind for kind in AUDIO_DATA_SETS.values() if kind.recognises(audio_dir, table)
     )
-    options = AudioOptions(targets, group_by, subset, split_lists)
+    options = AudioOptions(targets, tags, group_by, subset, split_lists)
     for name, reason in kind.REFUSES.items():
         if (table if name == "labels" else getattr(options, name)) is not None:
             raise ArgumentError(name, None, f"{reason}; leave it out")

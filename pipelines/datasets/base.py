@@ -11,10 +11,10 @@ import pandas as pd
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec, Spec
 
-Task = Literal["genre", "affect"]
+Task = Literal["genre", "affect", "tags"]
 
 # Columns with a meaning of their own. Every other column is the user's (an artist, a year ...).
-ID, PATH, BEATS, SPLIT, GENRE = "id", "path", "beats", "split", "genre"
+ID, PATH, BEATS, SPLIT, GENRE, TAGS = "id", "path", "beats", "split", "genre", "tags"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Examples:
             `id` (str, unique), `path` (str, a `.npy` or `.npy.gz` file), `split`
             (`"train"`, `"test"` or `""` where the data set has no opinion), `beats`
             (str, a `.npy` file of beat frames, or `""`), then `genre` (str) and/or the
-            target columns (float) and any further columns such as an artist.
+            target columns (float), for the tags task `tags` (a tuple of str), and any further
+            columns such as an artist.
         name: What reports call the data set.
         targets: The numeric columns that are affect targets.
         synced: Whether the files are beat-synchronous already.
@@ -34,6 +35,7 @@ class Examples:
         licence: Terms the data may be used under, as stated by its source; may be empty.
         synthetic: Whether the music was generated rather than recorded.
         notes: What was not taken as it is written in the labels.
+        tags: The tags there are; empty unless the task is tags.
     """
 
     table: pd.DataFrame
@@ -44,6 +46,7 @@ class Examples:
     licence: str = ""
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)

@@ -2,7 +2,8 @@
 
 Four such folders make a data set: genre and affect, each full and beat-synchronous.
 `keras_mir.prepare` writes the same layout, with two more files: `dataset.json` (what the
-features were made with) and `examples.csv` (all columns of the user's labels).
+features were made with) and `examples.csv` (all columns of the user's labels). Tags, which the
+course has not, are in two more folders, whose label files are as those of affect, of 0 and 1.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, TAGS, Examples, Task
 from pipelines.datasets.names import id_of, one_spelling, spellings
 from pipelines.datasets.splits import SPLITS
 from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
+from pipelines.datasets.tags import tags_of_flags
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import read_json
 from pipelines.spec import FeatureSpec
@@ -27,6 +29,8 @@ FOLDERS: dict[tuple[Task, bool], str] = {
     ("genre", True): "fma_genre_spectrograms_beat",
     ("affect", False): "multitask_dataset",
     ("affect", True): "multitask_dataset_beat",
+    ("tags", False): "tags_dataset",
+    ("tags", True): "tags_dataset_beat",
 }
 SUFFIXES = (".fused.full.npy.gz", ".fused.full.npy")
 _KEPT = ("Blues", "Classical", "Electronic", "Folk", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock", "Trip-Hop")
@@ -43,7 +47,7 @@ COURSE_CLASSES: dict[str, str | None] = {
 
 
 def is_course_layout(root: Path) -> bool:
-    """Whether `root` is one of the four folders, or holds any of them."""
+    """Whether `root` is one of these folders, or holds any of them."""
     return _is_one_folder(root) or any((root / name).is_dir() for name in FOLDERS.values())
 
 
@@ -60,6 +64,7 @@ def load(
     prefer_synced: bool,
     synced: bool,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Examples:
     """As `pipelines.datasets.load.DataSet`."""
     if labels is not None:
@@ -72,10 +77,10 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
     """Read the labelled examples of a data set in the course layout.
 
     Args:
-        root: The folder that holds the four, or one of the four.
+        root: The folder that holds them, or one of them.
         task: Which labels to read.
         synced: Whether to read the beat-synchronous twin; ignored where `root` is one
-            of the four folders itself, which are synced if their name ends in `_beat`.
+            of the folders itself, which are synced if their name ends in `_beat`.
 
     Returns:
         Train and test examples, as far as they are labelled, with `split` set.
@@ -94,20 +99,18 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
                 f"; there are spectrograms with {other}: choose a recipe that reads those" if there else ""
             )
             raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads{remedy}")
-    parts = [_read_split(folder, split, task) for split in SPLITS]
-    train, test = (list(part.columns) for part in parts)
-    if len(parts[1]) and train != test:
+    (train, names), (test, others) = (_read_split(folder, split, task) for split in SPLITS)
+    if len(test) and names != others:
         raise UserError(
             f"{folder / 'test_labels.txt'}: its columns are not those of train_labels.txt; give both the same"
         )
-    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    table = pd.concat([part for part in (train, test) if len(part)], ignore_index=True)
     table = _with_extra_columns(table, base)
     notes: tuple[str, ...] = ()
     if task == "genre":
         table[GENRE], notes = one_spelling(table[GENRE])
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
-    targets = tuple(column for column in train if column not in (ID, PATH, SPLIT, GENRE, BEATS))
-    return described(base, table, targets if task == "affect" else (), synced, notes)
+    return described(base, table, names, task, synced, notes)
 
 
 def unlabelled_test(root: Path, synced: bool) -> Examples:
@@ -118,7 +121,7 @@ def unlabelled_test(root: Path, synced: bool) -> Examples:
     table[SPLIT] = "test"
     base = folder.parent
     table[BEATS] = [_beats_path(base, identity) for identity in table[ID]]
-    return described(base, table, (), synced)
+    return described(base, table, (), "affect", synced)
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,27 @@ def read_info(base: Path) -> Info:
 
 
 def described(
-    base: Path, table: pd.DataFrame, targets: tuple[str, ...], synced: bool, notes: tuple[str, ...] = ()
+    base: Path,
+    table: pd.DataFrame,
+    names: tuple[str, ...],
+    task: Task,
+    synced: bool,
+    notes: tuple[str, ...] = (),
 ) -> Examples:
-    """Examples with what `dataset.json` in `base` says of them; named after the folder without one."""
+    """Examples with what `dataset.json` in `base` says of them; named after the folder without one.
+
+    Args:
+        base: The data set's folder.
+        table: Of the examples.
+        names: Of the targets or tags; empty for genres.
+        task: Which of them.
+        synced: Whether the features are beat-synchronous.
+        notes: On the labels.
+    """
     info = read_info(base)
     name = info.name or base.resolve().name
-    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic, notes)
+    targets, tags = (names if task == each else () for each in ("affect", "tags"))
+    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic, notes, tags=tags)
 
 
 def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
@@ -166,12 +184,12 @@ def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:
     path = base / "examples.csv"
     if not path.is_file():
         return table
-    extra = read_table(path, "prepare the data again")
+    extra, _ = read_table(path, "prepare the data again")
     if ID in extra:
         extra[ID] = extra[ID].map(_composed)
     if ID not in extra or extra[ID].duplicated().any():
         raise UserError(f"{path}: needs a column {ID!r} with every id once; prepare the data again")
-    new = [column for column in extra.columns if column not in table.columns]
+    new = [column for column in extra.columns if column not in (*table.columns, TAGS)]
     table = table.merge(extra[[ID, *new]], on=ID, how="left")
     table[new] = table[new].fillna("")
     return table
@@ -187,14 +205,15 @@ def _beats_path(base: Path, identity: str) -> str:
     return str(path) if path.is_file() else ""
 
 
-def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
+def _read_split(folder: Path, split: str, task: Task) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The labelled examples of a split, and the names of their targets or tags."""
     labels = folder / f"{split}_labels.txt"
     if not labels.is_file():
         if split == "test":
-            return pd.DataFrame({ID: [], PATH: [], SPLIT: []}, dtype=str)
+            return pd.DataFrame({ID: [], PATH: [], SPLIT: []}, dtype=str), ()
         raise UserError(f"{labels}: no such file; the course layout needs it beside {folder / split}")
     files = _feature_files(folder / split)
-    table = _read_labels(labels, task, files)
+    table, names = _read_labels(labels, task, files)
     missing = [identity for identity in table[ID] if identity not in files]
     if missing:
         raise UserError(
@@ -209,11 +228,14 @@ def _read_split(folder: Path, split: str, task: Task) -> pd.DataFrame:
         )
     table[PATH] = [str(files[identity]) for identity in table[ID]]
     table[SPLIT] = split
-    return table
+    return table, names
 
 
-def _read_labels(path: Path, task: Task, ids: Iterable[str]) -> pd.DataFrame:
-    """The ids, which may have another ending here than on the disk, and the labels of one label file."""
+def _read_labels(path: Path, task: Task, ids: Iterable[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The ids, which may have another ending here than on the disk, and the labels of one label file.
+
+    Besides, the names of the targets or tags.
+    """
     genre = task == "genre"
     separator = "\t" if genre else ","
     rows = list(read_rows(path, "save the label file again", separator, quoted=not genre))
@@ -236,14 +258,14 @@ def _read_labels(path: Path, task: Task, ids: Iterable[str]) -> pd.DataFrame:
             raise UserError(f"{path}: id {identity!r} is on lines {seen[identity]} and {number}; delete one")
         seen[identity] = number
     lines = list(seen.values())
-    table = pd.DataFrame([row for _, row in rows[1:]], index=lines, columns=[ID, *header[1:]])
-    table[ID] = list(seen)
-    if task == "genre":
-        table.columns = pd.Index([ID, GENRE])
-    else:
-        for name in header[1:]:
-            table[name] = numbers(path, table[name], "not a number; correct it")
-    return table.reset_index(drop=True)
+    names = (GENRE,) if genre else tuple(header[1:])
+    cells = pd.DataFrame([row[1:] for _, row in rows[1:]], index=lines, columns=list(names))
+    table = pd.DataFrame({ID: list(seen)}, index=lines)
+    if task == "tags":
+        table[TAGS] = tags_of_flags(path, {name: cells[name] for name in names})
+    for name in names if task != "tags" else ():
+        table[name] = cells[name] if genre else numbers(path, cells[name], "not a number; correct it")
+    return table.reset_index(drop=True), () if genre else names
 
 
 def _feature_files(folder: Path) -> dict[str, Path]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets.base import GENRE, ID, SPLIT
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS
 from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable
-from pipelines.datasets.tables import read_rows
+from pipelines.datasets.tables import read_rows, read_table
+from pipelines.datasets.tags import of_use
 from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
@@ -28,7 +29,7 @@ KNOWN_FAULTS: Mapping[str, str] = dict.fromkeys(
     ("099134", "108925", "133297"), "holds no audio in FMA's own clips"
 )
 
-_GENRE, _ARTIST = ("track", "genre_top"), ("artist", "id")
+_GENRE, _GENRES, _ARTIST = ("track", "genre_top"), ("track", "genres_all"), ("artist", "id")
 _SPLIT, _SUBSET = ("set", "split"), ("set", "subset")
 _AUDIO_FEATURES = ("echonest", "audio_features")
 # A data set has no third part: fit takes its validation clips from train.
@@ -50,7 +51,9 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     """Read the labels of the clips that are in a folder of FMA's audio.
 
     The genre is `(track, genre_top)`. Affect values are those of `echonest.csv`, for the tracks
-    that have them all, if that file lies beside `tracks.csv`. The split is the official one, which
+    that have them all, if that file lies beside `tracks.csv`. Tags are all genres of a track,
+    `(track, genres_all)`, by their titles in `genres.csv`, if that lies there, too: half of FMA has those
+    alone. The split is the official one, which
     keeps artists apart; its `training` and `validation` parts are both `train` here. The
     column `artist` has `(artist, id)`. An id is the file's name, `000002`.
 
@@ -61,8 +64,9 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         audio_dir: Holds `000/000002.mp3` and so on, as FMA's archives unpack.
         table: FMA's `tracks.csv`.
         options: The `targets`, any of `echonest.csv`'s audio features, are by default `TARGETS`, if
-            the file is there; the `subset`, one of `SUBSETS`, is by default the one that the folder
-            is named after (`fma_small`), or `full`.
+            the file is there; the `tags` are by default all genres that some clips have and others
+            have not, if `genres.csv` is there; the `subset`, one of `SUBSETS`, is by default the one
+            that the folder is named after (`fma_small`), or `full`.
 
     Raises:
         UserError: If a file is missing or not FMA's, or no clip of the subset is there.
@@ -78,7 +82,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     audio = {
         path.stem: f"{path.parent.name}/{path.name}" for path in files if path.stem[:3] == path.parent.name
     }
-    listed = _read(table, [_GENRE, _ARTIST, _SPLIT, _SUBSET])
+    listed = _read(table, [_GENRE, _GENRES, _ARTIST, _SPLIT, _SUBSET])
     _check_known(table, "subset", listed[_SUBSET], SUBSETS)
     listed = listed[listed[_SUBSET].isin(SUBSETS[: SUBSETS.index(chosen) + 1])]
     there = listed[listed.index.isin(audio)]
@@ -92,21 +96,27 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     names = [str(name) for name in values]
     if not names and options.targets is None:
         notes += [f"no track has affect values of echonest.csv beside {table}: genres alone"]
-    labelled = (there[_GENRE] != "") | values.notna().any(axis=1)
-    notes += _count(int((~labelled).sum()), "with neither genre_top nor affect values")
-    there, values = there[labelled], values[labelled]
+    genres, known, told = _tags(table, there[_GENRES], options.tags)
+    notes += told
+    labelled = (there[_GENRE] != "") | values.notna().any(axis=1) | genres.notna()
+    notes += _count(
+        int((~labelled).sum()), f"with neither genre_top nor affect values{' nor tags' if known else ''}"
+    )
+    there, values, genres = there[labelled], values[labelled], genres[labelled]
     if there.empty:
         raise UserError(f"{table}: none of the tracks in {audio_dir} has a label; give another subset")
     clips = pd.DataFrame({ID: there.index, FILE: there.index.map(audio)})
     if there[_GENRE].any():
         clips[GENRE] = there[_GENRE].to_list()
+    if known:
+        clips[TAGS] = genres.to_numpy()
     _check_known(table, "split", there[_SPLIT], _SPLITS)
     clips[SPLIT] = [_SPLITS[split] for split in there[_SPLIT]]
     clips[names] = values.to_numpy()
     clips["artist"] = there[_ARTIST].to_list()
     return LabelledAudio(
         audio_dir,
-        LabelTable(clips, tuple(names), table),
+        LabelTable(clips, tuple(names), table, tags=known),
         lacking=f"no label in {table} up to subset {chosen}",
         name=f"FMA {chosen}",
         terms=f"{LICENCE}; cite {CITATION}",
@@ -126,6 +136,40 @@ def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collect
             f"{tracks}: track {int(unknown.index[0])} has the {what} {unknown.iloc[0]!r}, not one of "
             f"{', '.join(known)}; download fma_metadata.zip again"
         )
+
+
+def _tags(
+    tracks: Path, cells: pd.Series[str], asked: Sequence[str] | None
+) -> tuple[pd.Series, tuple[str, ...], list[str]]:
+    """The genres of each track by title, None where it has none; which to learn; and notes on them."""
+    file = tracks.with_name("genres.csv")
+    nothing = pd.Series(None, cells.index, object)
+    if not file.is_file() if asked is None else not asked:
+        return nothing, (), []
+    table, _ = read_table(file, "take it from fma_metadata.zip")
+    if not {"genre_id", "title"} <= set(table):
+        raise UserError(f"{file}: no columns genre_id and title; take it from fma_metadata.zip")
+    # A title may be anything; what stands between tags may not.
+    titles = {
+        key: re.sub(r" *[;,|] *", " / ", title)
+        for key, title in zip(table["genre_id"], table["title"], strict=True)
+    }
+    listed = cells.map(lambda cell: re.findall(r"\d+", cell))
+    for track, keys in listed.items():
+        if unknown := [key for key in keys if key not in titles]:
+            raise UserError(
+                f"{tracks}: track {int(str(track))} has the genre {unknown[0]}, which {file.name} has not"
+            )
+    tags = pd.Series(
+        [tuple(dict.fromkeys(titles[key] for key in keys)) or None for keys in listed], cells.index, object
+    )
+    try:
+        known, left_out = of_use(tracks, tags.to_frame(TAGS), list(asked or ()))
+    except UserError:
+        if asked:
+            raise
+        return nothing, (), []
+    return tags, tuple(known), left_out
 
 
 def _targets(path: Path, ids: pd.Index[str], targets: Sequence[str] | None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, TAGS, Examples, Task
 from pipelines.datasets.course import described
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
 from pipelines.datasets.names import Files, id_of, spellings
@@ -31,6 +31,7 @@ def load(
     prefer_synced: bool,
     synced: bool,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Examples:
     """Read the labelled feature files of a folder.
 
@@ -50,12 +51,13 @@ def load(
         prefer_synced: Heeded in the course layout only.
         synced: Whether the features are beat-synchronous already.
         targets: The affect columns; see `read_label_table`.
+        tags: The tags; likewise.
 
     Raises:
         UserError: If the table is missing or malformed, lacks the task's labels or does not fit
             the files.
     """
-    labelled = read_label_table(labels or _only_table(root), targets=targets)
+    labelled = read_label_table(labels or _only_table(root), targets=targets, tags=tags)
     table = rows_of_task(labelled, task)
     beats = _beats(labelled)
     taken = set(beats.values())
@@ -66,8 +68,7 @@ def load(
     table[BEATS] = table[ID].map(beats)
     if not labelled.has_split:
         table[SPLIT] = ""
-    targets = labelled.targets if task == "affect" else ()
-    return described(root, table, targets, synced, labelled.notes_for(task))
+    return described(root, table, labelled.names_of(task), task, synced, labelled.notes_for(task))
 
 
 def feature_files(root: Path) -> list[Path]:
@@ -98,18 +99,20 @@ def rows_of_task(labels: LabelTable, task: Task) -> pd.DataFrame:
         UserError: If there are none.
     """
     table = labels.table
-    if task == "genre":
-        if not labels.has_genre:
-            raise UserError(f"{labels.path}: no column 'genre', which the genre task reads; add it")
-        kept = table[table[GENRE] != ""]
-    else:
-        if not labels.targets:
-            problem = "no column of numbers, which the affect task reads; add one"
-            raise UserError(f"{labels.path}: {'; '.join([problem, *labels.left_out])}")
-        kept = table[table[list(labels.targets)].notna().all(axis=1)]
+    lacking = {
+        "genre": "" if labels.has_genre else "no column 'genre', which the genre task reads; add it",
+        "affect": "" if labels.targets else "no column of numbers, which the affect task reads; add one",
+        "tags": ""
+        if labels.tags
+        else "no column 'tags', which the tags task reads; add it, or choose columns of 0 and 1 with tags",
+    }[task]
+    if lacking:
+        raise UserError(f"{labels.path}: {'; '.join([lacking, *labels.left_out_of(task)])}")
+    kept = table[labels.has_labels(task)]
     if kept.empty:
         raise UserError(f"{labels.path}: no row has labels for the {task} task; fill them in")
-    return kept.reset_index(drop=True)
+    # A column of tags is how a table of examples says that they are what is learnt.
+    return kept.drop(columns=[] if task == "tags" else [TAGS], errors="ignore").reset_index(drop=True)
 
 
 def _beats(labels: LabelTable) -> dict[str, str]:

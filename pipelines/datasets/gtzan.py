@@ -32,6 +32,7 @@ REFUSES: Mapping[str, str] = {
     "subset": "only FMA has subsets",
     "labels": "GTZAN's genres are the names of its folders",
     "targets": "GTZAN has genres alone",
+    "tags": "GTZAN has genres alone",
 }
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import GENRE, ID, SPLIT, Task
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Task
 from pipelines.datasets.names import has_control_characters, one_spelling, without_folders
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column
 from pipelines.datasets.tables import number, numbers, read_table, without_gaps
+from pipelines.datasets.tags import counts_of, of_use, tag_problem, tags_of_cells, tags_of_flags
 from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
 
@@ -29,6 +30,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     ID: ("id",),
     FILE: ("file", "path", "filename", "filepath", "audio", "audiofile", "audiopath"),
     GENRE: ("genre", "label", "class"),
+    TAGS: ("tags",),
     SPLIT: ("split",),
     **{name: (name,) for name in ("artist", "album", "year", "group")},
 }
@@ -54,12 +56,14 @@ class LabelTable:
     Attributes:
         table: One row a clip, with a default index: `id` (str, unique), `file` (str as the
             user wrote it, may be `""`), `genre` (str, `""` where a clip has none) if there
-            are genres, `split` (`"train"` or `"test"`) if the user chose one, the target
-            columns (float64, all NaN where a clip has none) and the user's other columns (str).
+            are genres, `split` (`"train"` or `"test"`) if the user chose one, `tags` (a tuple of
+            str, None where a clip's are not known) if there are tags, the target columns
+            (float64, all NaN where a clip has none) and the user's other columns (str).
         targets: The affect columns, in the order of the file or as asked for.
         path: The file it was read from.
         ignored: Columns of numbers that are no targets though none were asked for, and why.
         notes: What was not taken as it is written.
+        tags: The tags, in alphabetical order or as asked for.
     """
 
     table: pd.DataFrame
@@ -67,6 +71,7 @@ class LabelTable:
     path: Path
     ignored: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -84,9 +89,26 @@ class LabelTable:
         """A sentence for each of the columns `ignored`."""
         return _left_out(self.ignored)
 
+    def names_of(self, task: Task) -> tuple[str, ...]:
+        """What a task learns: the targets, or the tags; empty for genres, which their column has."""
+        return {"genre": (), "affect": self.targets, "tags": self.tags}[task]
+
+    def has_labels(self, task: Task) -> pd.Series[bool]:
+        """Which clips have labels for a task."""
+        nothing = pd.Series(False, self.table.index)
+        return {
+            "genre": lambda: self.table[GENRE] != "" if self.has_genre else nothing,
+            "affect": lambda: self.table[list(self.targets)].notna().all(axis=1) & bool(self.targets),
+            "tags": lambda: self.table[TAGS].notna() if self.tags else nothing,
+        }[task]()
+
+    def left_out_of(self, task: Task) -> tuple[str, ...]:
+        """What of `left_out` concerns a task."""
+        return self.left_out if task == "affect" else ()
+
     def notes_for(self, task: Task) -> tuple[str, ...]:
         """The notes that who learns a task should know."""
-        return (*self.notes, *(self.left_out if task == "affect" else ()))
+        return (*self.notes, *self.left_out_of(task))
 
 
 @dataclass(frozen=True)
@@ -94,6 +116,7 @@ class AudioOptions:
     """What a user may say of labelled audio; see `pipelines.datasets.audio.load_labelled_audio`."""
 
     targets: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
     group_by: str | None = None
     subset: str | None = None
     split_lists: Sequence[Path] | None = None
@@ -132,35 +155,42 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     """As `pipelines.datasets.audio.AudioDataSet`."""
     if table is None:
         raise ArgumentError("labels", None, f"those of {audio_dir} are not known; name their table")
-    labels = read_label_table(table, targets=options.targets, group_by=options.group_by)
+    labels = read_label_table(table, targets=options.targets, tags=options.tags, group_by=options.group_by)
     return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}", notes=labels.notes)
 
 
 def read_label_table(
-    path: Path, *, targets: Sequence[str] | None = None, group_by: str | None = None
+    path: Path,
+    *,
+    targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
+    group_by: str | None = None,
 ) -> LabelTable:
     """Read and check a label table.
 
     The file is as `read_table` takes it. It needs a file column (`file`, `path`, `filename` ...) or an
-    `id` column, and a `genre` column (or `label`, or `class`) or numeric columns or both; a `split` column
-    (train, test) is heeded. These names may be in any case. Without an `id` column an id is the file's
-    name without folders and suffix. Genres that differ only in case or blanks are one.
+    `id` column, and a `genre` column (or `label`, or `class`), a `tags` column such as `rock;guitar;live`,
+    numeric columns, or several of these; a `split` column (train, test) is heeded. These names may be in
+    any case. Without an `id` column an id is the file's name without folders and suffix. Genres, and
+    tags, that differ only in case or blanks are one.
 
     Args:
         path: The table.
         targets: The affect columns; empty for none. By default every column of numbers that is none of
             the above, nor one that is known to be no affect, such as `bpm` or `*_id`. Beside genres, one
             that cannot be a target, for its name or its gaps, is left out then, not refused.
+        tags: The tags, each one of those in the column `tags` or a column of 0 and 1; empty for none. By
+            default all in the column `tags`.
         group_by: A column that says what belongs together; it has to be there and is no target.
 
     Raises:
         UserError: If the table is missing, empty or malformed, has duplicate ids, an unknown
-            split or no labels, lacks a column asked for, or has a target value that is not a
-            finite number.
+            split or no labels, lacks a column asked for, has a target value that is not a
+            finite number, or tags that will not do.
     """
-    read, notes = _named(
-        path, read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
-    )
+    whole, nameless = read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
+    read, taken = _named(path, whole)
+    notes = [*nameless, *taken]
     cells = read.apply(lambda column: column if column.name in (ID, FILE) else without_gaps(column))
     if group_by is not None:
         group_column(cells, group_by, path)
@@ -171,17 +201,21 @@ def read_label_table(
     if SPLIT in cells and cells[SPLIT].any():
         table[SPLIT], replaced = _splits(path, cells[SPLIT])
         notes += replaced
-    others = {str(name): cells[name] for name in cells if name not in (ID, FILE, GENRE, SPLIT)}
+    others = {str(name): cells[name] for name in cells if name not in (ID, FILE, GENRE, SPLIT, TAGS)}
+    learnt, told = _tags(path, table, cells, others, tags)
+    notes += told
     chosen, ignored = list(dict.fromkeys(targets or ())), dict[str, str]()
     if targets is None:
-        chosen, ignored = _default_targets(path, others, group_by, beside_genres=GENRE in table)
+        free = {name: others[name] for name in others if name not in learnt}
+        labelled = GENRE in table or TAGS in table
+        chosen, ignored = _default_targets(path, free, group_by, beside_others=labelled)
     for name in chosen:
         table[name] = _target(path, name, others)
     for name in others:
         if name not in chosen:
             table[name] = others[name]
     _check_all_labelled(path, table, chosen, ignored)
-    return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes))
+    return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes), learnt)
 
 
 def _named(path: Path, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -258,8 +292,48 @@ def _splits(path: Path, cells: pd.Series[str]) -> tuple[pd.Series[str], list[str
     return words.map(_SPLIT_WORDS), notes
 
 
+def _tags(
+    path: Path,
+    table: pd.DataFrame,
+    cells: pd.DataFrame,
+    others: Mapping[str, pd.Series[str]],
+    asked: Sequence[str] | None,
+) -> tuple[tuple[str, ...], list[str]]:
+    """Put the column of tags into the table, if there are any; gives the tags, and what to know of them."""
+    listed = TAGS in cells and cells[TAGS].any()
+    if not (listed if asked is None else asked):
+        return (), []
+    columns, notes = [], list[str]()
+    if listed:
+        column, joined = tags_of_cells(path, cells[TAGS])
+        columns.append(column)
+        notes += joined
+    in_column = counts_of(columns[0]).index if columns else ()
+    flags = [name for name in dict.fromkeys(asked or ()) if name not in in_column]
+    for name in flags:
+        if name not in others:
+            there = f"column tags has {', '.join(in_column)}" if columns else "there is no column tags"
+            raise ArgumentError("tags", name, f"{path} has no such tag or column; {there}")
+        if problem := tag_problem(name):
+            raise ArgumentError("tags", name, f"{problem}; rename the column of {path}")
+    if flags:
+        columns.append(tags_of_flags(path, {name: others[name] for name in flags}))
+    every = [[each for each in row if each is not None] for row in zip(*columns, strict=True)]
+    together = [tuple(chain.from_iterable(row)) if row else None for row in every]
+    table[TAGS] = pd.Series(together, table.index, object)
+    try:
+        learnt, left_out = of_use(path, table, list(dict.fromkeys(asked or ())))
+    except UserError as error:
+        if asked or GENRE not in table:
+            raise
+        # A table of genres is none the worse for it.
+        del table[TAGS]
+        return (), [*notes, f"column 'tags' is left out: {str(error).removeprefix(f'{path}: ')}"]
+    return tuple(learnt), notes + left_out
+
+
 def _default_targets(
-    path: Path, others: Mapping[str, pd.Series[str]], group_by: str | None, *, beside_genres: bool
+    path: Path, others: Mapping[str, pd.Series[str]], group_by: str | None, *, beside_others: bool
 ) -> tuple[list[str], dict[str, str]]:
     """The columns that are targets though nobody asked for them, and why other numbers are none."""
     ignored, values = {}, {}
@@ -268,9 +342,9 @@ def _default_targets(
             ignored[name] = "it says which clips belong together"
         elif re.sub(r"[\W_]+", "", name.casefold()) in _NOT_AFFECT or name.casefold().endswith("_id"):
             ignored[name] = "it is rarely of affect; ask for it if it is"
-        elif not beside_genres:
+        elif not beside_others:
             values[name] = pd.Series(0.0, others[name].index)
-        elif problem := target_problem(name):  # a table of genres is none the worse for it
+        elif problem := target_problem(name):  # a table of other labels is none the worse for it
             ignored[name] = problem
         else:
             try:
@@ -308,14 +382,15 @@ def _target(path: Path, name: str, others: Mapping[str, pd.Series[str]]) -> pd.S
 def _check_all_labelled(
     path: Path, table: pd.DataFrame, targets: Sequence[str], ignored: Mapping[str, str]
 ) -> None:
-    """A clip has a genre, or all targets, or both."""
-    if GENRE not in table and not targets:
-        needed = "it needs a column 'genre' or a column of numbers"
+    """A clip has a genre, or tags, or all targets."""
+    if GENRE not in table and TAGS not in table and not targets:
+        needed = "it needs a column 'genre', a column 'tags' or a column of numbers"
         raise UserError(f"{path}: no labels; {'; '.join([needed, *_left_out(ignored)])}")
     empty = table[list(targets)].isna()
     for line, missing in empty[empty.any(axis=1) & ~empty.all(axis=1)].iterrows():
         name = missing.idxmax()
         raise UserError(f"{path}: line {line}, {name}: no value; fill it in, or empty all its targets")
     unlabelled = empty.all(axis=1) & (table[GENRE] == "" if GENRE in table else True)
+    unlabelled &= table[TAGS].isna() if TAGS in table else True
     for line in table.index[unlabelled]:
         raise UserError(f"{path}: line {line} has no label; fill it in or delete the line")

@@ -27,6 +27,7 @@ class DataSet(Protocol):
         prefer_synced: bool,
         synced: bool,
         targets: Sequence[str] | None,
+        tags: Sequence[str] | None,
     ) -> Examples:
         """Its labelled examples; see `load_examples`."""
 
@@ -48,6 +49,7 @@ def load_examples(
     prefer_synced: bool,
     synced: bool = False,
     targets: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Examples:
     """Read the labelled examples of a data set, of whichever kind it is.
 
@@ -61,6 +63,7 @@ def load_examples(
         synced: Whether the files of a folder are beat-synchronous already; in the course
             layout, whether to read the twin in any case.
         targets: The affect columns of a folder's table; see `read_label_table`.
+        tags: The tags of one; likewise.
 
     Raises:
         UserError: If `data` is of no kind, or is malformed.
@@ -71,7 +74,7 @@ def load_examples(
     kind = kind_of(data, labels)
     if kind is not None:
         return kind.load(
-            data, task, labels=labels, prefer_synced=prefer_synced, synced=synced, targets=targets
+            data, task, labels=labels, prefer_synced=prefer_synced, synced=synced, targets=targets, tags=tags
         )
     if audio_files(data).audio:
         shorter = "" if labels else "give its label table, or "

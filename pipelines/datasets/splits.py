@@ -1,7 +1,8 @@
 """Who is tested on: the only home of the split rules.
 
-A data set's own split decides. Otherwise a seeded share is held out, stratified by class; clips of
-one group, as a rule an artist, stay together, and a clip whose group is not known is one of its own.
+A data set's own split decides. Otherwise a seeded share is held out, stratified by class, or by tags where
+a clip has several; clips of one group, as a rule an artist, stay together, and a clip whose group is not
+known is one of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets.base import GENRE
+from pipelines.datasets.base import GENRE, TAGS
+from pipelines.datasets.tags import counts_of, tag_matrix
 from pipelines.errors import ArgumentError, UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -27,7 +29,7 @@ def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | 
 
     Args:
         table: Examples or labels.
-        asked: The column a user asks for; `None` for `artist`, if any clip has one.
+        asked: The column a user asks for, or `none`; `None` for `artist`, if any clip has one.
         name: What messages call the table.
 
     Raises:
@@ -35,6 +37,8 @@ def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | 
     """
     if asked is None:
         return ARTIST if ARTIST in table and any(group_names(table, ARTIST)) else None
+    if asked == "none":
+        return None
     if asked not in table:
         problem = f"{name} has no such column; it has {', '.join(table.columns)}"
         raise ArgumentError("group_by", asked, problem)
@@ -47,21 +51,25 @@ def group_names(table: pd.DataFrame, column: str) -> list[str]:
 
 
 def hold_out(
-    table: pd.DataFrame, fraction: float, seed: int, group_by: str | None
+    table: pd.DataFrame, fraction: float, seed: int, group_by: str | None, argument: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out a seeded share of a table, stratified by its genres, if it has any.
+    """Hold out a seeded share of a table, stratified by its genres, or its tags, if it has any.
 
     Args, returns, raises: As `stratified_split`, of a table of examples or labels; `group_by` is what
         `group_column` gives, or `None` to split without groups.
     """
     classes, groups = _classes(table), _groups(table, group_by)
-    return stratified_split(len(table), fraction, seed, classes=classes, groups=groups)
+    if TAGS in table:
+        _check_share(fraction, len(table), argument)
+        held = _divided(table, groups, np.array([1.0 - fraction, fraction]), seed) == 1
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    return stratified_split(len(table), fraction, seed, classes=classes, groups=groups, argument=argument)
 
 
 def check_classes(
     whole: pd.DataFrame, rest: pd.DataFrame, group_by: str | None, parts: Sequence[str]
 ) -> None:
-    """Refuse a class that has not a clip, or a group, for each of several parts.
+    """Refuse a class, or a tag, that has not a clip, or a group, for each of several parts.
 
     Args:
         whole: A data set.
@@ -72,16 +80,14 @@ def check_classes(
     Raises:
         UserError: If there is one.
     """
-    all_classes, classes = _classes(whole), _classes(rest)
-    if all_classes is None or classes is None:
-        return
-    total, left = _units(all_classes, _groups(whole, group_by)), _units(classes, _groups(rest, group_by))
+    total, left = (_units_of(table, _groups(table, group_by)) for table in (whole, rest))
+    kind = "tag" if TAGS in whole else "class"
     for name in left.index[left < len(parts)]:
         of = f"{group_by or 'clip'}{'' if total[name] == 1 else 's'}"
         taken = f", {total[name] - left[name]} of them held out already" if total[name] > left[name] else ""
         raise UserError(
-            f"class {name!r} has {total[name]} {of}{taken}, and needs one for each of {', '.join(parts)}: "
-            f"add clips, or leave the class out"
+            f"{kind} {name!r} has {total[name]} {of}{taken}, and needs one for each of {', '.join(parts)}: "
+            f"add clips, or leave the {kind} out"
         )
 
 
@@ -95,7 +101,7 @@ def fold_numbers(
         folds: How many, at least 2.
         seed: Same seed, same folds.
         group_by: What `group_column` gives, or `None` to divide without groups.
-        by_genre: Whether each fold has its share of every genre.
+        by_genre: Whether each fold has its share of every genre; it has that of every tag in any case.
 
     Returns:
         int64 `(n,)`, the fold of every row, from 1.
@@ -104,6 +110,8 @@ def fold_numbers(
         ArgumentError: If there are more folds than rows of a genre, or than groups, or the groups of a
             genre cannot be divided.
     """
+    if TAGS in table:
+        return _tag_folds(table, folds, seed, group_by)
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
     classes, groups = (_classes(table) if by_genre else None), _groups(table, group_by)
@@ -124,6 +132,17 @@ def fold_numbers(
             problem = f"{what}, by the groups of {group_by}; give fewer, or group_by none"
             raise ArgumentError("folds", folds, problem)
     return numbers
+
+
+def _tag_folds(table: pd.DataFrame, folds: int, seed: int, group_by: str | None) -> np.ndarray:
+    """As `fold_numbers`, of a table with tags."""
+    groups = _groups(table, group_by)
+    _check_folds(folds, None, groups, len(table), group_by)
+    units, what = _units_of(table, groups), group_by or "clip"
+    for name in units.index[units < folds]:
+        there = f"{units[name]} {what}{'' if units[name] == 1 else 's'}"
+        raise ArgumentError("folds", folds, f"tag {name!r} has {there}; give fewer, or leave the tag out")
+    return _divided(table, groups, np.full(folds, 1.0 / folds), seed) + 1
 
 
 def _check_folds(
@@ -148,6 +167,19 @@ def _classes(table: pd.DataFrame) -> list[str] | None:
 def _units(classes: Sequence[str], groups: Sequence[str] | None) -> pd.Series[int]:
     """How many rows, or groups, each class has."""
     return pd.Series(range(len(classes)) if groups is None else groups).groupby(list(classes)).nunique()
+
+
+def _units_of(table: pd.DataFrame, groups: Sequence[str] | None) -> pd.Series[int]:
+    """How many rows, or groups, each tag of a table has, or else each genre, if there are any."""
+    if TAGS not in table:
+        classes = _classes(table)
+        return pd.Series(dtype=int) if classes is None else _units(classes, groups)
+    if groups is None:
+        return counts_of(table[TAGS])
+    by_group: dict[str, set[str]] = {}
+    for group, tags in zip(groups, table[TAGS], strict=True):
+        by_group.setdefault(group, set()).update(tags or ())
+    return counts_of(by_group.values())
 
 
 def _groups(table: pd.DataFrame, group_by: str | None) -> list[str] | None:
@@ -180,6 +212,7 @@ def stratified_split(
     *,
     classes: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    argument: str = "fraction",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hold out a seeded share of the rows.
 
@@ -190,19 +223,19 @@ def stratified_split(
         seed: Same seed, same split.
         classes: A class for each row; each keeps its share on both sides.
         groups: A group for each row (an artist, an album); no group is on both sides.
+        argument: What a user knows `fraction` by.
 
     Returns:
         Sorted row positions `(rest, held_out)`.
 
     Raises:
-        UserError: If a class has too few rows (or groups) to be on both sides.
+        UserError: If a class has too few rows (or groups) to be on both sides, or the share or the groups
+            will not do.
     """
-    if not 0.0 < fraction < 1.0:
-        raise UserError(f"held-out fraction {fraction:g}: give a value between 0 and 1")
-    if n < 2:
-        raise UserError(f"split: {n} examples are too few to hold out {fraction:.0%}; add examples")
+    _check_share(fraction, n, argument)
     if groups is not None and len(set(groups)) < 2:
-        raise UserError("split: all examples are in one group; split by another column, or by none")
+        problem = "all examples are in one group; split by another column, or by none"
+        raise ArgumentError("group_by", None, problem)
     if classes is not None:
         kind = "example" if groups is None else "group"
         units = _units(classes, groups)
@@ -213,14 +246,69 @@ def stratified_split(
             )
         held_out = int(np.ceil(fraction * n))
         if groups is None and (held_out < len(units) or n - held_out < len(units)):
-            raise UserError(
-                f"split: holding out {fraction:.0%} of {n} examples leaves fewer than one for each of "
-                f"{len(units)} classes; change the fraction or add examples"
-            )
+            problem = f"of {n} examples that leaves fewer than one for each of {len(units)} classes"
+            raise ArgumentError(argument, f"{fraction:g}", f"{problem}; change it or add examples")
     held = _hold_out_groups(
         [""] * n if classes is None else classes, range(n) if groups is None else groups, fraction, seed
     )
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _check_share(fraction: float, n: int, argument: str) -> None:
+    given = f"{fraction:g}"
+    if not 0.0 < fraction < 1.0:
+        raise ArgumentError(argument, given, "give a share between 0 and 1")
+    if n < 2:
+        raise ArgumentError(argument, given, f"with {n} in all, none can be held out; add examples")
+
+
+def _divided(table: pd.DataFrame, groups: Sequence[str] | None, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Which part each row of a table with tags goes to, int64 `(n,)`: iterative stratification, by groups.
+
+    After K. Sechidis, G. Tsoumakas and I. Vlahavas, "On the stratification of multi-label data", ECML PKDD
+    2011: the rarest tag comes first, and each of its clips goes where most of them are still wanted. The
+    libraries that have it know no groups, and may leave a rare tag on one side; here a group goes as a
+    whole, the largest first, and every tag that can be is in every part. Genres count as tags.
+
+    Args:
+        table: With a column of tags.
+        groups: Of every row; None to divide without groups.
+        shares: Of the parts.
+        seed: Same seed, same parts.
+    """
+    flags = [tag_matrix(table[TAGS], list(counts_of(table[TAGS]).index))]
+    if GENRE in table:
+        flags.append(pd.get_dummies(table[GENRE]).to_numpy(np.float64))
+    flags.append(np.ones((len(table), 1)))  # what all have in common: the sizes of the parts
+    has = np.concatenate(flags, axis=1)
+    _, unit_of = np.unique(range(len(table)) if groups is None else groups, return_inverse=True)
+    counts = np.zeros((unit_of.max() + 1, has.shape[1]))
+    np.add.at(counts, unit_of, has)
+    # At least one of each in each part, where there are so many.
+    wanted = np.maximum(np.outer(shares, counts.sum(axis=0)), (counts > 0).sum(axis=0) >= len(shares))
+    part = np.full(len(counts), -1)
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(counts))
+    order = order[np.argsort(-counts[order, -1], kind="stable")]
+    while (free := order[part[order] < 0]).size:
+        left = counts[free].sum(axis=0)
+        rarest = int(np.argmin(np.where(left > 0, left, np.inf)))
+        for unit in free[counts[free, rarest] > 0]:
+            ties = random.permutation(len(shares))
+            part[unit] = np.lexsort((ties, -wanted[:, -1], -wanted[:, rarest]))[0]
+            wanted[part[unit]] -= counts[unit]
+    _mend(part, counts, len(shares))
+    return part[unit_of]
+
+
+def _mend(part: np.ndarray, counts: np.ndarray, parts: int) -> None:
+    """Give a part that lacks a tag the smallest group with it from where most of them are."""
+    for has in (counts > 0).T:
+        for lacking in range(parts):
+            found = np.bincount(part[has], minlength=parts)
+            if not found[lacking] and found.max() > 1:
+                there = np.flatnonzero(has & (part == found.argmax()))
+                part[there[np.argmin(counts[there, -1])]] = lacking
 
 
 def _hold_out_groups(
@@ -249,8 +337,9 @@ def _hold_out_groups(
                 held[np.argmin(np.where(members, sizes, np.inf))] = side
     for name, members in zip(names, (counts > 0).T, strict=True):
         if held[members].all() or not held[members].any():
-            raise UserError(
-                f"split: the groups of class {str(name)!r} cannot be divided together with those of the "
-                f"other classes; add examples, or split by another column, or by none"
+            problem = (
+                f"the groups of class {str(name)!r} cannot be divided together with those of the other "
+                f"classes; add examples, or split by another column, or by none"
             )
+            raise ArgumentError("group_by", None, problem)
     return held[unit_of]

@@ -83,7 +83,7 @@ def _text(path: Path, remedy: str) -> Iterator[TextIO]:
         raise UserError(f"{path}: not UTF-8 text; {remedy}") from None
 
 
-def read_table(path: Path, remedy: str) -> pd.DataFrame:
+def read_table(path: Path, remedy: str) -> tuple[pd.DataFrame, list[str]]:
     """A table with a header, as text.
 
     Values are separated by what a first line such as `sep=;` says, by tabs in a `.tsv` file, otherwise by
@@ -94,7 +94,8 @@ def read_table(path: Path, remedy: str) -> pd.DataFrame:
         remedy: What to do about a file that is none.
 
     Returns:
-        A column of str for each name of the header; the index has the numbers of the lines.
+        A column of str for each name of the header, the index having the numbers of the lines; and a note
+        on each column that has values and no name.
 
     Raises:
         UserError: If the file is missing, empty or malformed, or a name is there twice.
@@ -124,7 +125,10 @@ def read_table(path: Path, remedy: str) -> pd.DataFrame:
     if not numbered:
         raise UserError(f"{path}: a header but no rows; {remedy}")
     table = pd.DataFrame(list(numbered.values()), index=list(numbered), columns=header, dtype=str)
-    return table.loc[:, [name for name in header if name]]
+    named = np.array(header, bool)
+    filled = (table != "").any().to_numpy()
+    notes = [f"column {place + 1} has no name; left out" for place in np.flatnonzero(filled & ~named)]
+    return table.loc[:, named], notes
 
 
 def _fitted(cells: list[str], width: int) -> list[str]:

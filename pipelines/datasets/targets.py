@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, TAGS
 from pipelines.errors import UserError
 
 # Outputs that an exported model has besides its targets, and columns of every data set; the windows of a
 # target called starts would be window_starts.
 _RESERVED = (
-    *(ID, PATH, BEATS, SPLIT, GENRE, "classes", "probabilities", "embedding", "tags", "tag_probabilities"),
+    *(
+        ID,
+        PATH,
+        BEATS,
+        SPLIT,
+        GENRE,
+        "classes",
+        "probabilities",
+        "embedding",
+        TAGS,
+        "tag_probabilities",
+        "tag_thresholds",
+    ),
     *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts"),
 )
 # Of the windows of a target, and of what Keras logs of one on validation data.

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from pipelines.checksums import FEATURES, SOURCES, Checksums, sha256
-from pipelines.datasets.base import GENRE, ID, SPLIT, Task
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Task
 from pipelines.datasets.course import FOLDERS, SUFFIXES
 from pipelines.datasets.labels import FILE, LabelledAudio, LabelTable
 from pipelines.datasets.names import Files
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column, hold_out
+from pipelines.datasets.tags import SEPARATORS, tag_matrix
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import audio_files
 from pipelines.extraction.features import check_spec, compile_functions, extract
@@ -55,7 +58,7 @@ _MOST_BYTES = 255  # that systems allow a file's name
 _TOO_LONG = "its id is too long for a file's name; give a shorter one in an id column"
 _STANDARD = FeatureSpec()
 _SUFFIX = SUFFIXES[0]
-_TASKS: tuple[Task, ...] = ("genre", "affect")
+_TASKS: tuple[Task, ...] = ("genre", "affect", "tags")
 
 
 @dataclass(frozen=True)
@@ -190,8 +193,8 @@ def extract_dataset(
     """Extract the features of all labelled clips and write them with their labels.
 
     Clips with a genre go to `fma_genre_spectrograms`, clips with targets to
-    `multitask_dataset`, each with its `_beat` twin; tracked beats (maybe none) go to
-    `beats/<id>.beats.npy`, int64 frames. `examples.csv` has all columns of the table,
+    `multitask_dataset`, clips with tags to `tags_dataset`, each with its `_beat` twin; tracked beats
+    (maybe none) go to `beats/<id>.beats.npy`, int64 frames. `examples.csv` has all columns of the table,
     `dataset.json` says how the features were made. Only clips that could be extracted are listed.
 
     The split is the table's own if it has one; otherwise a seeded one, stratified by genre, that
@@ -247,6 +250,7 @@ def extract_dataset(
                     "name": name or audio.name or own_name,
                     "feature_spec": spec.to_dict(),
                     "targets": list(labels.targets),
+                    "tags": list(labels.tags),
                     "licence": audio.terms if licence is None else licence,
                     "synthetic": synthetic,
                     "audio": own_name,
@@ -347,19 +351,16 @@ def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str
             )
         return splits
     group = group_column(labels.table, group_by, labels.path)
-    _, held_out = hold_out(labels.table, fraction, seed, group)
+    _, held_out = hold_out(labels.table, fraction, seed, group, "test_fraction")
     is_test = np.isin(np.arange(len(labels)), held_out)
     return np.where(is_test, TEST, TRAIN).tolist()
 
 
 def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[_Clip]:
-    genres = labels.table.get(GENRE, [""] * len(labels))
-    rated = labels.table[list(labels.targets)].notna().all(axis=1) & bool(labels.targets)
+    labelled = list(zip(*(labels.has_labels(task) for task in _TASKS), strict=True))
     clips = []
-    for identity, path, split, genre, has_targets in zip(
-        labels.table[ID], audio, splits, genres, rated, strict=True
-    ):
-        tasks = [task for task, wanted in zip(_TASKS, (genre, has_targets), strict=True) if wanted]
+    for identity, path, split, wanted in zip(labels.table[ID], audio, splits, labelled, strict=True):
+        tasks = list(compress(_TASKS, wanted))
         full, synced = (
             tuple(_feature_path(out, task, twin, split, identity) for task in tasks) for twin in (False, True)
         )
@@ -490,34 +491,34 @@ def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[
         part = good[good[SPLIT] == split]
         if labels.has_genre:
             named = part[part[GENRE] != ""]
-            rows = [
-                f"{identity}{_SUFFIX}\t{genre}"
-                for identity, genre in zip(named[ID], named[GENRE], strict=True)
-            ]
-            _write_labels(out, "genre", split, "Id\tGenre", rows)
+            genres = zip(named[ID] + _SUFFIX, named[GENRE], strict=True)
+            form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None}
+            _write_labels(out, "genre", split, [("Id", "Genre"), *genres], **form)
         if labels.targets:
             rated = part.dropna(subset=list(labels.targets))
-            values = rated[list(labels.targets)].to_numpy().tolist()
-            rows = [
-                ",".join([_quoted(identity), *map(repr, row)])
-                for identity, row in zip(rated[ID], values, strict=True)
-            ]
-            _write_labels(out, "affect", split, ",".join(["Id", *labels.targets]), rows)
+            values = rated[[ID, *labels.targets]].itertuples(index=False)
+            _write_labels(out, "affect", split, [("Id", *labels.targets), *values])
+        if labels.tags:
+            tagged = part[part[TAGS].notna()]
+            flags = tag_matrix(tagged[TAGS], labels.tags).astype(int).tolist()
+            rows = [(identity, *row) for identity, row in zip(tagged[ID], flags, strict=True)]
+            _write_labels(out, "tags", split, [("Id", *labels.tags), *rows])
+    if labels.tags:
+        good = good.assign(**{TAGS: [SEPARATORS[0].join(tags or ()) for tags in good[TAGS]]})
     # Quoted, for there are line ends that the writer does not know and the reader does.
     written = good.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
     write_atomically(out / EXAMPLES, written.encode())
     write_json(out / DATASET, info)
 
 
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"') else cell
-
-
-def _write_labels(out: Path, task: Task, split: str, header: str, rows: list[str]) -> None:
+def _write_labels(out: Path, task: Task, split: str, table: Sequence[tuple[Any, ...]], **form: Any) -> None:
+    """Write a header and its rows, or nothing without rows; `form` is for `csv.writer`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", **form).writerows(table)
     for synced in (False, True):
         path = out / FOLDERS[task, synced] / f"{split}_labels.txt"
-        if rows:
-            write_atomically(path, ("\n".join([header, *rows]) + "\n").encode())
+        if len(table) > 1:
+            write_atomically(path, text.getvalue().encode())
         else:
             path.unlink(missing_ok=True)
 

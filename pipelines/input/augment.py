@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from pipelines.datasets.base import TAGS
 from pipelines.errors import ArgumentError
 from pipelines.input.steps import Element, Step
 from pipelines.ops.shuffle import index_shuffle
@@ -114,24 +115,24 @@ def _divided(features: tf.Tensor, mel: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def smooth_labels(batch: Element, labels: Element, seed: tf.Tensor, share: float) -> tuple[Element, Element]:
-    """Spread a share of every class label over all classes.
+    """Spread a share of every class label over all classes, and of every tag over having it or not.
 
     C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016.
 
     Args:
         batch: Left as it is.
-        labels: float32 tensors of first dimension `batch`; classes as rows of shares. Numbers, of which
-            an example has one, are left as they are.
+        labels: float32 tensors of first dimension `batch`; classes as rows of shares, tags as rows of 0
+            and 1. Numbers, of which an example has one, are left as they are.
         seed: Not needed.
         share: Of a label.
     """
 
-    def smooth(values: tf.Tensor) -> tf.Tensor:
+    def smooth(name: str, values: tf.Tensor) -> tf.Tensor:
         if values.shape.rank == 1:
             return values
-        return (1.0 - share) * values + share / values.shape[1]
+        return (1.0 - share) * values + share / (2 if name == TAGS else values.shape[1])
 
-    return batch, {name: smooth(values) for name, values in labels.items()}
+    return batch, {name: smooth(name, values) for name, values in labels.items()}
 
 
 def draw_masks(size: int, limit: int, seed: int, axis: str) -> np.ndarray:

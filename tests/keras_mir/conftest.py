@@ -82,6 +82,7 @@ def audio_models(tmp_path_factory) -> Path:
         "tiny",
         description={"format": 1, "feature_spec": spec.to_dict()},
         names=GENRES,
+        spec=spec,
         audio_model=lambda served: AudioModel(served, GENRES, settings, None, spec),
     )
     return root

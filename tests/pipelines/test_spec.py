@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
 
 
@@ -32,6 +32,12 @@ def test_a_spec_that_no_feature_can_have_is_refused_by_the_name_of_the_setting(n
 def test_a_spec_of_vectors_too():
     with pytest.raises(ArgumentError, match=r"^n_bands 0"):
         spec_from_dict({"maker": "vectors", "n_bands": 0})
+
+
+@pytest.mark.parametrize("values", [[], [["sample_rate", 16000]], "", "maker"])
+def test_what_is_no_table_is_no_spec(values):
+    with pytest.raises(UserError, match="is no table of settings"):
+        spec_from_dict(values)
 
 
 def test_every_spec_that_is_written_can_be_read():

@@ -66,7 +66,8 @@ class OneFile:
         signature = signature or SIGNATURE
         twin = for_converting(model.keras)
         sound = model.audio_model(twin) if signature in SOUND else None
-        answer, inputs = signatures(twin, model.names, sound)[signature]
+        spec = model.description.feature_spec
+        answer, inputs = signatures(twin, model.names, spec, sound, model.thresholds)[signature]
         function = tf.function(answer, input_signature=inputs, autograph=False)
         if lacking := self.lacks(operations(function)):
             raise self._refusal(signature, f"lacks {', '.join(sorted(lacking))}")
@@ -116,7 +117,8 @@ def frozen(function: Any) -> Any:
 
 
 def _batches(model: ServableModel, signature: str) -> Iterator[Batch]:
-    for batch in sound_batches() if signature in SOUND else feature_batches(model.keras):
+    spec = model.description.feature_spec
+    for batch in sound_batches() if signature in SOUND else feature_batches(model.keras, spec):
         if batch.signature != signature:
             continue
         yield batch

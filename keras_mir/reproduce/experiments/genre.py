@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_mir.models.report import counted
+from keras_mir.command_line.lines import counted
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.reproduce import pictures, scores
 from keras_mir.reproduce.comparisons import Question, Side

@@ -207,12 +207,13 @@ function read(outputs, from, to) {
     values: kind ? outputs[`window_${kind}`][i] : names.map((name) => outputs[`window_${name}`][i]),
   }));
   const beats = (outputs.beat_times ?? []).slice(0, outputs.beat_counts).map((time) => from + time);
-  return { kind, names, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
+  const thresholds = outputs.tag_thresholds; // older exports, and pretrained networks, have none
+  return { kind, names, windows, beats, thresholds, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
 /** The answer for a song from those for its parts; genres and tags from the likeliest on. */
 function join(answers) {
-  const { kind, note } = answers[0];
+  const { kind, note, thresholds } = answers[0];
   const found = answers.flatMap((answer) => answer.windows);
   const means = answers[0].names.map((_, i) => mean(found.map((window) => window.values[i])));
   const order = [...means.keys()];
@@ -220,11 +221,12 @@ function join(answers) {
   if (kind === "tag_probabilities") order.splice(MOST_TAGS);
   const inOrder = (all) => order.map((i) => all[i]);
   const [names, values] = [answers[0].names, means].map(inOrder);
+  const given = thresholds && order.map((i) => means[i] >= thresholds[i]);
   const windows = found.map((window) => ({ ...window, values: inOrder(window.values) }));
   const withBeat = answers.filter(({ tempo }) => tempo > 0);
   const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
   const beats = answers.flatMap((answer) => answer.beats);
-  return { kind, names, values, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
+  return { kind, names, values, given, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
 }
 
 function showProgress() {
@@ -538,8 +540,12 @@ function drawTime(axis) {
 
 // ---- answers
 
-function summary(model, { kind, names, values, tempo }) {
-  const said = kind
+/** The tags that reach their thresholds, in words. */
+const givenTags = ({ names, given }) => names.filter((_, i) => given[i]).join(", ") || "none of its tags";
+
+function summary(model, answer) {
+  const { kind, names, values, given, tempo } = answer;
+  const said = given ? givenTags(answer) : kind
     ? `${names[0]}, ${percent(values[0])}`
     : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
   return `${model}: ${said}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
@@ -567,12 +573,14 @@ function showFailure(card, message) {
 }
 
 function showAnswer(card, answer) {
-  const { kind, names, values, windows, note } = answer;
+  const { kind, names, values, given, windows, note } = answer;
   const format = kind ? percent : (value) => value.toFixed(2);
   const all = windows.flatMap((window) => window.values);
   const scale = { low: Math.min(0, ...all), high: kind ? 1 : Math.max(1, ...all) };
   const verdict = card.querySelector(".verdict");
-  if (kind) {
+  if (given) {
+    verdict.replaceChildren(givenTags(answer));
+  } else if (kind) {
     verdict.replaceChildren(names[0], " ", element("small", {}, percent(values[0])));
   } else {
     verdict.remove();
@@ -590,7 +598,8 @@ function showAnswer(card, answer) {
     track.setAttribute("aria-hidden", "true");
     const name = element("span", { className: "name" }, names[rank]);
     const number = element("span", { className: "value" }, format(value));
-    return element("li", { className: kind && rank > 0 ? "" : "first" }, name, track, number);
+    const first = given ? given[rank] : !kind || rank === 0;
+    return element("li", { className: first ? "first" : "" }, name, track, number);
   }));
   card.removeAttribute("aria-busy");
   if (windows.length > 1) showCurve(card, answer, scale, format);

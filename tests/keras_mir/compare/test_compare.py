@@ -13,6 +13,7 @@ from keras_mir.compare import __main__ as command
 from keras_mir.compare.compare import compare
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions_table import read_predictions, write_predictions
+from keras_mir.evaluate.tag_metrics import thresholds_at_half
 from keras_mir.models.report import Circumstances, Dataset, Interval, Split, make_report, write_report
 from pipelines.errors import UserError
 
@@ -31,9 +32,16 @@ CONTEXT = Circumstances(
 def write(tmp_path):
     """A run's report and predictions, right for its first clips."""
 
-    def write(name, right=30, clips=range(30), classes=CLASSES, targets=(), shift=0, recipe="lstm-beat-mel"):
-        clips = np.array(clips)
-        if classes:
+    def write(
+        name, right=30, clips=range(30), classes=CLASSES, targets=(), tags=(), shift=0, recipe="lstm-beat-mel"
+    ):
+        clips, thresholds = np.array(clips), None
+        if tags:
+            true = (clips[:, None] + shift) // (1 + np.arange(len(tags))) % 2
+            said = np.where(clips[:, None] < right, true, 1 - true)
+            labels, outputs = {"tags": true}, {"tags": 0.2 + 0.6 * said}
+            thresholds, classes = thresholds_at_half(tags), ()
+        elif classes:
             true = (clips + shift) % len(classes)
             said = np.where(clips < right, true, (true + 1) % len(classes))
             labels, outputs = {"genre": true}, {"genre": 0.2 + 0.4 * np.eye(len(classes))[said]}
@@ -41,7 +49,7 @@ def write(tmp_path):
             true = clips / 30 + shift
             said = np.where(clips < right, true, -true)
             labels, outputs = dict.fromkeys(targets, true), dict.fromkeys(targets, said)
-        evaluation = compare_with_labels(labels, outputs, classes, targets, 0)
+        evaluation = compare_with_labels(labels, outputs, classes, targets, 0, thresholds)
         report = make_report(evaluation.scores, replace(CONTEXT, recipe={"name": recipe}))
         write_report(report, tmp_path / name)
         write_predictions([f"clip{clip}" for clip in clips], evaluation, tmp_path / name / "predictions.csv")
@@ -51,7 +59,8 @@ def write(tmp_path):
 
 
 def test_predictions_are_read_as_they_were_written(write):
-    for folder in (write("genre", 20), write("affect", 20, classes=(), targets=("power", "joy"))):
+    affect = write("affect", 20, classes=(), targets=("power", "joy"))
+    for folder in (write("genre", 20), affect, write("tags", 20, tags=("rock", "live"))):
         table = read_predictions(folder / "predictions.csv")
         assert list(table.table.index) == [f"clip{clip}" for clip in range(30)]
         again = table.evaluation(table.table.index)
@@ -111,6 +120,7 @@ def test_the_command_prints_a_table_and_writes_a_picture(write, tmp_path, capsys
     [
         ({"clips": range(30, 40)}, "no evaluated clip in common"),
         ({"classes": (), "targets": ("power",)}, "one run tells genres, the other rates affect"),
+        ({"tags": ("rock", "live")}, "one run tells genres, the other gives tags"),
         ({"classes": CLASSES[:2]}, "the classes differ"),
         ({"shift": 1}, "clip 'clip0' has another label in each"),
     ],

@@ -37,3 +37,20 @@ def test_targets_that_are_asked_for_are_found_in_a_table_of_audio_and_the_rest_i
     targets, printed = found(("bpm",))
     assert targets == ("bpm",)
     assert "note:" not in printed
+
+
+def test_the_cache_may_be_in_the_folder_of_the_data(tmp_path: Path):
+    music, console = tmp_path / "music", Console(quiet=True)
+    music.mkdir()
+    for number in range(4):
+        noise = 0.1 * np.random.default_rng(number).standard_normal(22050)
+        soundfile.write(music / f"{number}.wav", noise, 22050)
+    rows = [f"{n}.wav,{'AB'[n % 2]},{('train', 'test')[n // 2]}\n" for n in range(4)]
+    (music / "labels.csv").write_text("file,genre,split\n" + "".join(rows))
+    recipe, cache = named_recipe("small-cnn"), music / "run" / "cache"
+    first, second = (
+        find_examples(music, music / "labels.csv", False, recipe, cache, 1, console) for _ in range(2)
+    )
+    assert Path(first.table["path"][0]).is_relative_to(cache)
+    assert second.table.equals(first.table)
+    assert len(list(cache.rglob("features-*"))) == 1

@@ -48,6 +48,7 @@ def service() -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.stdout.close()
 
 
+@pytest.mark.slow
 def test_fit_gives_the_same_numbers_until_the_service_is_gone(service, course_data, tmp_path, capsys):
     process, line = service
     found = re.fullmatch(

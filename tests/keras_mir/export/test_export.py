@@ -26,7 +26,7 @@ from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
 from keras_mir.models.json_file import write_json
-from keras_mir.models.report import Circumstances, Dataset, Split, TrainingSummary, make_report
+from keras_mir.models.report import Circumstances, Dataset, Split, Thresholds, TrainingSummary, make_report
 from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import Description, load_keras
 from keras_mir.recipes.model_settings import ModelSettings
@@ -37,11 +37,15 @@ from pipelines.spec import FeatureSpec
 SPEC = FeatureSpec(n_mels=12, n_chroma=12)
 CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
 TARGETS = ("valence", "a.b-c")
+TAGS = Thresholds({"κιθάρα": 0.25, "live": 0.5, "rock": 0.125}, 9, "training clips")
 SETTINGS = {
     "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
     "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
     "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
+    "tags": ModelSettings(kind="vectors", normalise="none"),
 }
+# By kind, classes, targets and thresholds of the tags.
+OUTPUTS = {"multitask": (None, TARGETS, None), "tags": (None, (), TAGS)}
 needs_onnx = pytest.mark.skipif(
     importlib.util.find_spec("tf2onnx") is None or importlib.util.find_spec("onnxruntime") is None,
     reason="tf2onnx and onnxruntime are not installed",
@@ -51,12 +55,14 @@ FORMATS = ["litert", pytest.param("onnx", marks=needs_onnx)]
 
 def build(kind):
     keras.utils.set_random_seed(0)
+    classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
     return build_model(
         SETTINGS[kind],
         bands=12,
         time=12 if kind == "cnn" else None,
-        classes=None if kind == "multitask" else CLASSES,
-        targets=TARGETS if kind == "multitask" else (),
+        classes=classes,
+        targets=targets,
+        tags=tuple(thresholds.by_tag) if thresholds else (),
         spec=SPEC,
         feature="mel",
         band_mean=np.linspace(-60, -20, 12),
@@ -66,10 +72,12 @@ def build(kind):
 
 def describe(kind):
     settings = InputSettings("mel", sync="beat", frames=12 if kind == "cnn" else "batch")
-    recipe = dataclasses.replace(named_recipe("lstm-beat-mel"), model=SETTINGS[kind], input=settings)
-    classes, targets = ((), TARGETS) if kind == "multitask" else (CLASSES, ())
-    labels = {"genre": np.arange(3)} | {name: np.arange(3.0) for name in targets}
-    outputs = {"genre": np.eye(3)} | {name: np.arange(3.0) for name in targets}
+    base = named_recipe("lstm-beat-mel-tags" if kind == "tags" else "lstm-beat-mel")
+    recipe = dataclasses.replace(base, model=SETTINGS[kind], input=settings)
+    classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
+    labels = {"genre": np.arange(3), "tags": np.eye(3)} | {name: np.arange(3.0) for name in targets}
+    outputs = {"genre": np.eye(3), "tags": np.eye(3)} | {name: np.arange(3.0) for name in targets}
+    scores = compare_with_labels(labels, outputs, classes or (), targets, 0, thresholds).scores
     circumstances = Circumstances(
         seed=0,
         split=Split(evaluated="test", sizes={"train": 9, "test": 3}, test_from="held out", group_by="none"),
@@ -82,10 +90,12 @@ def describe(kind):
         recipe=recipe,
         feature_spec=SPEC,
         frames=12 if kind == "cnn" else None,
-        classes=classes,
+        classes=classes or (),
         targets=targets,
         class_mapping="as-is",
-        report=make_report(compare_with_labels(labels, outputs, classes, targets, 0).scores, circumstances),
+        tags=tuple(thresholds.by_tag) if thresholds else (),
+        thresholds=thresholds.by_tag if thresholds else {},
+        report=make_report(scores, circumstances),
     )
 
 
@@ -97,8 +107,16 @@ def exported(tmp_path_factory):
     @functools.cache
     def export(kind):
         model = build(kind)
-        classes = None if kind == "multitask" else CLASSES
-        export_savedmodel(model, root, kind, description=describe(kind).to_dict(), names=classes)
+        description = describe(kind)
+        export_savedmodel(
+            model,
+            root,
+            kind,
+            description=description.to_dict(),
+            names=description.classes or description.tags or None,
+            spec=SPEC,
+            thresholds=tuple(description.thresholds.values()),
+        )
         return root, model
 
     return export
@@ -136,6 +154,10 @@ def runner(form, file):
     return litert_runner(file) if form == "litert" else onnx_runner(file)
 
 
+def as_text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
 SUFFIX = {"litert": "tflite", "onnx": "onnx"}
 
 
@@ -166,10 +188,17 @@ def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, 
             for target in TARGETS:
                 np.testing.assert_allclose(got[target], np.asarray(expected[target])[:, 0], atol=1e-5)
             continue
+        if kind == "tags":
+            assert got.keys() == {"tags", "tag_probabilities", "tag_thresholds", "error"}
+            np.testing.assert_allclose(got["tag_probabilities"], expected["tags"], atol=1e-5)
+            np.testing.assert_array_equal(got["tag_thresholds"], [[0.25, 0.5, 0.125]] * batch)
+            assert [as_text(tag) for tag in got["tags"][0]] == list(TAGS.by_tag)
+            continue
         probabilities = np.asarray(expected["genre"])
         np.testing.assert_allclose(got["probabilities"], probabilities, atol=1e-5)
-        as_text = [value.decode() if isinstance(value, bytes) else value for value in got["genre"]]
-        assert as_text == [CLASSES[index] for index in probabilities.argmax(axis=1)]
+        assert [as_text(genre) for genre in got["genre"]] == [
+            CLASSES[index] for index in probabilities.argmax(axis=1)
+        ]
         assert got["classes"].shape == (batch, 3)
 
 
@@ -252,6 +281,7 @@ def make_run(folder, policy="float32"):
     return model
 
 
+@pytest.mark.slow
 def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
     monkeypatch.chdir(tmp_path)
     model = make_run(tmp_path / "run", "mixed_float16")

@@ -13,13 +13,15 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.export.savedmodel import export_savedmodel
+from keras_mir.export.signatures import signatures
 from keras_mir.models.build import build_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
 from keras_mir.models.session import ServedModel
 from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
-from pipelines.spec import FeatureSpec
+from pipelines.input.diagnosis import diagnose
+from pipelines.spec import FeatureSpec, VectorSpec
 
 SPEC = FeatureSpec(n_mels=12, n_chroma=4)
 CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
@@ -68,6 +70,7 @@ def export_genre(tmp_path_factory):
             f"genre-{kind}",
             description={"classes": CLASSES, "spec": SPEC.to_dict()},
             names=CLASSES,
+            spec=SPEC,
             rebuild=lambda: build(kind, use_cudnn=False),
         )
         return model, path
@@ -98,7 +101,7 @@ def test_genre_model(kind, export_genre, session_predict):
 
 def test_affect_model(tmp_path, session_predict):
     model = build("cnn-any-length", None, TARGETS)
-    path = export_savedmodel(model, tmp_path, "affect", description={}, names=None)
+    path = export_savedmodel(model, tmp_path, "affect", description={}, names=None, spec=SPEC)
     features, lengths = clips(3)
     served = session_predict(path, features, lengths)
     expected = model({"features": features, "lengths": lengths})
@@ -110,23 +113,65 @@ def test_affect_model(tmp_path, session_predict):
 
 def test_nonsense_has_no_answer_and_harms_no_other_clip(exported, session_predict):
     _, path = exported
-    features, lengths = clips(8)
+    features, lengths = clips(10)
     alone = session_predict(path, features[:1], lengths[:1])
-    for row, value in enumerate((np.nan, np.inf, -np.inf, 3e38), start=1):
+    for row, value in enumerate((np.nan, np.inf, -np.inf, 3e38, 500.0, -82.0), start=1):
         features[row, 3, 5] = value
-    lengths[5:] = -5, 0, 13
+    lengths[1:] = *[4] * 6, -5, 0, 13
     served = session_predict(path, features, lengths)
-    sort = "features that are NaN, infinite or far too large"
+    sort = "features that are NaN or beyond what the feature spec allows"
     length = "a length that cannot be: less than 1, or more than there is"
-    assert served["error"].tolist() == ["", *[sort] * 4, *[length] * 3]
-    assert served["genre"].tolist() == [alone["genre"][0], *[""] * 7]
+    assert served["error"].tolist() == ["", *[sort] * 6, *[length] * 3]
+    assert served["genre"].tolist() == [alone["genre"][0], *[""] * 9]
     np.testing.assert_allclose(served["probabilities"][0], alone["probabilities"][0], atol=1e-6)
     assert not served["probabilities"][1:].any()
     with ServedModel(path) as model:
         embedded = model.predict({"features": features, "lengths": lengths}, "embedding")
-    assert embedded["error"].tolist()[5:] == [length] * 3
-    assert np.isfinite(embedded["embedding"]).all()
-    assert not embedded["embedding"][5:].any()
+    assert embedded["error"].tolist() == served["error"].tolist()
+    assert embedded["embedding"][0].any()
+    assert not embedded["embedding"][1:].any()
+
+
+def test_what_lies_past_the_end_of_a_clip_is_no_nonsense(exported, session_predict):
+    features, lengths = clips(3)
+    lengths[:] = 4
+    expected = session_predict(exported[1], features, lengths)
+    features[:, 4:] = np.array([np.nan, 500.0, -1000.0])[:, None, None]
+    served = session_predict(exported[1], features, lengths)
+    assert served["error"].tolist() == [""] * 3
+    np.testing.assert_allclose(served["probabilities"], expected["probabilities"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spec", "feature", "good", "bad"),
+    [
+        (SPEC, "mel", (-81.0, 0.0, 1.0), (-81.5, 1.5, 500.0)),
+        (FeatureSpec(n_mels=12, n_chroma=4, top_db=60.0), "mel", (-61.0,), (-62.0,)),
+        (SPEC, "chroma", (0.0, 1.0), (-0.1, 1.1, -80.0)),
+        (SPEC, "fused", (0.0, 1.0), (-0.1, 1.1, -80.0)),  # the last band is of chroma
+        (VectorSpec("vectors", 3), "vectors", (-1e6, 1e6), (-1.1e6, 1e7, 4e9)),
+    ],
+)
+def test_training_and_the_served_model_allow_the_same_values(tmp_path, spec, feature, good, bad):
+    bands = spec.width(feature)
+    model = build_model(
+        ModelSettings(kind="vectors", normalise="none"),
+        bands=bands,
+        time=None,
+        classes=CLASSES,
+        targets=(),
+        spec=spec,
+        feature=feature,
+    )
+    serve, _ = signatures(model, CLASSES, spec, None)["serving_default"]
+    clips = np.zeros((len(good) + len(bad), 2, bands), np.float32)
+    clips[:, 1, -1] = *good, *bad
+    errors = serve(tf.constant(clips), tf.fill([len(clips)], 2))["error"].numpy()
+    assert [error == b"" for error in errors] == [True] * len(good) + [False] * len(bad)
+    for clip, error in zip(clips, errors, strict=True):
+        np.save(tmp_path / "clip.npy", clip.T)
+        problem = diagnose(tmp_path / "clip.npy", (bands,), 10, spec)
+        assert bool(problem) == bool(error), problem
 
 
 def test_every_clip_has_one_length(exported, session_predict):
@@ -154,10 +199,11 @@ def test_signature_has_named_typed_inputs_of_open_length(exported):
     assert inputs["lengths"].dtype == tf.int32
 
 
+@pytest.mark.slow
 def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
     model, _ = exported
     (tmp_path / "genre" / "7").mkdir(parents=True)
-    path = export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES)
+    path = export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES, spec=SPEC)
     assert path == tmp_path / "genre" / "8"
     assert [p.name for p in tmp_path.iterdir()] == ["genre"]
     assert sorted(p.name for p in path.parent.iterdir()) == ["7", "8"]
@@ -170,7 +216,9 @@ def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
     model, _ = exported
     wrong = build("cnn-any-length", normalise="none")
     with pytest.raises(UserError, match=r"differ by .* in 'probabilities'"):
-        export_savedmodel(model, tmp_path, "m", description={}, names=CLASSES, rebuild=lambda: wrong)
+        export_savedmodel(
+            model, tmp_path, "m", description={}, names=CLASSES, spec=SPEC, rebuild=lambda: wrong
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -178,17 +226,18 @@ def test_a_diverged_model_is_not_published(tmp_path):
     model = build("cnn-any-length")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
     with pytest.raises(UserError, match="training diverged"):
-        export_savedmodel(model, tmp_path, "nan", description={}, names=CLASSES)
+        export_savedmodel(model, tmp_path, "nan", description={}, names=CLASSES, spec=SPEC)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
     model = build("cnn-any-length")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, names=CLASSES)
+        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, names=CLASSES, spec=SPEC)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predict):
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -196,7 +245,9 @@ def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predi
     finally:
         keras.config.set_dtype_policy("float32")
     twin = build("cnn-any-length")
-    path = export_savedmodel(model, tmp_path, "m", description={}, names=CLASSES, rebuild=lambda: twin)
+    path = export_savedmodel(
+        model, tmp_path, "m", description={}, names=CLASSES, spec=SPEC, rebuild=lambda: twin
+    )
     assert session_predict(path, *clips(2))["probabilities"].dtype == np.float32
     assert load_keras(path / KERAS_MODEL).get_layer("embedding").compute_dtype == "float32"
 
@@ -241,11 +292,11 @@ def test_where_nothing_can_be_written(tmp_path):
     model = build("cnn-any-length")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be made"):
-        export_savedmodel(model, tmp_path / "file", "genre", description={}, names=CLASSES)
+        export_savedmodel(model, tmp_path / "file", "genre", description={}, names=CLASSES, spec=SPEC)
     with pytest.raises(UserError, match="is a file; remove it"):
-        export_savedmodel(model, tmp_path, "file", description={}, names=CLASSES)
+        export_savedmodel(model, tmp_path, "file", description={}, names=CLASSES, spec=SPEC)
     with pytest.raises(UserError, match="2 names for 3 outputs"):
-        export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2])
+        export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2], spec=SPEC)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -256,7 +307,7 @@ def test_a_full_disk_is_one_line(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_mir.export.savedmodel.write_warmup", full)
     remedy = r"cannot be written \(no space left\); free some space or choose another folder"
     with pytest.raises(UserError, match=rf"^{tmp_path}/\S+: {remedy}$"):
-        export_savedmodel(exported[0], tmp_path, "genre", description={}, names=CLASSES)
+        export_savedmodel(exported[0], tmp_path, "genre", description={}, names=CLASSES, spec=SPEC)
 
 
 def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_path):
@@ -267,11 +318,12 @@ def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_pat
         from keras_mir.recipes.model_settings import ModelSettings
         from keras_mir.export.savedmodel import export_savedmodel
         from pipelines.spec import FeatureSpec
+        spec = FeatureSpec(n_mels=4)
         model = build_model(
             ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,), normalise="none"),
-            bands=4, time=None, classes=["a", "b"], targets=(), spec=FeatureSpec(n_mels=4), feature="mel",
+            bands=4, time=None, classes=["a", "b"], targets=(), spec=spec, feature="mel",
         )
-        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, names=["a", "b"])
+        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, names=["a", "b"], spec=spec)
     """
     load = """
         import sys

@@ -75,6 +75,7 @@ def test_the_clips_are_of_many_kinds_and_one_file_is_damaged():
     assert len(files["damaged"]) < len(files["noise"])
 
 
+@pytest.mark.slow
 def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_models):
     tree = ast.parse(Path(run_alone.__file__).read_text(encoding="utf-8"))
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
@@ -90,10 +91,11 @@ def test_the_process_answers_in_every_signature_and_has_nothing_of_ours(audio_mo
     assert served[1]["embedding"].shape == (1, 16)
 
 
+@pytest.mark.slow
 def test_another_model_and_another_sample_rate_than_what_was_written_are_refused(audio_models):
     path = audio_models / "tiny" / "1"
     model, spec = load_keras(path / KERAS_MODEL), FeatureSpec(n_mels=40)
-    batches = [*feature_batches(model), *sound_batches()]
+    batches = [*feature_batches(model, spec), *sound_batches()]
     with FreshProcess() as process:
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])
 

@@ -128,6 +128,7 @@ def exported(cases, tmp_path) -> Path:
         "tiny",
         description={"feature_spec": spec.to_dict()},
         names=genres,
+        spec=spec,
         audio_model=lambda served: AudioModel(served, genres, InputSettings("mel"), None, spec),
     )
 

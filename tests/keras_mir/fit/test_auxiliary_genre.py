@@ -45,5 +45,7 @@ def test_where_a_clip_has_no_genre_affect_is_learnt_alone(data, tmp_path):
 
 
 def test_a_genre_recipe_has_no_other_genre():
-    with pytest.raises(UserError, match="auxiliary_genre: the genre is the task itself"):
+    with pytest.raises(
+        UserError, match=r"^auxiliary_genre: the genre task has none; choose an affect recipe"
+    ):
         km.recipes.named.named_recipe("small-cnn").with_settings({"auxiliary_genre": True})

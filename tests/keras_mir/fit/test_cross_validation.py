@@ -133,6 +133,7 @@ def test_a_stopped_one_goes_on_with_the_first_fold_that_is_not_finished(
     assert "the data set has changed since the run started" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_affect_is_cross_validated_too(course_data, tmp_path):
     settings = {"filters": (2,), "pools": (4,), "epochs": 1, "batch_size": 16}
     result = km.cross_validate(
@@ -163,6 +164,7 @@ def as_ensemble(validated, course_data, tmp_path):
     return CrossValidationRun.continued(run, console=Console(quiet=True)), data
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_one_model_evaluated_on_clips_that_none_has_seen(as_ensemble, tmp_path, songs):
     job, data = as_ensemble
     job.options = dataclasses.replace(job.options, export=True)
@@ -269,7 +271,7 @@ class TestMistakes:
     def test_affect_has_no_labels_to_suspect(self, course_data, tmp_path, capsys):
         flags = ("affect-lstm", "--data", str(course_data), "--folds", "2", "--suspicious-labels")
         assert fit.main([*flags, "--out", str(tmp_path / "run")]) == 2
-        line = "error: --suspicious-labels: goes with genre recipes; values have no classes\n"
+        line = "error: --suspicious-labels: goes with genre recipes, whose labels are classes\n"
         assert capsys.readouterr().err == line
 
     def test_from_python(self, course_data, tmp_path):

@@ -15,8 +15,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_mir.evaluate import __main__ as evaluate
+from keras_mir.export import __main__ as export
 from keras_mir.fit import __main__ as fit
 from keras_mir.models.folders import read_description
+from keras_mir.predict import __main__ as predict
 from pipelines.errors import UserError
 from pipelines.files import locked
 
@@ -227,6 +229,7 @@ def test_evaluate_finds_the_validation_examples_again(fitted, course_data, tmp_p
     assert report["accuracy"]["value"] == pytest.approx(float(best))
 
 
+@pytest.mark.slow
 def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     places = ("--out", tmp_path / "again", "--export-dir", fitted / "saved_models")
     killed = fitted / "saved_models" / ".other-tmp"  # an export that was stopped with kill -9
@@ -244,6 +247,7 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     course_data, tmp_path, capsys, monkeypatch
 ):
@@ -274,6 +278,7 @@ def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     assert "the run is finished" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predict):
     recipe = ("multitask-cnn-beat-mel", "--feature", "fused", "--targets", "power,calmness")
     flags = ("--data", course_data, *SMALL_CNN, "--loss-weights", "power=2")
@@ -291,6 +296,7 @@ def test_multitask_learns_the_named_targets(course_data, tmp_path, session_predi
     assert shapes == {"power": (2,), "calmness": (2,), "error": (2,)}
 
 
+@pytest.mark.slow
 def test_the_fixed_length_cnn_runs_on_cropped_frames(course_data, tmp_path):
     flags = (
         "--sync",
@@ -312,11 +318,12 @@ def test_overfit_check_says_whether_batches_were_memorised(course_data, tmp_path
     flags = ("--overfit-batches", "2", "--epochs", "60", "--learning-rate", "0.01", "--units", "16")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags, "--batch-size", "4") == 0
     assert "2 batches memorised" in capsys.readouterr().out
-    flags = ("--overfit-batches", "2", "--epochs", "1", "--out", tmp_path / "b")
+    flags = (*SMALL_LSTM, "--overfit-batches", "2", "--epochs", "1", "--out", tmp_path / "b")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags) == 1
     assert not (tmp_path / "saved_models").exists()
 
 
+@pytest.mark.slow
 def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
     flags = ("--mixed-precision", "--units", "4", "--layers", "1", "--epochs", "1")
     assert run(fit, tmp_path, "lstm-beat-mel", "--data", course_data, *flags, export=True) == 0
@@ -331,8 +338,11 @@ def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
 def test_a_recipe_file_is_used(course_data, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text('base = "lstm-beat-chroma"\n[model]\nunits = 4\nlayers = 1\n[train]\nepochs = 1\n')
-    assert run(fit, tmp_path, "--recipe", path, "--data", course_data, export=True) == 0
-    assert (tmp_path / "saved_models" / "tiny" / "1").is_dir()
+    assert run(fit, tmp_path, "--recipe", path, "--data", course_data) == 0
+    description = json.loads((tmp_path / "run" / "description.json").read_text())
+    assert description["recipe"]["name"] == "tiny"
+    assert description["recipe"]["input"]["feature"] == "chroma"
+    assert description["recipe"]["model"]["units"] == 4
 
 
 def test_list_shows_every_recipe(capsys):
@@ -470,6 +480,54 @@ class TestMistakes:
             assert len(lines) == 1, lines
             assert file.name in lines[0]
             assert lines[0].endswith("; start a new run")
+
+    @pytest.mark.parametrize("of", ["run", "export"])
+    def test_a_damaged_description_is_named_by_every_command_that_reads_it(
+        self, of, fitted, course_data, tmp_path, capsys, copy_tree
+    ):
+        folder = copy_tree(fitted)
+        model = folder / "run" if of == "run" else folder / "saved_models" / "lstm-beat-mel" / "1"
+        file = model / ("description.json" if of == "run" else "assets.extra/keras_mir.json")
+        soundfile.write(tmp_path / "song.wav", np.zeros(22050), 22050)
+        data = ("--data", course_data)
+        commands = [(evaluate, model, *data), (export, model, "--format", "litert")]
+        if of == "run":
+            report = json.loads((model / "report.json").read_text())
+            report["model"] = str(model / "model.keras")  # as before it is exported
+            (model / "report.json").write_text(json.dumps(report))
+            commands += [(fit, "--resume", model)]
+        else:
+            commands += [(predict, tmp_path / "song.wav", "--models", folder / "saved_models")]
+            commands += [(fit, "lstm-beat-mel", "--transfer", "--backbone", model, *data)]
+        whole = file.read_bytes()
+        values = json.loads(whole)
+        others = [json.dumps(values | other).encode() for other in ({"format": 2}, {"feature_spec": []})]
+        for damaged in (b"", whole[:500], b"[]", b"null", b"{}", b"\x93\xff\0" * 99, *others):
+            file.write_bytes(damaged)
+            for command, *arguments in commands:
+                assert str(file) in mistake(command, tmp_path, capsys, *arguments)
+        matrix = {"report": values["report"] | {"confusion_matrix": [["x"]]}}
+        for damage in (
+            {"frames": 0},
+            {"frames": "x"},
+            {"classes": []},
+            {"recipe": []},
+            {"report": 3},
+            matrix,
+        ):
+            file.write_text(json.dumps(values | damage))
+            assert str(file) in mistake(evaluate, tmp_path, capsys, model, *data)
+        file.write_text(json.dumps(values | {"classes": values["classes"][1:]}))
+        line = mistake(evaluate, tmp_path, capsys, model, *data)
+        assert "model.keras: has outputs {'genre': 3}, and should have {'genre': 2} by its descr" in line
+
+    def test_what_a_finished_run_was_asked_for_is_no_matter(self, fitted, course_data, tmp_path, copy_tree):
+        """Its description has the recipe as it was trained."""
+        folder = copy_tree(fitted / "run")
+        (folder / "recipe.toml").write_text("[")
+        assert run(evaluate, tmp_path, folder, "--data", course_data) == 0
+        scores = [json.loads((place / "report.json").read_text()) for place in (folder, tmp_path / "run")]
+        assert scores[0]["confusion_matrix"] == scores[1]["confusion_matrix"]
 
     def test_a_run_that_somebody_works_on_is_not_resumed(self, fitted, capsys, copy_tree):
         folder = copy_tree(fitted / "run")

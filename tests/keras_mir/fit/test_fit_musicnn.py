@@ -15,6 +15,7 @@ def data(tmp_path_factory):
     return write_course_data(tmp_path_factory.mktemp("full"), per_genre=6, synced=False)
 
 
+@pytest.mark.slow
 def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data, tmp_path):
     model = km.train("musicnn", data, out=tmp_path / "run", epochs=2, batch_size=4)
     assert model.report.n == 6  # the test clips

@@ -200,6 +200,7 @@ def test_a_backbone_that_is_not_there_is_refused(course_data, tmp_path):
         fit(recipe, prepared(course_data, tmp_path, recipe), run_folder(tmp_path / "run"), seed=0)
 
 
+@pytest.mark.slow
 def test_two_devices_train_in_step(course_data, tmp_path):
     """MirroredStrategy over two logical CPUs, in a process of its own: devices are set at its start."""
     script = textwrap.dedent(

@@ -105,6 +105,12 @@ FORMS |= {
 }
 
 
+def saved_forms() -> list[Any]:
+    """All forms; graphs of the large layers over sound take long to make, and are made four times."""
+    large = ("FrontEnd", "BeatTracker", "Percussive", "ChromaCQT without", "BeatSync without")
+    return [pytest.param(form, marks=pytest.mark.slow if form.startswith(large) else ()) for form in FORMS]
+
+
 def test_every_layer_has_a_case_and_is_public():
     defined = set()
     for module in pkgutil.walk_packages(keras_mir.layers.__path__, "keras_mir.layers."):
@@ -202,7 +208,7 @@ def test_mask_propagation(form):
         assert masks == [None] * len(masks)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", saved_forms())
 def test_saved_and_exported_model_answers_the_same(form, tmp_path):
     name, inputs = FORMS[form]
     model = model_of(make(name), inputs)

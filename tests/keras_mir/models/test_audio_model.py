@@ -2,6 +2,10 @@
 
 import base64
 import io
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -202,6 +206,33 @@ def test_a_long_clip_among_very_many_is_refused_alone(ask_wav, clip):
     assert outputs["error"][0] == b"too long among so many clips: send fewer"
     assert outputs["error"][1] == b""
     assert outputs["window_probabilities"].shape[1] == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory was used")
+def test_a_batch_takes_no_more_memory_than_its_clips_alone(audio_models, clip):
+    """One of three minutes at 1,000 Hz, which takes a hundred megabytes, beside very short ones."""
+    program = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from keras_mir.models.session import ServedModel
+
+def peak(*files):
+    assert set(model.predict({"audio": np.array(files, object)}, "audio")["error"]) == {""}
+    return Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+
+long, short = pickle.load(sys.stdin.buffer)
+with ServedModel(Path(sys.argv[1])) as model:
+    peak(short)  # makes kernels and keeps them
+    print(peak(short), peak(long), peak(long, *[short] * 15))
+"""
+    files = wav(np.sin(np.arange(180_000)) / 2, 1000, "PCM_U8"), wav(clip[:22050])
+    command = [sys.executable, "-c", program, str(audio_models / "tiny" / "1")]
+    ended = subprocess.run(command, input=pickle.dumps(files), stdout=subprocess.PIPE, check=True)
+    before, alone, together = map(int, ended.stdout.split())
+    assert alone - before > 50_000, "too little to measure"  # kilobytes
+    # Filled up to the longest, they would take fifteen times as much.
+    assert together - before < 1.5 * (alone - before)
 
 
 def test_a_file_in_base64_is_told_how_to_be_sent(ask_wav, clip):

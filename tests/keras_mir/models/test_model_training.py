@@ -80,6 +80,22 @@ def test_genre_loss_and_accuracy_with_sample_weights_and_soft_labels(small):
     assert hard["accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
 
 
+@pytest.mark.parametrize("shares", [None, np.array([0.5, 0.25, 0.125], np.float32)])
+def test_the_loss_of_tags_weighs_each_tags_clips_as_scikit_learn_does(shares):
+    arguments = compile_arguments(None, (), tags=("a", "b", "c"), tag_shares=shares)
+    true = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0.3, 0]], np.float32)
+    said = np.linspace(0.1, 0.9, 12, dtype=np.float32).reshape(4, 3)
+    losses = -(true * np.log(said) + (1 - true) * np.log(1 - said))
+    weights = 1.0 if shares is None else true * 0.5 / shares + (1 - true) * 0.5 / (1 - shares)
+    loss = arguments["loss"]["tags"](true, said)
+    assert float(loss) == pytest.approx(float((weights * losses).mean()), rel=1e-5)
+    area, _ = arguments["metrics"]["tags"]
+    area.update_state(true, said)  # a mixed label is the nearer of 0 and 1
+    whole = compile_arguments(None, (), tags=("a", "b", "c"))["metrics"]["tags"][0]
+    whole.update_state((true >= 0.5).astype(np.float32), said)
+    assert float(area.result()) == float(whole.result())
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

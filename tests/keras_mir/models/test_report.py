@@ -10,6 +10,7 @@ from rich.console import Console
 
 from keras_mir.evaluate.metrics import affect_scores, genre_scores
 from keras_mir.evaluate.table import print_report
+from keras_mir.evaluate.tag_metrics import tag_scores
 from keras_mir.models.report import (
     Baseline,
     Calibration,
@@ -17,6 +18,7 @@ from keras_mir.models.report import (
     Dataset,
     Interval,
     Split,
+    Thresholds,
     TrainingSummary,
     make_report,
     read_report,
@@ -31,6 +33,8 @@ COMMON = {"format", "task", "n", "chance", "bootstrap", "dataset", "split", "see
 COMMON |= {"model", "versions", "baseline", "calibration"}
 GENRE = {"class_names", "accuracy", "macro_f1", "weighted_f1", "per_class", "averages", "confusion_matrix"}
 GENRE |= {"expected_calibration_error"}
+TAGS = {"tags", "roc_auc", "average_precision", "macro_roc_auc", "mean_average_precision", "per_tag"}
+TAGS |= {"averages", "thresholds", "undefined"}
 AFFECT = {"targets", "spearman", "spearman_mean", "rmse", "r2", "undefined"}
 
 CONTEXT = Circumstances(
@@ -58,6 +62,13 @@ def affect_report(context=CONTEXT, constant=False):
     return make_report(affect_scores(true, predicted), context)
 
 
+def tags_report(context=CONTEXT, names=("live", "rock", "Ρεμπέτικο")):
+    true = np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]])
+    probabilities = np.array([[0.2, 0.9, 0.1], [0.6, 0.4, 0.1], [0.1, 0.3, 0.2], [0.9, 0.1, 0.3]])
+    thresholds = Thresholds(dict(zip(names, (0.7, 0.25, 0.5), strict=True)), 9, "validation clips")
+    return make_report(tag_scores(true, probabilities, thresholds), context)
+
+
 def printed(report, *, width=80, encoding="utf-8", terminal=False):
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, newline="")
@@ -76,6 +87,7 @@ def refuse(constant):
         (genre_report(), COMMON | GENRE),
         (affect_report(), COMMON | AFFECT),
         (affect_report(constant=True), COMMON | AFFECT),
+        (tags_report(), COMMON | TAGS),
     ],
 )
 def test_file_is_strict_json_with_the_promised_keys(report, keys, tmp_path):
@@ -125,6 +137,32 @@ def test_what_is_undefined_is_null_with_a_reason():
     nothing = {"value": None, "low": None, "high": None}
     assert report["spearman"]["power"] == report["spearman_mean"] == nothing
     assert set(report["undefined"]) == {"spearman.power", "spearman_mean"}
+
+
+def test_tags_report():
+    report = report_to_dict(tags_report())
+
+    assert report["task"] == "tags"
+    assert report["thresholds"] == {
+        "by_tag": {"live": 0.7, "rock": 0.25, "Ρεμπέτικο": 0.5},
+        "clips": 9,
+        "chosen_on": "validation clips",
+    }
+    assert report["per_tag"]["rock"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": 1.0,
+        "f1": pytest.approx(0.8),
+        "support": 2,
+    }
+    assert report["roc_auc"]["rock"]["value"] == 0.75
+    assert report["macro_roc_auc"]["value"] == 0.875
+    assert report["undefined"] == {"Ρεμπέτικο": "none of the evaluated clips has it"}
+    assert report["chance"] == {"roc_auc": 0.5, "average_precision": 0.375}
+    first, second = (score.bounds for score in tags_report().main_scores.values())
+    assert tags_report().headline == (
+        f"Tags of 4 clips of music (my-music, test split): macro ROC-AUC 0.875 {first}, mAP 0.917 {second} "
+        "over 3 tags; guessing would give 0.500 and 0.375."
+    )
 
 
 def test_context_is_kept_and_made_json():
@@ -186,7 +224,7 @@ def test_unreadable_report_is_named(content, message, tmp_path):
 def test_tables_fit_80_columns(width, terminal):
     long = replace(CONTEXT, dataset=replace(CONTEXT.dataset, name="a data set " * 12))
     names = ("A genre with a name that is much longer than its column", *NAMES[1:])
-    for report in (genre_report(long, names), affect_report(long)):
+    for report in (genre_report(long, names), affect_report(long), tags_report(long, names[:3])):
         lines = printed(report, width=width, terminal=terminal).splitlines()
         assert max(map(len, lines)) <= min(width, 80)
 
@@ -214,6 +252,29 @@ def test_affect_table_has_every_target_and_the_mean():
         assert f"{report.rmse[name].value:.3f}" in rows[name]
         assert f"{report.r2[name].value:.3f}" in rows[name]
     assert f"{report.spearman_mean.low:.3f}" in rows["mean"]
+
+
+def test_tags_tables_are_of_areas_and_of_what_the_thresholds_give():
+    report = tags_report()
+    intervals = [report.roc_auc["live"].bounds, report.average_precision["live"].bounds]
+    lines = [" ".join(line.split()) for line in printed(report).splitlines() if line.strip()]
+    at = lines.index("tag ROC-AUC 95 % interval PR-AUC 95 % interval")
+    assert lines[at + 1] == f"live 1.000 {intervals[0]} 1.000 {intervals[1]}"
+    assert lines[at + 3] == "Ρεμπέτικο undefined undefined"
+    assert lines[at + 4].startswith("macro (mAP) 0.875 [")
+    assert lines[at + 5 :] == [
+        "Ρεμπέτικο: undefined, for none of the evaluated clips has it; the means are over",
+        "the other tags.",
+        "tag threshold precision recall F1 support",
+        "live 0.700 1.000 1.000 1.000 1",
+        "rock 0.250 0.667 1.000 0.800 2",
+        "Ρεμπέτικο 0.500 0.000 0.000 0.000 0",
+        "macro avg 0.556 0.667 0.600 3",
+        "micro avg 0.750 1.000 0.857 3",
+        "weighted avg 0.778 1.000 0.867 3",
+        "A clip is given the tags whose probability reaches their threshold, where F1 is",
+        "highest on 9 validation clips.",
+    ]
 
 
 def test_undefined_correlation_is_explained_under_the_table():

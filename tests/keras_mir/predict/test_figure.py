@@ -1,11 +1,13 @@
-"""The picture of a song: what is in it, for genre and for affect."""
+"""The picture of a song: what is in it, for genre, for tags and for affect."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.colors import to_rgba
 
+from keras_mir.evaluate.figures import TRAIN
 from keras_mir.models.prediction import Prediction, Window
 from keras_mir.predict.figure import mel_overview, prediction_figure
 from pipelines.spec import FeatureSpec
@@ -13,7 +15,7 @@ from pipelines.spec import FeatureSpec
 SPEC = FeatureSpec()
 
 
-def figure_of(windows, probabilities=None, affect=None):
+def figure_of(windows, probabilities=None, affect=None, tags=None, thresholds=None):
     prediction = Prediction(
         path=Path("song.mp3"),
         duration=80.0,
@@ -23,6 +25,8 @@ def figure_of(windows, probabilities=None, affect=None):
         tempo=120.4,
         beat_times=(1.0, 2.0),
         windows=windows,
+        tags=tags or {},
+        thresholds=thresholds or {},
     )
     figure = prediction_figure(prediction, np.zeros((128, 4)), np.linspace(0, 80, 5), SPEC)
     figure.canvas.draw()
@@ -39,6 +43,20 @@ def test_genres_over_time_and_for_the_whole(several):
     assert [label.get_text() for label in panels[-1].get_yticklabels()][:2] == ["genre 14", "genre 13"]
     assert len(panels[-1].patches) == 12
     assert all(axes.get_xlim() == (0, 80) for axes in panels[:-1])
+
+
+def test_tags_and_their_thresholds():
+    tags = {"rock": 0.4, "live": 0.7, "solo": 0.1}
+    windows = tuple(Window(start, start + 30, tags) for start in (0.0, 25.0, 50.0))
+    figure, panels = figure_of(windows, tags=tags, thresholds={"rock": 0.3, "live": 0.8, "solo": 0.2})
+    assert figure.get_suptitle() == "song.mp3 · 120 BPM"
+    assert len(panels) == 3
+    assert [label.get_text() for label in panels[-1].get_yticklabels()] == ["live", "rock", "solo"]
+    assert [bar.get_facecolor() == to_rgba(TRAIN) for bar in panels[-1].patches] == [False, True, False]
+    assert [float(line.get_segments()[0][0, 0]) for line in panels[-1].collections] == [0.8, 0.3, 0.2]
+    assert panels[-1].get_xlabel() == "probability, and the threshold of each tag"
+    _, panels = figure_of(windows, tags=tags)
+    assert {bar.get_facecolor() for bar in panels[-1].patches} == {to_rgba(TRAIN)}
 
 
 def test_affect_over_time():

@@ -84,3 +84,35 @@ def test_most_models_have_no_note():
     songs = [replace(song, note="") for song in SONGS]
     assert printed("table", songs=songs) == TABLE.removesuffix("note: trained on generated music\n")
     assert '"note"' not in printed("json", songs=songs)
+
+
+LIKELY = {"rock": 0.7, "live": 0.2, "guitar": 0.65, "slow": 0.1, "piano": 0.05, "solo": 0.02}
+TAGGED = [
+    replace(song, genre="", probabilities={}, tags=tags, thresholds=dict.fromkeys(LIKELY, 0.3), note="")
+    for song, tags in zip(SONGS, (LIKELY, dict.fromkeys(LIKELY, 0.1)), strict=True)
+]
+TAGS_TABLE = """\
+music
+┏━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━┓
+┃ song       ┃ length ┃ tags                 ┃ next                     ┃  BPM ┃
+┡━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━┩
+│ a.mp3      │   1:01 │ 70% rock, 65% guitar │ 20% live, 10% slow, 5%   │  120 │
+│            │        │                      │ piano                    │      │
+│ deep/b.mp3 │   0:04 │ none                 │ 10% rock, 10% live, 10%  │ none │
+│            │        │                      │ guitar                   │      │
+└────────────┴────────┴──────────────────────┴──────────────────────────┴──────┘
+"""
+TAGS_CSV = """\
+path,duration,tag_rock,tag_live,tag_guitar,tag_slow,tag_piano,tag_solo,given_tags,tempo,beats
+music/a.mp3,61.0,0.7,0.2,0.65,0.1,0.05,0.02,rock;guitar,120.4,2
+music/deep/b.mp3,4.0,0.1,0.1,0.1,0.1,0.1,0.1,,,0
+"""
+
+
+def test_tags_that_reach_their_thresholds_come_first():
+    assert printed("csv", songs=TAGGED) == TAGS_CSV
+    assert '"given_tags": ["rock", "guitar"], "tempo": 120.4' in printed("json", songs=TAGGED)
+    without = [replace(song, thresholds={}) for song in TAGGED]
+    assert "given_tags" not in printed("json", songs=without) + printed("csv", songs=without)
+    assert [word in printed("table", songs=without) for word in ("next", "BPM")] == [False, False]
+    assert printed("table", songs=TAGGED) == TAGS_TABLE

@@ -265,3 +265,68 @@ def test_help_and_mistakes_import_no_tensorflow(songs):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "SONG_OR_FOLDER" in done.stdout
+
+
+def test_tags_are_shown_written_and_taken_back(predict, songs, tmp_path, monkeypatch):
+    pytest.importorskip("mutagen")
+    music, journal = tmp_path / "music", tmp_path / "journal"
+    shutil.copytree(songs, music)
+    shutil.copy(music / "a.flac", music / "read-only.flac")
+    (music / "read-only.flac").chmod(0o444)
+    before = {path: path.read_bytes() for path in music.rglob("*.*")}
+    wanted = ("--write-tags", "genre,bpm")
+    told = [f"error: {music}/read-only.flac: read-only; make it writable, or leave it out"]
+
+    status, shown, err = predict(music, *wanted)
+    assert status == 1
+    lines = [line.removeprefix(f"{music}/") for line in shown.splitlines()]
+    assert [line.split(" -> ")[0] for line in lines] == ["a.flac: genre", "b.wav: genre", "deep/c.ogg: genre"]
+    assert all(line.split("; ")[1].startswith("bpm -> ") for line in lines)
+    assert err.splitlines() == [
+        *told,
+        "3 answered, 1 failed, 3 to be changed",
+        "nothing was written; --yes does",
+    ]
+    assert {path: path.read_bytes() for path in before} == before
+
+    status, written, err = predict(music, *wanted, "--yes", "--journal", journal)
+    assert (status, written) == (1, shown)
+    back = f"to take it back: python -m keras_mir.predict --undo {journal}"
+    assert err.splitlines() == [*told, "3 answered, 1 failed, 3 changed", back]
+    assert [path.read_bytes() == content for path, content in before.items()].count(True) == 1
+
+    status, again, err = predict(music, *wanted, "--yes", "--journal", tmp_path / "second")
+    assert (status, again) == (1, ""), "what was written once is not asked for again"
+    assert err.splitlines() == [*told, "1 failed, 3 have all tags"]
+    assert not (tmp_path / "second").exists()
+
+    assert predict("--undo", journal) == (0, "", "3 as they were\n")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["SONGS", "--write-tags", "genre,key"], "--write-tags genre,key: choose among genre, mood, bpm"),
+        (["SONGS", "--write-tags", "mood"], "--write-tags mood: wants a model of affect or of tags"),
+        (["SONGS", "--write-tags", "bpm", "--json"], "--write-tags: prints what it writes; leave out json"),
+        (
+            ["SONGS", "--yes"],
+            "--yes, --replace and --journal belong to --write-tags; say which tags to write",
+        ),
+        (["SONGS", "--undo", "J"], "--undo J: names the songs itself; leave them out"),
+        (["--undo", "J"], "--undo J: cannot be read (No such file or directory)"),
+        ([], "no song; give audio files, or folders of them"),
+    ],
+)
+def test_mistakes_about_tags_are_one_line(arguments, problem, predict, songs):
+    pytest.importorskip("mutagen")
+    status, out, err = predict(*(songs if argument == "SONGS" else argument for argument in arguments))
+    assert (status, out, err) == (2, "", f"error: {problem}\n")
+
+
+def test_without_mutagen_tags_are_refused(predict, songs, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status, _, err = predict(songs, "--write-tags", "genre")
+    assert status == 2
+    assert err == "error: --write-tags genre: needs mutagen; pip install 'keras-mir[file-tags]'\n"

@@ -76,14 +76,17 @@ def test_what_was_understood_is_printed_before_any_work(
         "  note: 'Rock' is taken for 'rock', from which it differs in case or blanks alone",
         "  note: split 'val' is taken for train, since fit makes a validation part of its own",
     ]
-    table.write_text("file,genre,bpm,band\n0.wav,Folk,1,a\n1.wav,Folk,2,b\n2.wav,Pop,3,c\n3.wav,Pop,4,\n")
+    table.write_text(
+        "file,genre,bpm,band,\n0.wav,Folk,1,a,\n1.wav,Folk,2,b,x\n2.wav,Pop,3,c,\n3.wav,Pop,4,,\n"
+    )
     assert main(arguments(audio, "--targets", "none", "--group-by", "band", "--out", f"{audio}/../two")) == 0
-    assert capsys.readouterr().out.splitlines()[:5] == [
+    assert capsys.readouterr().out.splitlines()[:6] == [
         f"{table}: 4 clips",
         "  2 classes: Folk 2, Pop 2",
         "  no affect targets",
         "  split: 50% to test on, drawn with seed 0, no band on both sides",
         "  other columns, kept: bpm, band",
+        "  note: column 5 has no name; left out",
     ]
     table.write_text("file,tempo\n0.wav,120\n")
     assert main(arguments(audio)) == 2
@@ -134,3 +137,47 @@ def test_starting_up_imports_nothing_heavy() -> None:
 def test_extraction_needs_no_tensorflow() -> None:
     code = "import sys; sys.modules['tensorflow'] = None; import pipelines.extraction.dataset"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_tags_are_kept_and_read_back(audio: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = audio.parent / "labels.csv"
+    table.write_text(
+        'file,tags\n0.wav,"rock, live"\n1.wav,live\n2.wav,rock\n3.wav,"ROCK,live,""so called"""\n'
+    )
+    assert main(arguments(audio)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        f"{table}: 4 clips",
+        '  3 tags: "so called" 1, live 3, rock 3',
+        "  no affect targets",
+        "  split: 50% to test on, drawn with seed 0",
+        "  note: 'ROCK' is taken for 'rock', from which it differs in case or blanks alone",
+    ]
+    data = audio.parent / "my data"
+    assert lines[-1] == f"next: python -m keras_mir.fit small-cnn-tags --data '{data}'"
+    examples = load_course(data, "tags", synced=True)
+    assert (examples.tags, examples.targets, examples.synced) == (('"so called"', "live", "rock"), (), True)
+    found = dict(zip(examples.table["id"], examples.table["tags"], strict=True))
+    assert found == {
+        "0": ("live", "rock"),
+        "1": ("live",),
+        "2": ("rock",),
+        "3": ('"so called"', "live", "rock"),
+    }
+    # Chosen by name: another run links what is there.
+    assert main(arguments(audio, "--tags", "live,rock")) == 0
+    assert "0 extracted, 4 already there, 0 failed" in capsys.readouterr().out
+    assert load_course(data, "tags", synced=False).tags == ("live", "rock")
+    table.write_text("file,rock,live\n0.wav,1,1\n1.wav,0,1\n2.wav,1,0\n3.wav,0,0\n")
+    assert main(arguments(audio, "--tags", "rock,live")) == 0
+    examples = load_course(data, "tags", synced=False)
+    assert examples.table.set_index("id")["tags"].to_dict() == {
+        "0": ("rock", "live"),
+        "1": ("live",),
+        "2": ("rock",),
+        "3": (),
+    }
+    assert main(arguments(audio, "--tags", "rock,polka")) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: --tags polka: {table} has no such tag or column; there is no column tags"
+    )

@@ -32,6 +32,7 @@ def results(page_folder):
     return json.loads((page_folder / "results.json").read_text(), parse_constant=pytest.fail)
 
 
+@pytest.mark.slow
 def test_the_page_has_every_experiment_that_was_asked_for_and_those_they_need(results):
     assert ",".join(one["id"] for one in results["experiments"]) == "1,2,3,4,5c,6,7a,7b,9,11"
     assert {one["status"] for one in results["experiments"]} == {"done"}
@@ -39,6 +40,7 @@ def test_the_page_has_every_experiment_that_was_asked_for_and_those_they_need(re
     assert results["dataset"]["is_course"] is False
 
 
+@pytest.mark.slow
 def test_page_text_and_pictures_are_there(page_folder, results):
     pictures = [picture for one in results["experiments"] for picture in one["pictures"]]
     assert len({picture["file"] for picture in pictures}) == len(pictures) > 15
@@ -54,6 +56,7 @@ def test_page_text_and_pictures_are_there(page_folder, results):
     }
 
 
+@pytest.mark.slow
 def test_a_command_gives_the_very_numbers_of_the_page(results, tmp_path, monkeypatch):
     run = next(one for one in results["experiments"] if one["id"] == "5c")["runs"][1]
     assert run["name"] == "lstm-beat-mel-seed0"
@@ -64,6 +67,7 @@ def test_a_command_gives_the_very_numbers_of_the_page(results, tmp_path, monkeyp
     assert not (tmp_path / "saved_models").exists()
 
 
+@pytest.mark.slow
 def test_the_submission_answers_for_every_unlabelled_clip(page_folder):
     with (page_folder / "submission-ours.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
@@ -72,6 +76,7 @@ def test_the_submission_answers_for_every_unlabelled_clip(page_folder):
     assert all(0 <= float(row[1]) <= 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_second_call_trains_nothing_again(data, page_folder, capsys):
     before = {path: path.stat().st_mtime_ns for path in page_folder.glob("runs/*/report.json")}
     arguments = ["--data", data, "--out", page_folder, "--quick", "--settings", "ours", "--only", "7b"]
@@ -81,11 +86,13 @@ def test_a_second_call_trains_nothing_again(data, page_folder, capsys):
     assert "11" in [one["id"] for one in experiments], "what was there stays on the page"
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_the_folder(data, page_folder):
     assert not list(Path.cwd().glob("runs/paper-*"))
     assert {path.name for path in page_folder.parent.iterdir()} == {"page"}
 
 
+@pytest.mark.slow
 def test_one_failure_leaves_the_others_alone(data, tmp_path, capsys):
     broken = data / "multitask_dataset" / "train" / "train3.fused.full.npy"
     content = broken.read_bytes()
@@ -114,6 +121,7 @@ def test_one_failure_leaves_the_others_alone(data, tmp_path, capsys):
     assert reproduce.main([*map(str, arguments)]) == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_reproduction_says_how_to_go_on_and_does(data, tmp_path, capsys, monkeypatch):
     from keras_mir.fit import run as experiment
 

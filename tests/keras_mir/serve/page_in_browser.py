@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
+from keras_mir.models.prediction import Prediction
 from keras_mir.models.report import Dataset
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
@@ -48,6 +49,8 @@ def export(
     targets: tuple[str, ...] = (),
     sound: bool = True,
     note: str = "",
+    tags: tuple[str, ...] = (),
+    thresholds: tuple[float, ...] = (),
 ) -> None:
     spec, settings = FeatureSpec(), InputSettings("mel", sync="beat")
     keras.utils.set_random_seed(1)
@@ -57,13 +60,27 @@ def export(
         time=None,
         classes=classes,
         targets=targets,
+        tags=tags,
         spec=spec,
         feature="mel",
         band_mean=np.full(spec.n_mels, -80.0),
         band_variance=np.full(spec.n_mels, 80.0**2),
     )
-    answers = (lambda built: AudioModel(built, classes, settings, None, spec, note)) if sound else None
-    export_savedmodel(model, root, name, description={}, names=classes, audio_model=answers)
+    names = classes or tags or None
+
+    def answers(built: keras.Model) -> AudioModel:
+        return AudioModel(built, names, settings, None, spec, note, thresholds=thresholds)
+
+    export_savedmodel(
+        model,
+        root,
+        name,
+        description={},
+        names=names,
+        spec=spec,
+        thresholds=thresholds,
+        audio_model=answers if sound else None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +218,28 @@ def test_a_song_is_answered_as_predict_answers_it(visit, models, song):
         "[aria-label='Answer of genre'] .fill", "bars => bars.map(bar => parseFloat(bar.style.width))"
     )
     assert [width / 100 for width in widths] == pytest.approx(list(shares.values()), abs=0.001)
+
+
+def test_tags_that_reach_their_thresholds_are_the_answer(browser, tmp_path, song):
+    export(tmp_path, "tags", None, tags=("guitar", "live", "rock"), thresholds=(0.99, 0.01, 0.02))
+    with Predictor(tmp_path / "tags") as predictor:
+        expected = predictor.predict_file(song)
+    assert sorted(expected.given_tags) == ["live", "rock"]
+    with Serve(tmp_path) as server, browser.new_page() as page:
+        page.goto(server.url)
+        expect(page.get_by_role("checkbox")).to_be_checked()
+        visit = Visit(page)
+        visit.choose(song)
+        check_tags(visit, expected)
+
+
+def check_tags(visit: Visit, expected: Prediction) -> None:
+    assert percents(visit.values("tags")) == pytest.approx(dict(expected.tags), abs=0.002)
+    card = visit.answer("tags")
+    said = ", ".join(expected.given_tags)
+    expect(card.locator(".verdict")).to_have_text(said)
+    expect(visit.page.get_by_role("status")).to_contain_text(f"tags: {said}; ")
+    assert sorted(card.locator("li.first .name").all_inner_texts()) == ["live", "rock"]
 
 
 def test_a_model_of_generated_music_says_so_beside_its_answer(visit, song):

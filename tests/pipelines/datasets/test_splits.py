@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.datasets.splits import course_split, fold_numbers, stratified_split
+from pipelines.datasets.splits import (
+    check_classes,
+    course_split,
+    fold_numbers,
+    group_column,
+    hold_out,
+    stratified_split,
+)
 from pipelines.errors import ArgumentError, UserError
 
 
@@ -81,8 +88,8 @@ def test_without_classes_only_the_share_counts():
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 5])
 def test_a_fraction_is_between_0_and_1(fraction):
-    with pytest.raises(UserError, match="between 0 and 1"):
-        stratified_split(10, fraction, 0)
+    with pytest.raises(ArgumentError, match=r"^test_fraction \S+: give a share between 0 and 1$"):
+        stratified_split(10, fraction, 0, argument="test_fraction")
 
 
 def test_too_little_to_split_is_said_so():
@@ -90,11 +97,11 @@ def test_too_little_to_split_is_said_so():
         stratified_split(11, 0.3, 0, classes=["a"] * 10 + ["b"])
     with pytest.raises(UserError, match=r"class 'b' has 1 group, too few"):
         stratified_split(8, 0.3, 0, classes=["a"] * 4 + ["b"] * 4, groups=list("uvwxzzzz"))
-    with pytest.raises(UserError, match=r"leaves fewer than one for each of 5 classes"):
+    with pytest.raises(ArgumentError, match=r"^fraction 0.2: of 10 .* fewer than one for each of 5 classes"):
         stratified_split(10, 0.2, 0, classes=list("aabbccddee"))
-    with pytest.raises(UserError, match="all examples are in one group"):
+    with pytest.raises(ArgumentError, match=r"^group_by: all examples are in one group"):
         stratified_split(10, 0.3, 0, groups=["x"] * 10)
-    with pytest.raises(UserError, match="1 examples are too few"):
+    with pytest.raises(ArgumentError, match=r"^fraction 0.3: with 1 in all, none can be held out"):
         stratified_split(1, 0.3, 0)
 
 
@@ -111,8 +118,15 @@ def test_every_class_is_on_both_sides_even_of_a_small_split(seed):
 
 def test_groups_that_tie_classes_together_are_an_error():
     """Three groups of two classes each: the side with one group lacks the third class."""
-    with pytest.raises(UserError, match="cannot be divided"):
+    with pytest.raises(ArgumentError, match=r"^group_by: the groups of class .* cannot be divided"):
         stratified_split(6, 0.5, 0, classes=list("abbcca"), groups=list("xxyyzz"))
+
+
+def test_groups_are_artists_unless_another_column_or_none_is_asked_for():
+    table = pd.DataFrame({"artist": ["Ann", ""], "album": ["x", "y"]})
+    assert [group_column(table, asked, "t") for asked in (None, "album", "none")] == ["artist", "album", None]
+    with pytest.raises(ArgumentError, match=r"^group_by band: t has no such column; it has artist, album$"):
+        group_column(table, "band", "t")
 
 
 def table_of(classes: str = "", groups: str = "") -> pd.DataFrame:
@@ -155,3 +169,70 @@ def test_more_folds_than_there_can_be_are_refused(classes, groups, problem):
         fold_numbers(table_of(classes, groups), 3, 0, "artist" if groups else None)
     with pytest.raises(ArgumentError, match=r"^folds 3: there are 2 clips; give fewer"):
         fold_numbers(table_of("ab"), 3, 0, None, by_genre=False)
+
+
+def tagged(n: int, shares: dict[str, float], groups: int = 0, seed: int = 0) -> pd.DataFrame:
+    """A table of tags, some of which clips often have together, and maybe of artists."""
+    random = np.random.default_rng(seed)
+    flags = random.uniform(size=(n, 1)) * 0.5 + random.uniform(size=(n, len(shares))) * 0.5
+    limits = [np.quantile(column, share) for column, share in zip(flags.T, shares.values(), strict=True)]
+    rows = [tuple(np.array(list(shares))[row].tolist()) for row in flags < limits]
+    table = pd.DataFrame({"tags": pd.Series(rows, dtype=object)})
+    return table.assign(artist=random.integers(0, groups, n).astype(str)) if groups else table
+
+
+def shares_of(table: pd.DataFrame, rows: np.ndarray) -> dict[str, float]:
+    total, there = (
+        pd.Series([tag for tags in part for tag in tags]).value_counts()
+        for part in (table["tags"], table["tags"].iloc[rows])
+    )
+    return (there.reindex(total.index, fill_value=0) / total).to_dict()
+
+
+RARE = {"rock": 0.4, "guitar": 0.3, "live": 0.1, "kazoo": 0.01}
+
+
+@pytest.mark.parametrize("groups", [0, 120])
+def test_every_tag_is_on_both_sides_in_its_share(groups):
+    table = tagged(300, RARE, groups)
+    rest, held_out = hold_out(table, 0.2, 0, "artist" if groups else None, "test")
+    assert sorted([*rest, *held_out]) == list(range(300))
+    shares = shares_of(table, held_out)
+    assert all(abs(shares[name] - 0.2) < 0.04 for name in ("rock", "guitar", "live"))
+    assert shares["kazoo"] == pytest.approx(1 / 3)
+    assert len(held_out) == pytest.approx(60, abs=3)
+    if groups:
+        assert not set(table["artist"][rest]) & set(table["artist"][held_out])
+    assert hold_out(table, 0.2, 0, None)[1].tolist() != hold_out(table, 0.2, 1, None)[1].tolist()
+
+
+def test_folds_have_every_tag():
+    table = tagged(300, RARE, 150)
+    for group in (None, "artist"):
+        folds = fold_numbers(table, 3, 0, group)
+        assert np.bincount(folds)[1:].tolist() == pytest.approx([100] * 3, abs=3)
+        for fold in (1, 2, 3):
+            shares = shares_of(table, np.flatnonzero(folds == fold))
+            assert shares == pytest.approx(dict.fromkeys(RARE, 1 / 3), abs=0.05)
+        if group:
+            assert table.assign(fold=folds).groupby("artist")["fold"].nunique().max() == 1
+    with pytest.raises(
+        ArgumentError, match=r"^folds 4: tag 'kazoo' has 3 clips; give fewer, or leave the tag out$"
+    ):
+        fold_numbers(table, 4, 0, None)
+
+
+def test_genres_are_kept_in_their_share_beside_tags():
+    table = tagged(300, RARE).assign(genre=["Pop", "Folk", "Folk"] * 100)
+    _, held_out = hold_out(table, 0.2, 0, None)
+    assert counts(list(table["genre"]), held_out) == {"Folk": 40, "Pop": 20}
+
+
+def test_a_tag_that_parts_have_not_enough_of_is_refused():
+    table = pd.DataFrame({"tags": [("a",), ("a", "b"), ("b",)], "artist": ["x", "x", "y"]})
+    check_classes(table, table, "artist", ("train",))
+    with pytest.raises(UserError) as refusal:
+        check_classes(table, table, "artist", ("train", "test"))
+    assert str(refusal.value) == (
+        "tag 'a' has 1 artist, and needs one for each of train, test: add clips, or leave the tag out"
+    )

@@ -13,11 +13,20 @@ from pipelines.errors import UserError
 def test_rows_keep_the_numbers_of_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text('\ufeffid,text\n\n1, two words \n2,"over\nlines"\n3,x\n', encoding="utf-8")
-    table = read_table(path, "mend it")
+    table, notes = read_table(path, "mend it")
+    assert notes == []
     assert table.index.tolist() == [3, 5, 6]
     assert table["text"].tolist() == ["two words", "over\nlines", "x"]
     assert list(read_rows(path, "mend it"))[1] == (3, ["1", "two words"])
     assert read_lines(path, "mend it")[1] == (3, "1, two words")
+
+
+def test_a_column_without_a_name_is_left_out_and_named_by_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(",id,,genre, \n0,a,,Rock,x\n1,b,,Pop,\n")
+    table, notes = read_table(path, "mend it")
+    assert list(table) == ["id", "genre"]
+    assert notes == ["column 1 has no name; left out", "column 5 has no name; left out"]
 
 
 def test_quotes_may_be_plain_characters(tmp_path: Path) -> None:

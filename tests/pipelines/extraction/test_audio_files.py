@@ -151,6 +151,15 @@ def test_what_is_cut_off_is_refused(tmp_path: Path, container: str) -> None:
     assert decode(song).samples.shape[1] == pytest.approx(4 * RATE, abs=1152)
 
 
+def test_a_wma_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """Of one without its end ffmpeg takes what is there for the whole."""
+    header = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(14)
+    properties = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + bytes(24) + (9000).to_bytes(8, "little")
+    (tmp_path / "song.wma").write_bytes((header + properties).ljust(4000, b"x"))
+    with pytest.raises(UserError, match=r"song.wma: cut off, 4000 of 9000 bytes of sound are there; copy it"):
+        decode(tmp_path / "song.wma")
+
+
 @pytest.mark.parametrize("container", ["OGG", "FLAC", "MP3"])
 def test_streams_that_follow_each_other_are_one_song(tmp_path: Path, container: str) -> None:
     parts = [written(tmp_path / "part", noise(3, seed), format=container) for seed in (1, 2)]

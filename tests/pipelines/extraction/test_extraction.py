@@ -108,6 +108,7 @@ def test_the_course_layout_comes_out(audio: Path) -> None:
     assert info["versions"]["librosa"]
 
 
+@pytest.mark.slow
 def test_processes_write_the_same_bytes_as_one(audio: Path) -> None:
     prepare(audio)
     (audio.parent / "data").rename(audio.parent / "one")
@@ -358,7 +359,7 @@ def test_mistakes_are_found_before_any_work(audio: Path) -> None:
         prepare(audio, group_by="band")
     with pytest.raises(UserError, match="sample rate 100"):
         prepare(audio, FeatureSpec(sample_rate=100))
-    with pytest.raises(UserError, match=r"held-out fraction 1\.5"):
+    with pytest.raises(UserError, match=r"^test_fraction 1\.5: give a share"):
         prepare(audio, test_fraction=1.5)
     relabel(audio, LABELS + "05,gone.wav,Folk,.1,.1,Eve\n06,too.wav,Folk,.1,.1,Eve\n")
     with pytest.raises(UserError, match=r"labels.csv: the audio of 'gone.wav' \(and of 1 more\) is not in"):

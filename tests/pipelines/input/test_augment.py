@@ -147,10 +147,12 @@ def test_shift_moves_mel_by_whole_bands_and_fills_with_its_floor():
 
 
 def test_smoothing_spreads_a_share_of_class_labels_and_leaves_numbers_alone():
-    labels = {"genre": tf.eye(4), "power": tf.constant([0.1, 0.9])}
+    tags = tf.constant([[1.0, 0.0, 1.0]])
+    labels = {"genre": tf.eye(4), "power": tf.constant([0.1, 0.9]), "tags": tags}
     _, made = smooth_labels({}, labels, tf.constant([0, 0]), share=0.2)
     np.testing.assert_allclose(made["genre"], 0.8 * np.eye(4) + 0.05, rtol=1e-6)
     np.testing.assert_array_equal(made["power"], labels["power"])
+    np.testing.assert_allclose(made["tags"], [[0.9, 0.1, 0.9]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["freq_mask", "time_mask", "mixup", "level", "shift", "label_smoothing"])

@@ -1,0 +1,18 @@
+"""Lines for people: printed as they are, and with counts in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(console: Console, *lines: str) -> None:
+    """Print lines as they are, however long: names of users are no markup, and paths stay whole."""
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Such as `1 clip` and `1,200 clips`."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
