@@ -446,7 +446,7 @@ def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.nda
     """Spearman's correlation, RMSE and R2 of every resample, `(3, block)`; NaN where undefined."""
     n = len(x)
     middle = (n + 1) / 2  # the mean of n ranks, ties or not
-    rank_x, rank_y = weighted_ranks(counts, x) - middle, weighted_ranks(counts, y) - middle
+    rank_x, rank_y = _weighted_ranks(counts, x) - middle, _weighted_ranks(counts, y) - middle
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.einsum("rn,rn,rn->r", counts, a, b)
@@ -462,7 +462,7 @@ def _weighted_scores(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.nda
     return np.stack([spearman, np.sqrt(squared_error / n), r2])
 
 
-def weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _weighted_ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Rank of each clip's value in each resample, ties (and repeated clips) sharing their mean rank."""
     order = np.argsort(values)
     _, first, group = np.unique(values[order], return_index=True, return_inverse=True)

@@ -200,7 +200,7 @@ def _print_tags(report: TagsReport, printer: Printer) -> None:
     rows = [at_threshold(tag, number(by_tag[tag]), report.per_tag[tag]) for tag in report.tags]
     rows += [("",) * 6, *(at_threshold(f"{name} avg", "", of) for name, of in report.averages.items())]
     printer.table(("tag", "threshold", "precision", "recall", "F1", "support"), rows)
-    printer.line(report.thresholds.sentence)
+    printer.line(report.thresholds_sentence)
 
 
 # By kind of report, what prints it.

@@ -19,7 +19,6 @@ from keras_mir.evaluate.metrics import (
     interval_of,
     mean_intervals,
     resample_counts,
-    weighted_ranks,
 )
 from keras_mir.models.report import Bootstrap, ClassScores, Interval, TagScores, Thresholds
 from pipelines.errors import UserError
@@ -237,17 +236,17 @@ def _resampled_areas(true: np.ndarray, probabilities: np.ndarray, bootstrap: Boo
 
 def _weighted_areas(counts: np.ndarray, has: np.ndarray, values: np.ndarray) -> np.ndarray:
     """ROC-AUC and average precision of every resample, `(2, block)`; NaN where all or none have the tag."""
-    n = counts.shape[1]
-    positive = counts @ has
-    pairs = positive * (n - positive)
-    # Mann and Whitney's statistic: of the ranks of those with the tag what exceeds the least that they have.
-    ranks = np.einsum("rn,rn,n->r", counts, weighted_ranks(counts, values), has)
-    roc_auc = divide(ranks - positive * (positive + 1) / 2, pairs, where_zero=np.nan)
     order = np.argsort(-values)
     _, first = np.unique(-values[order], return_index=True)
-    # At each step down: how many clips are above it, and how many of them have the tag.
-    above = np.cumsum(np.add.reduceat(counts[:, order], first, axis=1), axis=1)
-    hits = np.add.reduceat((counts * has)[:, order], first, axis=1)
-    precision = divide(np.cumsum(hits, axis=1), above, where_zero=0.0)
-    average = divide((hits * precision).sum(axis=1), positive, where_zero=np.nan)
-    return np.stack([roc_auc, np.where(pairs > 0, average, np.nan)])
+    drawn = counts[:, order]
+    # At each value, from the highest on: how many clips have it, and how many of these the tag.
+    clips, hits = (np.add.reduceat(each, first, axis=1) for each in (drawn, drawn * has[order]))
+    others = clips - hits
+    positive, negative = hits.sum(axis=1), others.sum(axis=1)
+    pairs = positive * negative
+    # Of all pairs of a clip with the tag and one without, those in the right order; a tie is half of one.
+    below = negative[:, None] - np.cumsum(others, axis=1)
+    right = np.einsum("rv,rv->r", hits, below + others / 2)
+    precision = divide(np.cumsum(hits, axis=1), np.cumsum(clips, axis=1), where_zero=0.0)
+    average = divide(np.einsum("rv,rv->r", hits, precision), positive, where_zero=np.nan)
+    return np.stack([divide(right, pairs, where_zero=np.nan), np.where(pairs > 0, average, np.nan)])

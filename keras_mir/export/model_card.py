@@ -292,7 +292,7 @@ def _limits(description: Description) -> Iterator[str]:
             "Meant for sorting and searching music, where a wrong tag costs little. Tags are given one by "
             "one, and a clip may get none; what the data's labels left out counts as not there."
         )
-        yield f"{report.thresholds.sentence} The probabilities are not calibrated."
+        yield f"{report.thresholds_sentence} The probabilities are not calibrated."
     else:
         yield (
             "Meant for sorting and searching music by what listeners feel on average. It knows the sound "

@@ -506,6 +506,14 @@ class TagsReport(TagScores, Circumstances):
             f"{number(self.chance['roc_auc'])} and {number(self.chance['average_precision'])}."
         )
 
+    @property
+    def thresholds_sentence(self) -> str:
+        """Where the thresholds are from, and what to know if they are of the evaluated clips."""
+        text = self.thresholds.sentence
+        if self.split.evaluated in self.thresholds.chosen_on:
+            text += " Those are among the clips evaluated here, which flatters precision, recall and F1."
+        return text
+
     def frame(self) -> pd.DataFrame:
         """ROC-AUC and average precision with their intervals, and what the thresholds give, by tag."""
         rows = {

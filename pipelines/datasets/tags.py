@@ -127,22 +127,23 @@ def of_use(
     bad = {name: problem for name, problem in problems.items() if problem}
     if asked and bad:
         name, problem = next(iter(bad.items()))
-        raise ArgumentError("tags", name, f"{problem} in {place}; leave it out, or add clips")
+        raise ArgumentError("tags", name, f"in {place} {problem}; leave it out, or add clips")
     good = [name for name in problems if name not in bad]
     if len(good) < 2:
-        raise UserError(
-            f"{place}: {len(good)} tag{'s' * (len(good) != 1)} that some clips have and others have not, and "
-            f"two are needed; add clips, {_NONE}"
-        )
+        why = next((f" ({name!r}: {problem})" for name, problem in bad.items()), "")
+        number = f"{len(good)} tag{'s' * (len(good) != 1)}"
+        raise UserError(f"{place}: {number} of use{why}, and two are needed; add clips, {_NONE}")
     return good, [_left_out(list(bad), list(bad.values()))] if bad else []
 
 
 def _use_problem(count: int, clips: int, least: int) -> str:
     if count in (0, clips):
         return "no clip has it" if not count else "all clips have it"
-    rarer, verb = (count, "have") if count <= clips - count else (clips - count, "have not")
-    few = f"only {rarer} clip{'s' * (rarer != 1)} {verb if rarer != 1 else verb.replace('have', 'has')} it"
-    return "" if rarer >= least else f"{few}, and {least} must"
+    for found, one, many in ((count, "has", "have"), (clips - count, "does not have", "do not have")):
+        if found < least:
+            which = f"1 clip {one}" if found == 1 else f"{found} clips {many}"
+            return f"only {which} it, and {least} must, one for each part"
+    return ""
 
 
 def _left_out(names: list[str], problems: list[str]) -> str:

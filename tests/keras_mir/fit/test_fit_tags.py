@@ -136,7 +136,7 @@ def test_what_is_refused_before_training(tagged, tmp_path):
 
     name = tagged.name
     assert refusal(tags=("rock", "polka")) == (
-        f"tags polka: no clip has it in {name}; leave it out, or add clips"
+        f"tags polka: in {name} no clip has it; leave it out, or add clips"
     )
     assert refusal(tags=("rock",)) == "tags rock: one tag is too few; give two or more"
     with pytest.raises(UserError, match=r"^tags: the genre task has none; choose a tags recipe"):

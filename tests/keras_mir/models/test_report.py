@@ -277,6 +277,13 @@ def test_tags_tables_are_of_areas_and_of_what_the_thresholds_give():
     ]
 
 
+@pytest.mark.parametrize(("evaluated", "flatters"), [("test", False), ("validation", True), ("all", False)])
+def test_thresholds_that_were_chosen_on_the_evaluated_clips_are_said_to_flatter(evaluated, flatters):
+    report = tags_report(replace(CONTEXT, split=Split(evaluated=evaluated, sizes={evaluated: 4})))
+    words = "Those are among the clips evaluated here, which flatters precision, recall and F1."
+    assert (words in " ".join(printed(report).split())) is flatters
+
+
 def test_undefined_correlation_is_explained_under_the_table():
     text = printed(affect_report(constant=True))
 

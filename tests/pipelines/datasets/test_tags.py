@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipelines.datasets.labels import LabelTable, read_label_table
-from pipelines.datasets.tags import tag_matrix
+from pipelines.datasets.tags import of_use, tag_matrix
 from pipelines.errors import UserError
 
 COLUMN = "id,genre,tags\n1,A,rock; live\n2,A,Rock;guitar\n3,B,guitar;guitar\n4,B,\n5,A,live\n"
@@ -78,8 +79,24 @@ def test_a_table_of_genres_is_none_the_worse_for_a_column_of_tags(tmp_path: Path
     labels = read(tmp_path, "id,genre,tags\n1,A,rock\n2,B,rock\n")
     assert (labels.tags, "tags" in labels.table) == ((), False)
     assert labels.notes == (
-        "column 'tags' is left out: 0 tags that some clips have and others have not, and two are needed; add "
+        "column 'tags' is left out: 0 tags of use ('rock': all clips have it), and two are needed; add "
         "clips, or leave the column out (tags none)",
+    )
+
+
+def test_each_part_wants_its_clips() -> None:
+    table = pd.DataFrame({"tags": [("a", "b"), ("a", "c"), ("a", "c"), ("b", "c"), ("b",)]})
+    assert of_use("songs", table, (), least=2) == (["a", "b", "c"], [])
+    with pytest.raises(UserError) as refusal:
+        of_use("songs", table, ("a", "b"), least=3)
+    assert str(refusal.value) == (
+        "tags a: in songs only 2 clips do not have it, and 3 must, one for each part; leave it out, or add "
+        "clips"
+    )
+    more = pd.concat([table, pd.DataFrame({"tags": [("d",), None]})], ignore_index=True)
+    assert of_use("songs", more, (), least=2) == (
+        ["a", "b", "c"],
+        ["tag 'd' is left out: only 1 clip has it, and 2 must, one for each part"],
     )
 
 
@@ -93,8 +110,8 @@ REFUSED = {
     "none of use": (
         "id,tags\n1,rock\n2,rock\n",
         {},
-        "0 tags that some clips have and others have not, and two are needed; add clips, or leave the "
-        "column out (tags none)",
+        "0 tags of use ('rock': all clips have it), and two are needed; add clips, or leave the column out "
+        "(tags none)",
     ),
     "a name": (
         "id,tags\n1,rock\n2,ro\x07ck\n",
@@ -124,12 +141,12 @@ REFUSED = {
     "no clip": (
         FLAGS.replace(",1,.5", ",0,.5"),
         {"tags": ["rock", "live"]},
-        "tags live: no clip has it in labels.csv; leave it out, or add clips",
+        "tags live: in labels.csv no clip has it; leave it out, or add clips",
     ),
     "all clips": (
         "id,rock,live\n1,1,1\n2,0,1\n",
         {"tags": ["rock", "live"]},
-        "tags live: all clips have it in labels.csv; leave it out, or add clips",
+        "tags live: in labels.csv all clips have it; leave it out, or add clips",
     ),
     "a column's name": (
         "id;a,b;live\n1;1;1\n2;0;0\n",
