@@ -203,7 +203,9 @@ def test_every_tag_is_on_both_sides_in_its_share(groups):
     assert len(held_out) == pytest.approx(60, abs=3)
     if groups:
         assert not set(table["artist"][rest]) & set(table["artist"][held_out])
-    assert hold_out(table, 0.2, 0, None)[1].tolist() != hold_out(table, 0.2, 1, None)[1].tolist()
+    assert (
+        hold_out(table, 0.2, 0, None, "test")[1].tolist() != hold_out(table, 0.2, 1, None, "test")[1].tolist()
+    )
 
 
 def test_folds_have_every_tag():
@@ -224,7 +226,7 @@ def test_folds_have_every_tag():
 
 def test_genres_are_kept_in_their_share_beside_tags():
     table = tagged(300, RARE).assign(genre=["Pop", "Folk", "Folk"] * 100)
-    _, held_out = hold_out(table, 0.2, 0, None)
+    _, held_out = hold_out(table, 0.2, 0, None, "test")
     assert counts(list(table["genre"]), held_out) == {"Folk": 40, "Pop": 20}
 
 
