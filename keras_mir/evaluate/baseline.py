@@ -32,6 +32,7 @@ from pipelines.input.cache import Cached
 
 MANY = 5000  # training clips; with more, kernels take minutes
 _SEARCHED = 1000  # training clips by which parameters are chosen
+_FEW_TAGS = 10  # by which they are chosen, too; of more, each has fewer clips before kernels take minutes
 _FOLDS = 5
 _WIDTHS = (0.1, 0.3, 1.0)  # of a kernel, as shares of one over the number of statistics
 
@@ -67,8 +68,8 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
     """Train the baseline, and let it answer for the evaluated clips.
 
     Genre: an SVM with an RBF kernel. Tags: one for each tag. Affect: kernel ridge regression, likewise. All
-    are linear where there are more than `MANY` training clips. Their parameters are chosen by
-    cross-validation within the training clips, or within `_SEARCHED` of them.
+    are linear where there are more than `MANY` training clips, or fewer with many tags. Their parameters
+    are chosen by cross-validation within the training clips, or within `_SEARCHED` of them.
 
     Args:
         data: The clips, split as for the network.
@@ -93,11 +94,11 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
         if len(np.unique(labels[GENRE])) < 2:
             return None
         largest = np.bincount(labels[GENRE][:_SEARCHED]).max()
-        model = _classifier(known)
+        model = _classifier(known, MANY)
         fitted = _fitted(model, known, labels[GENRE], folds=largest)
         answers = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
     elif data.tags:
-        model = _tagger(known)
+        model = _tagger(known, len(data.tags))
         fitted = _fitted(model, known, labels[TAGS].astype(np.int64), folds=len(known) // 2)
         # Not calibrated, and in the order of the distance from the border.
         answers = {TAGS: expit(fitted.decision_function(asked))}
@@ -121,17 +122,17 @@ def feature_statistics(cached: Cached) -> np.ndarray:
     return statistics
 
 
-def _classifier(known: np.ndarray) -> _Model:
-    if len(known) > MANY:
+def _classifier(known: np.ndarray, many: float) -> _Model:
+    if len(known) > many:
         linear = make_pipeline(StandardScaler(), LinearSVC(dual=False))
         return _Model("a linear SVM on feature statistics", linear, {"linearsvc__C": (1e-3, 1e-2, 0.1)})
     grid = {"svc__C": (1.0, 10.0, 100.0), "svc__gamma": _widths(known)}
     return _Model("an SVM on feature statistics", make_pipeline(StandardScaler(), SVC()), grid)
 
 
-def _tagger(known: np.ndarray) -> _Model:
+def _tagger(known: np.ndarray, tags: int) -> _Model:
     """The classifier for each tag, with the same parameters for all."""
-    one = _classifier(known)
+    one = _classifier(known, MANY * min(_FEW_TAGS / tags, 1))
     grid = {f"estimator__{name}": values for name, values in one.grid.items()}
     name = one.name.replace("SVM", "SVM for each tag")
     return _Model(name, OneVsRestClassifier(one.estimator), grid, "average_precision")
@@ -167,6 +168,7 @@ def _fitted(model: _Model, known: np.ndarray, labels: np.ndarray, folds: int) ->
             search = GridSearchCV(
                 estimator, model.grid, scoring=model.scoring, cv=min(folds, _FOLDS), refit=False
             )
-            search.fit(known[:_SEARCHED], labels[:_SEARCHED])
+            some = labels[:_SEARCHED]
+            search.fit(known[:_SEARCHED], some if some.ndim == 1 else some[:, :_FEW_TAGS])
             estimator.set_params(**search.best_params_)
         return estimator.fit(known, labels)

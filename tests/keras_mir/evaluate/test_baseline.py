@@ -111,3 +111,28 @@ def test_a_handful_of_clips_will_do(make_data, train):
 def test_same_seed_same_numbers(make_data):
     data = make_data(sizes={"train": 12, "validation": 6, "test": 6})
     assert len({beside(data, right=False, seed=3) for _ in range(2)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        (3, "an SVM for each tag on feature statistics"),
+        (20, "a linear SVM for each tag on feature statistics"),
+    ],
+)
+def test_it_gives_each_tag_its_own_machine(make_data, monkeypatch, tags, name):
+    monkeypatch.setattr(baseline, "MANY", 40)  # of 36 clips; of 20 tags, 20 clips are many
+    data = make_data()
+    names = tuple(f"tag {number}" for number in range(tags))
+    sources = {
+        split: replace(source, labels={"tags": np.eye(3, tags, dtype=np.float32)[source.labels["genre"]]})
+        for split, source in data.sources.items()
+    }
+    found = fit_baseline(replace(data, sources=sources, classes=(), tags=names), seed=0)
+    assert found.name == name
+    scores = found.evaluation.scores
+    assert float(scores.roc_auc["tag 0"]) == float(scores.roc_auc["tag 2"]) == 1.0
+    # Clips of the middle level are apart from the others, and no line tells them.
+    assert (float(scores.roc_auc["tag 1"]) == 1.0) == (tags == 3)
+    assert len(scores.undefined) == tags - 3
+    assert found.beside(found.evaluation).difference == Interval(0.0, 0.0, 0.0)

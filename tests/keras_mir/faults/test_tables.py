@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from keras_mir.recipes.recipe import all_settings, read_recipe
 from pipelines.datasets.classes import load_class_map
 from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.load import load_examples
+from pipelines.datasets.tags import tag_problem
 from pipelines.errors import UserError
 
 GENRES = (
@@ -26,6 +28,9 @@ GENRES = (
     *("Rock, Pop", "👨\u200d👩\u200d👧", "AC/DC", "1984", "x = y", "Metal | Core", "don't"),
 )
 NAMES = ("one", "01. One", "Ünïcode", "a.b.c", "x-1_2", "日本", "with space", "[live]", "100%", "it's")
+
+
+TAGS = ("rock", "live", "no vocals", "Ρεμπέτικο", 'so-called "jazz"', "mood/theme---calm", "90s", "[x]")
 
 
 @st.composite
@@ -39,6 +44,11 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, str, dict[str, Any]]:
     values = st.lists(st.floats(-1e6, 1e6, width=32), min_size=len(names), max_size=len(names))
     for target in draw(st.sampled_from([(), ("valence",), ("valence", "energy")])):
         table[target] = np.array(draw(values), np.float32)
+    if draw(st.booleans()):
+        of_a_clip = st.lists(st.sampled_from(TAGS), max_size=4, unique=True)
+        tags = draw(st.lists(of_a_clip, min_size=len(names), max_size=len(names)))
+        between = draw(st.sampled_from([*";,|"]))
+        table["tags"] = [between.join(each) for each in tags]
     suffix, separator = draw(st.sampled_from([(".csv", ","), (".csv", ";"), (".csv", "\t"), (".tsv", "\t")]))
     form = {
         "sep": separator,
@@ -64,11 +74,16 @@ def check_promises(labels: LabelTable) -> str:
     targets = table[list(labels.targets)]
     assert (targets.dtypes == np.float64).all()
     assert not np.isinf(targets).any(axis=None)
-    assert labels.has_genre or labels.targets
+    assert labels.has_genre or labels.targets or labels.tags
     labelled = targets.notna().all(axis=1) & bool(labels.targets)
     if labels.has_genre:
         assert all(genre.isprintable() or not genre.isascii() for genre in table["genre"])
         labelled |= table["genre"] != ""
+    if labels.tags:
+        assert not any(map(tag_problem, labels.tags))
+        known = table["tags"].dropna()
+        assert all(0 < sum(tag in tags for tags in known) < len(known) for tag in labels.tags)
+        labelled |= table["tags"].notna()
     assert labelled.all()
     if labels.has_split:
         assert set(table["split"]) <= {"train", "test"}
@@ -94,6 +109,9 @@ def test_tables_as_pandas_writes_them(cases, tmp_path):
         assert set(labels.targets) == {name for name in table if name in ("valence", "energy")}
         for target in labels.targets:
             np.testing.assert_array_equal(labels.table[target].to_numpy(np.float32), table[target])
+        if labels.tags:
+            written = [tuple(filter(None, re.split("[;,|]", cell))) or None for cell in table["tags"]]
+            assert labels.table["tags"].tolist() == written
         assert labels.table["id"].tolist() == ids.tolist()
         return "understood"
 
@@ -117,7 +135,14 @@ def test_damaged_tables(cases, tmp_path, damaged):
 @pytest.fixture
 def data(tmp_path, course_data) -> Path:
     """A data set in the course layout, to be damaged."""
-    return Path(shutil.copytree(course_data, tmp_path / "data"))
+    root = Path(shutil.copytree(course_data, tmp_path / "data"))
+    shutil.copytree(root / "multitask_dataset_beat", root / "tags_dataset_beat")
+    for split in ("train", "test"):
+        path = root / "tags_dataset_beat" / f"{split}_labels.txt"
+        _, *rows = path.read_text().splitlines()
+        flags = [f"{row.split(',')[0]},{number % 2},{number % 3 // 2}" for number, row in enumerate(rows)]
+        path.write_text("\n".join(['Id,"so-called ""jazz""",live', *flags]))
+    return root
 
 
 @pytest.mark.parametrize(
@@ -125,6 +150,7 @@ def data(tmp_path, course_data) -> Path:
     [
         ("fma_genre_spectrograms_beat/train_labels.txt", "genre"),
         ("multitask_dataset_beat/train_labels.txt", "affect"),
+        ("tags_dataset_beat/train_labels.txt", "tags"),
     ],
 )
 def test_damaged_label_files(cases, data, damaged, file, task):
