@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec, Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Task = Literal["genre", "affect", "tags"]
 

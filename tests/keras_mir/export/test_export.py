@@ -72,7 +72,8 @@ def build(kind):
 
 def describe(kind):
     settings = InputSettings("mel", sync="beat", frames=12 if kind == "cnn" else "batch")
-    base = named_recipe("lstm-beat-mel-tags" if kind == "tags" else "lstm-beat-mel")
+    named = {"tags": "lstm-beat-mel-tags", "multitask": "multitask-cnn-beat-mel"}
+    base = named_recipe(named.get(kind, "lstm-beat-mel"))
     recipe = dataclasses.replace(base, model=SETTINGS[kind], input=settings)
     classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
     labels = {"genre": np.arange(3), "tags": np.eye(3)} | {name: np.arange(3.0) for name in targets}
