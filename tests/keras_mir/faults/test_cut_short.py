@@ -20,6 +20,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 IN_A_CHAIN = 10  # kills, before a run is left alone
@@ -102,6 +103,11 @@ COMMANDS = {
         needs=("fit", "export"),
         results=("answers",),
     ),
+    "embed": Command(
+        ("embed", "audio", "--model", "tiny", "--out", "vectors/table.parquet", "--jobs", "1"),
+        needs=("fit", "export"),
+        results=("vectors",),
+    ),
     "reproduce": Command(
         ("reproduce", "--out", "page", "--data", "full", "--only", "7b", "--settings", "ours", "--quick"),
         results=("page",),
@@ -130,6 +136,9 @@ def content(path: Path) -> Any:
             return _arrays(
                 file.read("model.weights.h5")
             )  # what layers are called depends on others made before
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+        return {name: _digest(table[name].to_json().encode()) for name in table if name != "path"}
     if path.name in ("saved_model.pb", "fingerprint.pb", "tf_serving_warmup_requests", "model_card.md"):
         return path.stat().st_size > 0  # the order of functions, or the day, is not always the same
     if path.name.startswith("variables."):
