@@ -1,4 +1,4 @@
-"""Music genre recognition and affect regression with Keras 3 and tf.data.
+"""Music genre recognition, tagging and affect regression with Keras 3 and tf.data.
 
     import keras_mir as km
 

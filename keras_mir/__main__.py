@@ -20,7 +20,7 @@ COMMANDS = {
     "fit": "train a model, evaluate and export it",
     "evaluate": "evaluate an exported model on labelled clips",
     "compare": "set runs side by side on the same clips",
-    "predict": "genre and affect of songs",
+    "predict": "genre, tags or affect of songs, which files can keep",
     "embed": "make vectors of songs, by which those that sound alike are found",
     "similar": "find songs that sound alike, write playlists and a map",
     "export": "write a trained model for TF Serving, LiteRT or ONNX",
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {name:13} {text}" for name, text in COMMANDS.items())
     parser = command_parser(
         "",
-        "Music genre recognition and affect regression, from audio to a model behind TF Serving.\n\n"
+        "Music genre recognition, tagging and affect regression, from audio to a model behind TF Serving.\n\n"
         f"commands:\n{listed}",
         usage="%(prog)s COMMAND ...",
         epilog="A command's own options: %(prog)s COMMAND --help",

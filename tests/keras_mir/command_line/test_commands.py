@@ -17,14 +17,14 @@ REPOSITORY = Path(__file__).parents[3]
 HELP = """\
 usage: keras-mir COMMAND ...
 
-Music genre recognition and affect regression, from audio to a model behind TF Serving.
+Music genre recognition, tagging and affect regression, from audio to a model behind TF Serving.
 
 commands:
   prepare       extract features from audio and its labels, once
   fit           train a model, evaluate and export it
   evaluate      evaluate an exported model on labelled clips
   compare       set runs side by side on the same clips
-  predict       genre and affect of songs
+  predict       genre, tags or affect of songs, which files can keep
   embed         make vectors of songs, by which those that sound alike are found
   similar       find songs that sound alike, write playlists and a map
   export        write a trained model for TF Serving, LiteRT or ONNX
