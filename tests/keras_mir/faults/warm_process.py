@@ -23,6 +23,7 @@ NEEDED = {
     "evaluate": ("keras_mir.models.trained_model", "keras_mir.evaluate.evaluate", "keras_mir.evaluate.table"),
     "export": ("keras_mir.export.savedmodel", "keras_mir.models.trained_model"),
     "predict": ("keras_mir.predict.songs", "keras_mir.predict.models", "keras_mir.predict.figure"),
+    "embed": ("keras_mir.embed.songs", "keras_mir.models.trained_model", "pyarrow.parquet"),
     "reproduce": ("keras_mir.reproduce.run",),
 }
 
