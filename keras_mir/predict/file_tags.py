@@ -234,7 +234,7 @@ class FileTags:
         entry = _Entry(place, change.written, _digest(content), _digest(made), patch(made, content))
         # On the disk before the file is: what only the journal says has not happened.
         _append(self.journal, json.dumps(asdict(entry)).encode() + b"\n")
-        write_atomically(Path(place), made)
+        _replace(Path(place), made)
         return change
 
 
@@ -275,7 +275,7 @@ class _Entry:
             was = b""
         if _digest(was) != self.before:
             raise UserError(f"{path}: the journal is damaged there; it was left alone")
-        write_atomically(path, was)
+        _replace(path, was)
 
 
 def take_back(journal: Path) -> Iterator[Path | Failure]:
@@ -293,8 +293,6 @@ def take_back(journal: Path) -> Iterator[Path | Failure]:
             entry.take_back()
         except UserError as error:
             yield Failure(path, str(error))
-        except OSError as error:
-            yield Failure(path, f"{path}: cannot be written ({error.strerror}); it was left alone")
         else:
             yield path
 
@@ -346,6 +344,13 @@ def _errors_named(song: Path) -> Iterator[None]:
         raise UserError(
             f"{song}: its tags are damaged ({error or type(error).__name__}); it was left alone"
         ) from None
+
+
+def _replace(song: Path, content: bytes) -> None:
+    try:
+        write_atomically(song, content)
+    except OSError as error:
+        raise UserError(f"{song}: cannot be written ({error.strerror}); it was left alone") from None
 
 
 def _check(song: Path, name: str, values: Sequence[str]) -> None:

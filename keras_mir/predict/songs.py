@@ -122,18 +122,19 @@ def predict_songs(
         say(errors, f"note: {left_out(others)}")
     if tags is not None:
         waiting = list(unfilled(tags))
-    if waiting:
-        with closing(answered()) as answers:
-            if tags is None:
-                print_predictions(answers, form, sys.stdout, chosen.name, curve)
-            else:
-                deque(answers, maxlen=0)
-    say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    try:
+        if waiting:
+            with closing(answered()) as answers:
+                if tags is None:
+                    print_predictions(answers, form, sys.stdout, chosen.name, curve)
+                else:
+                    deque(answers, maxlen=0)
+        say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    finally:
+        if counts["changed"] and tags is not None:  # also by a run that is stopped
+            say(errors, f"to take it back: python -m keras_mir.predict --undo {tags.journal}")
     if counts["to be changed"]:
         say(errors, "nothing was written; --yes does")
-    if counts["changed"] and tags is not None:
-        command = f"python -m keras_mir.predict --undo {tags.journal}"
-        say(errors, f"to take it back: {command}")
     return 1 if counts["failed"] else 0
 
 

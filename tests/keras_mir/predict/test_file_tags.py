@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import shutil
@@ -179,6 +180,22 @@ def test_a_file_that_cannot_be_written_is_named_and_left_whole(tmp_path):
     }
     assert {path: path.read_bytes() for path in before} == before
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_full_disk_is_the_outcome_of_the_file(tmp_path, monkeypatch):
+    song, journal = make(tmp_path / "song.flac"), tmp_path / "journal"
+    before = song.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(song))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("keras_mir.predict.file_tags.write_atomically", full)
+        with pytest.raises(UserError) as error:
+            written(song, journal)
+    assert str(error.value) == f"{song}: cannot be written (No space left on device); it was left alone"
+    assert song.read_bytes() == before
+    assert list(take_back(journal)) == [song], "which is as it was"
 
 
 @pytest.mark.parametrize("name", ["a\0b", "two\nlines", " "])

@@ -304,6 +304,29 @@ def test_tags_are_shown_written_and_taken_back(predict, songs, tmp_path, monkeyp
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_a_run_that_is_stopped_says_how_to_take_back_what_it_wrote(predict, songs, tmp_path, monkeypatch):
+    pytest.importorskip("mutagen")
+    from keras_mir.predict.file_tags import FileTags
+
+    music, journal = tmp_path / "music", tmp_path / "journal"
+    shutil.copytree(songs, music)
+    before = {path: path.read_bytes() for path in music.rglob("*.*")}
+    write = FileTags.write
+
+    def stopped_at_the_second(tags, song, prediction):
+        if song.name == "b.wav":
+            raise KeyboardInterrupt
+        return write(tags, song, prediction)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileTags, "write", stopped_at_the_second)
+        status, _, err = predict(music, "--write-tags", "genre", "--yes", "--journal", journal)
+    assert status == 130
+    assert f"to take it back: python -m keras_mir.predict --undo {journal}" in err.splitlines()
+    assert predict("--undo", journal) == (0, "", "1 as they were\n")
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
