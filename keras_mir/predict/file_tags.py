@@ -336,14 +336,11 @@ def _tags_of(song: Path, file: IO[bytes]) -> _ID3 | _Vorbis:
 
 @contextmanager
 def _errors_named(song: Path) -> Iterator[None]:
-    from mutagen import MutagenError
-
     try:
         yield
-    except (MutagenError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{song}: its tags are damaged ({error or type(error).__name__}); it was left alone"
-        ) from None
+    except Exception as error:  # of damaged files mutagen raises others than its own, too
+        reason = error or type(error).__name__
+        raise UserError(f"{song}: its tags are damaged ({reason}); it was left alone") from None
 
 
 def _replace(song: Path, content: bytes) -> None:
