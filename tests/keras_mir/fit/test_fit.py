@@ -131,6 +131,7 @@ def test_without_validation_clips_it_trains_on_all_to_the_last_epoch(course_data
     assert "has none; choose train, test or all" in said
 
 
+@pytest.mark.slow
 def test_affect_without_validation_clips(course_data, tmp_path):
     flags = ("--validation", "0", "--early-stopping", "0", *SMALL_CNN)
     assert run(fit, tmp_path, "multitask-cnn-beat-mel", "--data", course_data, *flags) == 0

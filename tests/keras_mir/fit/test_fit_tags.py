@@ -106,6 +106,7 @@ def test_the_export_answers_with_tags_and_says_its_thresholds(run, tagged):
     assert not prediction.affect
 
 
+@pytest.mark.slow
 def test_folds_and_their_ensemble(tagged, tmp_path):
     whole = km.cross_validate(
         "lstm-beat-mel-tags", tagged, folds=2, ensemble=True, out=tmp_path / "cv", **{**SMALL, "epochs": 2}
