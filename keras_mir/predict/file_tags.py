@@ -46,14 +46,16 @@ class Field:
     """A tag of a file.
 
     Attributes:
-        values: What a prediction has for it; nothing if it is of something else.
+        values: What a prediction has for it; nothing if it is of something else, or says nothing.
+        gives: Whether a prediction is of a model that can have something for it.
         frame: Its frame in ID3.
         comment: Its name in a Vorbis comment, and in ID3 before version 2.4 where `frame` is later than that.
         atom: Its name in MP4.
-        wants: The models that have something for it, in words; empty if that depends on the song.
+        wants: Those models, in words.
     """
 
     values: Callable[[Prediction], list[str]]
+    gives: Callable[[Prediction], bool]
     frame: str
     comment: str
     atom: str
@@ -61,9 +63,19 @@ class Field:
 
 
 FIELDS = {
-    "genre": Field(_genre, "TCON", "GENRE", "\xa9gen", "of genres or of tags"),
-    "mood": Field(_mood, "TMOO", "MOOD", "----:com.apple.iTunes:MOOD", "of affect or of tags"),
-    "bpm": Field(_bpm, "TBPM", "BPM", "tmpo", ""),
+    "genre": Field(
+        _genre, lambda p: bool(p.genre or p.tags), "TCON", "GENRE", "\xa9gen", "of genres or of tags"
+    ),
+    "mood": Field(
+        _mood,
+        lambda p: bool(p.affect or p.tags),
+        "TMOO",
+        "MOOD",
+        "----:com.apple.iTunes:MOOD",
+        "of affect or of tags",
+    ),
+    # Of a song without a beat, a prediction does not say whether its model tracks any.
+    "bpm": Field(_bpm, lambda _: True, "TBPM", "BPM", "tmpo", "that tracks beats"),
 }
 
 
@@ -195,7 +207,7 @@ class FileTags:
             ArgumentError: If there is such a field.
         """
         for name, field in self._fields.items():
-            if field.wants and not field.values(prediction):
+            if not field.gives(prediction):
                 raise ArgumentError("write_tags", name, f"wants a model {field.wants}")
 
     def write(self, song: Path, prediction: Prediction) -> Change:

@@ -259,6 +259,9 @@ def test_mistakes_are_refused_before_anything_is_read(tmp_path):
     ):
         with pytest.raises(ArgumentError, match=problem):
             FileTags(fields, False, journal)
+    # A song that reaches no threshold has an answer, and the others go on.
+    untagged = Prediction(None, 1.0, "", {}, {}, None, (), (), tags={"slow": 0.1}, thresholds={"slow": 0.5})
+    FileTags(("genre", "mood", "bpm"), False, None).check(untagged)
     affect = Prediction(None, 1.0, "", {}, {"calm": 0.5}, None, (), ())
     with pytest.raises(ArgumentError, match="write_tags genre: wants a model of genres or of tags"):
         FileTags(("genre", "bpm"), False, None).check(affect)
