@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
 
@@ -16,3 +18,8 @@ def say(console: Console, *lines: str) -> None:
 def counted(n: int, one: str, many: str = "") -> str:
     """Such as `1 clip` and `1,200 clips`."""
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Such as `3 answered, 1 failed`; what there is none of is left out."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

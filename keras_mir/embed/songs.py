@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
-from keras_mir.command_line.lines import say
+from keras_mir.command_line.lines import say, tally
 from keras_mir.command_line.progress import progress
 from keras_mir.embed.embed import Embedder, embed
 from keras_mir.embed.table import PATH, Row, check_parquet, joined, key, read_table, table_of, write_table
@@ -89,7 +89,7 @@ def embed_songs(
         parts.to_one_table([*elsewhere, *done], out)
     with suppress(OSError):  # the next one works there already
         folder.rmdir()
-    say(errors, ", ".join(f"{number} {what}" for what, number in counts.items() if number))
+    say(errors, tally(counts))
     return 1 if counts["failed"] else 0
 
 

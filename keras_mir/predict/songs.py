@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_mir.command_line.lines import say
+from keras_mir.command_line.lines import say, tally
 from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import Failure, Prediction, path_text
@@ -129,7 +129,7 @@ def predict_songs(
                     print_predictions(answers, form, sys.stdout, chosen.name, curve)
                 else:
                     deque(answers, maxlen=0)
-        say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+        say(errors, tally(counts))
     finally:
         if counts["changed"] and tags is not None:  # also by a run that is stopped
             say(errors, f"to take it back: python -m keras_mir.predict --undo {tags.journal}")
@@ -156,7 +156,7 @@ def undo(journal: Path) -> int:
         if isinstance(outcome, Failure):
             say(errors, f"error: {outcome.reason}")
         counts["failed" if isinstance(outcome, Failure) else "as they were"] += 1
-    say(errors, ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to undo")
+    say(errors, tally(counts) or "nothing to undo")
     return 1 if counts["failed"] else 0
 
 
