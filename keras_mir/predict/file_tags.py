@@ -268,6 +268,10 @@ class _Entry:
     after: str
     patch: list[Part]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str) or "\0" in self.path:
+            raise ValueError("path is no file's")
+
     def take_back(self) -> None:
         """Make the file as it was.
 

@@ -227,7 +227,16 @@ def test_a_kill_between_the_journal_and_the_file_does_no_harm(tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "cannot be read"), ("a,b\n", "no journal"), ("{}\n", "no journal"), ("[1]\n", "no journal")],
+    [
+        (None, "cannot be read"),
+        ("a,b\n", "no journal"),
+        ("{}\n", "no journal"),
+        ("[1]\n", "no journal"),
+        *(
+            (f'{{"path": {path}, "written": {{}}, "before": "", "after": "", "patch": []}}\n', "no journal")
+            for path in ("1", "null", '"a\\u0000b"')
+        ),
+    ],
 )
 def test_what_is_no_journal_is_refused(content, problem, tmp_path):
     journal = tmp_path / "journal"
