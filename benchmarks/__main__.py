@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=_HERE / "results.json", metavar="FILE", help="%(default)s"
     )
     parser.add_argument(
-        "--docs", action="store_true", help=f"put the table into {_PAGE.name}, some of its rows into README.md"
+        "--docs",
+        action="store_true",
+        help=f"put the table into {_PAGE.name}, some of its rows into README.md",
     )
     return parser
 
