@@ -17,13 +17,14 @@ import keras_mir as km
 
 
 def write_table(classes: Path) -> Path:
-    """A line an example, with the name of its folder as its class."""
+    """A line an example, with the name of its folder as its class; all are trained on, in turn."""
     table = classes / "labels.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "file", "genre"])
+        writer.writerow(["id", "file", "genre", "split"])
         for path in sorted(path for path in classes.glob("*/*") if path.is_file()):
-            writer.writerow([f"{path.parent.name}-{path.stem}", path.relative_to(classes), path.parent.name])
+            name = path.parent.name
+            writer.writerow([f"{name}-{path.stem}", path.relative_to(classes), name, "train"])
     return table
 
 

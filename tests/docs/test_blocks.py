@@ -303,11 +303,11 @@ def prepared(tmp_path_factory) -> Path:
     return folder
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Where `python` and `keras-mir` train for two epochs, unless they are told otherwise."""
+def environment(folder: Path, models: str = "") -> dict[str, str]:
+    """Where `python` and `keras-mir` train for two epochs, and export only these recipes' models."""
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     packages = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PATH": path, "PYTHONPATH": packages, "TF_CPP_MIN_LOG_LEVEL": "3", "NO_COLOR": "1"}
+    return {**os.environ, "PATH": path, "PYTHONPATH": packages, "NO_COLOR": "1", "MODELS": models}
 
 
 def _programs(folder: Path) -> None:
@@ -317,6 +317,8 @@ def _programs(folder: Path) -> None:
     shorten = (
         "if 'keras_mir.fit' in words and not {'--list', '--resume', '--overfit-batches'} & set(words):\n"
         f"    words += {list(QUICK)}\n"
+        "    if os.environ['MODELS'] and not set(os.environ['MODELS'].split()) & set(words):\n"
+        "        words += ['--no-export']\n"
     )
     python = f"{start}{shorten}os.execv({sys.executable!r}, [{sys.executable!r}, *words])\n"
     script = f"{start}os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'keras_mir', *words])\n"
@@ -333,13 +335,16 @@ RUN_PAGES = [
 @pytest.mark.docs
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.stem)
-def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path, capfd):
+def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path):
     folder = tmp_path / "box"
     shutil.copytree(prepared, folder)
     shutil.copytree(ROOT / "docs/tf_serving", folder / "docs/tf_serving")
     with ExitStack() as stack:
         python = stack.enter_context(Python(folder))
         output = ""
+        # An export takes longer than such a training: only of models that the page asks for.
+        models = " ".join(re.findall(r"(?:--model |saved_models/)([\w-]+)", page.read_text(encoding="utf-8")))
+        surroundings = environment(folder, models or "none")
         for block in blocks_of(page):
             if not block.runs:
                 continue
@@ -348,7 +353,7 @@ def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path, capfd):
             elif block.language == "sh":
                 shell = ["bash", "-euo", "pipefail", "-c", block.text]
                 done = subprocess.run(
-                    shell, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
+                    shell, cwd=folder, env=surroundings, capture_output=True, text=True, check=False
                 )
                 assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
             elif block.language == "python":
@@ -356,7 +361,7 @@ def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path, capfd):
             elif block.language == "toml" and block.mark.startswith("recipe: "):
                 (folder / block.mark.removeprefix("recipe: ")).write_text(block.text)
             elif block.mark == "output":
-                assert output == block.text, block
+                assert output == block.text, f"{block}: {output}"
 
 
 class Python:
