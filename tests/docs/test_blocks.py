@@ -186,7 +186,7 @@ def test_tables_and_recipes_are_read(block, tmp_path):
 
 
 def test_messages_are_those_of_the_code():
-    said = {_normal(text) for text in _strings()}
+    said = {text for text in map(_normal, _strings()) if len(text) > 12}
     page = (ROOT / "docs/bad_input.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\| `(.+?)` \|", page, re.M)
     assert len(shown) > 60

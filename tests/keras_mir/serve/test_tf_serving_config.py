@@ -1,4 +1,4 @@
-"""The configuration that the README starts TF Serving with is one it can read."""
+"""The configuration that docs/serving.md starts TF Serving with is one it can read."""
 
 from pathlib import Path
 
