@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -52,7 +54,21 @@ def course_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def audio_models(tmp_path_factory) -> Path:
-    """An export root with one small model, `tiny`, that answers to sound; to be read and not changed."""
+    """An export root with one small model, `tiny`, that answers to sound; to be read and not changed.
+
+    An export takes as long as a hundred other tests, so one serves the test processes of a run.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "audio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "audio").exists():
+            _export_tiny(folder / "half").rename(folder / "audio")
+    return folder / "audio"
+
+
+def _export_tiny(root: Path) -> Path:
     import keras
 
     from keras_mir.export.savedmodel import export_savedmodel
@@ -75,7 +91,7 @@ def audio_models(tmp_path_factory) -> Path:
         band_mean=np.full(spec.n_mels, -80.0),
         band_variance=np.full(spec.n_mels, 80.0**2),
     )
-    root = tmp_path_factory.mktemp("audio")
+    shutil.rmtree(root, ignore_errors=True)  # of a process that was stopped
     export_savedmodel(
         model,
         root,
@@ -228,9 +244,11 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
     from keras_mir.serve.workers import Limits
 
     @contextmanager
-    def serve(root: Path, poll_seconds: float = 0.05, **limits: Any) -> Iterator[Client]:
+    def serve(root: Path, poll_seconds: float = 0.05, labels: Any = None, **limits: Any) -> Iterator[Client]:
         taken_on = Limits(**{"seconds": 20.0, **limits})
-        with local_server(root, port=0, grpc_port=0, poll_seconds=poll_seconds, limits=taken_on) as server:
+        with local_server(
+            root, labels=labels, port=0, grpc_port=0, poll_seconds=poll_seconds, limits=taken_on
+        ) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
             try:
