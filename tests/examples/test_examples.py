@@ -137,6 +137,7 @@ def test_fma_small(tmp_path):
         ("set", "subset"),
         ("track", "genre_top"),
         ("track", "genres"),
+        ("track", "genres_all"),
         ("track", "title"),
     ]
     with (folder / "fma_metadata/tracks.csv").open("w", newline="") as file:
@@ -146,7 +147,7 @@ def test_fma_small(tmp_path):
         for number in range(16):
             genre = ("Rock", "Hip-Hop")[number % 2]
             split = "test" if number >= 12 else "training"
-            writer.writerow([number + 1, number, split, "small", genre, "[]", "A title"])
+            writer.writerow([number + 1, number, split, "small", genre, "[]", "[]", "A title"])
             path = folder / f"fma_small/000/{number + 1:06d}.mp3"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, render_clip(genre, number, 4.0).audio, 22050)
