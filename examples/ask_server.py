@@ -35,7 +35,7 @@ def main() -> int:
                     failed += 1
                     print(answer.error, file=sys.stderr)
                 else:
-                    print(f"{answer.path}: {answer.outputs['genre'].item().decode()}")
+                    print(f"{answer.path}: {answer.outputs['genre'].item()}")
     except ServingError as error:
         print(error, file=sys.stderr)
         return 2
