@@ -273,7 +273,7 @@ def prepared(tmp_path_factory) -> Path:
         for number in range(CLIPS):
             file = f"songs/{genre}{number}.flac"
             soundfile.write(folder / "MUSIC" / file, render_clip(genre, number, 4.0).audio, 22050)
-            lines.append(f"{file},{genre},{tags},{number / 10},{0.9 - number / 10:.1f},{genre} {number // 2}")
+            lines.append(f"{file},{genre},{tags},{number / 10},{0.9 - number / 10:.1f},{genre} {number}")
     (folder / "MUSIC/labels.csv").write_text("\n".join(lines) + "\n")
     half = len(lines) // 2
     (folder / "part-1.csv").write_text("\n".join(lines[:half]) + "\n")
