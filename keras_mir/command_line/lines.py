@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def say(console: Console, *lines: str) -> None:
     """Print lines as they are, however long: names of users are no markup, and paths stay whole."""
-    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def counted(n: int, one: str, many: str = "") -> str:
