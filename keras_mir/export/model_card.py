@@ -13,7 +13,6 @@ import tensorflow as tf
 import tomli_w
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
@@ -25,6 +24,7 @@ from keras_mir.recipes.networks import NETWORKS, Network
 from pipelines.datasets.base import Task
 from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
+from pipelines.wording import counted
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
 

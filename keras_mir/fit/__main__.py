@@ -17,6 +17,7 @@ from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.service import workers_of
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -209,7 +210,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 def _check_overfit(job: Run) -> int:
     check = job.check_overfit()
-    batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
+    batches = counted(check.batches, "batch", "batches")
     say(
         job.console,
         f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "

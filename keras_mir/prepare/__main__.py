@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_mir.command_line.lines import counted
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.spec import EMBEDDINGS, FeatureSpec
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from pipelines.errors import UserError
 from pipelines.spec import EMBEDDINGS
+from pipelines.wording import counted
 
 Frames = int | Literal["batch", "longest"]  # as `InputSettings.frames`
 
@@ -79,12 +80,12 @@ def _check_musicnn(settings: ModelSettings, frames: Frames, bands: int | None) -
 
 
 def _lstm(settings: ModelSettings) -> str:
-    layers = f"{settings.layers} layer{'s' * (settings.layers != 1)}"
+    layers = counted(settings.layers, "layer")
     return f"A bidirectional LSTM, {layers} of {settings.units} units in each direction,"
 
 
 def _cnn(settings: ModelSettings) -> str:
-    blocks = f"{len(settings.filters)} convolution block{'s' * (len(settings.filters) != 1)}"
+    blocks = counted(len(settings.filters), "convolution block")
     return f"A CNN, {blocks} of {', '.join(map(str, settings.filters))} channels,"
 
 

@@ -18,6 +18,7 @@ from pipelines.datasets.tables import number, numbers, read_table, without_gaps
 from pipelines.datasets.tags import counts_of, of_use, tag_problem, tags_of_cells, tags_of_flags
 from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 FILE = "file"
 REFUSES: Mapping[str, str] = {
@@ -144,6 +145,53 @@ class LabelledAudio:
     terms: str = ""
     notes: tuple[str, ...] = ()
     known_faults: Mapping[str, str] = field(default_factory=dict)
+
+
+def tagged_audio(
+    audio_dir: Path,
+    table: Path,
+    clips: pd.DataFrame,
+    asked: Sequence[str] | None,
+    *,
+    what: str,
+    remedy: str,
+    name: str,
+    terms: str,
+    notes: Sequence[str] = (),
+    known_faults: Mapping[str, str] | None = None,
+) -> LabelledAudio:
+    """Of the clips of a data set of tags, those whose sound is in a folder.
+
+    Args:
+        audio_dir: The folder.
+        table: The data set's own.
+        clips: As in a `LabelTable`; a file that is not in the folder, or `""`, is left out, and noted.
+        asked: The tags a user chose; None for all there are.
+        what: The data set calls a clip.
+        remedy: What a user is to do if not one is there.
+        name: As in `LabelledAudio`, like those that follow.
+        terms: Likewise.
+        notes: Likewise; what is left out is added.
+        known_faults: Likewise.
+
+    Raises:
+        UserError: If there is no clip, or the tags will not do.
+    """
+    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
+    if there.empty:
+        raise UserError(f"{audio_dir}: no {what} of {table} is in it; {remedy}")
+    missing = len(clips) - len(there)
+    gone = [f"left out: {counted(missing, what)} not in {audio_dir}"] if missing else []
+    tags, left_out = of_use(table, there, list(asked or ()))
+    return LabelledAudio(
+        audio_dir,
+        LabelTable(there, (), table, tags=tuple(tags)),
+        lacking=f"no line in {table}",
+        name=name,
+        terms=terms,
+        notes=(*gone, *notes, *left_out),
+        known_faults=known_faults or {},
+    )
 
 
 def recognises(audio_dir: Path, table: Path | None) -> bool:
