@@ -48,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
-        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo or MagnaTagATune; "
-        "none for GTZAN",
+        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo, MagnaTagATune, DEAM, "
+        "EmoMusic or Emotify; none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
     parser.add_argument(
@@ -61,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
         "--layout",
         default="auto",
         metavar="KIND",
-        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo or magnatagatune (default: found "
-        "out)",
+        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo, magnatagatune, deam, emomusic or "
+        "emotify (default: found out)",
     )
     parser.add_argument(
         "--subset",

@@ -159,6 +159,29 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}", notes=labels.notes)
 
 
+def in_folder(
+    audio_dir: Path, table: Path, clips: pd.DataFrame, what: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The clips of a published table whose audio is there, and a note on how many are not.
+
+    Args:
+        audio_dir: The audio.
+        table: What the clips are from.
+        clips: With a column `file`.
+        what: What the table has: clips, tracks or songs, in the singular.
+
+    Raises:
+        UserError: If none is there.
+    """
+    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
+    if there.empty:
+        example = f" as {clips[FILE].iloc[0]}" if len(clips) else ""
+        raise UserError(f"{audio_dir}: no {what} of {table} is in it{example}; give the folder of its audio")
+    missing = len(clips) - len(there)
+    plural = "s" if missing != 1 else ""
+    return there, (f"left out: {missing} {what}{plural} not in {audio_dir}",) if missing else ()
+
+
 def read_label_table(
     path: Path,
     *,

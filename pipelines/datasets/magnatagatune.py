@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import ID, SPLIT, TAGS
-from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
 from pipelines.datasets.tables import read_rows
 from pipelines.datasets.tags import counts_of, of_use
 from pipelines.errors import ArgumentError, UserError
@@ -67,11 +67,8 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     if table is None:
         raise ArgumentError("labels", None, f"those of {audio_dir} are in annotations_final.csv; name it")
     clips = pd.DataFrame(_clips(table))
-    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
-    if there.empty:
-        raise UserError(f"{audio_dir}: no clip of {table} is in it; give the folder of the folders 0 to f")
-    missing = len(clips) - len(there)
-    notes = [f"left out: {missing} clip{'s' * (missing != 1)} not in {audio_dir}"] if missing else []
+    there, missing = in_folder(audio_dir, table, clips, "clip")
+    notes = list(missing)
     if (artists := _artists(table.with_name(CLIP_INFO))) is not None:
         there["artist"] = there[ID].map(artists).fillna("")
     counts = counts_of(clips[TAGS])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import ID, SPLIT, TAGS
-from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
 from pipelines.datasets.tables import read_rows
 from pipelines.datasets.tags import of_use
 from pipelines.errors import ArgumentError, UserError
@@ -75,15 +75,11 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         for path, split in (tables if ending else {table: ""}).items()
         for row in _tracks(path)
     ]
-    there = pd.DataFrame([track for track in tracks if track[FILE]])
-    if there.empty:
-        raise UserError(f"{audio_dir}: no track of {table} is in it as 14/214.mp3; give the folder of audio")
+    there, notes = in_folder(audio_dir, table, pd.DataFrame(tracks), "track")
     if there[ID].duplicated().any():
         raise UserError(
             f"{table}: track {there[ID][there[ID].duplicated()].iloc[0]} is there twice; {_REMEDY}"
         )
-    missing = len(tracks) - len(there)
-    notes = [f"left out: {missing} track{'s' * (missing != 1)} not in {audio_dir}"] if missing else []
     tags, left_out = of_use(table, there, list(options.tags or ()))
     return LabelledAudio(
         audio_dir,
@@ -111,6 +107,6 @@ def _tracks(path: Path) -> list[list[str]]:
 
 
 def _file(audio_dir: Path, name: str) -> str:
-    """A track's file in the folder, of whichever quality; `""` if there is none."""
+    """A track's file in the folder, of whichever quality."""
     low = f"{name.removesuffix('.mp3')}.low.mp3"
-    return next((each for each in (name, low) if (audio_dir / each).is_file()), "")
+    return low if (audio_dir / low).is_file() else name
