@@ -244,11 +244,12 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
     from keras_mir.serve.workers import Limits
 
     @contextmanager
-    def serve(root: Path, poll_seconds: float = 0.05, labels: Any = None, **limits: Any) -> Iterator[Client]:
+    def serve(
+        root: Path, poll_seconds: float = 0.05, labels: Any = None, similar: Any = None, **limits: Any
+    ) -> Iterator[Client]:
         taken_on = Limits(**{"seconds": 20.0, **limits})
-        with local_server(
-            root, labels=labels, port=0, grpc_port=0, poll_seconds=poll_seconds, limits=taken_on
-        ) as server:
+        options = {"poll_seconds": poll_seconds, "limits": taken_on, "labels": labels, "similar": similar}
+        with local_server(root, port=0, grpc_port=0, **options) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
             try:
