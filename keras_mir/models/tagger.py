@@ -89,7 +89,7 @@ class Tagger(ServableModel):
         for layer in dense_layers():
             x = layer(x)
         known = keras.ops.concatenate([tag_layer()(x), x], axis=-1)  # (batch, patches, 50 + 200)
-        means_and_maxima = pooled(known, lengths, name="embedding")
+        means_and_maxima = pooled(known, lengths, ("mean", "max"), name="embedding")
         model = Model(
             {"features": features, "lengths": lengths},
             {TAGS: means_and_maxima[:, : len(network.tags)]},
