@@ -125,8 +125,8 @@ class VectorSpec:
     Attributes:
         maker: The pretrained network that made them, or `vectors` for those a user brought.
         n_bands: How many numbers each has.
-        made_from: What the network was given: `audio`, or `mel`, a spectrogram in dB below the clip's
-            loudest bin. Empty for a user's.
+        made_from: What the network was given: `audio`; `mel`, a spectrogram in dB below the clip's loudest
+            bin; or `mel and level`, that bin's level besides. Empty for a user's.
         sample_rate: Of the sound that a model on these vectors takes, in Hz; 0 if it takes none.
     """
 
