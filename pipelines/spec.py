@@ -14,7 +14,7 @@ from pipelines.errors import ArgumentError, UserError
 SPECTROGRAMS = ("mel", "chroma", "fused")
 VECTORS = "vectors"  # of the user's own
 # Vectors that a pretrained network makes, and how many numbers each has.
-EMBEDDINGS = {"musicnn-mtt": 1506, "musicnn-msd": 1506}
+EMBEDDINGS = {"musicnn-mtt": 1506, "musicnn-msd": 1506, "vgg-mtt": 256, "vgg-msd": 256}
 FEATURES = (*SPECTROGRAMS, *EMBEDDINGS, VECTORS)
 
 # A band that hardly changes in training must not have what little it does blown up: a clip that is

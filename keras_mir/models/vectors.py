@@ -43,7 +43,7 @@ def musicnn(
 ) -> Any:
     """musicnn's dense layer on every patch, which learns further, then statistics over patches.
 
-    It starts with the checkpoint's weights, which `load_dense` puts there. Batch normalisation uses the
+    It starts with the checkpoint's weights, which `load_layers` puts there. Batch normalisation uses the
     averages of the music that it was trained on, whatever is learnt here.
 
     Args are those of `vectors`.

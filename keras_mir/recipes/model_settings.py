@@ -72,9 +72,10 @@ def _check_size(settings: ModelSettings, size: int, name: str, input_pool: int) 
 
 
 def _check_musicnn(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
-    if bands is not None and bands not in EMBEDDINGS.values():
+    sizes = {name: size for name, size in EMBEDDINGS.items() if name.startswith(settings.kind)}
+    if bands is not None and bands not in sizes.values():
         raise UserError(
-            f"model kind {settings.kind!r} reads what musicnn makes; choose feature {' or '.join(EMBEDDINGS)}"
+            f"model kind {settings.kind!r} reads what musicnn makes; choose feature {' or '.join(sizes)}"
         )
 
 

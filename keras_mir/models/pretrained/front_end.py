@@ -8,10 +8,11 @@ import tensorflow as tf
 from keras_mir.layers.audio.base import zero_past
 from keras_mir.layers.audio.mel import STFT, Decibels, LogCompression, MelPower
 from keras_mir.layers.audio.resample import DownMix, Resample
-from keras_mir.models.pretrained.musicnn import BANDS, PATCH, POOLED, pooled_network
+from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.ops.beat_sync import power_to_db
-from pipelines.spec import FeatureSpec, VectorSpec
+from pipelines.spec import EMBEDDINGS, FeatureSpec, VectorSpec
 
 SAMPLE_RATE = 16000  # Hz
 N_FFT = 512
@@ -33,7 +34,7 @@ def embedding_spec(network: str, made_from: str, mel: FeatureSpec) -> VectorSpec
         mel: What the spectrogram was made with.
     """
     rate = SAMPLE_RATE if made_from == AUDIO else mel.sample_rate
-    return VectorSpec(network, POOLED, made_from, rate)
+    return VectorSpec(network, EMBEDDINGS[network], made_from, rate)
 
 
 class PatchVectors(tf.Module):
@@ -51,7 +52,8 @@ class PatchVectors(tf.Module):
 
     def __init__(self, network: str) -> None:
         super().__init__()
-        self.model = pooled_network(NETWORKS[network].weights())
+        self.model = REBUILT[network].pooled_network(NETWORKS[network].weights())
+        self.size = EMBEDDINGS[network]
 
     def __call__(self, mel: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """The vectors of clips.
@@ -61,7 +63,7 @@ class PatchVectors(tf.Module):
             lengths: `(batch,)` int32, in frames, at least 1.
 
         Returns:
-            `features` `(batch, patches, 1506)` float32 and `lengths` `(batch,)` int32, in patches.
+            `features` `(batch, patches, size)` float32 and `lengths` `(batch,)` int32, in patches.
         """
         batch, frames = tf.shape(mel)[0], tf.shape(mel)[1]
         patches = tf.maximum(frames // PATCH, 1)
@@ -73,10 +75,10 @@ class PatchVectors(tf.Module):
         vectors = tf.map_fn(
             lambda patch: self.model(patch[None], training=False)[0],
             each,
-            fn_output_signature=tf.TensorSpec([POOLED], tf.float32),
+            fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )
         return {
-            "features": tf.reshape(vectors, (batch, patches, POOLED)),
+            "features": tf.reshape(vectors, (batch, patches, self.size)),
             "lengths": tf.maximum(lengths // PATCH, 1),
         }
 
