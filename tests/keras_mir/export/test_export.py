@@ -42,7 +42,7 @@ SETTINGS = {
     "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
     "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
     "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
-    "tags": ModelSettings(kind="vectors", normalise="none"),
+    "tags": ModelSettings(kind="vectors", normalise="none", statistics=("max", "attention")),
 }
 # By kind, classes, targets and thresholds of the tags.
 OUTPUTS = {"multitask": (None, TARGETS, None), "tags": (None, (), TAGS)}

@@ -15,7 +15,7 @@ from keras_mir.models.trained_model import load
 from keras_mir.predict.__main__ import main as predict
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.synthetic.render import render_clip
-from tests.keras_mir.models.pretrained.test_musicnn import published
+from tests.keras_mir.models.pretrained.test_rebuilt import published
 
 
 @pytest.fixture
