@@ -163,7 +163,10 @@ SUFFIX = {"litert": "tflite", "onnx": "onnx"}
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize(
+    "kind",
+    ["cnn", "tags", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("lstm", "multitask"))],
+)
 def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, export, tmp_path):
     root, model = exported(kind)
     status, lines, errors = export(kind, "--models", root, "--format", form, "--out", tmp_path)

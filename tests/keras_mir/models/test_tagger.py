@@ -47,6 +47,7 @@ def test_the_name_predicts_the_published_networks_tags(musicnn, song, tmp_path, 
     assert shown.count("%") == 10, "the ten likeliest"
 
 
+@pytest.mark.slow
 def test_it_is_exported_as_every_other_model(musicnn, song, tmp_path, capsys):
     assert export(["musicnn-mtt", "--format", "savedmodel", "--out", str(tmp_path / "models")]) == 0
     version = tmp_path / "models" / "musicnn-mtt" / "1"
