@@ -191,6 +191,16 @@ def time_pooling(left: Axes, right: Axes) -> None:
     bars(right, answer, "mean, maximum, deviation of each band")
 
 
+def attention_pooling(left: Axes, right: Axes) -> None:
+    values = noise(24, 8)
+    values[0, 8:12] += np.linspace(2, 0, 8, dtype=np.float32)
+    image(left, values[0], "24 frames, of which 4 say much", up="band")
+    layer = layers.AttentionPooling(1)
+    layer.build([values.shape, (1,)])
+    layer.set_weights([np.ones((8, 1)), np.full(1, -10.0), np.full(1, 8.0)])  # as if it had learnt that
+    bars(right, layer(values), "the mean that heeds those most")
+
+
 def frame_mask(left: Axes, right: Axes) -> None:
     batch = np.concatenate([noise(20, 6, seed) for seed in range(3)])
     image(left, batch.reshape(3, 20, 6)[:, :, 0].T, "3 clips of 20, 13 and 7 frames")
@@ -261,6 +271,7 @@ LAYERS: Mapping[str, Callable[[Axes, Axes], None]] = {
     "NormReluPool": norm_relu_pool,
     "InputPooling": input_pooling,
     "TimePooling": time_pooling,
+    "AttentionPooling": attention_pooling,
     "FrameMask": frame_mask,
     "LengthMask": length_mask,
     "ZeroPastLength": zero_past_length,

@@ -67,7 +67,7 @@ class ServingClient:
             extra `grpc`.
         timeout: Seconds a request may take, with all its attempts and the pauses between them.
         retries: How often a request is sent again, after .1 to .2 s at first, then twice as long, or
-            after as long as the server asks for.
+            after as long as the server asks for; in the long run a tenth of all requests at most are.
         batch_size: The most examples in one request.
         sleep: Pauses between attempts.
 

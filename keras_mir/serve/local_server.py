@@ -18,6 +18,7 @@ import uvicorn
 from keras_mir.serve.connections import Connection
 from keras_mir.serve.registry import Labels, Registry, State
 from keras_mir.serve.rest import rest_app
+from keras_mir.serve.similar import SimilarSongs
 from keras_mir.serve.workers import Limits, Workers
 from pipelines.errors import ArgumentError
 
@@ -41,6 +42,7 @@ class LocalServer(uvicorn.Server):
         host: str,
         listener: socket.socket,
         grpc: tuple[Any, int] | None,
+        similar: SimilarSongs | None = None,
     ) -> None:
         self.registry = registry
         self.rest_address = _address(host, listener.getsockname()[1])
@@ -50,7 +52,7 @@ class LocalServer(uvicorn.Server):
         # Requests that run are given their time, and a little to be answered.
         self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers, host),
+            rest_app(registry, workers, host, similar),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -116,6 +118,7 @@ def local_server(
     grpc_port: int = 8500,
     poll_seconds: float = 2.0,
     limits: Limits = _LIMITS,
+    similar: SimilarSongs | None = None,
 ) -> Iterator[LocalServer]:
     """Bind the ports and load the models; afterwards give everything back.
 
@@ -127,6 +130,7 @@ def local_server(
         grpc_port: For gRPC; 0 for any that is free.
         poll_seconds: Pause between looks for new versions.
         limits: On requests.
+        similar: The songs of a table of vectors; None for none.
 
     Yields:
         A server to `run`.
@@ -145,7 +149,7 @@ def local_server(
             registry.start(poll_seconds)
             if grpc is not None:
                 grpc[0].start()
-            yield LocalServer(registry, workers, host, listener, grpc)
+            yield LocalServer(registry, workers, host, listener, grpc, similar)
         finally:
             if grpc is not None:
                 grpc[0].stop(0).wait()

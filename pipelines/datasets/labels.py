@@ -18,6 +18,7 @@ from pipelines.datasets.tables import number, numbers, read_table, without_gaps
 from pipelines.datasets.tags import counts_of, of_use, tag_problem, tags_of_cells, tags_of_flags
 from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 FILE = "file"
 REFUSES: Mapping[str, str] = {
@@ -146,6 +147,47 @@ class LabelledAudio:
     known_faults: Mapping[str, str] = field(default_factory=dict)
 
 
+def tagged_audio(
+    audio_dir: Path,
+    table: Path,
+    clips: pd.DataFrame,
+    asked: Sequence[str] | None,
+    *,
+    what: str,
+    name: str,
+    terms: str,
+    notes: Sequence[str] = (),
+    known_faults: Mapping[str, str] | None = None,
+) -> LabelledAudio:
+    """Of the clips of a data set of tags, those whose sound is in a folder.
+
+    Args:
+        audio_dir: The folder.
+        table: The data set's own.
+        clips: As in a `LabelTable`; a file that is not in the folder, or `""`, is left out, and noted.
+        asked: The tags a user chose; None for all there are.
+        what: The data set calls a clip.
+        name: As in `LabelledAudio`, like those that follow.
+        terms: Likewise.
+        notes: Likewise; what is left out is added.
+        known_faults: Likewise.
+
+    Raises:
+        UserError: If there is no clip, or the tags will not do.
+    """
+    there, gone = in_folder(audio_dir, table, clips, what)
+    tags, left_out = of_use(table, there, list(asked or ()))
+    return LabelledAudio(
+        audio_dir,
+        LabelTable(there, (), table, tags=tuple(tags)),
+        lacking=f"no line in {table}",
+        name=name,
+        terms=terms,
+        notes=(*gone, *notes, *left_out),
+        known_faults=known_faults or {},
+    )
+
+
 def recognises(audio_dir: Path, table: Path | None) -> bool:
     """As `pipelines.datasets.audio.AudioDataSet`; whatever is nothing else is this."""
     return True
@@ -157,6 +199,28 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         raise ArgumentError("labels", None, f"those of {audio_dir} are not known; name their table")
     labels = read_label_table(table, targets=options.targets, tags=options.tags, group_by=options.group_by)
     return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}", notes=labels.notes)
+
+
+def in_folder(
+    audio_dir: Path, table: Path, clips: pd.DataFrame, what: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The clips of a published table whose audio is there, and a note on how many are not.
+
+    Args:
+        audio_dir: The audio.
+        table: What the clips are from.
+        clips: With a column `file`.
+        what: What the table has: clips, tracks or songs, in the singular.
+
+    Raises:
+        UserError: If none is there.
+    """
+    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
+    if there.empty:
+        example = f" as {clips[FILE].iloc[0]}" if len(clips) else ""
+        raise UserError(f"{audio_dir}: no {what} of {table} is in it{example}; give the folder of its audio")
+    missing = len(clips) - len(there)
+    return there, (f"left out: {counted(missing, what)} not in {audio_dir}",) if missing else ()
 
 
 def read_label_table(

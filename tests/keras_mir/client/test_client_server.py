@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from keras_mir.client import ServingClient, ServingError, TensorInfo
+from keras_mir.client import AsyncServingClient, ServingClient, ServingError, TensorInfo
 from keras_mir.client.errors import Code
 from keras_mir.models.folders import DESCRIPTION
 from pipelines.errors import UserError
@@ -91,6 +92,30 @@ def test_a_version_by_its_label(connected, put_version, tmp_path):
             with pytest.raises(ServingError, match="servable version label: beta v2") as error:
                 client.predict({"x": [1.0]})
             assert error.value.code is Code.INVALID_ARGUMENT
+
+
+def test_requests_that_are_awaited_run_at_the_same_time(serving, put_version, tmp_path):
+    put_version(tmp_path)
+
+    async def ask(server: str):
+        async with AsyncServingClient(server, "toy", signature="scalars", concurrency=4) as client:
+            assert (await client.status())[0].available
+            assert (await client.metadata()).version == 1
+            asked = [client.predict({"x": [float(number)]}) for number in range(20)]
+            answers = await asyncio.gather(*asked)
+            with pytest.raises(UserError, match="inputs without x; give x"):
+                await client.predict({})
+            paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+            files = [answer async for answer in client.predict_files(paths)]
+        return [answer["y"].tolist() for answer in answers], files
+
+    with serving(tmp_path) as running:
+        answers, files = asyncio.run(ask(running.server.rest_address))
+    assert answers == [[10.0 * number] for number in range(20)]
+    missing = [
+        f"{tmp_path / name}: cannot be read (no such file or directory)" for name in ("a.wav", "b.wav")
+    ]
+    assert [answer.error for answer in files] == missing
 
 
 def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_models):
