@@ -25,10 +25,11 @@ from keras_mir.models.cross_validation import CrossValidationReport, read_cross_
 from keras_mir.models.report import Baseline, Interval, number
 from keras_mir.recipes.named import named_recipe
 from pipelines.datasets.labels import read_label_table
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 GENRE = ("small-cnn", "lstm-beat-mel", "lstm-beat-fused", "cnn-beat-mel", "musicnn", "musicnn-tuned")
 AFFECT = ("small-cnn-affect", "multitask-cnn-beat-mel", "affect-lstm", "musicnn-affect")
+TAGS = ("small-cnn-tags", "musicnn-tags")
 ALIKE = "alike"
 _NETWORK = "musicnn-mtt"
 
@@ -59,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--audio", type=Path, required=True, help="folder of clips with a labels.csv")
     parser.add_argument("--targets", default="", help="affect columns (default: all columns of numbers)")
+    parser.add_argument(
+        "--tags",
+        default="",
+        help="tags of the tags column or, without one, columns of numbers, each a tag of the clips that are "
+        "above its mean (default: all)",
+    )
     parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=1, help="divisions into folds; default: %(default)s")
     parser.add_argument("--only", default="", help=f"recipes, by name, and {ALIKE}, with commas between them")
@@ -68,11 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/recognition"), help="default: %(default)s")
     arguments = parser.parse_args(argv)
     try:
-        wanted = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT, ALIKE]
+        wanted = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT, *TAGS, ALIKE]
         recipes = [name for name in wanted if name != ALIKE]
-        data = _prepared(arguments.audio, arguments.out)
+        data = _prepared(arguments.audio, arguments.tags, arguments.out)
         times = {"folds": arguments.folds, "repeats": arguments.repeats}
-        for line in table(list(_rows(recipes, data, arguments.targets, times, arguments.out))):
+        chosen = {"affect": {"targets": arguments.targets}, "tags": {"tags": arguments.tags}}
+        for line in table(list(_rows(recipes, data, chosen, times, arguments.out))):
             print(line, flush=True)
         if ALIKE in wanted:
             models = arguments.vectors.split(",")
@@ -95,10 +103,16 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _rows(
-    recipes: Sequence[str], data: Path, targets: str, times: Mapping[str, int], out: Path
+    recipes: Sequence[str],
+    data: Path,
+    chosen: Mapping[str, Mapping[str, str]],
+    times: Mapping[str, int],
+    out: Path,
 ) -> Iterator[Row]:
     for recipe in recipes:
-        found = _cross_validated(recipe, data, targets, times, out / recipe)
+        labels = chosen.get(named_recipe(recipe).task.task, {})
+        given = {name: value for name, value in labels.items() if value}
+        found = _cross_validated(recipe, data, {**times, **given}, out / recipe)
         (summary, *_) = found.scores.values()
         yield Row(
             recipe,
@@ -110,20 +124,16 @@ def _rows(
 
 
 def _cross_validated(
-    recipe: str, data: Path, targets: str, times: Mapping[str, int], folder: Path
+    recipe: str, data: Path, options: Mapping[str, Any], folder: Path
 ) -> CrossValidationReport:
     if (folder / "cross_validation.json").is_file():
         return read_cross_validation(folder)
     if (folder / "run.json").is_file():
         return CrossValidationRun.continued(folder).resume().report
-    affect: dict[str, Any] = (
-        {"targets": targets} if targets and named_recipe(recipe).task.task == "affect" else {}
-    )
-    cache = folder.parent / "cache"
-    return cross_validate(recipe, data, **times, out=folder, cache_dir=cache, **affect).report
+    return cross_validate(recipe, data, **options, out=folder, cache_dir=folder.parent / "cache").report
 
 
-def _prepared(audio: Path, out: Path) -> Path:
+def _prepared(audio: Path, tags: str, out: Path) -> Path:
     """A data set without a test split of its own: every clip is in a fold."""
     from keras_mir.data.embed import check_network, embed_clips
     from pipelines.datasets.audio import load_labelled_audio
@@ -133,13 +143,25 @@ def _prepared(audio: Path, out: Path) -> Path:
     labels = out / "labels.csv"
     out.mkdir(parents=True, exist_ok=True)
     source = pd.read_csv(audio / "labels.csv", dtype=str, keep_default_na=False)
-    read_label_table(audio / "labels.csv")
+    known = read_label_table(audio / "labels.csv")
+    if not known.tags and (tags or known.targets):
+        columns = _numbers(source, tags.split(",") if tags else known.targets)
+        above = columns > columns.mean()
+        source = source.assign(tags=[";".join(columns.columns[row]) for row in above.to_numpy()])
     source.assign(split="train").to_csv(labels, index=False)
     console = Console(stderr=True)
     with progress("extracting features", console) as report:
         made = extract_dataset(load_labelled_audio(audio, labels), out / "data", jobs=2, progress=report)
     embed_clips(made.clips, _NETWORK, out / "data", console)
     return out / "data"
+
+
+def _numbers(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    if missing := [name for name in names if name not in table]:
+        raise ArgumentError(
+            "tags", missing[0], f"no tag, and no column; there are {', '.join(map(str, table))}"
+        )
+    return table[list(names)].apply(pd.to_numeric, errors="coerce")
 
 
 if __name__ == "__main__":

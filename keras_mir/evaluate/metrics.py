@@ -267,17 +267,15 @@ def spearman_difference(
         UserError: If there are no clips.
         ValueError: If shapes differ.
     """
-    means, resampled = [], []
-    for values in (predicted, other):
+
+    def score(values: Mapping[str, np.ndarray]) -> tuple[float, np.ndarray]:
         pairs = [
             _pair(true[target], each, target) for target in true for each in np.atleast_2d(values[target])
         ]
-        correlations = [rho for x, y in pairs if (rho := rank_correlation(x, y)) is not None]
-        if len(correlations) < len(pairs):
-            return UNDEFINED
-        means.append(float(np.mean(correlations)))
-        resampled.append(_resampled_affect(pairs, bootstrap)[:, 0].mean(axis=0))
-    return interval_of(bootstrap, means[0] - means[1], resampled[0] - resampled[1])
+        correlations = [np.nan if (rho := rank_correlation(x, y)) is None else rho for x, y in pairs]
+        return float(np.mean(correlations)), _resampled_affect(pairs, bootstrap)[:, 0].mean(axis=0)
+
+    return difference(score(predicted), score(other), bootstrap)
 
 
 def repeated_genre_scores(
@@ -370,6 +368,17 @@ def interval_of(bootstrap: Bootstrap, value: float, resampled: np.ndarray) -> In
     tail = (1.0 - bootstrap.confidence) / 2.0
     low, high = np.quantile(defined, (tail, 1.0 - tail))
     return Interval(value, float(low), float(high))
+
+
+def difference(
+    one: tuple[float, np.ndarray], other: tuple[float, np.ndarray], bootstrap: Bootstrap
+) -> Interval:
+    """One score less another, each with its values in the same resamples, `(resamples,)`.
+
+    Undefined where one of them is, which is then NaN.
+    """
+    ahead = one[0] - other[0]
+    return interval_of(bootstrap, ahead, one[1] - other[1]) if np.isfinite(ahead) else UNDEFINED
 
 
 def check_not_diverged(predicted: np.ndarray, what: str) -> None:

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 from keras_mir.evaluate.metrics import (
     UNDEFINED,
     check_not_diverged,
+    difference,
     divide,
     interval_of,
     mean_intervals,
@@ -153,15 +154,14 @@ def roc_auc_difference(
         UserError: If there are no clips.
         ValueError: If shapes differ.
     """
-    means, resampled = [], []
-    for answers in (probabilities, other):
-        every = [_pair(true, each) for each in (answers if answers.ndim == 3 else answers[None])]
-        means.append(np.mean([_mean_over_tags(_areas(*pair))[0] for pair in every]))
-        resampled.append(
-            np.mean([_mean_over_tags(_resampled_areas(*pair, bootstrap))[0] for pair in every], axis=0)
-        )
-    ahead = float(means[0] - means[1])
-    return interval_of(bootstrap, ahead, resampled[0] - resampled[1]) if np.isfinite(ahead) else UNDEFINED
+
+    def score(answers: np.ndarray) -> tuple[float, np.ndarray]:
+        pairs = [_pair(true, each) for each in (answers if answers.ndim == 3 else answers[None])]
+        areas = [_mean_over_tags(_areas(*pair))[0] for pair in pairs]
+        resampled = [_mean_over_tags(_resampled_areas(*pair, bootstrap))[0] for pair in pairs]
+        return float(np.mean(areas)), np.mean(resampled, axis=0)
+
+    return difference(score(probabilities), score(other), bootstrap)
 
 
 def repeated_tag_scores(

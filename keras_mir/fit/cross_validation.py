@@ -102,20 +102,13 @@ class CrossValidationRun:
     trains on the clips of the others, of which the recipe's share chooses the epoch. Repeat r, counted
     from 0, divides the clips with `split_seed + r` and trains with `seed + r`.
 
-    Args:
-        recipe: What to train and how: the name of a recipe, or one of your own.
-        data: Folder of the data set; None for the built-in synthetic corpus.
-        folds: How many; by default what the recipe says, or 5.
-        repeats: How often to divide the clips anew.
+    Args are those of `cross_validate`; its options are those of `Run`, of which `out` is the folder that all
+    is kept in, and:
         ensemble: Make one model of those of all folds, their mean; with `export`, it is exported.
         suspicious_labels: List the labels most likely wrong, by cleanlab and out-of-fold predictions.
-        out: Folder of the cross-validation; by default `runs/RECIPE-TIME`.
-        console: Where to say how far it is; by default standard output.
-        options: What else `Run` takes; any other name is a setting of the recipe.
 
     Raises:
-        UserError: If one of them will not do: whatever can be refused before data are read is. The
-            methods raise it for anything else that a user can mend.
+        UserError: As `Run`.
     """
 
     def __init__(

@@ -86,6 +86,7 @@ class Run:
         export_dir: Where to.
         seed: Of everything random but the split.
         devices: Train on these in step; by default on all GPUs.
+        baseline: Whether to fit the baseline that the report sets beside the scores.
         data_service: Where workers load the examples, `grpc://host:port`; empty for this process. The
             results do not depend on it, and a run may go on without it.
         console: Where to say how far it is; by default standard output.
@@ -112,6 +113,7 @@ class Run:
         export_dir: str | Path = "saved_models",
         seed: int = 0,
         devices: Sequence[str] = (),
+        baseline: bool = True,
         data_service: str = "",
         console: Console | None = None,
         **settings: Any,
@@ -135,6 +137,7 @@ class Run:
             export_dir=_absolute(export_dir),
             seed=seed,
             devices=tuple(devices),
+            baseline=baseline,
         )
         check_name(self.options.name)
         check_recipe(self.recipe)
@@ -290,7 +293,7 @@ class Run:
         evaluation = compare_with_labels(
             evaluated.labels, outputs, data.classes, data.targets, self.options.seed, thresholds
         )
-        baseline = fit_baseline(data, self.options.seed)
+        baseline = fit_baseline(data, self.options.seed) if self.options.baseline else None
         examples = data.examples[TRAIN]
         circumstances = Circumstances(
             seed=self.options.seed,

@@ -17,7 +17,7 @@ from keras_mir.command_line.lines import say
 from keras_mir.evaluate.metrics import DivergedError
 from keras_mir.fit.cross_validation import CrossValidationOptions, CrossValidationRun
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
-from keras_mir.models.report import number
+from keras_mir.models.report import number, score_name
 from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.recipes.named import DEFAULT, RECIPES, as_recipe
 from keras_mir.recipes.recipe import Recipe, all_settings
@@ -124,9 +124,9 @@ class Tuning:
 
     @property
     def score(self) -> str:
-        """What a trial's value is, in words."""
-        names = {"genre": "accuracy", "affect": "mean Spearman", "tags": "macro ROC-AUC"}
-        return names[self.recipe.task.task]
+        """What a trial's value is, in words, once one has come to it."""
+        files = (RunFolder(trial).cross_validation for trial in self.folder.path.glob("trial-*"))
+        return _score_name(read_cross_validation(next(file for file in files if file.exists()).parent))
 
     def _study(self) -> optuna.Study:
         import optuna
@@ -176,7 +176,8 @@ class Tuning:
         for folder in (*self._folder_of(index).glob("fold-*"), *self._folder_of(index).glob("repeat-*")):
             shutil.rmtree(folder, ignore_errors=True)  # models of no further use
         settings = ", ".join(f"{key} {value}" for key, value in chosen_settings(values).items())
-        say(self.console, f"{label}: {self.score} {number(score)}; {settings}")
+        came_to = f"{_score_name(report)} {number(score)}" if report else "the training diverged"
+        say(self.console, f"{label}: {came_to}; {settings}")
 
     def _cross_validated(self, index: int, settings: Mapping[str, Any]) -> CrossValidationReport | None:
         """What a trial gives; None if its training diverges."""
@@ -189,7 +190,8 @@ class Tuning:
                 job = CrossValidationRun.continued(folder.path, self._data_service, silent)
                 return job.resume().report
             shared = {each.name: getattr(self.options, each.name) for each in fields(RunOptions)}
-            own = {"out": folder.path, "export": False, "repeats": self.options.repeats}
+            # A baseline would be the same in all trials: nothing that it learns from is varied.
+            own = {"out": folder.path, "export": False, "baseline": False, "repeats": self.options.repeats}
             recipe = self.recipe.with_settings(settings)
             job = CrossValidationRun(recipe, **shared | own, data_service=self._data_service, console=silent)
             return job.train().report
@@ -225,6 +227,10 @@ class Tuning:
         best = replace(best, split=replace(best.split, folds=0))  # to be trained once
         texts = {"base": base.name, "name": f"{self.recipe.name}-searched"}
         return tomli_w.dumps(texts | best.changes_from(base))
+
+
+def _score_name(report: CrossValidationReport) -> str:
+    return score_name(next(iter(report.scores)))
 
 
 def _finished(study: optuna.Study) -> int:

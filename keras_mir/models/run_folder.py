@@ -33,6 +33,7 @@ class RunOptions:
         export_dir: Where exported models go.
         seed: Of everything random but the split.
         devices: Train on these in step.
+        baseline: Whether to fit the baseline that the report sets beside the scores.
     """
 
     data: str
@@ -46,6 +47,7 @@ class RunOptions:
     export_dir: str
     seed: int
     devices: tuple[str, ...]
+    baseline: bool = True
 
 
 Options = TypeVar("Options", bound=RunOptions)

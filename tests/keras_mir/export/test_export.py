@@ -24,6 +24,7 @@ from keras_mir.export.__main__ import main
 from keras_mir.export.formats import one_file
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.build import build_model
+from keras_mir.models.ensemble import mean_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import Circumstances, Dataset, Split, Thresholds, TrainingSummary, make_report
@@ -43,6 +44,7 @@ SETTINGS = {
     "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
     "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
     "tags": ModelSettings(kind="vectors", normalise="none", statistics=("max", "attention")),
+    "ensemble": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3)),
 }
 # By kind, classes, targets and thresholds of the tags.
 OUTPUTS = {"multitask": (None, TARGETS, None), "tags": (None, (), TAGS)}
@@ -54,7 +56,13 @@ FORMATS = ["litert", pytest.param("onnx", marks=needs_onnx)]
 
 
 def build(kind):
-    keras.utils.set_random_seed(0)
+    if kind == "ensemble":  # of a cross-validation's folds
+        return mean_model([build_one(kind, seed) for seed in range(2)])
+    return build_one(kind)
+
+
+def build_one(kind, seed=0):
+    keras.utils.set_random_seed(seed)
     classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
     return build_model(
         SETTINGS[kind],
@@ -97,6 +105,7 @@ def describe(kind):
         tags=tuple(thresholds.by_tag) if thresholds else (),
         thresholds=thresholds.by_tag if thresholds else {},
         report=make_report(scores, circumstances),
+        members=2 if kind == "ensemble" else 1,
     )
 
 

@@ -19,7 +19,9 @@ def data(tmp_path_factory):
 def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data, tmp_path):
     model = km.train("musicnn", data, out=tmp_path / "run", epochs=2, batch_size=4)
     assert model.report.n == 6  # the test clips
-    tuned = km.train("musicnn-tuned", data, out=tmp_path / "tuned", epochs=1, batch_size=4)
+    tuned = km.train("musicnn-tuned", data, out=tmp_path / "tuned", epochs=1, batch_size=4, baseline=False)
+    assert model.report.baseline is not None
+    assert tuned.report.baseline is None
     start = NETWORKS["musicnn-mtt"].weights()["dense/kernel"]
     learnt = tuned.keras.get_layer("dense").kernel.numpy()
     assert 0 < np.abs(learnt - start.reshape(learnt.shape)).max() < 0.01, "it starts there, and learns"

@@ -23,6 +23,7 @@ def trained(monkeypatch):
     tried = []
 
     def train(self):
+        assert not self.options.baseline, "it would be the same in every trial"
         settings = self.recipe.model
         tried.append((self.folder.path.name, settings.units, settings.layers, settings.dropout))
         if self.recipe.split.limit and len(tried) == self.recipe.split.limit:
@@ -87,6 +88,9 @@ def test_the_best_settings_make_a_recipe(trained, course_data, tmp_path, capsys)
     assert not list((tmp_path / "run").glob("trial-*/fold-*")), "models of no further use"
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("trial 1 of 8: accuracy ")
+    assert [": the training diverged; " in line for line in said[1:9]] == [
+        table.set_index("trial")["dropout"][trial] > 0.4 for trial in range(1, 9)
+    ]
     assert said[10].split()[:2] == ["trial", str(table["trial"][0])]
     assert said[-2:] == [f"best    {tmp_path}/run/best.toml", f"table   {tmp_path}/run/trials.csv"]
     assert fit.main(["--resume", str(tmp_path / "run")]) == 2
