@@ -51,10 +51,10 @@ def run(
     except UserError as error:
         return _refuse(str(error))
     except UnicodeEncodeError as error:
-        if error.encoding != sys.getfilesystemencoding() or error.encoding == "utf-8":
+        if error.encoding != sys.getfilesystemencoding():
             raise
-        problem = f"no file can be called so in this terminal's encoding, {error.encoding}"
-        return _refuse(f"{error.object}: {problem}; set PYTHONUTF8=1")
+        remedy = "rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1"
+        return _refuse(f"{error.object}: no name in this terminal's encoding, {error.encoding}; {remedy}")
     except BrokenPipeError:
         poll = select.poll()
         poll.register(1, 0)
