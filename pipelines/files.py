@@ -122,7 +122,9 @@ def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterat
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON object as a file of readable lines."""
-    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    # What is no text in the name of a file becomes an escape that JSON knows.
+    write_atomically(path, text.encode(errors="backslashreplace"))
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ _PLACES = {
     errno.EISDIR: "choose a file, not a folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+_NAMES = re.compile(r"[^\0\n]+")
 
 
 def run(
@@ -54,7 +57,9 @@ def run(
         if error.encoding != sys.getfilesystemencoding():
             raise
         remedy = "rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1"
-        return _refuse(f"{error.object}: no name in this terminal's encoding, {error.encoding}; {remedy}")
+        # It may stand among other things that were to be written.
+        name = next(part for part in _NAMES.finditer(error.object) if part.end() > error.start)[0]
+        return _refuse(f"{name}: no name in this terminal's encoding, {error.encoding}; {remedy}")
     except BrokenPipeError:
         poll = select.poll()
         poll.register(1, 0)

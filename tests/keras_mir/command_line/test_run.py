@@ -85,7 +85,7 @@ def test_what_a_user_may_cause_is_one_line(parser, capsys, error, status, said):
     [("ascii", "東.wav", "set PYTHONUTF8=1"), ("utf-8", "\udcff", "rename it")],
 )
 def test_a_name_that_the_locale_has_no_letters_for(parser, capsys, monkeypatch, encoding, name, remedy):
-    error = UnicodeEncodeError(encoding, name, 0, 1, "not in range")
+    error = UnicodeEncodeError(encoding, f"a\n{name}\0b", 2, 3, "not in range")
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "latin-1")
     with pytest.raises(UnicodeEncodeError):
         run(parser, raising(error), [])
