@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mir.embed.songs import embed_songs
-from keras_mir.embed.table import read_table
+from keras_mir.models.trained_model import load
 from pipelines.datasets.base import GENRE, ID
 from pipelines.datasets.course import FOLDERS, SUFFIXES
 from pipelines.datasets.labels import FILE, read_label_table
-from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec
 
 NEIGHBOURS = 10
@@ -74,7 +72,7 @@ def table(rows: Sequence[Alike]) -> Iterator[str]:
         yield f"| {row.vectors} | **{row.same_genre:.3f}** | {row.by_chance:.3f} | {row.affect:.3f} |"
 
 
-def rows(audio: Path, data: Path, targets: str, models: Sequence[str], out: Path) -> Iterator[Alike]:
+def rows(audio: Path, data: Path, targets: str, models: Sequence[str]) -> Iterator[Alike]:
     """What the vectors of models say of the clips of a folder, and what statistics of their mel say.
 
     Args:
@@ -82,7 +80,6 @@ def rows(audio: Path, data: Path, targets: str, models: Sequence[str], out: Path
         data: The same, prepared.
         targets: Affect columns, with commas; empty for all columns of numbers.
         models: As `load` takes them.
-        out: Where the vectors are kept.
 
     Raises:
         UserError: If a clip has no vector.
@@ -90,14 +87,10 @@ def rows(audio: Path, data: Path, targets: str, models: Sequence[str], out: Path
     labels = read_label_table(audio / "labels.csv", targets=targets.split(",") if targets else None)
     genres, affect = labels.table[GENRE].tolist(), labels.table[list(labels.targets)].to_numpy(float)
     yield alike("mean and deviation of mel", _mel_statistics(labels.table[ID], data), genres, affect)
-    for model in models:
-        file = out / f"{Path(model).name}.parquet"
-        files = [audio / name for name in labels.table[FILE]]
-        if embed_songs(files, model=model, out=file):
-            raise UserError(f"{audio}: has clips without a vector; leave them out of labels.csv")
-        table = read_table(file)
-        places = [place for path in files for place in table.rows_of(path)]
-        yield alike(f"`{model}`", table.vectors[places], genres, affect)
+    for name in models:
+        model = load(name)
+        vectors = np.stack([model.embed(audio / file).vector for file in labels.table[FILE]])
+        yield alike(f"`{name}`", vectors, genres, affect)
 
 
 def _mel_statistics(clips: Iterable[str], data: Path) -> np.ndarray:

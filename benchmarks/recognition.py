@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(line, flush=True)
         if ALIKE in wanted:
             models = arguments.vectors.split(",")
-            asked = alike.rows(arguments.audio, data, arguments.targets, models, arguments.out)
+            asked = alike.rows(arguments.audio, data, arguments.targets, models)
             print("", *alike.table(list(asked)), sep="\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

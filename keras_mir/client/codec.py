@@ -168,6 +168,23 @@ def parse_status(answer: Mapping[str, Any]) -> list[VersionStatus]:
         raise CodecError("has no status of versions") from None
 
 
+def parse_object(body: bytes | bytearray) -> dict[str, Any]:
+    """Read a request's JSON, in which NaN and Infinity may stand, as Python writes them.
+
+    Raises:
+        CodecError: If it is not that of an object.
+    """
+    try:
+        request = json.loads(body.decode("utf-8"))
+    except RecursionError:
+        raise CodecError("JSON Parse error: nested too deeply") from None
+    except ValueError as error:
+        raise CodecError(f"JSON Parse error: {error}") from None
+    if not isinstance(request, dict):
+        raise CodecError("the request is not a JSON object")
+    return request
+
+
 def write_request(name: str, inputs: Arrays) -> bytes:
     """A predict request for one signature, column by column; all strings in base64."""
     columns = {key: _to_json(array, binary=True) for key, array in inputs.items()}
@@ -190,19 +207,12 @@ class PredictRequest:
 
     @classmethod
     def parse(cls, body: bytes | bytearray) -> PredictRequest:
-        """Read a request's JSON, in which NaN and Infinity may stand, as Python writes them.
+        """Read a request; see `parse_object`.
 
         Raises:
             CodecError: If it is anything else.
         """
-        try:
-            request = json.loads(body.decode("utf-8"))
-        except RecursionError:
-            raise CodecError("JSON Parse error: nested too deeply") from None
-        except ValueError as error:
-            raise CodecError(f"JSON Parse error: {error}") from None
-        if not isinstance(request, dict):
-            raise CodecError("the request is not a JSON object")
+        request = parse_object(body)
         name = request.get("signature_name", "")
         if not isinstance(name, str):
             raise CodecError("'signature_name' must be a string")
@@ -229,7 +239,7 @@ class PredictRequest:
         arrays = {}
         for name, value in self._columns(sorted(signature.inputs)).items():
             try:
-                arrays[name] = _from_json(value, signature.inputs[name].dtype)
+                arrays[name] = from_json(value, signature.inputs[name].dtype)
             except CodecError as error:
                 raise CodecError(f"input {name!r} {error}") from None
         return arrays
@@ -298,7 +308,7 @@ def parse_answer(answer: Mapping[str, Any], signature: Signature) -> Arrays:
     arrays = {}
     for name, info in signature.outputs.items():
         try:
-            array = _from_json(outputs[name], info.dtype)
+            array = from_json(outputs[name], info.dtype)
         except CodecError:
             raise CodecError(f"has an output {name!r} that is not {info.dtype}") from None
         if array.size == 0 and info.shape is not None:
@@ -327,10 +337,13 @@ def _to_json(array: np.ndarray, *, binary: bool) -> Any:
     return array.tolist()
 
 
-def _from_json(value: Any, dtype: str) -> np.ndarray:
+def from_json(value: Any, dtype: str) -> np.ndarray:
     """A number, string, bool or `{"b64": ...}`, or nested lists of such, as an array.
 
-    Strings become an object array of bytes. What is wrong is said so that it can stand behind a name.
+    Strings become an object array of bytes.
+
+    Raises:
+        CodecError: If it is something else; it is said so that it can stand behind a name.
     """
     items = np.array(value, dtype=object)
     if items.ndim >= _MOST_DIMENSIONS:

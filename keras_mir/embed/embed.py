@@ -11,6 +11,7 @@ import numpy as np
 from keras_mir.models.embedding import Maker, maker_of
 from keras_mir.models.prediction import Failure
 from keras_mir.models.servable import ServableModel
+from keras_mir.predict.models import AnswerWav
 from keras_mir.predict.predictor import Heard, Listener, find_songs
 from pipelines.errors import ArgumentError
 
@@ -42,6 +43,8 @@ class Embedder:
 
     Attributes:
         maker: The model, as tables of vectors name it.
+        answer_wav: What it makes of WAV files by itself, `embedding` among other outputs; see
+            `AudioModel.from_waveform`.
 
     Raises:
         UserError: If the model takes no sound.
@@ -50,7 +53,8 @@ class Embedder:
     def __init__(self, model: ServableModel) -> None:
         audio_model = model.embedding_model()
         self.maker: Maker = maker_of(model.place, audio_model)
-        self._listener = Listener(audio_model.answer_wav)
+        self.answer_wav: AnswerWav = audio_model.answer_wav
+        self._listener = Listener(self.answer_wav)
 
     def embed(
         self, song: str | Path | np.ndarray, rate: int | None = None

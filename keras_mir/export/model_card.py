@@ -15,7 +15,7 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
-from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
+from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
@@ -234,8 +234,11 @@ def _vectors(spec: VectorSpec) -> str:
     if spec.maker not in NETWORKS:
         return "of the user's own"
     seconds = f"patches of {PATCH_SECONDS:.2f} s"
+    level = f"{'and' if spec.made_from == MEL_AND_LEVEL else 'without'} that bin's level"
     given = (
-        "its sound" if spec.made_from == AUDIO else "a spectrogram of the clip, in dB below its loudest bin"
+        "its sound"
+        if spec.made_from == AUDIO
+        else f"a spectrogram of the clip, in dB below its loudest bin, {level}"
     )
     return f"what {spec.maker} has after pooling over {seconds}, given {given}"
 

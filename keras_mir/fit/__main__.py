@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     )
     folds = parser.add_argument_group("cross-validation")
     folds.add_argument(
-        "--repeats", type=count, metavar="N", help="divide the clips into --folds anew so often (default: 1)"
+        "--repeats", type=count, metavar="N", help="repeat --folds with N divisions of the clips (default: 1)"
     )
     folds.add_argument(
         "--ensemble",
@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
         "--tune",
         type=count,
         metavar="N",
-        help="search for the best settings in so many trials, each a cross-validation (default: 3 folds); "
+        help="search for the best settings in N trials, each a cross-validation (default: 3 folds); "
         "settings given here are not varied",
     )
     add_setting_flags(parser)

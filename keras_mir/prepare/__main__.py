@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
+from pipelines.errors import ArgumentError
 from pipelines.spec import EMBEDDINGS, FeatureSpec
 from pipelines.wording import counted
 
@@ -41,15 +42,15 @@ def parser() -> argparse.ArgumentParser:
         "interruption, run it again: clips that are done are skipped.",
     )
     parser.add_argument(
-        "audio_dir", type=Path, metavar="AUDIO_DIR", help="folder of audio files, at any depth"
+        "audio_dir", type=Path, nargs="?", metavar="AUDIO_DIR", help="folder of audio files, at any depth"
     )
     parser.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
         help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
-        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo or MagnaTagATune; "
-        "none for GTZAN",
+        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo, MagnaTagATune, DEAM, "
+        "EmoMusic or Emotify; none for GTZAN",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
     parser.add_argument(
@@ -61,8 +62,19 @@ def parser() -> argparse.ArgumentParser:
         "--layout",
         default="auto",
         metavar="KIND",
-        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo or magnatagatune (default: found "
-        "out)",
+        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo, magnatagatune, deam, emomusic or "
+        "emotify (default: found out)",
+    )
+    parser.add_argument(
+        "--mirdata",
+        metavar="NAME",
+        help="in place of AUDIO_DIR: a data set that mirdata knows, on the disk already, such as gtzan_genre",
+    )
+    parser.add_argument(
+        "--data-home",
+        type=Path,
+        metavar="DIR",
+        help="where that data set lies (default: where mirdata puts it)",
     )
     parser.add_argument(
         "--subset",
@@ -90,16 +102,16 @@ def parser() -> argparse.ArgumentParser:
         "column)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--test-fraction",
         type=float,
         default=0.2,
         metavar="SHARE",
-        help="share of the clips to test on, unless the table has a split column (%(default)s)",
+        help="share of the clips to test on, unless the table has a split column (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
@@ -121,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     for name, what in _OF_SPEC.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(
-            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
+            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (default: %(default)s)"
         )
     return parser
 
@@ -135,19 +147,24 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
     from keras_mir.command_line.progress import progress
     from pipelines.datasets.audio import load_labelled_audio
+    from pipelines.datasets.mirdata_sets import load_mirdata
     from pipelines.extraction.dataset import extract_dataset
 
     def options(names: Sequence[str]) -> dict[str, Any]:
         return {name: getattr(arguments, name) for name in names}
 
+    _check_mirdata(arguments)
     if arguments.check:
-        return _check(arguments.audio_dir, arguments.out)
+        return _check(arguments.audio_dir or arguments.data_home, arguments.out)
     if arguments.embed:
         from keras_mir.data.embed import check_network, embed_clips
 
         check_network(arguments.embed)  # before hours of extraction
     spec = FeatureSpec(**options(tuple(_OF_SPEC)))
-    source = load_labelled_audio(arguments.audio_dir, arguments.labels, **options(_OF_LABELS))
+    if arguments.mirdata is None:
+        source = load_labelled_audio(arguments.audio_dir, arguments.labels, **options(_OF_LABELS))
+    else:
+        source = load_mirdata(arguments.mirdata, arguments.data_home, **options(("targets", "tags")))
     labels = source.labels
     for line in _understood(source, arguments):
         print(line)
@@ -172,6 +189,25 @@ def _prepare(arguments: argparse.Namespace) -> int:
     print(f"data in {arguments.out}")
     print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0
+
+
+def _check_mirdata(arguments: argparse.Namespace) -> None:
+    """Refuse what does not go with `--mirdata`, or wants it."""
+    if arguments.mirdata is None:
+        if arguments.audio_dir is None:
+            raise ArgumentError(
+                "audio_dir", None, "name the folder of the audio, or a data set with --mirdata"
+            )
+        if arguments.data_home is not None:
+            raise ArgumentError(
+                "data_home", arguments.data_home, "is for --mirdata; name the data set with that"
+            )
+        return
+    if arguments.check and arguments.data_home is None:
+        raise ArgumentError("data_home", None, "name the folder that is to be checked")
+    for name in ("audio_dir", "labels", "subset", "split_lists"):
+        if getattr(arguments, name) is not None:
+            raise ArgumentError(name, None, f"mirdata's {arguments.mirdata} has its own; leave it out")
 
 
 def _understood(source: LabelledAudio, arguments: argparse.Namespace) -> Iterator[str]:

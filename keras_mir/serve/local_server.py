@@ -16,8 +16,9 @@ from typing import Any
 import uvicorn
 
 from keras_mir.serve.connections import Connection
-from keras_mir.serve.registry import Registry, State
+from keras_mir.serve.registry import Labels, Registry, State
 from keras_mir.serve.rest import rest_app
+from keras_mir.serve.similar import SimilarSongs
 from keras_mir.serve.workers import Limits, Workers
 from pipelines.errors import ArgumentError
 
@@ -41,6 +42,7 @@ class LocalServer(uvicorn.Server):
         host: str,
         listener: socket.socket,
         grpc: tuple[Any, int] | None,
+        similar: SimilarSongs | None = None,
     ) -> None:
         self.registry = registry
         self.rest_address = _address(host, listener.getsockname()[1])
@@ -50,7 +52,7 @@ class LocalServer(uvicorn.Server):
         # Requests that run are given their time, and a little to be answered.
         self._grace = workers.limits.seconds + 1
         config = uvicorn.Config(
-            rest_app(registry, workers, host),
+            rest_app(registry, workers, host, similar),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -110,21 +112,25 @@ class LocalServer(uvicorn.Server):
 def local_server(
     models: Path,
     *,
+    labels: Labels | None = None,
     host: str = "127.0.0.1",
     port: int = 8501,
     grpc_port: int = 8500,
     poll_seconds: float = 2.0,
     limits: Limits = _LIMITS,
+    similar: SimilarSongs | None = None,
 ) -> Iterator[LocalServer]:
     """Bind the ports and load the models; afterwards give everything back.
 
     Args:
         models: Root of the models, in TF Serving's layout.
+        labels: As `Registry` takes them.
         host: Address to listen on.
         port: For REST; 0 for any that is free.
         grpc_port: For gRPC; 0 for any that is free.
         poll_seconds: Pause between looks for new versions.
         limits: On requests.
+        similar: The songs of a table of vectors; None for none.
 
     Yields:
         A server to `run`.
@@ -133,7 +139,7 @@ def local_server(
         ArgumentError: If the folder is not one of models, or a port cannot be had.
     """
     with (
-        closing(Registry(models)) as registry,
+        closing(Registry(models, labels)) as registry,
         closing(_listen(host, port)) as listener,
         closing(Workers(limits)) as workers,
     ):
@@ -143,7 +149,7 @@ def local_server(
             registry.start(poll_seconds)
             if grpc is not None:
                 grpc[0].start()
-            yield LocalServer(registry, workers, host, listener, grpc)
+            yield LocalServer(registry, workers, host, listener, grpc, similar)
         finally:
             if grpc is not None:
                 grpc[0].stop(0).wait()

@@ -7,10 +7,11 @@ from importlib import resources
 from starlette.responses import Response
 from starlette.routing import Route
 
-# Nothing but these files, what the API answers, and the song itself as the browser holds it.
+# Nothing but these files, what the API answers, and sound: the song itself as the browser holds it, and
+# those of a table.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    "media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "content-security-policy": _POLICY,

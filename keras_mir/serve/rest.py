@@ -1,7 +1,8 @@
 """TF Serving's REST API over a registry of models: predict, status, metadata.
 
-See https://www.tensorflow.org/tfx/serving/api_rest. `GET /v1/models`, which lists the models, is
-an addition; `classify` and `regress`, version labels and compressed requests are left out.
+See https://www.tensorflow.org/tfx/serving/api_rest. `GET /v1/models`, which lists the models, and
+`/v1/similar`, songs that sound alike, are additions; `classify` and `regress` and compressed requests are
+left out.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,12 +35,21 @@ from keras_mir.models.session import ModelError
 from keras_mir.serve.foreign_pages import without_foreign_pages
 from keras_mir.serve.page import page_routes
 from keras_mir.serve.registry import Registry, VersionStatus
+from keras_mir.serve.similar import SONGS, SimilarSongs, media_type
 from keras_mir.serve.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 # How long a client that sends too much is listened to, so that it gets to read the answer.
 _LINGER_SECONDS = 2.0
+
+# A page of another site may ask for a sound without saying who it is, as for a picture; it is not to have it.
+_SOUND_HEADERS = {
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-cache",
+}
 
 
 class _Number(IntegerConvertor):
@@ -47,28 +59,30 @@ class _Number(IntegerConvertor):
 register_url_convertor("number", _Number())
 
 
-def rest_app(registry: Registry, workers: Workers, host: str) -> ASGIApp:
+def rest_app(registry: Registry, workers: Workers, host: str, similar: SimilarSongs | None = None) -> ASGIApp:
     """Build the web application: the API, and the page.
 
     Args:
         registry: The models.
         workers: The threads to run them in, with the limits on requests.
         host: The name or address it listens on.
+        similar: The songs of a table of vectors; None if none was given.
 
     Returns:
         An ASGI application, which logs a line for each request.
     """
-    api = _Api(registry, workers)
-    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version:number}"
+    api = _Api(registry, workers, similar)
+    model = "/v1/models/{name}"
+    ways = (model, model + "/versions/{version:number}", model + "/labels/{version}")
     app = Starlette(
         routes=[
             Route("/v1/models", api.models),
-            Route(model + ":predict", api.predict, methods=["POST"]),
-            Route(version + ":predict", api.predict, methods=["POST"]),
-            Route(model + "/metadata", api.metadata),
-            Route(version + "/metadata", api.metadata),
-            Route(model, api.status),
-            Route(version, api.status),
+            *(Route(way + ":predict", api.predict, methods=["POST"]) for way in ways),
+            *(Route(way + "/metadata", api.metadata) for way in ways),
+            *(Route(way, api.status) for way in ways),
+            Route("/v1/similar", api.library),
+            Route("/v1/similar", api.similar, methods=["POST"]),
+            Route(SONGS + "/{row:number}", api.sound),
             *page_routes(),
         ],
         exception_handlers=dict.fromkeys(
@@ -80,12 +94,32 @@ def rest_app(registry: Registry, workers: Workers, host: str) -> ASGIApp:
 
 
 class _Api:
-    def __init__(self, registry: Registry, workers: Workers) -> None:
+    def __init__(self, registry: Registry, workers: Workers, similar: SimilarSongs | None) -> None:
         self._registry = registry
         self._workers = workers
+        self._similar = similar
         self._arriving = 0  # bytes, of all requests that are not there as a whole
 
     async def predict(self, request: Request) -> Response:
+        return await self._answered(request, partial(_predict, self._registry, *_model(request)))
+
+    async def similar(self, request: Request) -> Response:
+        if self._similar is None:
+            raise ModelError(Code.NOT_FOUND, "no table of vectors; start the server with --similar")
+        return await self._answered(request, partial(_similar, self._similar))
+
+    async def library(self, request: Request) -> Response:
+        songs = self._similar
+        return JSONResponse({"model": songs.model, "songs": len(songs)} if songs else {"songs": 0})
+
+    async def sound(self, request: Request) -> Response:
+        file = self._similar and self._similar.sound_file(request.path_params["row"])
+        if not file:
+            raise ModelError(Code.NOT_FOUND, "no such song, or none that may be listened to; see --music")
+        return FileResponse(file, media_type=media_type(file), headers=_SOUND_HEADERS)
+
+    async def _answered(self, request: Request, answer: Callable[[bytearray, float], str]) -> Response:
+        """The answer to what is sent, which a worker makes of the body in the time that is left."""
         limits = self._workers.limits
         deadline = time.monotonic() + limits.seconds
         if request.headers.get("content-encoding", "identity") != "identity":
@@ -100,7 +134,7 @@ class _Api:
         if body is None:
             return _TooLarge(limits.request_bytes)
         with self._workers.admitted():  # who sends slowly takes no place from others
-            work = self._workers.submit(_predict, self._registry, *_model(request), body, deadline)
+            work = self._workers.submit(answer, body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     text = await asyncio.wrap_future(work)
@@ -146,7 +180,9 @@ class _Api:
         return JSONResponse({"models": [{"name": name, **status} for name, status in statuses.items()]})
 
 
-def _predict(registry: Registry, name: str, version: int | None, body: bytearray, deadline: float) -> str:
+def _predict(
+    registry: Registry, name: str, version: int | str | None, body: bytearray, deadline: float
+) -> str:
     with registry.use(name, version) as (_, model):
         request = PredictRequest.parse(body)
         signature = parse_signature(signature_json(model.signature(request.signature_name)))
@@ -155,7 +191,13 @@ def _predict(registry: Registry, name: str, version: int | None, body: bytearray
         return write_answer(outputs, rows=request.rows)
 
 
-def _model(request: Request) -> tuple[str, int | None]:
+def _similar(songs: SimilarSongs, body: bytearray, deadline: float) -> str:
+    if time.monotonic() > deadline:
+        raise ModelError(Code.DEADLINE_EXCEEDED, "the time limit passed before the model ran")
+    return songs.answer(body)
+
+
+def _model(request: Request) -> tuple[str, int | str | None]:
     return request.path_params["name"], request.path_params.get("version")
 
 

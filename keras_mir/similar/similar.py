@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_mir.embed.embed import Embedding, embed
+from keras_mir.embed.embed import Embedder, Embedding, embed
 from keras_mir.embed.table import VectorTable, read_table
 from keras_mir.models.embedding import Maker
 from keras_mir.similar.library import Library, Near
@@ -47,6 +48,24 @@ class Similar:
     @property
     def _table(self) -> VectorTable:
         return self.library.table
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The table's model, which makes vectors of other songs.
+
+        Raises:
+            UserError: If it is not there, or is another one by now.
+        """
+        from keras_mir.models.trained_model import load
+
+        maker = self._table.maker
+        try:
+            embedder = embed(load(maker.model, self._models))
+        except UserError as error:
+            problem = f"its model {maker}, which other songs want, cannot be had: {error}"
+            raise UserError(f"{self._table.path}: {problem}") from None
+        self._check_maker(embedder.maker)
+        return embedder
 
     def to(self, song: str | Path | Embedding, top: int = 10) -> pd.DataFrame:
         """The songs nearest to one, which is not among them.
@@ -104,7 +123,7 @@ class Similar:
         if not path.is_file():
             what = "a folder; give a song" if path.is_dir() else "no such file"
             raise UserError(f"{path}: {what}, and not in {self._table.path}; check the name")
-        return self._embedded(path).vector, set(rows)
+        return self.embedder.embed_file(path).vector, set(rows)
 
     def described(self, near: Sequence[Near]) -> pd.DataFrame:
         """Songs with how near they are, as `to` gives them."""
@@ -119,18 +138,6 @@ class Similar:
         if (known["bytes"], known["modified"]) == (status.st_size, status.st_mtime_ns):
             return False
         return bool(known["sha256"] != sha256(path))
-
-    def _embedded(self, path: Path) -> Embedding:
-        from keras_mir.models.trained_model import load
-
-        maker = self._table.maker
-        try:
-            embedder = embed(load(maker.model, self._models))
-        except UserError as error:
-            problem = f"not in {self._table.path}, whose model {maker} cannot be had: {error}"
-            raise UserError(f"{path}: {problem}") from None
-        self._check_maker(embedder.maker)
-        return embedder.embed_file(path)
 
     def _check_maker(self, other: Maker) -> None:
         maker = self._table.maker
@@ -164,6 +171,4 @@ def similar(
     Raises:
         UserError: If something is missing or damaged, or the vectors are of different models.
     """
-    if top < 1:
-        raise ArgumentError("top", top, "give 1 or more")
     return Similar(vectors, where=where, models=models).to(song, top)

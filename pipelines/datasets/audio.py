@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.datasets import fma, gtzan, labels, magnatagatune, mtg_jamendo
+from pipelines.datasets import deam, emomusic, emotify, fma, gtzan, labels, magnatagatune, mtg_jamendo
 from pipelines.datasets.labels import AudioOptions, LabelledAudio
 from pipelines.errors import ArgumentError, UserError
 
@@ -33,6 +33,9 @@ AUDIO_DATA_SETS: dict[str, AudioDataSet] = {
     "gtzan": gtzan,
     "mtg-jamendo": mtg_jamendo,
     "magnatagatune": magnatagatune,
+    "deam": deam,
+    "emomusic": emomusic,
+    "emotify": emotify,
     "table": labels,
 }
 

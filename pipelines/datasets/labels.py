@@ -154,7 +154,6 @@ def tagged_audio(
     asked: Sequence[str] | None,
     *,
     what: str,
-    remedy: str,
     name: str,
     terms: str,
     notes: Sequence[str] = (),
@@ -168,7 +167,6 @@ def tagged_audio(
         clips: As in a `LabelTable`; a file that is not in the folder, or `""`, is left out, and noted.
         asked: The tags a user chose; None for all there are.
         what: The data set calls a clip.
-        remedy: What a user is to do if not one is there.
         name: As in `LabelledAudio`, like those that follow.
         terms: Likewise.
         notes: Likewise; what is left out is added.
@@ -177,11 +175,7 @@ def tagged_audio(
     Raises:
         UserError: If there is no clip, or the tags will not do.
     """
-    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
-    if there.empty:
-        raise UserError(f"{audio_dir}: no {what} of {table} is in it; {remedy}")
-    missing = len(clips) - len(there)
-    gone = [f"left out: {counted(missing, what)} not in {audio_dir}"] if missing else []
+    there, gone = in_folder(audio_dir, table, clips, what)
     tags, left_out = of_use(table, there, list(asked or ()))
     return LabelledAudio(
         audio_dir,
@@ -205,6 +199,28 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         raise ArgumentError("labels", None, f"those of {audio_dir} are not known; name their table")
     labels = read_label_table(table, targets=options.targets, tags=options.tags, group_by=options.group_by)
     return LabelledAudio(audio_dir, labels, lacking=f"no line in {table}", notes=labels.notes)
+
+
+def in_folder(
+    audio_dir: Path, table: Path, clips: pd.DataFrame, what: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The clips of a published table whose audio is there, and a note on how many are not.
+
+    Args:
+        audio_dir: The audio.
+        table: What the clips are from.
+        clips: With a column `file`.
+        what: What the table has: clips, tracks or songs, in the singular.
+
+    Raises:
+        UserError: If none is there.
+    """
+    there = clips[[(audio_dir / file).is_file() for file in clips[FILE]]].reset_index(drop=True)
+    if there.empty:
+        example = f" as {clips[FILE].iloc[0]}" if len(clips) else ""
+        raise UserError(f"{audio_dir}: no {what} of {table} is in it{example}; give the folder of its audio")
+    missing = len(clips) - len(there)
+    return there, (f"left out: {counted(missing, what)} not in {audio_dir}",) if missing else ()
 
 
 def read_label_table(

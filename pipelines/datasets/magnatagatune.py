@@ -83,7 +83,6 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         clips,
         options.tags,
         what="clip",
-        remedy="give the folder of the folders 0 to f",
         name="MagnaTagATune",
         terms=f"{LICENCE}; cite {CITATION}",
         notes=notes,

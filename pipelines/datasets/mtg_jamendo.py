@@ -85,7 +85,6 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         clips if ending else clips.drop(columns=SPLIT),
         options.tags,
         what="track",
-        remedy="give the folder of folders such as 14, with 214.mp3 in it",
         name=f"MTG-Jamendo ({name})",
         terms=f"{LICENCE}; cite {CITATION}",
     )
@@ -107,6 +106,6 @@ def _tracks(path: Path) -> list[list[str]]:
 
 
 def _file(audio_dir: Path, name: str) -> str:
-    """A track's file in the folder, of whichever quality; `""` if there is none."""
+    """A track's file in the folder, of whichever quality."""
     low = f"{name.removesuffix('.mp3')}.low.mp3"
-    return next((each for each in (name, low) if (audio_dir / each).is_file()), "")
+    return low if (audio_dir / low).is_file() else name

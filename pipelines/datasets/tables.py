@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TextIO
@@ -129,6 +129,38 @@ def read_table(path: Path, remedy: str) -> tuple[pd.DataFrame, list[str]]:
     filled = (table != "").any().to_numpy()
     notes = [f"column {place + 1} has no name; left out" for place in np.flatnonzero(filled & ~named)]
     return table.loc[:, named], notes
+
+
+def header_of(path: Path) -> list[str]:
+    """The first row of a table with commas; nothing if it is no table."""
+    try:
+        return next(read_rows(path, ""), (0, []))[1]
+    except UserError:
+        return []
+
+
+def read_columns(path: Path, texts: Sequence[str], values: Sequence[str], remedy: str) -> pd.DataFrame:
+    """Some columns of a published table, in none of which a cell is empty.
+
+    Args:
+        path: The table.
+        texts: Columns that are kept as text.
+        values: Columns of numbers.
+        remedy: What to do about a table that is not as it was published.
+
+    Raises:
+        UserError: If the table is missing or malformed, lacks a column, or a cell is empty or no number.
+    """
+    table, _ = read_table(path, remedy)
+    if missing := [name for name in (*texts, *values) if name not in table]:
+        raise UserError(f"{path}: no column {missing[0]!r}; {remedy}")
+    read = table[[*texts, *values]].copy()
+    for name in read:
+        if len(lines := read.index[read[name] == ""]):
+            raise UserError(f"{path}: line {lines[0]}, {name}: no value; {remedy}")
+    for name in values:
+        read[name] = numbers(path, read[name], f"no number; {remedy}")
+    return read
 
 
 def _fitted(cells: list[str], width: int) -> list[str]:

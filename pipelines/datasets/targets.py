@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, TAGS
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 # Outputs that an exported model has besides its targets, and columns of every data set; the windows of a
 # target called starts would be window_starts.
@@ -52,3 +52,21 @@ def check_targets(targets: Iterable[str]) -> None:
     for target in targets:
         if problem := target_problem(target):
             raise UserError(f"target {target!r}: {problem}")
+
+
+def chosen_targets(asked: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """The targets of a published data set that a user chose, or all there are.
+
+    Args:
+        asked: None for all.
+        known: Those that it has.
+
+    Raises:
+        ArgumentError: If it has no such target.
+    """
+    for name in asked or ():
+        if name not in known:
+            raise ArgumentError(
+                "targets", name, f"the data set has no such target; it has {', '.join(known)}"
+            )
+    return tuple(known if asked is None else dict.fromkeys(asked))

@@ -27,12 +27,15 @@ class Problem extends Error {}
 const find = (id) => document.getElementById(id);
 const player = find("player");
 const slider = find("seek");
+const other = find("other"); // plays songs that sound alike
+let played = null; // the button of the last one
 
 // The one on the page: name, stop (an AbortController), how many parts were asked about and are done;
 // once it is decoded, samples, rate and seconds.
 let song = null;
 let asking = Promise.resolve(); // one request at a time: each uses the whole machine
 let recorder = null;
+let library = { songs: 0 }; // the table with which songs are compared, if the server was given one
 
 // ---- small things
 
@@ -114,6 +117,7 @@ const likely = (outputs) => Object.keys(LIKELY).find((name) => name in outputs);
 const modelPath = (name) => `v1/models/${encodeURIComponent(name)}`;
 
 async function listModels() {
+  library = await request("v1/similar");
   const { models } = await request("v1/models");
   const isServed = ({ model_version_status: all }) => all.some(({ state }) => state === "AVAILABLE");
   const described = await Promise.all(models.filter(isServed).map(async ({ name }) => {
@@ -163,13 +167,19 @@ function base64(blob) {
   });
 }
 
+function post(path, content, signal) {
+  return request(path, { method: "POST", body: JSON.stringify(content), signal });
+}
+
+/** Samples as requests hold them. */
+async function sound(samples, rate) {
+  return { b64: await base64(wav(samples, rate)) };
+}
+
 /** A model's outputs for samples, by name. */
 async function ask(model, samples, rate, signal) {
-  const body = JSON.stringify({
-    signature_name: "audio",
-    inputs: { audio: [{ b64: await base64(wav(samples, rate)) }] },
-  });
-  const { outputs } = await request(`${modelPath(model)}:predict`, { method: "POST", body, signal });
+  const inputs = { audio: [await sound(samples, rate)] };
+  const { outputs } = await post(`${modelPath(model)}:predict`, { signature_name: "audio", inputs }, signal);
   const missing = ["error", "windows", "window_starts"].filter((name) => !(name in outputs));
   if (missing.length) {
     throw new Problem(`the answer is without ${missing.join(", ")}; export the model again`);
@@ -238,14 +248,17 @@ function showProgress() {
   else bar.removeAttribute("value"); // nobody knows how far it is
 }
 
-/** Ask a model about the song on the page, after what is being asked already. */
-function enqueue(model) {
-  if (!song?.samples) return; // all that are wanted are asked once it is decoded
+/**
+ * Ask about the song on the page part by part, after what is being asked already.
+ *
+ * `card` is where the answer goes, `wanted` whether it is still, `askPart` gives the answer for a part, `show`
+ * gets them all, and `report` a problem.
+ */
+function inTurn(who, wanted, askPart, show, report) {
   const about = song;
   const parts = cut(about);
-  const card = addAnswer(model);
   const answers = [];
-  const wanted = () => song === about && card.isConnected;
+  const isWanted = () => song === about && wanted();
   const done = (count) => {
     about.done += count;
     showProgress();
@@ -255,22 +268,42 @@ function enqueue(model) {
   const work = async () => {
     const { name, samples, rate, stop } = about;
     for (const [from, to] of parts) {
-      if (!wanted()) return;
-      say(`Asking ${model} about ${name} …`);
-      const outputs = await ask(model, samples.subarray(from, to), rate, stop.signal);
-      answers.push(read(outputs, from / rate, to / rate));
+      if (!isWanted()) return;
+      say(`Asking ${who} about ${name} …`);
+      answers.push(await askPart(samples.subarray(from, to), rate, stop.signal, from / rate, to / rate));
       done(1);
     }
-    if (!wanted()) return;
+    if (isWanted()) await show(answers, stop.signal);
+  };
+  asking = asking.then(() => attempt(work, (message) => isWanted() && report(message)))
+    .finally(() => done(parts.length - answers.length));
+}
+
+function enqueue(model) {
+  if (!song?.samples) return; // all that are wanted are asked once it is decoded
+  const card = addAnswer(model);
+  const askPart = async (samples, rate, signal, from, to) => read(await ask(model, samples, rate, signal), from, to);
+  const show = (answers) => {
     const answer = join(answers);
     showAnswer(card, answer);
     if (answer.beats.length) showBeats(answer);
     say(summary(model, answer));
   };
-  const report = (message) => {
-    if (wanted()) showFailure(card, `${model}: ${message}`);
+  inTurn(model, () => card.isConnected, askPart, show, (message) => showFailure(card, `${model}: ${message}`));
+}
+
+/** Ask which songs of the server's table sound like the one on the page. */
+function enqueueSimilar() {
+  if (!library.songs) return;
+  const askPart = async (samples, rate, signal) => post("v1/similar", { audio: await sound(samples, rate) }, signal);
+  const show = async (answers, signal) => {
+    const windows = answers.reduce((sum, answer) => sum + answer.windows, 0);
+    const share = ({ embedding, windows: some }) => embedding.map((value) => (value * some) / windows);
+    const embedding = answers.map(share).reduce((sum, part) => sum.map((value, i) => value + part[i]));
+    const { songs } = answers.length === 1 ? answers[0] : await post("v1/similar", { embedding }, signal);
+    if (song?.stop.signal === signal) showSimilar(songs);
   };
-  asking = asking.then(() => attempt(work, report)).finally(() => done(parts.length - answers.length));
+  inTurn(library.model, () => true, askPart, show, showNoSimilar);
 }
 
 // ---- the song
@@ -284,6 +317,8 @@ async function open(blob, name) {
   player.pause();
   find("song").hidden = true;
   find("answers").replaceChildren();
+  find("similar").hidden = true;
+  other.pause();
   await attempt(async () => {
     say(`Decoding ${name} …`);
     Object.assign(opened, await decode(blob, name));
@@ -291,6 +326,7 @@ async function open(blob, name) {
     showSong(blob);
     if (!wantedModels().length) say("Choose a model to ask.");
     wantedModels().forEach(enqueue);
+    enqueueSimilar();
     await drawMel(opened);
   }, (message) => {
     if (song !== opened) return;
@@ -641,6 +677,66 @@ function showCurve(card, { kind, names, windows }, scale, format) {
   drawTime(card.querySelector(".axis.along"));
 }
 
+// ---- songs that sound alike
+
+const about = ({ duration, tempo }) => [clock(duration), ...(tempo > 0 ? [`${tempo.toFixed(0)} BPM`] : [])].join(" · ");
+
+function showSimilar(songs) {
+  const rows = songs.map((near, rank) => {
+    const name = element("span", { className: "name" }, near.path, element("small", {}, about(near)));
+    const fill = element("span", { className: "fill" });
+    fill.style.left = "0";
+    fill.style.width = `${100 * Math.max(0, near.similarity)}%`;
+    const track = element("span", { className: "track" }, fill);
+    track.setAttribute("aria-hidden", "true");
+    const value = element("span", { className: "value" }, near.similarity.toFixed(3));
+    const button = near.audio ? playButton(near) : element("span");
+    return element("li", { className: rank ? "" : "first" }, button, name, track, value);
+  });
+  showCard({ rows, hint: `The cosine of vectors by ${library.model}; the nearest of ${library.songs} songs.` });
+  say(songs.length ? `Sounds like ${songs[0].path}.` : "");
+}
+
+function showNoSimilar(problem) {
+  showCard({ rows: [], problem: `${library.model}: ${problem}` });
+}
+
+function showCard({ rows, hint = "", problem = "" }) {
+  const card = find("similar");
+  card.querySelector(".bars").replaceChildren(...rows);
+  card.querySelector(".hint").textContent = hint;
+  card.querySelector(".problem").hidden = !problem;
+  card.hidden = false;
+  card.querySelector(".problem").textContent = problem;
+}
+
+function playButton({ path, audio }) {
+  const button = element("button", { type: "button", className: "play" }, "▶\ufe0e");
+  button.setAttribute("aria-label", `Play ${path}`);
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => {
+    const plays = button.getAttribute("aria-pressed") === "true";
+    other.pause();
+    if (plays) return;
+    player.pause();
+    complain("");
+    played = button;
+    other.src = `.${audio}`; // the page may stand below a proxy's folder
+    other.play().catch(({ name }) => {
+      if (name !== "AbortError") complain(`${path}: not there any more, or of a kind that this browser does not play`);
+    });
+  });
+  return button;
+}
+
+function showPlayed() {
+  for (const button of document.querySelectorAll(".play")) {
+    const plays = button === played && !other.paused;
+    button.setAttribute("aria-pressed", plays);
+    button.textContent = plays ? "❚❚" : "▶\ufe0e";
+  }
+}
+
 // ---- listening
 
 function showPosition() {
@@ -691,6 +787,8 @@ slider.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 document.addEventListener("pointerdown", seekByPointer);
+player.addEventListener("play", () => other.pause());
+for (const name of ["play", "pause"]) other.addEventListener(name, showPlayed);
 player.addEventListener("play", follow);
 player.addEventListener("timeupdate", showPosition);
 for (const name of ["seeked", "pause"]) player.addEventListener(name, announcePosition);

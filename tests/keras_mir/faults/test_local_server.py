@@ -11,12 +11,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from keras_mir.embed.table import Row, table_of, write_table
+from keras_mir.models.embedding import Maker
 from keras_mir.serve.connections import MOST_CONNECTIONS
+from keras_mir.serve.similar import SimilarSongs
+from keras_mir.similar.similar import Similar
 
 OPENAPI = Path(__file__).parents[3] / "docs" / "openapi.json"
 ROWS = [{"x": [1, 2.5, -3], "tag": "blues"}]
@@ -110,7 +116,21 @@ def operations() -> dict[str, Any]:
     return {each.ok().label: each.ok() for each in schema.get_all_operations()}
 
 
-def test_the_server_is_as_its_openapi_says(cases, serving, root, operations):
+@pytest.fixture
+def similar(tmp_path, monkeypatch) -> SimilarSongs:
+    """Three songs of two numbers each, by a model to which all sounds are the first."""
+    songs = [
+        Row(str(tmp_path / f"{number}.wav"), 1.0, None, vector, 1, 1, str(number))
+        for number, vector in enumerate(np.eye(3, 2, dtype=np.float32))
+    ]
+    write_table(table_of(songs, Maker("toy", "f" * 64, {})), tmp_path / "vectors.parquet")
+    (tmp_path / "0.wav").write_bytes(bytes(1000))
+    outputs = {"error": np.array([""]), "embedding": np.eye(1, 2), "windows": np.array([1])}
+    monkeypatch.setattr(Similar, "embedder", SimpleNamespace(answer_wav=lambda _: outputs))
+    return SimilarSongs(tmp_path / "vectors.parquet", tmp_path, [tmp_path])
+
+
+def test_the_server_is_as_its_openapi_says(cases, serving, root, operations, similar):
     from schemathesis.checks import not_a_server_error
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi import checks
@@ -123,7 +143,7 @@ def test_the_server_is_as_its_openapi_says(cases, serving, root, operations):
         checks.negative_data_rejection,
         checks.unsupported_method,
     ]
-    with serving(root, request_bytes=300_000) as client:
+    with serving(root, request_bytes=300_000, similar=similar) as client:
         address = f"http://{client.server.rest_address}"
 
         def check(case: Any) -> str:

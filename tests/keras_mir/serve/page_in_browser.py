@@ -6,29 +6,36 @@ without it, the one that `playwright install chromium` downloads is taken.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from keras_mir.embed.table import Row, table_of, write_table
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
+from keras_mir.models.embedding import Maker
 from keras_mir.models.prediction import Prediction
 from keras_mir.models.report import Dataset
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.serve.similar import SimilarSongs
+from keras_mir.similar.similar import Similar
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
@@ -231,6 +238,91 @@ def test_tags_that_reach_their_thresholds_are_the_answer(browser, tmp_path, song
         visit = Visit(page)
         visit.choose(song)
         check_tags(visit, expected)
+
+
+def answer_wav(files: Sequence[bytes]) -> dict[str, np.ndarray]:
+    """What a small model of vectors makes of a file: how loud and how rough its windows are."""
+    samples, rate = soundfile.read(io.BytesIO(files[0]))
+    windows = np.split(samples, range(30 * rate, len(samples), 30 * rate))
+    vectors = [[np.std(window), np.std(np.diff(window))] for window in windows]
+    outputs = {"error": [""], "embedding": [np.mean(vectors, axis=0)], "windows": [len(windows)]}
+    return {name: np.array(value) for name, value in outputs.items()}
+
+
+@pytest.fixture
+def library(serving, tmp_path, monkeypatch) -> Iterator[Library]:
+    """A server that was given a table of four songs, one in a folder of its own."""
+    music = tmp_path / "music"
+    (music / "other").mkdir(parents=True)
+    rows = []
+    for name in ("Rock", "Jazz", "Metal", "other/Blues"):
+        path = write_wav(music / f"{name}.wav", np.asarray(render_clip(Path(name).name, 1, 8.0).audio))
+        vector = answer_wav([path.read_bytes()])["embedding"][0].astype(np.float32)
+        rows.append(Row(str(path), 8.0, 100.4, vector, 1, 1, name))
+    write_table(table_of(rows, Maker("toy", "f" * 64, {})), tmp_path / "vectors.parquet")
+    monkeypatch.setattr(Similar, "embedder", SimpleNamespace(answer_wav=answer_wav))
+    (tmp_path / "models").mkdir()
+    similar = SimilarSongs(tmp_path / "vectors.parquet", tmp_path / "models", [music])
+    with serving(tmp_path / "models", similar=similar) as client:
+        yield Library(f"http://{client.server.rest_address}", tmp_path / "vectors.parquet", music)
+
+
+class Library(NamedTuple):
+    url: str
+    vectors: Path
+    music: Path
+
+    def nearest(self, song: Path) -> dict[str, float]:
+        """By path, as `keras_mir.similar` says."""
+        vector = answer_wav([song.read_bytes()])["embedding"][0]
+        near = Similar(self.vectors)
+        found = near.described(near.nearest(vector, (), 10))
+        paths = [str(Path(path).relative_to(self.music)) for path in found["path"]]
+        return dict(zip(paths, found["similarity"], strict=True))
+
+
+def alike(page: Page) -> dict[str, float]:
+    """The songs that the page lists, as a person reads them."""
+    rows = page.get_by_role("region", name="Sounds like").get_by_role("listitem")
+    expect(rows).to_have_count(4, timeout=ANSWERED)
+    names, values = (rows.locator(part).all_inner_texts() for part in (".name", ".value"))
+    assert {name.split("\n")[1] for name in names} == {"0:08 · 100 BPM"}
+    return {name.split("\n")[0]: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def test_songs_that_sound_alike_stand_under_the_answers_and_play(browser, library, song):
+    with browser.new_page() as page:
+        page.goto(library.url)
+        page.set_input_files("#file", song)
+        found, expected = alike(page), library.nearest(song)
+        assert list(found) == list(expected)
+        assert found == pytest.approx(expected, abs=0.002)
+        first, second = (page.get_by_role("button", name=f"Play {path}") for path in list(found)[:2])
+        first.click()
+        expect(first).to_have_attribute("aria-pressed", "true")
+        second.click()
+        expect(second).to_have_attribute("aria-pressed", "true")
+        expect(first).to_have_attribute("aria-pressed", "false")
+        moves = (
+            "other => new Promise(done => other.addEventListener('timeupdate', () => done(!other.paused)))"
+        )
+        assert page.eval_on_selector("#other", moves)
+        assert page.eval_on_selector("#other", "other => other.duration") == pytest.approx(8, abs=0.1)
+        (library.music / "Jazz.wav").unlink()
+        page.get_by_role("button", name="Play Jazz.wav").click()
+        expect(page.locator("#problem")).to_contain_text("Jazz.wav: not there any more")
+        page.set_input_files("#file", song)
+        expect(page.get_by_role("button", name="Play Jazz.wav")).to_have_count(0)
+        assert alike(page) == found
+
+
+def test_a_long_song_is_compared_by_the_mean_of_its_windows(browser, library, tmp_path):
+    clips = [np.asarray(render_clip(style, 3, 31.0).audio) for style in ("Rock", "Jazz")]
+    song = write_wav(tmp_path / "longer.wav", np.concatenate([np.tile(clip, 5) for clip in clips]))  # 310 s
+    with browser.new_page() as page:
+        page.goto(library.url)
+        page.set_input_files("#file", song)
+        assert alike(page) == pytest.approx(library.nearest(song), abs=0.01)
 
 
 def check_tags(visit: Visit, expected: Prediction) -> None:

@@ -193,6 +193,7 @@ class TestAnotherSong:
 def test_a_model_that_is_gone_is_named(circle, tmp_path):
     (tmp_path / "new.ogg").touch()
     with pytest.raises(
-        UserError, match=r"^new\.ogg: not in .*, whose model toy/1 \(ffffffff\) cannot be had: "
+        UserError,
+        match=r"^\S+\.parquet: its model toy/1 \(ffffffff\), which other songs want, cannot be had: ",
     ):
         km.similar("new.ogg", circle, models=tmp_path)

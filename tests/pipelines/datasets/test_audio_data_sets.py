@@ -72,6 +72,51 @@ def magnatagatune(folder: Path) -> Place:
     return touch(folder / "mp3", *names), folder / "annotations_final.csv"
 
 
+def deam(folder: Path) -> Place:
+    tables = folder / "annotations" / "annotations averaged per song" / "song_level"
+    tables.mkdir(parents=True)
+    head = "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n"
+    (tables / "static_annotations_averaged_songs_1_2000.csv").write_text(
+        f"{head}2, 3.1, 0.94, 3, 0.63\n3, 3.5, 1.75, 3.3, 1.62\n4, 5.7, 1.42, 5.5, 1.63\n"
+    )
+    (tables / "static_annotations_averaged_songs_2000_2058.csv").write_text(
+        "song_id, valence_mean, valence_std, valence_ max_mean, valence_max_std, valence_min_mean, "
+        "valence_min_std, arousal_mean, arousal_std, arousal_max_mean, arousal_max_std, arousal_min_mean, "
+        "arousal_min_std\n2001, 6.6, 1.5, 7.4, 0.9, 3.6, 1.1, 5.2, 1.7, 6.6, 1.2, 3.4, 1.1\n"
+    )
+    audio_dir = touch(folder / "MEMD_audio", "2.mp3", "4.mp3", "2001.mp3")
+    return audio_dir, tables / "static_annotations_averaged_songs_1_2000.csv"
+
+
+def emomusic(folder: Path) -> Place:
+    (folder / "static_annotations.csv").write_text(
+        "song_id,mean_arousal,std_arousal,mean_valence,std_valence\n2,3.1,0.99,3.2,0.92\n7,5,1,6.5,1.3\n"
+        "10,7.5,0.5,2.5,1\n"
+    )
+    (folder / "songs_info.csv").write_text(
+        "song_id,file_name,Artist,Song title,start of the segment (min.sec),end of the segment (min.sec),"
+        "Genre,Mediaeval 2013 set\n"
+        '2,2.mp3,"One, and Two\t","Tables\t",0.32,1.17,"Blues\t",development\n'
+        "7,7.mp3,\tThree,B,0.08,0.53,Pop\t,evaluation\n10,10.mp3,Four,C,1.2,2.05,Pop,development\n"
+    )
+    return touch(folder / "clips_45seconds", "2.mp3", "7.mp3"), folder / "static_annotations.csv"
+
+
+EMOTIONS = "amazement, solemnity, tenderness, nostalgia, calmness, power, joyful_activation, tension, sadness"
+
+
+def emotify(folder: Path) -> Place:
+    head = f"track id, genre, {EMOTIONS}, mood, liked, disliked, age, gender, mother tongue\n"
+    rows = [
+        "1,classical,0,1,0,0,1,0,0,0,0,3,1,0,21,1,English",
+        "1,classical,0,0,1,0,1,0,0,0,0,4,0,0,41,0,Dutch",
+        "101,rock,0,0,0,0,0,1,1,0,0,2,1,0,21,1,Dutch",
+        "102,rock,0,0,0,0,0,0,0,1,0,2,0,1,30,1,Russian",
+    ]
+    (folder / "data.csv").write_text(head + "\n".join(rows) + "\n")
+    return touch(folder / "emotifymusic", "classical/1.mp3", "rock/1.mp3"), folder / "data.csv"
+
+
 def table(folder: Path) -> Place:
     (folder / "labels.csv").write_text(
         "file,tags,split\none.wav,rock;live,train\ntwo.wav,live,test\n3.wav,rock,test\n"
@@ -84,6 +129,9 @@ MINIATURES: dict[str, Callable[[Path], Place]] = {
     "gtzan": gtzan,
     "mtg-jamendo": mtg_jamendo,
     "magnatagatune": magnatagatune,
+    "deam": deam,
+    "emomusic": emomusic,
+    "emotify": emotify,
     "table": table,
 }
 # By kind, the rows: id, split, genre, tags.
@@ -104,6 +152,9 @@ ROWS = {
         ("6", "train", None, ("guitar",)),
         ("10", "train", None, ()),
     ],
+    "deam": [("2", None, None, None), ("4", None, None, None), ("2001", None, None, None)],
+    "emomusic": [("2", "train", "Blues", None), ("7", "test", "Pop", None)],
+    "emotify": [("1", None, "classical", None), ("101", None, "rock", None)],
     "table": [
         ("one", "train", None, ("rock", "live")),
         ("two", "test", None, ("live",)),
@@ -159,6 +210,9 @@ def test_it_says_whose_it_is_and_what_is_lacking(kind: str, loaded: LabelledAudi
         "fma": "left out: 1 track of subset full not in",
         "mtg-jamendo": "left out: 1 track not in",
         "magnatagatune": "left out: 1 clip not in",
+        "deam": "left out: 1 song not in",
+        "emomusic": "left out: 1 song not in",
+        "emotify": "left out: 1 clip not in",
     }
     if kind in left_out:
         assert loaded.notes[0].startswith(left_out[kind])
@@ -177,6 +231,44 @@ def test_options_it_has_no_use_for_are_refused(kind: str, place: Place) -> None:
         with pytest.raises(UserError) as refusal:
             load_labelled_audio(*place, layout=kind, **{name: values[name]})
         assert str(refusal.value) == f"{name}: {reason}; leave it out"
+
+
+AFFECT = {
+    "deam": {"valence": [3.1, 5.7, 6.6], "arousal": [3.0, 5.5, 5.2]},
+    "emomusic": {"valence": [3.2, 6.5], "arousal": [3.1, 5.0]},
+    # The first was heard twice.
+    "emotify": dict(
+        zip(
+            EMOTIONS.split(", "),
+            [[0, 0], [0.5, 0], [0.5, 0], [0, 0], [1, 0], [0, 1], [0, 1], [0, 0], [0, 0]],
+            strict=True,
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", AFFECT)
+def test_its_affect(kind: str, tmp_path: Path) -> None:
+    place = MINIATURES[kind](tmp_path)
+    labels = load_labelled_audio(*place).labels
+    assert labels.targets == tuple(AFFECT[kind])
+    assert labels.table[list(labels.targets)].to_dict("list") == AFFECT[kind]
+    one = labels.targets[-1:]
+    assert load_labelled_audio(*place, targets=one).labels.targets == one
+    with pytest.raises(UserError, match=r"^targets energy: the data set has no such target; it has "):
+        load_labelled_audio(*place, targets=("energy",))
+
+
+def test_artists_of_emomusic(tmp_path: Path) -> None:
+    labels = load_labelled_audio(*emomusic(tmp_path)).labels
+    assert labels.table["artist"].tolist() == ["One, and Two", "Three"]
+
+
+def test_files_of_emotify_may_be_named_after_their_ids(tmp_path: Path) -> None:
+    folder, table = emotify(tmp_path)
+    touch(folder, "rock/101.mp3", "rock/102.mp3")
+    labels = load_labelled_audio(folder, table).labels
+    assert labels.table["file"].tolist() == ["classical/1.mp3", "rock/101.mp3", "rock/102.mp3"]
 
 
 def test_chosen_tags(tmp_path: Path) -> None:
@@ -198,6 +290,9 @@ DAMAGE = {
     "fma": lambda text: text.replace("track,track", "x,x"),
     "mtg-jamendo": lambda text: text.replace("\tgenre---punkrock\tgenre---rock", ""),
     "magnatagatune": lambda text: text.replace('"6"\t"0"', '"6"\t"x"'),
+    "deam": lambda text: text.replace("3.5", ""),
+    "emomusic": lambda text: text.replace("7,5", "2,5"),
+    "emotify": lambda text: text.replace("rock,0", "rock,x"),
 }
 
 
@@ -212,7 +307,7 @@ def test_damaged_tables_are_named(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_its_clips(tmp_path: Path) -> None:
-    for name in ("fma", "mtg-jamendo", "magnatagatune"):
+    for name in ("fma", "mtg-jamendo", "magnatagatune", "deam", "emomusic", "emotify"):
         folder = tmp_path / name
         folder.mkdir()
         _, table = MINIATURES[name](folder)
