@@ -22,6 +22,7 @@ from pipelines.datasets.labels import FILE, LabelledAudio, LabelTable, in_folder
 from pipelines.datasets.tags import of_use
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 # Attributes that are taken without being asked for.
 AFFECT = ("valence", "arousal", "energy", "danceability")
@@ -83,7 +84,7 @@ def load_mirdata(
         problem = f"its tracks have no genre, tags or affect; choose targets among {', '.join(has)}"
         raise ArgumentError("mirdata", name, problem)
     if without := int((~labelled).sum()):
-        notes = (*notes, f"left out: {without} track{'s' * (without != 1)} without labels")
+        notes = (*notes, f"left out: {counted(without, 'track')} without labels")
         labels = replace(labels, table=labels.table[labelled].reset_index(drop=True))
     licence = getattr(dataset, "_license_info", None) or "no licence stated"
     return LabelledAudio(
