@@ -34,7 +34,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         lasting: Whether it is to be there after a loss of power, too; that takes milliseconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _unfinished(path)
+    unfinished = beside(path, "tmp")
     with _place_named(path), _held(unfinished) as file:
         try:
             unfinished.write_bytes(content)
@@ -50,13 +50,18 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         _flush(path.parent)
 
 
+def beside(path: Path, ending: str) -> Path:
+    """A hidden name beside a file, of this file alone, and short: systems allow names of 255 bytes."""
+    return path.with_name(f".{path.name[-40:]}.{zlib.crc32(os.fsencode(path.name)):08x}.{ending}")
+
+
 def link_or_copy(source: Path, path: Path) -> None:
     """Give a file a second name, or copy it where the file system knows no such thing.
 
     Nobody else may do so at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _unfinished(path)
+    unfinished = beside(path, "tmp")
     unfinished.unlink(missing_ok=True)
     with _place_named(path):
         try:
@@ -117,7 +122,9 @@ def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterat
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON object as a file of readable lines."""
-    write_atomically(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    # What is no text in the name of a file becomes an escape that JSON knows.
+    write_atomically(path, text.encode(errors="backslashreplace"))
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
@@ -158,11 +165,6 @@ def gzip_npy_bytes(array: np.ndarray) -> bytes:
     gzip_format = zlib.MAX_WBITS + 16
     deflate = zlib.compressobj(wbits=gzip_format, strategy=zlib.Z_RLE)
     return deflate.compress(npy_bytes(array)) + deflate.flush()
-
-
-def _unfinished(path: Path) -> Path:
-    # Of this file alone, and short: systems allow names of 255 bytes.
-    return path.with_name(f".{path.name[-40:]}.{zlib.crc32(os.fsencode(path.name)):08x}.tmp")
 
 
 @contextmanager

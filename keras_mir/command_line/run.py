@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ _PLACES = {
     errno.EISDIR: "choose a file, not a folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+_NAMES = re.compile(r"[^\0\n]+")
 
 
 def run(
@@ -51,10 +54,12 @@ def run(
     except UserError as error:
         return _refuse(str(error))
     except UnicodeEncodeError as error:
-        if error.encoding != sys.getfilesystemencoding() or error.encoding == "utf-8":
+        if error.encoding != sys.getfilesystemencoding():
             raise
-        problem = f"no file can be called so in this terminal's encoding, {error.encoding}"
-        return _refuse(f"{error.object}: {problem}; set PYTHONUTF8=1")
+        remedy = "rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1"
+        # It may stand among other things that were to be written.
+        name = next(part for part in _NAMES.finditer(error.object) if part.end() > error.start)[0]
+        return _refuse(f"{name}: no name in this terminal's encoding, {error.encoding}; {remedy}")
     except BrokenPipeError:
         poll = select.poll()
         poll.register(1, 0)

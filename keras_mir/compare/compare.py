@@ -15,6 +15,7 @@ from keras_mir.evaluate.predictions_table import Predictions, read_predictions
 from keras_mir.evaluate.table import Printer
 from keras_mir.models.cross_validation import read_cross_validation
 from keras_mir.models.folders import check_folder
+from keras_mir.models.prediction import path_text
 from keras_mir.models.report import Interval, read_report, score_name
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import ArgumentError, UserError
@@ -89,10 +90,10 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
     for folder, table in zip(folders[1:], tables[1:], strict=True):
         _check_same_labels(folders[0], tables[0], folder, table, ids)
     evaluations = [table.evaluation(ids, seed) for table in tables]
-    first, names = evaluations[0], [folder.resolve().name for folder in folders]
+    first, names = evaluations[0], [path_text(Path(folder.resolve().name)) for folder in folders]
     runs = tuple(
         ComparedRun(
-            name=name if names.count(name) == 1 else str(folder),
+            name=name if names.count(name) == 1 else path_text(folder),
             recipe=recipe,
             score=evaluation.scores.main_score,
             difference=None if evaluation is first else evaluation.difference(first),

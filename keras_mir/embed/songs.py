@@ -23,7 +23,7 @@ from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.workers import map_in_processes
-from pipelines.files import flush_to_disk, locked
+from pipelines.files import beside, flush_to_disk, locked
 from pipelines.processes import Died
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def embed_songs(
     errors = Console(stderr=True)
     for note in filter(None, (others and left_out(others), maker.note)):
         say(errors, f"note: {note}")
-    folder = out.with_name(f".{out.name}.parts")
+    folder = beside(out, "parts")
     with locked(folder):
         parts = _Parts(folder, maker)
         known = _Known([*([before.songs] if before else []), *parts.read()])

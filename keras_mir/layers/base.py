@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import keras
 
+from pipelines.wording import counted
+
 Size = int | None  # of an axis; None for an open one
 Shape = tuple[Size, ...]
 Axes = tuple[str, ...]
@@ -61,7 +63,7 @@ class BaseLayer(keras.layers.Layer):
         if len(shapes) < len(names) and self.optional in names[1:]:
             names.remove(self.optional)
         if len(shapes) != len(names):
-            raise ValueError(f"{self._wants()}; got {len(shapes)} input{'s' * (len(shapes) != 1)}")
+            raise ValueError(f"{self._wants()}; got {counted(len(shapes), 'input')}")
         for name, shape in zip(names, shapes, strict=True):
             axes = self.takes[name]
             any_more = axes[-1] == "..."

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
-from keras_mir.models.prediction import Prediction, ranked
+from keras_mir.models.prediction import Prediction, path_text, ranked
 from pipelines.extraction.audio_files import decode_parts
 from pipelines.spec import FeatureSpec
 
@@ -87,7 +87,7 @@ def prediction_figure(
     for axes in panels[: len(heights) - bool(classes)]:
         axes.set(xlim=(0, prediction.duration), xlabel="time (s)")
     title = [
-        prediction.path.name if prediction.path else "",
+        path_text(Path(prediction.path.name)) if prediction.path else "",
         prediction.genre,
         "" if prediction.tempo is None else f"{prediction.tempo:.0f} BPM",
     ]

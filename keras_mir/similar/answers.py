@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -74,6 +75,8 @@ def print_similar(
         if not playlist:
             _print(found, form)
         elif out is None:
+            if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+                sys.stdout.reconfigure(encoding="utf-8")  # as all M3U8
             print(_playlist(song, finder, found, out), end="")
         else:
             write_atomically(out, _playlist(song, finder, found, out).encode())

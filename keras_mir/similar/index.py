@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 import numpy as np
 
 from keras_mir.embed.table import VectorTable
+from pipelines.checksums import sha256
 from pipelines.errors import UserError
+
+_ENDING = ".usearch"
+_MOST_LETTERS = 30  # of the table's name in that of its index; systems allow 255 bytes in all
 
 
 class Index:
@@ -32,15 +38,17 @@ class Index:
         import usearch.index
 
         self._index = usearch.index.Index(ndim=directions.shape[1], metric="cos", dtype="f16")
-        path = _place(table)
-        if not self._restored(path, len(table)):
+        start = f".{table.path.name[-_MOST_LETTERS:]}-"
+        folder, name = table.path.parent, f"{start}{_digest(table)}"
+        if not self._restored(folder.glob(f"{escape(name)}-*{_ENDING}"), len(table)):
             self._index.add(np.arange(len(table)), directions)
-            for old in path.parent.glob(f".{table.path.name}-*.usearch"):
-                old.unlink()
-            with suppress(OSError, RuntimeError):  # where nothing may be written it is built each time
-                unfinished = path.with_suffix(".tmp")
+            # Where nothing may be written, or under no name that usearch can write, it is built each time.
+            with suppress(OSError, RuntimeError, ValueError):
+                for old in folder.glob(f"{escape(start)}*"):
+                    old.unlink(missing_ok=True)
+                unfinished = folder / f"{name}-{os.getpid()}.tmp"
                 self._index.save(str(unfinished))
-                unfinished.replace(path)
+                unfinished.replace(folder / f"{name}-{sha256(unfinished)}{_ENDING}")
 
     def search(self, direction: np.ndarray, top: int) -> Iterator[tuple[int, float]]:
         """Rows of the table and cosines, the nearest first; one in a hundred or so may be overlooked."""
@@ -48,19 +56,19 @@ class Index:
         for row, distance in zip(found.keys.tolist(), found.distances.tolist(), strict=True):
             yield row, 1 - distance
 
-    def _restored(self, path: Path, songs: int) -> bool:
-        if not path.is_file():
-            return False
-        try:
-            self._index.load(str(path))
-        except (RuntimeError, ValueError):
-            return False
-        return len(self._index) == songs
+    def _restored(self, files: Iterable[Path], songs: int) -> bool:
+        """Whether one of the files is as it was written: of a damaged one usearch reads what is not there."""
+        for file in files:
+            with suppress(OSError, RuntimeError, ValueError):
+                if file.name.endswith(f"-{sha256(file)}{_ENDING}"):
+                    self._index.load(str(file))
+                    return len(self._index) == songs
+        return False
 
 
-def _place(table: VectorTable) -> Path:
-    """Beside the table, under a name that says what is in that."""
+def _digest(table: VectorTable) -> str:
+    """What the table holds, in a few letters."""
     digest = hashlib.sha256(table.maker.fingerprint.encode())
     for column in ("path", "sha256"):
         digest.update("\n".join(table.frame[column]).encode())
-    return table.path.with_name(f".{table.path.name}-{digest.hexdigest()[:16]}.usearch")
+    return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UserError
-from pipelines.files import gzip_npy_bytes, locked, write_atomically
+from pipelines.files import gzip_npy_bytes, locked, read_json, write_atomically, write_json
 
 
 def test_a_compressed_array_is_what_gzip_and_numpy_read() -> None:
@@ -113,3 +113,10 @@ def environment() -> dict[str, str]:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_json_has_names_that_are_no_text(tmp_path):
+    name = os.fsdecode(b"\xff \xe6\x9d\xb1")
+    write_json(tmp_path / "x.json", {"name": name})
+    assert (tmp_path / "x.json").read_text("utf-8") == '{\n  "name": "\\udcff 東"\n}\n'
+    assert read_json(tmp_path / "x.json", "mend it") == {"name": name}

@@ -80,15 +80,20 @@ def test_what_a_user_may_cause_is_one_line(parser, capsys, error, status, said):
     assert capsys.readouterr().err == said
 
 
-def test_a_name_that_the_locale_has_no_letters_for(parser, capsys, monkeypatch):
-    error = UnicodeEncodeError("ascii", "東.wav", 0, 1, "ordinal not in range(128)")
+@pytest.mark.parametrize(
+    ("encoding", "name", "remedy"),
+    [("ascii", "東.wav", "set PYTHONUTF8=1"), ("utf-8", "\udcff", "rename it")],
+)
+def test_a_name_that_the_locale_has_no_letters_for(parser, capsys, monkeypatch, encoding, name, remedy):
+    error = UnicodeEncodeError(encoding, f"a\n{name}\0b", 2, 3, "not in range")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "latin-1")
     with pytest.raises(UnicodeEncodeError):
         run(parser, raising(error), [])
-    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
     assert run(parser, raising(error), []) == 2
-    assert capsys.readouterr().err == (
-        "error: 東.wav: no file can be called so in this terminal's encoding, ascii; set PYTHONUTF8=1\n"
-    )
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    said = f"error: {shown}: no name in this terminal's encoding, {encoding}; {remedy}\n"
+    assert capsys.readouterr().err.replace("\udcff", "\\udcff") == said
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "broken"), BrokenPipeError()])

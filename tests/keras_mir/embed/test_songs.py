@@ -13,7 +13,7 @@ import pytest
 from keras_mir.embed.__main__ import main
 from keras_mir.embed.table import Row, read_table, table_of, write_table
 from keras_mir.models.embedding import Maker
-from pipelines.files import locked
+from pipelines.files import beside, locked
 
 REPOSITORY = Path(__file__).parents[3]
 MAKER = Maker("toy/1", "f" * 64, {"feature": "mel"})
@@ -65,7 +65,7 @@ def toy(tmp_path):
 
 
 def test_what_was_killed_goes_on_to_the_same_table(toy, tmp_path):
-    out, parts = tmp_path / "vectors.parquet", tmp_path / ".vectors.parquet.parts"
+    out, parts = tmp_path / "vectors.parquet", beside(tmp_path / "vectors.parquet", "parts")
     assert toy() == (0, "6 embedded\n")
     whole = out.read_bytes()
     out.unlink()
@@ -171,16 +171,17 @@ def test_what_can_be_refused_is_refused_before_any_work(tmp_path, capsys, monkey
 
 
 def test_one_process_works_on_a_table(toy, tmp_path):
-    with locked(tmp_path / ".vectors.parquet.parts"):
+    parts = beside(tmp_path / "vectors.parquet", "parts")
+    with locked(parts):
         status, err = toy()
     assert status == 2
-    assert err.startswith("error: .vectors.parquet.parts: process ")
+    assert err.startswith(f"error: {parts.name}: process ")
     assert err.endswith(" is at work in it; wait for its end, or stop it\n")
 
 
 def test_songs_of_a_model_that_was_stopped_are_not_taken_for_those_of_another(toy, tmp_path):
     toy("3.wav")
-    parts = tmp_path / ".vectors.parquet.parts"
+    parts = beside(tmp_path / "vectors.parquet", "parts")
     shutil.rmtree(parts)
     parts.mkdir()
     write(parts / "000001.parquet", maker=Maker("toy/2", "e" * 64, {}))

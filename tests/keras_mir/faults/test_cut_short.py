@@ -99,6 +99,11 @@ COMMANDS = {
         needs=("fit",),
         results=("saved_models",),
     ),
+    "evaluate": Command(
+        ("evaluate", "run", "--data", "course", "--out", "evaluation"),
+        needs=("fit",),
+        results=("evaluation",),
+    ),
     "predict": Command(
         ("predict", "audio", "--model", "tiny", "--out", "answers", "--skip-existing", "--plot"),
         needs=("fit", "export"),

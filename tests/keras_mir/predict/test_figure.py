@@ -1,5 +1,6 @@
 """The picture of a song: what is in it, for genre, for tags and for affect."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from pipelines.spec import FeatureSpec
 SPEC = FeatureSpec()
 
 
-def figure_of(windows, probabilities=None, affect=None, tags=None, thresholds=None):
+def figure_of(windows, probabilities=None, affect=None, tags=None, thresholds=None, name="song.mp3"):
     prediction = Prediction(
-        path=Path("song.mp3"),
+        path=Path(name),
         duration=80.0,
         genre=max(probabilities, key=probabilities.get) if probabilities else "",
         probabilities=probabilities or {},
@@ -43,6 +44,11 @@ def test_genres_over_time_and_for_the_whole(several):
     assert [label.get_text() for label in panels[-1].get_yticklabels()][:2] == ["genre 14", "genre 13"]
     assert len(panels[-1].patches) == 12
     assert all(axes.get_xlim() == (0, 80) for axes in panels[:-1])
+
+
+def test_a_name_that_is_no_text():
+    figure, _ = figure_of((Window(0.0, 80.0, {"A": 1.0}),), {"A": 1.0}, name=os.fsdecode(b"\xff.mp3"))
+    assert figure.get_suptitle() == r"\xff.mp3 · A · 120 BPM"
 
 
 def test_tags_and_their_thresholds():

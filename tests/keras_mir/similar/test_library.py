@@ -6,6 +6,7 @@ import pytest
 from keras_mir.embed.table import read_table
 from keras_mir.similar import library
 from keras_mir.similar.library import Library
+from pipelines.checksums import sha256
 from pipelines.errors import UserError
 
 
@@ -48,9 +49,15 @@ def test_an_index_finds_nearly_all_of_them_and_is_kept(table, monkeypatch):
     written = file.stat().st_mtime_ns
     assert recall(Library(table)) > 0.95
     assert file.stat().st_mtime_ns == written
-    file.write_bytes(b"damaged")
-    assert recall(Library(table)) > 0.95
-    assert file.stat().st_size > 1000
+    left = file.with_name(f"{file.name}.of-the-killed.tmp")
+    left.touch()
+    for cut in (7, -1, -9):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:cut] + bytes([whole[cut] ^ 1]) + (whole[cut + 1 :] if cut == -9 else b""))
+        assert recall(Library(table)) > 0.95
+        (file,) = (path for path in table.path.parent.glob(".*") if path != left)
+        assert file.name.endswith(f"-{sha256(file)}.usearch")
+    assert not left.exists()
     # Fewer that count are compared one by one.
     assert Library(table).nearest(table.vectors[0], 5, [1, 2]) == exact.nearest(table.vectors[0], 5, [1, 2])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 
 import numpy as np
@@ -86,6 +87,15 @@ def test_a_playlist_goes_on_from_a_song(similar, tmp_path):
     out = tmp_path / "lists" / "a.m3u8"
     assert similar("music/a.ogg", "--playlist", 2, "--out", out) == (0, "", "")
     assert out.read_text() == expected.format("../music/")
+
+
+def test_a_playlist_is_utf_8_in_any_locale(write_vectors, tmp_path, monkeypatch):
+    table = write_vectors(np.eye(3), ["東.ogg", "é.ogg", "a.ogg"])
+    with io.TextIOWrapper(io.BytesIO(), "cp1252", "backslashreplace") as piped:
+        monkeypatch.setattr("sys.stdout", piped)
+        assert main([str(tmp_path / "music" / "a.ogg"), "--in", str(table), "--playlist", "2"]) == 0
+        text = piped.buffer.getvalue().decode()
+    assert [f"{tmp_path}/music/{name}.ogg" in text.splitlines() for name in "a東é"] == [True] * 3
 
 
 REFUSED = [
