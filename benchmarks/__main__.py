@@ -27,6 +27,7 @@ from keras_mir.command_line.progress import progress
 from pipelines.errors import UserError
 
 _HERE = Path(__file__).parent
+_README, _PAGE = _HERE.parent / "README.md", _HERE.parent / "docs" / "measurements.md"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print(found, console)
     entries = results.merged(results.read(arguments.out), now, ROWS)
     _print(entries, Console(width=_width()))
-    if arguments.readme is not None:
+    if arguments.docs:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        table = results.markdown(entries, machine.describe(), today, inputs.what)
-        results.put_into_readme(arguments.readme, table)
+        for page, shown in ((_README, results.in_short(entries)), (_PAGE, entries)):
+            results.put_into(page, results.markdown(shown, machine.describe(), today, inputs.what))
     return 1 if failed else 0
 
 
@@ -83,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=_HERE / "results.json", metavar="FILE", help="%(default)s"
     )
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the table between its marks there")
+    parser.add_argument(
+        "--docs",
+        action="store_true",
+        help=f"put the table into {_PAGE.name}, some of its rows into README.md",
+    )
     return parser
 
 

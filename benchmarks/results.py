@@ -1,4 +1,4 @@
-"""`results.json`, and the table that the README shows."""
+"""`results.json`, and the tables of it that README and site show."""
 
 from __future__ import annotations
 
@@ -71,14 +71,35 @@ def markdown(entries: Sequence[Entry], machine: Mapping[str, str], date: str, mu
     return "\n".join(lines)
 
 
+# What README shows of them, goals that are open among them.
+IN_SHORT = (
+    ("extraction, clip to fused + beat-fused file", "the reference recipe (librosa), a process a core"),
+    ("beat-sync in the pipeline", "librosa, numba-compiled, a process a core"),
+    ("train step, bidirectional LSTM 2 x 256, batch 32, 64 steps, 128 bands", "PyTorch"),
+    ("train step, the paper's CNN, batch 32, 1293 x 128", "PyTorch, the better of its memory formats"),
+    ("audio file to answer, one process", "the reference recipe + Keras"),
+    ("read fused .npy.gz, cold", "numpy + gzip, processes or threads, one a core"),
+    ("start-up: first answer of predict", "`import tensorflow` alone"),
+)
+
+
+def in_short(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that README shows."""
+    return [entry for entry in entries if (entry["name"], entry["rival"]) in IN_SHORT]
+
+
 _HARDWARE = ("processor", "cores", "system")
 
 
-def put_into_readme(readme: Path, table: str) -> None:
-    """Replace what stands between the README's two marks."""
-    text = readme.read_text(encoding="utf-8")
+def put_into(page: Path, table: str) -> None:
+    """Replace what stands between a page's two marks.
+
+    Raises:
+        ValueError: If the page has no such marks.
+    """
+    text = page.read_text(encoding="utf-8")
     head, _, rest = text.partition(_BEGIN)
     _, mark, tail = rest.partition(_END)
     if not mark:
-        raise ValueError(f"{readme}: has no {_BEGIN} ... {_END}")
-    write_atomically(readme, f"{head}{_BEGIN}\n{table}\n{_END}{tail}".encode())
+        raise ValueError(f"{page}: has no {_BEGIN} ... {_END}")
+    write_atomically(page, f"{head}{_BEGIN}\n{table}\n{_END}{tail}".encode())

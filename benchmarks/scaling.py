@@ -1,4 +1,4 @@
-"""How the cost grows: `python -m benchmarks.scaling` measures, draws `docs/scaling.png`, and reckons.
+"""How the cost grows: `python -m benchmarks.scaling` measures, draws `docs/figures/scaling.png`, and reckons.
 
 Extraction with one and two processes over clips of 10 s, 30 s and 5 min; an epoch of input over
 500, 2,000 and 20,000 clips with one and two threads. Every point is the median of a few rounds, the
@@ -49,7 +49,7 @@ def main() -> int:
         "--folder", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="for inputs"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/scaling.png"), metavar="FILE", help="%(default)s"
+        "--out", type=Path, default=Path("docs/figures/scaling.png"), metavar="FILE", help="%(default)s"
     )
     arguments = parser.parse_args()
     inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)

@@ -71,8 +71,8 @@ class AugmentSettings:
         freq_mask: Widest band mask of SpecAugment, in bands; 0 for none.
         time_mask: Longest time mask of SpecAugment, in steps; 0 for none.
         mixup: Parameter of the beta distribution of mixup; 0 for none.
-        level: Most dB by which the level of a clip is raised or lowered; 0 for none.
-        shift: Most bands by which mel is shifted up or down; 0 for none.
+        level: By how many dB, at most, the level of a clip is raised or lowered; 0 for none.
+        shift: By how many bands, at most, mel is shifted up or down; 0 for none.
         label_smoothing: Share of a class label that is spread over all classes; 0 for none.
         augment: Others that are registered, as `name=strength`.
     """

@@ -14,7 +14,7 @@ from pipelines.errors import ArgumentError, UserError
 SPECTROGRAMS = ("mel", "chroma", "fused")
 VECTORS = "vectors"  # of the user's own
 # Vectors that a pretrained network makes, and how many numbers each has.
-EMBEDDINGS = {"musicnn-mtt": 1506, "musicnn-msd": 1506}
+EMBEDDINGS = {"musicnn-mtt": 1506, "musicnn-msd": 1506, "vgg-mtt": 256, "vgg-msd": 256}
 FEATURES = (*SPECTROGRAMS, *EMBEDDINGS, VECTORS)
 
 # A band that hardly changes in training must not have what little it does blown up: a clip that is
@@ -125,8 +125,8 @@ class VectorSpec:
     Attributes:
         maker: The pretrained network that made them, or `vectors` for those a user brought.
         n_bands: How many numbers each has.
-        made_from: What the network was given: `audio`, or `mel`, a spectrogram in dB below the clip's
-            loudest bin. Empty for a user's.
+        made_from: What the network was given: `audio`; `mel`, a spectrogram in dB below the clip's loudest
+            bin; or `mel and level`, that bin's level besides. Empty for a user's.
         sample_rate: Of the sound that a model on these vectors takes, in Hz; 0 if it takes none.
     """
 

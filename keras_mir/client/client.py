@@ -6,6 +6,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -22,6 +23,7 @@ from keras_mir.client.codec import (
     in_range,
 )
 from keras_mir.client.errors import Code, Retry, ServingError
+from keras_mir.client.expected import SIGNATURE, difference
 from keras_mir.client.rest import Address, RestTransport, parse_address
 from pipelines.errors import UserError
 
@@ -58,13 +60,14 @@ class ServingClient:
     Args:
         server: `HOST:PORT` or an http(s) URL; the REST or the gRPC port, by the protocol.
         model: The name it is served under.
-        version: Without one, the version the server prefers, for most the highest.
+        version: A number, or a label that the server's configuration gives one, such as "stable"; without,
+            the version the server prefers, for most the highest.
         signature: What `predict` runs.
         protocol: "rest", or "grpc", which sends arrays in a fraction of the bytes and needs the
             extra `grpc`.
         timeout: Seconds a request may take, with all its attempts and the pauses between them.
         retries: How often a request is sent again, after .1 to .2 s at first, then twice as long, or
-            after as long as the server asks for.
+            after as long as the server asks for; in the long run a tenth of all requests at most are.
         batch_size: The most examples in one request.
         sleep: Pauses between attempts.
 
@@ -76,9 +79,9 @@ class ServingClient:
         self,
         server: str,
         model: str,
-        version: int | None = None,
+        version: int | str | None = None,
         *,
-        signature: str = "serving_default",
+        signature: str = SIGNATURE,
         protocol: Literal["rest", "grpc"] = "rest",
         timeout: float = 60.0,
         retries: int = 3,
@@ -88,12 +91,14 @@ class ServingClient:
         if not model:
             raise UserError("model '': give the name it is served under")
         for name, value, least in (
-            ("version", version if version is not None else 0, 0),
+            ("version", version if isinstance(version, int) else 0, 0),
             ("retries", retries, 0),
             ("batch_size", batch_size, 1),
         ):
             if value < least:
                 raise UserError(f"{name} {value}: give {least} or more")
+        if version == "":
+            raise UserError("version '': give a number, a label such as 'stable', or None")
         if not timeout > 0:
             raise UserError(f"timeout {timeout}: give more than 0 seconds")
         self.signature = signature
@@ -113,7 +118,7 @@ class ServingClient:
         self._transport.close()
 
     def status(self) -> list[VersionStatus]:
-        """Ask how the model's versions are.
+        """Ask how the model's versions are; with a number, that one alone.
 
         Raises:
             ServingError: If the server does not answer, or has no such model.
@@ -127,6 +132,27 @@ class ServingClient:
             ServingError: If the server does not answer, or has no such model.
         """
         return self._transport.metadata()
+
+    def check(self, description: Mapping[str, Any]) -> None:
+        """Make sure that the served model is the one that was exported, before anything depends on it.
+
+        Args:
+            description: What `assets.extra/keras_mir.json` of the export holds.
+
+        Raises:
+            UserError: If that is no description.
+            ServingError: FAILED_PRECONDITION if the served model takes other features, or has other
+                genres, tags or targets; or if the server does not answer.
+        """
+        metadata = self._metadata = self.metadata()
+        wrong = difference(metadata, description, partial(self._predict, SIGNATURE))
+        if wrong:
+            raise ServingError(
+                self._transport.where,
+                f"version {metadata.version} is another model: {wrong}",
+                "check the model's name and version, or export and serve the model again",
+                code=Code.FAILED_PRECONDITION,
+            )
 
     def predict(self, inputs: Mapping[str, np.ndarray | Sequence[Any]]) -> dict[str, np.ndarray]:
         """Run the client's signature.
@@ -230,7 +256,7 @@ class ServingClient:
 
 
 def _transport(
-    protocol: str, address: Address, model: str, version: int | None, retry: Retry
+    protocol: str, address: Address, model: str, version: int | str | None, retry: Retry
 ) -> RestTransport | GrpcTransport:
     if protocol == "rest":
         return RestTransport(address, model, version, retry)

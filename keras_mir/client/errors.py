@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LONGEST = 500  # characters of a server's own message
+_SHARE_SENT_AGAIN, _SENT_AGAIN_AT_ONCE = 0.1, 10
 
 
 class Code(enum.IntEnum):
@@ -129,9 +131,35 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:_LONGEST].rstrip(".;")
 
 
+class Budget:
+    """How many requests may be sent again: in the long run a tenth of all, so that clients do not keep a
+    server down that fails under its load (B. Beyer et al., "Site Reliability Engineering", 2016, ch. 21).
+
+    Args:
+        most: How many may be sent again at once, after a time without failures.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._most = self._left = most
+        self._lock = threading.Lock()
+
+    def earn(self) -> None:
+        """Add what a new request brings."""
+        with self._lock:
+            self._left = min(self._left + _SHARE_SENT_AGAIN, self._most)
+
+    def spend(self) -> bool:
+        """Take what sending a request again costs; False if it is not there."""
+        with self._lock:
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
 @dataclass(frozen=True)
 class Retry:
-    """Exponential backoff with jitter, under one deadline.
+    """Exponential backoff with jitter, under one deadline, and within a budget.
 
     The pause before retry n, from 0, is between half and all of `first_pause * 2 ** n` seconds: as
     much as half, so that a busy server is left alone, and at random, so that clients which failed
@@ -145,6 +173,7 @@ class Retry:
         longest_pause: In seconds.
         sleep: Pauses for so many seconds.
         clock: Seconds from any starting point.
+        budget: Of all calls together.
     """
 
     retries: int = 3
@@ -153,6 +182,10 @@ class Retry:
     longest_pause: float = 5.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    budget: Budget = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "budget", Budget(max(self.retries, _SENT_AGAIN_AT_ONCE)))
 
     def call(self, attempt: Callable[[float], T]) -> T:
         """Try until it works, or sending again is of no use.
@@ -165,6 +198,7 @@ class Retry:
         """
         deadline = self.clock() + self.timeout
         number = 0
+        self.budget.earn()
         while True:
             try:
                 return attempt(deadline - self.clock())
@@ -172,7 +206,7 @@ class Retry:
                 most = min(self.first_pause * 2**number, self.longest_pause)
                 pause = max(random.uniform(most / 2, most), error.retry_after)
                 hopeless = not error.retryable or number == self.retries
-                if hopeless or self.clock() + pause >= deadline:
+                if hopeless or self.clock() + pause >= deadline or not self.budget.spend():
                     error.attempts = number + 1
                     raise
                 logger.info("%s; trying again in %.1f s", error, pause)

@@ -53,7 +53,7 @@ _OPTIONS = (
 class GrpcTransport:
     """What `RestTransport` is, over gRPC."""
 
-    def __init__(self, address: Address, model: str, version: int | None, retry: Retry) -> None:
+    def __init__(self, address: Address, model: str, version: int | str | None, retry: Retry) -> None:
         self.where = f"{address.host_and_port} (gRPC), model {model!r}"
         self._model = model
         self._version = version
@@ -103,7 +103,9 @@ class GrpcTransport:
 
     def _about_model(self, request: Any) -> Any:
         request.model_spec.name = self._model
-        if self._version is not None:
+        if isinstance(self._version, str):
+            request.model_spec.version_label = self._version
+        elif self._version is not None:
             request.model_spec.version.value = self._version
         return request
 

@@ -105,15 +105,17 @@ class RestTransport:
     Args:
         address: Of the server; certificates are checked if it is encrypted.
         model: Its name.
-        version: Without one, the version the server prefers.
+        version: A number or a label; without, the version the server prefers.
         retry: How to go about failures.
     """
 
-    def __init__(self, address: Address, model: str, version: int | None, retry: Retry) -> None:
+    def __init__(self, address: Address, model: str, version: int | str | None, retry: Retry) -> None:
         scheme = "https" if address.encrypted else "http"
         self.where = f"{scheme}://{address.host_and_port}{address.path}, model {model!r}"
         self._path = f"{address.path}/v1/models/{quote(model, safe='')}"
-        self._path += "" if version is None else f"/versions/{version}"
+        if version is not None:
+            kind = "versions" if isinstance(version, int) else "labels"
+            self._path += f"/{kind}/{quote(str(version), safe='')}"
         pool = urllib3.HTTPSConnectionPool if address.encrypted else urllib3.HTTPConnectionPool
         self._pool = pool(address.host, address.port, maxsize=_MOST_CONNECTIONS)
         self._pool.ConnectionCls = _EncryptedConnection if address.encrypted else _Connection

@@ -1,4 +1,4 @@
-"""Lines for people: printed as they are, and with counts in words."""
+"""Lines for people."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 def say(console: Console, *lines: str) -> None:
     """Print lines as they are, however long: names of users are no markup, and paths stay whole."""
-    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
-
-
-def counted(n: int, one: str, many: str = "") -> str:
-    """Such as `1 clip` and `1,200 clips`."""
-    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def tally(counts: Mapping[str, int]) -> str:

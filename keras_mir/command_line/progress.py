@@ -26,7 +26,8 @@ def progress(label: str, console: Console) -> Iterator[Callable[[int, int], None
         A function to call with the number of items done and of all.
     """
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        text = TextColumn("{task.description}", markup=False)
+        columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(label)
             yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -50,6 +50,11 @@ def run(
         return _refuse(error.in_words(_spelling(parser, error.argument)))
     except UserError as error:
         return _refuse(str(error))
+    except UnicodeEncodeError as error:
+        if error.encoding != sys.getfilesystemencoding() or error.encoding == "utf-8":
+            raise
+        problem = f"no file can be called so in this terminal's encoding, {error.encoding}"
+        return _refuse(f"{error.object}: {problem}; set PYTHONUTF8=1")
     except BrokenPipeError:
         poll = select.poll()
         poll.register(1, 0)

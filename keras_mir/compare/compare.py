@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions_table import Predictions, read_predictions
 from keras_mir.evaluate.table import Printer
@@ -19,6 +18,7 @@ from keras_mir.models.folders import check_folder
 from keras_mir.models.report import Interval, read_report, score_name
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 _PICTURE = "comparison.png"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pipelines.checksums import FEATURES, Checksums, find_cached, sha256, write_
 from pipelines.datasets.base import ID, PATH, Examples
 from pipelines.errors import UserError
 from pipelines.files import locked, npy_bytes, read_json, remove_temporary, write_atomically, write_json
+from pipelines.levels import LEVELS, Levels
 from pipelines.spec import FeatureSpec, VectorSpec, spec_from_dict
 
 FOLDER = "embeddings"  # of a data set that `prepare --embed` has been at
@@ -28,7 +29,7 @@ def embedded(examples: Examples, network: str, root: Path, cache: Path, console:
     """The same examples, with the vectors of a network for features.
 
     Those that `prepare --embed` made of the sound are taken. Where there are none they are made from
-    the spectrograms, once, and kept in the cache.
+    the spectrograms and, if all are known, the levels of the clips, once, and kept in the cache.
 
     Args:
         examples: With spectrograms of every frame.
@@ -45,7 +46,9 @@ def embedded(examples: Examples, network: str, root: Path, cache: Path, console:
             return _with(examples, _made(examples, folder), read_spec(folder / SPEC))
     if examples.synced:
         raise UserError(f"{examples.name}: {network} needs spectrograms of every frame; give the data set's")
-    return _from_spectrograms(examples, network, cache / FOLDER, console)
+    levels = Levels(next((path for path in (root / LEVELS, root.parent / LEVELS) if path.is_file()), root))
+    known = [levels.get(identity) for identity in examples.table[ID]]
+    return _from_spectrograms(examples, network, known, cache / FOLDER, console)
 
 
 def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Console) -> int:
@@ -129,11 +132,19 @@ def _made(examples: Examples, folder: Path) -> list[Path]:
     return files
 
 
-def _from_spectrograms(examples: Examples, network: str, folder: Path, console: Console) -> Examples:
+def _from_spectrograms(
+    examples: Examples, network: str, levels: Sequence[float | None], folder: Path, console: Console
+) -> Examples:
     import tensorflow as tf
 
     from keras_mir.models.pretrained import front_end
-    from keras_mir.models.pretrained.front_end import MEL, PatchVectors, embedding_spec, network_input
+    from keras_mir.models.pretrained.front_end import (
+        MEL,
+        MEL_AND_LEVEL,
+        PatchVectors,
+        embedding_spec,
+        network_input,
+    )
     from pipelines.input.steps import ReadFused
 
     NETWORKS[network].check()
@@ -145,26 +156,32 @@ def _from_spectrograms(examples: Examples, network: str, folder: Path, console: 
             f"prepare the data with --embed {network}, which makes its vectors of the sound"
         )
     code = Path(front_end.__file__).read_bytes()
-    keys = [_key(path, network, spec, code) for path in examples.table[PATH]]
+    made_from = MEL if None in levels else MEL_AND_LEVEL
+    levels = levels if made_from == MEL_AND_LEVEL else [None] * len(examples)
+    keys = [
+        _key(path, level, network, spec, code)
+        for path, level in zip(examples.table[PATH], levels, strict=True)
+    ]
     found = find_cached(folder, keys, ".npy")
     files = [found.get(key, Path(path)) for key, path in zip(keys, examples.table[PATH], strict=True)]
     waiting = [row for row, key in enumerate(keys) if key not in found]
     if waiting:
         vectors, read = PatchVectors(network), ReadFused((spec.n_mels, spec.n_bands), spec)
 
-        @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-        def embed(path: tf.Tensor) -> tf.Tensor:
+        @tf.function(autograph=False)
+        def embed(path: tf.Tensor, level: tf.Tensor | None) -> tf.Tensor:
             mel = read({"path": path})["features"][None, :, : spec.n_mels]
-            return vectors(*network_input(mel, tf.shape(mel)[1:2], spec))["features"][0]
+            return vectors(*network_input(mel, tf.shape(mel)[1:2], spec, level))["features"][0]
 
         with progress(f"embedding by {network}", console) as report:
             for done, row in enumerate(waiting, len(files) - len(waiting) + 1):
                 with suppress(tf.errors.OpError):  # whoever reads the file says what is wrong with it
-                    made = embed(tf.constant(examples.table[PATH][row])).numpy()
+                    level = None if levels[row] is None else tf.constant([levels[row]], tf.float32)
+                    made = embed(tf.constant(examples.table[PATH][row]), level).numpy()
                     content = npy_bytes(np.ascontiguousarray(made.T))
                     files[row] = write_cached(folder, keys[row], ".npy", content)
                 report(done, len(files))
-    return _with(examples, files, embedding_spec(network, MEL, spec))
+    return _with(examples, files, embedding_spec(network, made_from, spec))
 
 
 def _with(examples: Examples, files: list[Path], spec: VectorSpec) -> Examples:
@@ -172,13 +189,14 @@ def _with(examples: Examples, files: list[Path], spec: VectorSpec) -> Examples:
     return replace(examples, table=table, spec=spec)
 
 
-def _key(path: str, network: str, spec: FeatureSpec, code: bytes) -> str:
-    """Changes with the file, the network, or the code by which one becomes the other's input."""
+def _key(path: str, level: float | None, network: str, spec: FeatureSpec, code: bytes) -> str:
+    """Changes with the file, its level, the network, or the code by which one becomes the other's input."""
     status = Path(path).stat()
     facts = (
         str(Path(path).resolve()),
         status.st_size,
         status.st_mtime_ns,
+        level,
         network,
         sorted(spec.to_dict().items()),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipelines.checksums import find_cached, sha256, write_cached
 from pipelines.datasets import folder
-from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, Task
+from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, LoadOptions, Task
 from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError
@@ -47,9 +47,7 @@ def own_vectors(
             without labels, labels without vectors, values that are not finite.
     """
     if root.is_dir():
-        examples = folder.load(
-            root, task, labels=labels, prefer_synced=False, synced=False, targets=targets, tags=tags
-        )
+        examples = folder.load(root, task, LoadOptions(labels, targets=targets, tags=tags))
         paths = dict(zip(examples.table[ID], examples.table[PATH], strict=True))
         found = {identity: _read(Path(path)) for identity, path in paths.items()}
         places = {identity: str(path) for identity, path in paths.items()}

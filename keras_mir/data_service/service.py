@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from pipelines.errors import ArgumentError
 from pipelines.input.service import address_of, workers_of
 from pipelines.processes import Child
+from pipelines.wording import counted
 
 _START_SECONDS = 60.0  # for workers to join
 _LOOK_SECONDS = 0.5  # between looks at them
@@ -56,7 +57,7 @@ def serve(count: int, port: int, host: str | None = None, join: str | None = Non
             worker = f"{host}:{_free_port()}"
             workers[worker] = _started(address, worker)
         _wait_for(workers, target, argument)
-        print(f"{what}, {count} {'worker' if count == 1 else 'workers'}; Ctrl-C stops it", flush=True)
+        print(f"{what}, {counted(count, 'worker')}; Ctrl-C stops it", flush=True)
         while True:
             time.sleep(_LOOK_SECONDS)
             for worker, child in workers.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_mir.command_line.options import add_models_option, command_parser, count
 from keras_mir.command_line.run import run
+from pipelines.spec import EMBEDDINGS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         required=True,
         metavar="NAME",
-        help="a pretrained network, musicnn-mtt or musicnn-msd; name, NAME/VERSION or folder of an exported "
+        help=f"a pretrained network ({', '.join(EMBEDDINGS)}); name, NAME/VERSION or folder of an exported "
         "model; or a run's folder",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="VECTORS", help="Parquet file to write")

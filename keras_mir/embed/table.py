@@ -126,16 +126,7 @@ def joined(tables: Sequence[pa.Table], maker: Maker) -> pa.Table:
     """
     import pyarrow as pa
 
-    types = {
-        PATH: pa.string(),
-        "duration": pa.float64(),
-        "tempo": pa.float64(),
-        "model": pa.string(),
-        VECTOR: pa.list_(pa.float32(), tables[0].schema.field(VECTOR).type.list_size),
-        "bytes": pa.int64(),
-        "modified": pa.int64(),
-        "sha256": pa.string(),
-    }
+    types = _types() | {VECTOR: pa.list_(pa.float32(), tables[0].schema.field(VECTOR).type.list_size)}
     # What was read from a file says so in its schema.
     parts = [
         pa.table({name: table[name].cast(types.get(name, table[name].type)) for name in table.column_names})
@@ -150,9 +141,10 @@ def write_table(songs: pa.Table, path: Path) -> None:
     """Write a table, with checksums; whole only once this returns."""
     import pyarrow.parquet as pq
 
-    pq.write_table(
-        songs, path, use_dictionary=["model"], write_page_checksum=True, row_group_size=_ROWS_AT_ONCE
-    )
+    with path.open("wb") as file:  # of a name, pyarrow makes an address, or needs it to be UTF-8
+        pq.write_table(
+            songs, file, use_dictionary=["model"], write_page_checksum=True, row_group_size=_ROWS_AT_ONCE
+        )
 
 
 def read_table(path: Path) -> VectorTable:
@@ -170,7 +162,8 @@ def read_table(path: Path) -> VectorTable:
         raise UserError(f"{path}: {what}; give a table that python -m keras_mir.embed has written")
     try:
         # In one piece, so that vectors are an array without being copied once more.
-        songs = pq.read_table(path, pre_buffer=False, page_checksum_verification=True).combine_chunks()
+        with path.open("rb") as file:
+            songs = pq.read_table(file, pre_buffer=False, page_checksum_verification=True).combine_chunks()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path}: damaged, or not Parquet ({reason}); {_REMEDY}") from None
@@ -179,6 +172,7 @@ def read_table(path: Path) -> VectorTable:
         raise UserError(f"{path}: without the column {missing[0]!r}; {_REMEDY}")
     if not songs.num_rows:
         raise UserError(f"{path}: without a single song; {_REMEDY}")
+    songs = _typed(songs, path)
     others = [text for text in songs["model"].unique().to_pylist() if not _is_by(text, maker)]
     if others:
         both = f"{others[0]} and {_made_by(maker)}"
@@ -188,13 +182,47 @@ def read_table(path: Path) -> VectorTable:
     return table
 
 
+def _types() -> dict[str, pa.DataType]:
+    """What is in the columns, but the vectors."""
+    import pyarrow as pa
+
+    return {
+        PATH: pa.string(),
+        "duration": pa.float64(),
+        "tempo": pa.float64(),
+        "model": pa.string(),
+        "bytes": pa.int64(),
+        "modified": pa.int64(),
+        "sha256": pa.string(),
+    }
+
+
+def _typed(songs: pa.Table, path: Path) -> pa.Table:
+    """The same songs; a table that another program has written may have other things in the columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name, wanted in _types().items():
+        try:
+            column = songs[name].cast(wanted)
+        except pa.ArrowException as error:
+            problem = f"its column {name!r} has {songs[name].type}, not {wanted}"
+            raise UserError(f"{path}: {problem}; {_REMEDY}") from error
+        gaps = column.null_count or (name == "duration" and not pc.all(pc.is_finite(column)).as_py())
+        if gaps and name != "tempo":
+            raise UserError(f"{path}: its column {name!r} has gaps; {_REMEDY}")
+        songs = songs.set_column(songs.column_names.index(name), name, column)
+    return songs
+
+
 def _check_vectors(table: VectorTable) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     column = table.songs[VECTOR]
     lists = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-    if not lists and not pa.types.is_fixed_size_list(column.type):
+    lists = lists or pa.types.is_fixed_size_list(column.type)
+    if not lists or not pa.types.is_floating(column.type.value_type):
         raise UserError(f"{table.path}: its column {VECTOR!r} is no list of numbers; {_REMEDY}")
     sizes = pc.unique(pc.list_value_length(column)).to_pylist()
     if len(sizes) > 1 or not sizes[0]:

@@ -8,12 +8,14 @@ and vermilion for pairs. In grey, those two are alike, so that lines of a pair d
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
@@ -44,10 +46,24 @@ def save(figure: Figure, path: Path) -> Path:
         figure: What to write.
         path: Where to; its folder is made if it is not there.
     """
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=DPI, bbox_inches="tight")
-    write_atomically(path, image.getvalue())
+    write_atomically(path, png(figure))
     return path
+
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure as a PNG. What stands between dollar signs in a name is no formula."""
+    for axes in figure.axes:
+        axes.get_xticklabels()  # which writes them
+        axes.get_yticklabels()
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and r"\mathdefault" not in text.get_text():  # powers of ten are formulas
+            text.set_parse_math(False)
+    image = io.BytesIO()
+    with warnings.catch_warnings():
+        # A letter that no font has is shown as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(image, format="png", dpi=dpi, bbox_inches="tight")
+    return image.getvalue()
 
 
 def learning_curves(

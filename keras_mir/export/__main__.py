@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _export(arguments: argparse.Namespace) -> int:
     from rich.console import Console
+    from rich.text import Text
 
     if arguments.format == "savedmodel" and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
@@ -56,7 +57,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
     console = Console()
     options = {name: getattr(arguments, name) for name in ("format", "signature", "name")}
-    with console.status(f"exporting {arguments.model}"):
+    with console.status(Text(f"exporting {arguments.model}")):
         written = export(load(arguments.model, arguments.models), arguments.out, **options)
     for label, value in (("export", written.path), ("takes", written.takes), ("gives", written.gives)):
         if value:

@@ -13,10 +13,9 @@ import tensorflow as tf
 import tomli_w
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted
 from keras_mir.evaluate.table import print_report
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
-from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS
+from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
@@ -25,6 +24,7 @@ from keras_mir.recipes.networks import NETWORKS, Network
 from pipelines.datasets.base import Task
 from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
+from pipelines.wording import counted
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
 
@@ -234,8 +234,11 @@ def _vectors(spec: VectorSpec) -> str:
     if spec.maker not in NETWORKS:
         return "of the user's own"
     seconds = f"patches of {PATCH_SECONDS:.2f} s"
+    level = f"{'and' if spec.made_from == MEL_AND_LEVEL else 'without'} that bin's level"
     given = (
-        "its sound" if spec.made_from == AUDIO else "a spectrogram of the clip, in dB below its loudest bin"
+        "its sound"
+        if spec.made_from == AUDIO
+        else f"a spectrogram of the clip, in dB below its loudest bin, {level}"
     )
     return f"what {spec.maker} has after pooling over {seconds}, given {given}"
 

@@ -15,7 +15,7 @@ import soundfile
 import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
-from keras_mir.models.session import SIGNATURE
+from keras_mir.models.session import SIGNATURE, plainly_named
 from keras_mir.recipes.outputs import PROBABILITIES
 from pipelines.errors import UserError
 from pipelines.processes import Child, Died
@@ -49,7 +49,8 @@ class FreshProcess(Child):
         Raises:
             UserError: If the model cannot be loaded, or a signature fails.
         """
-        answers = self.call((str(path), list(requests)), _SECONDS)
+        with plainly_named(path) as name:
+            answers = self.call((name, list(requests)), _SECONDS)
         if isinstance(answers, Died):
             raise UserError(
                 f"{path}: the exported model does not answer in a process of its own "

@@ -17,6 +17,7 @@ from keras_mir.recipes.paper import PAPER_RECIPES
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.service import workers_of
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     )
     folds = parser.add_argument_group("cross-validation")
     folds.add_argument(
-        "--repeats", type=count, metavar="N", help="divide the clips into --folds anew so often (default: 1)"
+        "--repeats", type=count, metavar="N", help="repeat --folds with N divisions of the clips (default: 1)"
     )
     folds.add_argument(
         "--ensemble",
@@ -95,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
         "--tune",
         type=count,
         metavar="N",
-        help="search for the best settings in so many trials, each a cross-validation (default: 3 folds); "
+        help="search for the best settings in N trials, each a cross-validation (default: 3 folds); "
         "settings given here are not varied",
     )
     add_setting_flags(parser)
@@ -209,7 +210,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 def _check_overfit(job: Run) -> int:
     check = job.check_overfit()
-    batches = "1 batch" if check.batches == 1 else f"{check.batches} batches"
+    batches = counted(check.batches, "batch", "batches")
     say(
         job.console,
         f"overfit check: {batches} {'memorised' if check.passed else 'NOT memorised'} in "

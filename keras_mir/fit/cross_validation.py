@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted, say
+from keras_mir.command_line.lines import say
 from keras_mir.data.load import TEST, fold_table, load_data, mapped, with_chosen_tags
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.metrics import (
@@ -53,6 +53,7 @@ from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import GENRE, TAGS
 from pipelines.errors import ArgumentError
 from pipelines.files import locked, write_atomically
+from pipelines.wording import counted
 
 FOLDS = 5  # where nothing else is asked for
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras_mir.data.load import TRAIN, Data
 from keras_mir.models.build import build_model, with_auxiliary_genre, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
-from keras_mir.models.pretrained.musicnn import load_dense
+from keras_mir.models.pretrained.musicnn import load_layers
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load_keras, load_trained
 from keras_mir.recipes.networks import NETWORKS
@@ -59,7 +59,7 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         target_means=means,
     )
     if (network := NETWORKS.get(recipe.input.feature)) is not None:
-        load_dense(model, network.weights())
+        load_layers(model, network.weights())
     if data.auxiliary_classes:
         return with_auxiliary_genre(model, settings, data.auxiliary_classes)
     return model

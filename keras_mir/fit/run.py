@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted, say
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
@@ -51,6 +51,7 @@ from pipelines.errors import ArgumentError
 from pipelines.files import locked
 from pipelines.input.service import connect
 from pipelines.spec import SPECTROGRAMS
+from pipelines.wording import counted
 
 
 def train(recipe: Recipe | str = DEFAULT, data: str | Path | None = None, **options: Any) -> TrainedModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,10 +115,9 @@ class Summaries(keras.callbacks.Callback):
             self._write("validation/scatter", figures.scatters(true, values), epoch)
 
     def _write(self, tag: str, figure: Figure, step: int) -> None:
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=100)
+        image = tf.image.decode_png(figures.png(figure, dpi=100), channels=4)
         with self.pictures.as_default():
-            tf.summary.image(tag, tf.image.decode_png(image.getvalue(), channels=4)[None], step)
+            tf.summary.image(tag, image[None], step)
 
 
 def _flat(recipe: Recipe) -> dict[str, bool | int | float | str]:

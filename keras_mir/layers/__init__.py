@@ -15,12 +15,18 @@ from keras_mir.layers.audio.percussive import Percussive
 from keras_mir.layers.audio.resample import DownMix, Resample
 from keras_mir.layers.network.bidirectional_lstm import BidirectionalLSTM
 from keras_mir.layers.network.masks import FrameMask, LengthMask, PadTime, PooledLengths, ZeroPastLength
-from keras_mir.layers.network.pooling import InputPooling, NormReluPool, TimePooling
+from keras_mir.layers.network.pooling import (
+    AttentionPooling,
+    InputPooling,
+    NormReluPool,
+    TimePooling,
+)
 from keras_mir.layers.network.resumable_dropout import ResumableDropout
 from keras_mir.layers.network.temperature import Temperature
 
 __all__ = [
     "STFT",
+    "AttentionPooling",
     "BeatSync",
     "BeatTracker",
     "BidirectionalLSTM",

@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from keras_mir.command_line.lines import counted
 from keras_mir.models.json_file import from_json
 from keras_mir.models.report import Baseline, Dataset, Interval, number, score_name, versions
 from keras_mir.models.run_folder import RunFolder
 from pipelines.errors import UserError
 from pipelines.files import read_json
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

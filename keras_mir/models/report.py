@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_mir.command_line.lines import counted
-from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.errors import UserError
 from pipelines.files import read_json
+from pipelines.version import __version__
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

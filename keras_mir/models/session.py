@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -65,8 +66,8 @@ class ServedModel:
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             # Only loading sees this graph as the default one: callers go on reading data sets eagerly.
-            with quiet(), graph.as_default():
-                loaded = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], str(path))
+            with quiet(), graph.as_default(), plainly_named(path) as name:
+                loaded = tf.compat.v1.saved_model.load(self._session, [tf.saved_model.SERVING], name)
         # What the importer raises follows from what a damaged graph holds.
         except (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
             self._session.close()
@@ -224,6 +225,21 @@ def _reason(error: Exception) -> str:
     lines = (line.strip() for line in text.splitlines())
     reason = next((line for line in lines if not _FRAME.search(line)), type(error).__name__)
     return re.sub(r"^\(\d+\) [A-Z_]+: ", "", reason)[:500]
+
+
+@contextmanager
+def plainly_named(path: Path) -> Iterator[str]:
+    """What to call a model when it is loaded by Python's session loader, which takes names for patterns.
+
+    A folder called `Songs [2024]` is any of `Songs 2`, `Songs 0` ... there: it gets a passing name without.
+    """
+    if not set(str(path)) & set("[]*?\\"):
+        yield str(path)
+        return
+    with TemporaryDirectory() as place:
+        link = Path(place) / "model"
+        link.symlink_to(path.resolve(), target_is_directory=True)
+        yield str(link)
 
 
 @contextmanager

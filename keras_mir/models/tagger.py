@@ -13,7 +13,8 @@ from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.embedding import embedding_of
 from keras_mir.models.folders import FORMAT
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
-from keras_mir.models.pretrained.musicnn import POOLED, dense_layers, load_dense, tag_layer
+from keras_mir.models.pretrained.musicnn import load_layers
+from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.models.report import versions
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.vectors import pooled
@@ -81,21 +82,25 @@ class Tagger(ServableModel):
 
     @cached_property
     def keras(self) -> Model:
-        """From `{"features": (batch, patches, 1506), "lengths": (batch,)}` to `{"tags": (batch, 50)}`."""
-        network = self.description.network
-        features = keras.Input((None, POOLED), dtype="float32", name="features")
+        """From `{"features": (batch, patches, size), "lengths": (batch,)}` to `{"tags": (batch, 50)}`."""
+        network, size = self.description.network, self.description.feature_spec.n_bands
+        rebuilt = REBUILT[network.name]
+        features = keras.Input((None, size), dtype="float32", name="features")
         lengths = keras.Input((), dtype="int32", name="lengths")
         x = features
-        for layer in dense_layers():
+        for layer in rebuilt.dense_layers():
             x = layer(x)
-        known = keras.ops.concatenate([tag_layer()(x), x], axis=-1)  # (batch, patches, 50 + 200)
-        means_and_maxima = pooled(known, lengths, name="embedding")
+        tag_layer = keras.layers.Dense(
+            len(network.tags), activation="sigmoid", dtype="float32", name=rebuilt.tag_layer
+        )
+        known = keras.ops.concatenate([tag_layer(x), x], axis=-1)  # (batch, patches, tags + size of x)
+        means_and_maxima = pooled(known, lengths, ("mean", "max"), name="embedding")
         model = Model(
             {"features": features, "lengths": lengths},
             {TAGS: means_and_maxima[:, : len(network.tags)]},
             name="tagger",
         )
-        load_dense(model, network.weights())
+        load_layers(model, network.weights())
         return model
 
     def audio_model(self, model: Model | None = None) -> AudioModel:

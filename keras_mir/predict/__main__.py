@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_mir.command_line.options import add_models_option, command_parser
 from keras_mir.command_line.run import run
 from pipelines.errors import ArgumentError, UserError
+from pipelines.spec import EMBEDDINGS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default="",
         metavar="NAME",
-        help="name, NAME/VERSION or folder of an exported model, or a pretrained tagger: musicnn-mtt or "
-        "musicnn-msd (default: the only model)",
+        help="name, NAME/VERSION or folder of an exported model, or a pretrained tagger: "
+        f"{', '.join(EMBEDDINGS)} (default: the only model)",
     )
     place = parser.add_mutually_exclusive_group()
     add_models_option(place)

@@ -85,26 +85,27 @@ def choose_served(model: str, server: str) -> ChosenModel:
     """Find a model that a server has.
 
     Args:
-        model: `NAME`, meaning the version it prefers, or `NAME/VERSION`.
+        model: `NAME`, meaning the version it prefers, `NAME/VERSION`, or `NAME/LABEL`.
         server: `HOST:PORT` or an http(s) URL for REST, `grpc://HOST:PORT` for gRPC.
 
     Raises:
         UserError: If the model is not named.
         ServingError: If the server does not answer, or has no such model.
     """
-    name, _, number = model.partition("/")
-    if not name or not (number.isdecimal() or "/" not in model):
-        problem = f"give the name that {server} serves it under, or NAME/VERSION"
+    name, _, version = model.partition("/")
+    if not name or "/" in version or model.endswith("/"):
+        problem = f"give the name that {server} serves it under, or NAME/VERSION or NAME/LABEL"
         raise ArgumentError("model", model or None, problem)
     protocol: Literal["rest", "grpc"] = "rest"
     if server.startswith("grpc://"):
         protocol, server = "grpc", server.removeprefix("grpc://")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what matters comes as an exception
-    with ServingClient(server, name, int(number) if number else None, protocol=protocol) as client:
-        version = client.metadata().version
+    wanted = int(version) if version.isdecimal() else version or None
+    with ServingClient(server, name, wanted, protocol=protocol) as client:
+        number = client.metadata().version
     # That version to the end, or a new one would answer for half of a song.
-    connect = partial(open_served, server, name, version, protocol=protocol)
-    return ChosenModel(f"{name}/{version}", FeatureSpec(), connect)
+    connect = partial(open_served, server, name, number, protocol=protocol)
+    return ChosenModel(f"{name}/{number}", FeatureSpec(), connect)
 
 
 @contextmanager

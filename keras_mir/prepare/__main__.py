@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_mir.command_line.lines import counted
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.errors import ArgumentError
 from pipelines.spec import EMBEDDINGS, FeatureSpec
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,16 +102,16 @@ def parser() -> argparse.ArgumentParser:
         "column)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)"
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--test-fraction",
         type=float,
         default=0.2,
         metavar="SHARE",
-        help="share of the clips to test on, unless the table has a split column (%(default)s)",
+        help="share of the clips to test on, unless the table has a split column (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the split (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
@@ -133,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     for name, what in _OF_SPEC.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(
-            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (%(default)s)"
+            option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (default: %(default)s)"
         )
     return parser
 

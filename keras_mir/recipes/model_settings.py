@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from pipelines.errors import UserError
 from pipelines.spec import EMBEDDINGS
+from pipelines.wording import counted
 
 Frames = int | Literal["batch", "longest"]  # as `InputSettings.frames`
 
@@ -72,19 +73,20 @@ def _check_size(settings: ModelSettings, size: int, name: str, input_pool: int) 
 
 
 def _check_musicnn(settings: ModelSettings, frames: Frames, bands: int | None) -> None:
-    if bands is not None and bands not in EMBEDDINGS.values():
+    sizes = {name: size for name, size in EMBEDDINGS.items() if name.startswith(settings.kind)}
+    if bands is not None and bands not in sizes.values():
         raise UserError(
-            f"model kind {settings.kind!r} reads what musicnn makes; choose feature {' or '.join(EMBEDDINGS)}"
+            f"model kind {settings.kind!r} reads what musicnn makes; choose feature {' or '.join(sizes)}"
         )
 
 
 def _lstm(settings: ModelSettings) -> str:
-    layers = f"{settings.layers} layer{'s' * (settings.layers != 1)}"
+    layers = counted(settings.layers, "layer")
     return f"A bidirectional LSTM, {layers} of {settings.units} units in each direction,"
 
 
 def _cnn(settings: ModelSettings) -> str:
-    blocks = f"{len(settings.filters)} convolution block{'s' * (len(settings.filters) != 1)}"
+    blocks = counted(len(settings.filters), "convolution block")
     return f"A CNN, {blocks} of {', '.join(map(str, settings.filters))} channels,"
 
 
@@ -124,7 +126,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vectors": Architecture(
         "keras_mir.models.vectors:vectors",
         lambda _: "head on vectors",
-        lambda _: "A head on the mean and the maximum of the vectors of a clip",
+        lambda s: f"A head on statistics ({', '.join(s.statistics)}) of the vectors of a clip",
         seconds=lambda _: 5e-4,
     ),
     "musicnn": Architecture(
@@ -152,7 +154,8 @@ class ModelSettings:
         filters: CNN channels, block by block.
         pools: CNN pooling windows, block by block, the same over time and bands.
         input_pool: Frames, and bands of mel, that are averaged before anything else.
-        statistics: What a CNN of any length keeps of time: some of mean, max and std.
+        statistics: What a CNN of any length, or a head on vectors, keeps of time: some of mean, max, std,
+            and attention, a mean whose weights are learnt.
         hidden: Units of one more dense layer before the head; 0 for none.
         dropout: Fraction dropped between LSTM layers and before each dense layer.
         l2: Strength of the L2 penalty on kernels, 0 for none. The published paper uses
@@ -202,8 +205,8 @@ class ModelSettings:
             ),
             (
                 "statistics",
-                bool(self.statistics) and set(self.statistics) <= {"mean", "max", "std"},
-                "give some of mean, max and std",
+                bool(self.statistics) and set(self.statistics) <= {"mean", "max", "std", "attention"},
+                "give some of mean, max, std and attention",
             ),
             ("hidden", self.hidden >= 0, "give 0 for none, or a number of units"),
             ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),

@@ -1,7 +1,8 @@
 """The pretrained networks there are: what they know, whose they are, and where their weights come from.
 
-No weights come with this package. Those of musicnn are in the wheel of that name, which is installed
-without what it asks for: its requirements are of 2019, and only its checkpoints are read.
+No weights come with this package. Those of musicnn, and of the VGG that was published with it, are in the
+wheel of that name, which is installed without what it asks for: its requirements are of 2019, and only its
+checkpoints are read.
 """
 
 from __future__ import annotations
@@ -115,6 +116,9 @@ _MSD_TAGS = (
     *("Progressive rock", "60s", "rnb", "indie pop", "sad", "House", "happy"),
 )
 
+_MTT = "MagnaTagATune (E. Law et al., 2009), 19,000 clips of 29 s from the label Magnatune"
+_MSD = "200,000 songs of the Million Song Dataset (T. Bertin-Mahieux et al., 2011), with tags of Last.fm"
+
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
@@ -126,7 +130,7 @@ NETWORKS: dict[str, Network] = {
                 _INDEX: "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57",
             },
             tags=_MTT_TAGS,
-            trained_on="MagnaTagATune (E. Law et al., 2009), 19,000 clips of 29 s from the label Magnatune",
+            trained_on=_MTT,
         ),
         Network(
             name="musicnn-msd",
@@ -136,8 +140,27 @@ NETWORKS: dict[str, Network] = {
                 _INDEX: "87f3e0f3550c8d3bafc840374003e5c8af5eeb5ecf6add61af09a7822d3282c8",
             },
             tags=_MSD_TAGS,
-            trained_on="200,000 songs of the Million Song Dataset (T. Bertin-Mahieux et al., 2011), "
-            "with tags of Last.fm",
+            trained_on=_MSD,
+        ),
+        Network(
+            name="vgg-mtt",
+            checkpoint="MTT_vgg",
+            digests={
+                _DATA: "458f5c8bcecc086a3bba3dce83809df6da6e0a3560a59ddd84711bf3d5fd8303",
+                _INDEX: "4b0d3d2d02bbe0919c063c1fb74bfa9018ac3517e362d681b07444d4207a5f5f",
+            },
+            tags=_MTT_TAGS,
+            trained_on=_MTT,
+        ),
+        Network(
+            name="vgg-msd",
+            checkpoint="MSD_vgg",
+            digests={
+                _DATA: "9683d756b8311146534f333502ebf4a2a78a3e320c54ab0411dff6186d8375fc",
+                _INDEX: "50e499238457558bba9f34f8b84d4afb8279afd43520cdf0a4fdf805a49c9ca3",
+            },
+            tags=_MSD_TAGS,
+            trained_on=_MSD,
         ),
     )
 }

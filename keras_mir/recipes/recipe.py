@@ -78,7 +78,7 @@ class TrainSettings:
         batch_size: Examples a batch.
         learning_rate: Adam's.
         weight_decay: Decoupled weight decay (AdamW); 0 for none.
-        schedule: How the learning rate goes: `constant`, or `cosine`, up in the first tenth of all steps
+        schedule: Of the learning rate: `constant`, or `cosine`, up in the first tenth of all steps
             and down to a hundredth along a cosine.
         early_stopping: Epochs without a better validation loss before training stops and the
             best weights are restored; 0 trains to the end.
@@ -87,7 +87,7 @@ class TrainSettings:
         clip_norm: Largest norm of a gradient, above which it is scaled down; 0 for none. Recurrent
             layers over long sequences have rare steps that undo an epoch.
         mixed_precision: Compute in float16 where that is safe.
-        overfit_batches: Only check that so many batches can be memorised; 0 trains in earnest.
+        overfit_batches: Only check that so many batches can be memorised; 0 for a real training.
     """
 
     epochs: int = 100
@@ -124,12 +124,12 @@ class SplitSettings:
         group_by: Column whose values stay on one side of every split; `auto` is `artist`
             where there is such a column, `none` splits without groups.
         split_seed: Same seed, same split, whatever `--seed` is.
-        folds: Cross-validation: train as often, each time on all but one of so many parts of the
-            examples, and evaluate on that part; 0 for one training. Test examples of the data set's
-            own are in no fold.
+        folds: Cross-validation: divide the examples into so many parts, train once for each on all the
+            others, and evaluate on it; 0 for one training. Test examples of the data set's own are in
+            no fold.
         fold: Train on this fold alone, from 1; 0 for all.
-        limit: Most examples of each part, for a trial: every class in turn, drawn with the
-            split's seed; 0 for all.
+        limit: For a trial, the most examples that training, validation and test have: every class in
+            turn, drawn with the split's seed; 0 for all.
     """
 
     split: Literal["stratified", "course"] = "stratified"

@@ -12,7 +12,6 @@ import pandas as pd
 import tomli_w
 from rich.console import Console
 
-from keras_mir.command_line.lines import counted
 from keras_mir.data.find import SYNTHETIC, find_features
 from keras_mir.data.load import TEST
 from keras_mir.reproduce import paper, scores
@@ -25,6 +24,7 @@ from pipelines.datasets.load import load_examples
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import write_atomically
 from pipelines.input.diagnosis import stated_frames
+from pipelines.wording import counted
 
 _MOST_TARGETS = 3  # where the data has others, and none are asked for
 

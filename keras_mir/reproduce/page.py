@@ -14,11 +14,11 @@ from typing import Any
 
 import jinja2
 
-from keras_mir.command_line.lines import counted
 from keras_mir.recipes.duration import duration
 from keras_mir.reproduce import scores, wording
 from keras_mir.reproduce.results import Outcome, Picture, Results, Run, Table
 from pipelines.files import write_atomically
+from pipelines.wording import counted
 
 FILES = {"index.html": "page.html.j2", "index.md": "page.md.j2"}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from keras_mir.command_line.lines import counted
 from keras_mir.reproduce.results import Outcome, Run, Settings
 from keras_mir.reproduce.wording import score
+from pipelines.wording import counted
 
 
 def _report(run: Run) -> Mapping[str, Any]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from keras_mir.command_line.lines import counted
 from keras_mir.reproduce import paper, scores
 from keras_mir.reproduce.results import SETTINGS, Outcome, Run, Settings, Table
 from keras_mir.reproduce.scores import finished
 from keras_mir.reproduce.wording import score
+from pipelines.wording import counted
 
 if TYPE_CHECKING:
     from keras_mir.reproduce.experiments.base import Experiment

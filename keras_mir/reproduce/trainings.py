@@ -140,7 +140,7 @@ def do_all(trainings: Sequence[tuple[str, Training]], console: Console) -> None:
     """Do the trainings, each with the id of its experiment, that are not done yet."""
     waiting = [(experiment, training) for experiment, training in trainings if training._result() is None]
     with Progress(
-        *(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()),
+        *(TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()),
         console=console,
         transient=True,
         disable=not console.is_terminal,

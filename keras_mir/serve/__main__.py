@@ -31,6 +31,14 @@ def parser() -> argparse.ArgumentParser:
     )
     add_models_option(parser)
     parser.add_argument(
+        "--label",
+        action="append",
+        type=_label,
+        default=[],
+        metavar="LABEL=NAME/VERSION",
+        help="serve this version as well, under a label such as stable or canary; may be given several times",
+    )
+    parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
     )
     parser.add_argument(
@@ -82,6 +90,15 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _label(text: str) -> tuple[str, str, int]:
+    """`LABEL=NAME/VERSION`, as the model's name, the label and the version."""
+    label, _, version = text.partition("=")
+    name, _, number = version.rpartition("/")
+    if not (label and name and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text}: give LABEL=NAME/VERSION, such as stable=small-cnn/1")
+    return name, label, int(number)
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     for module in ("starlette", "uvicorn"):
         if importlib.util.find_spec(module) is None:
@@ -99,12 +116,17 @@ def _serve(arguments: argparse.Namespace) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logger = logging.getLogger("keras_mir.serve")
     logger.setLevel(logging.INFO)
+    labels: dict[str, dict[str, int]] = {}
+    for name, label, version in arguments.label:
+        if labels.setdefault(name, {}).setdefault(label, version) != version:
+            raise ArgumentError("label", label, f"stands for two versions of {name}; give one")
     similar = None
     if arguments.similar is not None:
         similar = SimilarSongs(arguments.similar, arguments.models, arguments.music)
         logger.info("%s: %d songs, by %s", arguments.similar, len(similar), similar.model)
     with local_server(
         arguments.models,
+        labels=labels,
         host=arguments.host,
         port=arguments.port,
         grpc_port=arguments.grpc_port,

@@ -165,15 +165,12 @@ def _predict(registry: Registry, request: Any, most_bytes: int, deadline: float)
     return response
 
 
-def _model(request: Any) -> tuple[str, int | None]:
+def _model(request: Any) -> tuple[str, int | str | None]:
     spec = request.model_spec
     if not spec.name:
         raise ModelError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
     if spec.version_label:
-        raise ModelError(
-            Code.INVALID_ARGUMENT,
-            f"Unrecognized servable version label: {spec.version_label}; give a version",
-        )
+        return spec.name, spec.version_label
     return spec.name, spec.version.value if spec.HasField("version") else None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from keras_mir.serve.connections import Connection
-from keras_mir.serve.registry import Registry, State
+from keras_mir.serve.registry import Labels, Registry, State
 from keras_mir.serve.rest import rest_app
 from keras_mir.serve.similar import SimilarSongs
 from keras_mir.serve.workers import Limits, Workers
@@ -112,6 +112,7 @@ class LocalServer(uvicorn.Server):
 def local_server(
     models: Path,
     *,
+    labels: Labels | None = None,
     host: str = "127.0.0.1",
     port: int = 8501,
     grpc_port: int = 8500,
@@ -123,6 +124,7 @@ def local_server(
 
     Args:
         models: Root of the models, in TF Serving's layout.
+        labels: As `Registry` takes them.
         host: Address to listen on.
         port: For REST; 0 for any that is free.
         grpc_port: For gRPC; 0 for any that is free.
@@ -137,7 +139,7 @@ def local_server(
         ArgumentError: If the folder is not one of models, or a port cannot be had.
     """
     with (
-        closing(Registry(models)) as registry,
+        closing(Registry(models, labels)) as registry,
         closing(_listen(host, port)) as listener,
         closing(Workers(limits)) as workers,
     ):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from pipelines.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
 
+# By model: what its labels stand for.
+Labels = Mapping[str, Mapping[str, int]]
 # Of every file of a version: name, size and time of change.
 _Stamp = frozenset[tuple[str, int, int]]
 
@@ -57,28 +60,34 @@ class _Version:
 class Registry:
     """The models under one root, in TF Serving's layout `<root>/<name>/<version>/saved_model.pb`.
 
-    As TF Serving does by default, it serves the highest version of each model and no other. A
-    new version is loaded beside the old one, which goes on until the new one answers; a request
-    keeps the version it began with until it ends. A version that cannot be loaded is an error in
-    the status and the next lower one is served; it is tried again once its files change. (TF
-    Serving does not look for a lower one at its start.)
+    As TF Serving does by default, it serves the highest version of each model, and beside it those
+    that have a label. A new version is loaded beside the old one, which goes on until the new one
+    answers; a request keeps the version it began with until it ends. A version that cannot be loaded
+    is an error in the status and the next lower one is served; it is tried again once its files
+    change. (TF Serving does not look for a lower one at its start.)
 
     A folder whose name is not a plain number, as one still being written has, is not looked at.
 
     Args:
         root: The folder of the models.
+        labels: For each model that has some, which version a label stands for.
 
     Raises:
-        ArgumentError: If there is no such folder, or it is a model's own.
+        ArgumentError: If there is no such folder, it is a model's own, or a labelled version is not there.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, labels: Labels | None = None) -> None:
         self.root = Path(root)
+        self._labels = labels or {}
         if not self.root.is_dir():
             raise ArgumentError("models", root, "no such folder; export a model with keras_mir.fit")
         if _versions(self.root):
             above = self.root.parent
             raise ArgumentError("models", root, f"is one model's folder; give the folder above it, {above}")
+        for name, versions in self._labels.items():
+            for label, number in versions.items():
+                if not (self.root / name / str(number) / SAVED_MODEL).is_file():
+                    raise ArgumentError("label", f"{label}={name}/{number}", f"{root} has no such version")
         self._models: dict[str, dict[int, _Version]] = {}
         self._lock = threading.Lock()
         self._polling = threading.Lock()
@@ -124,19 +133,24 @@ class Registry:
                 self._update(name, {})
 
     @contextmanager
-    def use(self, name: str, version: int | None = None) -> Iterator[tuple[int, ServedModel]]:
+    def use(self, name: str, version: int | str | None = None) -> Iterator[tuple[int, ServedModel]]:
         """Hold a served version for the length of a request.
 
         Args:
             name: Of the model.
-            version: Without one, the version being served.
+            version: A number or a label; without, the highest version being served.
 
         Yields:
             The version's number, and the loaded model.
 
         Raises:
-            ModelError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded.
+            ModelError: NOT_FOUND if it is not served, UNAVAILABLE if it is being loaded, INVALID_ARGUMENT
+                for a label that is not known.
         """
+        if isinstance(version, str):
+            label, version = version, self._labels.get(name, {}).get(version)
+            if version is None:
+                raise ModelError(Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}")
         with self._lock:
             entry, model = self._find(name, version)
             entry.users += 1
@@ -152,12 +166,14 @@ class Registry:
         with self._lock:
             return sorted(name for name, versions in self._models.items() if versions)
 
-    def status(self, name: str, version: int | None = None) -> list[VersionStatus]:
-        """What is known of a model's versions, the highest first.
+    def status(self, name: str, version: int | str | None = None) -> list[VersionStatus]:
+        """What is known of a model's versions, the highest first; of all of them for a label, as TF Serving.
 
         Raises:
             ModelError: NOT_FOUND if nothing is.
         """
+        if isinstance(version, str):
+            version = None
         with self._lock:
             versions = self._models.get(name, {})
             if version is not None and version not in versions:
@@ -189,13 +205,12 @@ class Registry:
     def _update(self, name: str, folders: dict[int, Path]) -> None:
         with self._lock:
             versions = self._models.setdefault(name, {})
-        served = max((n for n, entry in versions.items() if entry.state is State.AVAILABLE), default=None)
-        for number in sorted(folders, reverse=True):
-            if number == served or self._load(name, number, folders[number]):
-                served = number
-                break
+        labelled = folders.keys() & self._labels.get(name, {}).values()
+        served = {number for number in labelled if self._serves(name, number, folders[number])}
+        highest_first = sorted(folders, reverse=True)
+        served.update(itertools.islice((n for n in highest_first if self._serves(name, n, folders[n])), 1))
         for number, entry in list(versions.items()):
-            if entry.state is State.AVAILABLE and (number != served or number not in folders):
+            if entry.state is State.AVAILABLE and number not in served:
                 with self._lock:
                     entry.status = replace(entry.status, state=State.UNLOADING)
                 self._close_if_unused(name, entry)
@@ -203,10 +218,13 @@ class Registry:
                 with self._lock:
                     del versions[number]
 
-    def _load(self, name: str, number: int, folder: Path) -> bool:
+    def _serves(self, name: str, number: int, folder: Path) -> bool:
+        """Whether a version answers, loaded if it was not."""
         versions = self._models[name]
-        stamp = _stamp(folder)
         before = versions.get(number)
+        if before is not None and before.state is State.AVAILABLE:
+            return True
+        stamp = _stamp(folder)
         if before is not None and before.status.message and before.stamp == stamp:
             return False
         entry = _Version(VersionStatus(number), stamp)

@@ -1,8 +1,8 @@
 """TF Serving's REST API over a registry of models: predict, status, metadata.
 
 See https://www.tensorflow.org/tfx/serving/api_rest. `GET /v1/models`, which lists the models, and
-`/v1/similar`, songs that sound alike, are additions; `classify` and `regress`, version labels and compressed
-requests are left out.
+`/v1/similar`, songs that sound alike, are additions; `classify` and `regress` and compressed requests are
+left out.
 """
 
 from __future__ import annotations
@@ -72,16 +72,14 @@ def rest_app(registry: Registry, workers: Workers, host: str, similar: SimilarSo
         An ASGI application, which logs a line for each request.
     """
     api = _Api(registry, workers, similar)
-    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version:number}"
+    model = "/v1/models/{name}"
+    ways = (model, model + "/versions/{version:number}", model + "/labels/{version}")
     app = Starlette(
         routes=[
             Route("/v1/models", api.models),
-            Route(model + ":predict", api.predict, methods=["POST"]),
-            Route(version + ":predict", api.predict, methods=["POST"]),
-            Route(model + "/metadata", api.metadata),
-            Route(version + "/metadata", api.metadata),
-            Route(model, api.status),
-            Route(version, api.status),
+            *(Route(way + ":predict", api.predict, methods=["POST"]) for way in ways),
+            *(Route(way + "/metadata", api.metadata) for way in ways),
+            *(Route(way, api.status) for way in ways),
             Route("/v1/similar", api.library),
             Route("/v1/similar", api.similar, methods=["POST"]),
             Route(SONGS + "/{row:number}", api.sound),
@@ -182,7 +180,9 @@ class _Api:
         return JSONResponse({"models": [{"name": name, **status} for name, status in statuses.items()]})
 
 
-def _predict(registry: Registry, name: str, version: int | None, body: bytearray, deadline: float) -> str:
+def _predict(
+    registry: Registry, name: str, version: int | str | None, body: bytearray, deadline: float
+) -> str:
     with registry.use(name, version) as (_, model):
         request = PredictRequest.parse(body)
         signature = parse_signature(signature_json(model.signature(request.signature_name)))
@@ -197,7 +197,7 @@ def _similar(songs: SimilarSongs, body: bytearray, deadline: float) -> str:
     return songs.answer(body)
 
 
-def _model(request: Request) -> tuple[str, int | None]:
+def _model(request: Request) -> tuple[str, int | str | None]:
     return request.path_params["name"], request.path_params.get("version")
 
 

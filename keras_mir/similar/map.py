@@ -33,7 +33,9 @@ def map_page(
     """
     songs = library.table.frame if rows is None else library.table.frame.iloc[list(rows)]
     points = _in_two_dimensions(library.directions if rows is None else library.directions[list(rows)])
-    genres = songs[_GENRE].fillna("").astype(str).tolist() if _GENRE in songs else [""] * len(songs)
+    genres = (
+        songs[_GENRE].astype(object).fillna("").astype(str).tolist() if _GENRE in songs else [""] * len(songs)
+    )
     names = sorted(set(genres))
     drawn = [
         {

@@ -11,12 +11,26 @@ from pipelines.errors import UserError
 from pipelines.spec import FeatureSpec, Spec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pandas as pd
 
 Task = Literal["genre", "affect", "tags"]
 
 # Columns with a meaning of their own. Every other column is the user's (an artist, a year ...).
 ID, PATH, BEATS, SPLIT, GENRE, TAGS = "id", "path", "beats", "split", "genre", "tags"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a user may say of a data set of features; see `pipelines.datasets.load.load_examples`."""
+
+    labels: Path | None = None
+    prefer_synced: bool = False
+    synced: bool = False
+    targets: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

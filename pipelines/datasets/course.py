@@ -9,13 +9,13 @@ course has not, are in two more folders, whose label files are as those of affec
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, TAGS, Examples, Task
+from pipelines.datasets.base import BEATS, GENRE, ID, PATH, SPLIT, TAGS, Examples, LoadOptions, Task
 from pipelines.datasets.names import id_of, one_spelling, spellings
 from pipelines.datasets.splits import SPLITS
 from pipelines.datasets.tables import name_ids, numbers, read_rows, read_table
@@ -56,21 +56,12 @@ def recognises(root: Path, labels: Path | None) -> bool:
     return is_course_layout(root)
 
 
-def load(
-    root: Path,
-    task: Task,
-    *,
-    labels: Path | None,
-    prefer_synced: bool,
-    synced: bool,
-    targets: Sequence[str] | None = None,
-    tags: Sequence[str] | None = None,
-) -> Examples:
+def load(root: Path, task: Task, options: LoadOptions) -> Examples:
     """As `pipelines.datasets.load.DataSet`."""
-    if labels is not None:
-        raise ArgumentError("labels", labels, f"{root} has its own label files; leave out the table")
-    twin = prefer_synced and (root / FOLDERS[task, True]).is_dir()
-    return load_course(root, task, synced or twin)
+    if options.labels is not None:
+        raise ArgumentError("labels", options.labels, f"{root} has its own label files; leave out the table")
+    twin = options.prefer_synced and (root / FOLDERS[task, True]).is_dir()
+    return load_course(root, task, options.synced or twin)
 
 
 def load_course(root: Path, task: Task, synced: bool) -> Examples:

@@ -18,6 +18,7 @@ from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTa
 from pipelines.datasets.tables import read_rows, read_table
 from pipelines.datasets.tags import of_use
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 LICENCE = "metadata under CC BY 4.0, each clip under the licence its artist chose"
 CITATION = (
@@ -126,7 +127,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
 
 
 def _count(number: int, what: str) -> list[str]:
-    return [f"left out: {number} track{'s' if number > 1 else ''} {what}"] if number else []
+    return [f"left out: {counted(number, 'track')} {what}"] if number else []
 
 
 def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collection[str]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, TAGS, Examples, Task
+from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, TAGS, Examples, LoadOptions, Task
 from pipelines.datasets.course import described
 from pipelines.datasets.labels import FILE, LabelTable, read_label_table
 from pipelines.datasets.names import Files, id_of, spellings
@@ -23,16 +22,7 @@ def recognises(root: Path, labels: Path | None) -> bool:
     return bool(feature_files(root))
 
 
-def load(
-    root: Path,
-    task: Task,
-    *,
-    labels: Path | None,
-    prefer_synced: bool,
-    synced: bool,
-    targets: Sequence[str] | None = None,
-    tags: Sequence[str] | None = None,
-) -> Examples:
+def load(root: Path, task: Task, options: LoadOptions) -> Examples:
     """Read the labelled feature files of a folder.
 
     A row of the table belongs to the file that its `file` column names, relative to `root` or
@@ -46,18 +36,16 @@ def load(
     Args:
         root: Holds `.npy` and `.npy.gz` files, in subfolders if need be.
         task: Which labels to read.
-        labels: The table, as `pipelines.datasets.labels` reads it; `None` for the only `.csv` or
-            `.tsv` file in `root`.
-        prefer_synced: Heeded in the course layout only.
-        synced: Whether the features are beat-synchronous already.
-        targets: The affect columns; see `read_label_table`.
-        tags: The tags; likewise.
+        options: The `labels` are a table as `pipelines.datasets.labels` reads it, by default the only `.csv`
+            or `.tsv` file in `root`; `synced` says that the features are beat-synchronous already.
 
     Raises:
         UserError: If the table is missing or malformed, lacks the task's labels or does not fit
             the files.
     """
-    labelled = read_label_table(labels or _only_table(root), targets=targets, tags=tags)
+    labelled = read_label_table(
+        options.labels or _only_table(root), targets=options.targets, tags=options.tags
+    )
     table = rows_of_task(labelled, task)
     beats = _beats(labelled)
     taken = set(beats.values())
@@ -68,7 +56,7 @@ def load(
     table[BEATS] = table[ID].map(beats)
     if not labelled.has_split:
         table[SPLIT] = ""
-    return described(root, table, labelled.names_of(task), task, synced, labelled.notes_for(task))
+    return described(root, table, labelled.names_of(task), task, options.synced, labelled.notes_for(task))
 
 
 def feature_files(root: Path) -> list[Path]:

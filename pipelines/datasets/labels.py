@@ -18,6 +18,7 @@ from pipelines.datasets.tables import number, numbers, read_table, without_gaps
 from pipelines.datasets.tags import counts_of, of_use, tag_problem, tags_of_cells, tags_of_flags
 from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 FILE = "file"
 REFUSES: Mapping[str, str] = {
@@ -146,6 +147,47 @@ class LabelledAudio:
     known_faults: Mapping[str, str] = field(default_factory=dict)
 
 
+def tagged_audio(
+    audio_dir: Path,
+    table: Path,
+    clips: pd.DataFrame,
+    asked: Sequence[str] | None,
+    *,
+    what: str,
+    name: str,
+    terms: str,
+    notes: Sequence[str] = (),
+    known_faults: Mapping[str, str] | None = None,
+) -> LabelledAudio:
+    """Of the clips of a data set of tags, those whose sound is in a folder.
+
+    Args:
+        audio_dir: The folder.
+        table: The data set's own.
+        clips: As in a `LabelTable`; a file that is not in the folder, or `""`, is left out, and noted.
+        asked: The tags a user chose; None for all there are.
+        what: The data set calls a clip.
+        name: As in `LabelledAudio`, like those that follow.
+        terms: Likewise.
+        notes: Likewise; what is left out is added.
+        known_faults: Likewise.
+
+    Raises:
+        UserError: If there is no clip, or the tags will not do.
+    """
+    there, gone = in_folder(audio_dir, table, clips, what)
+    tags, left_out = of_use(table, there, list(asked or ()))
+    return LabelledAudio(
+        audio_dir,
+        LabelTable(there, (), table, tags=tuple(tags)),
+        lacking=f"no line in {table}",
+        name=name,
+        terms=terms,
+        notes=(*gone, *notes, *left_out),
+        known_faults=known_faults or {},
+    )
+
+
 def recognises(audio_dir: Path, table: Path | None) -> bool:
     """As `pipelines.datasets.audio.AudioDataSet`; whatever is nothing else is this."""
     return True
@@ -178,8 +220,7 @@ def in_folder(
         example = f" as {clips[FILE].iloc[0]}" if len(clips) else ""
         raise UserError(f"{audio_dir}: no {what} of {table} is in it{example}; give the folder of its audio")
     missing = len(clips) - len(there)
-    plural = "s" if missing != 1 else ""
-    return there, (f"left out: {missing} {what}{plural} not in {audio_dir}",) if missing else ()
+    return there, (f"left out: {counted(missing, what)} not in {audio_dir}",) if missing else ()
 
 
 def read_label_table(

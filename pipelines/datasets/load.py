@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.datasets import course, folder
-from pipelines.datasets.base import Examples, Task
+from pipelines.datasets.base import Examples, LoadOptions, Task
 from pipelines.errors import ArgumentError
 from pipelines.extraction.audio_files import audio_files
 
@@ -18,17 +18,7 @@ class DataSet(Protocol):
     def recognises(self, root: Path, labels: Path | None) -> bool:
         """Whether a folder, with the label table a user named, is of this kind."""
 
-    def load(
-        self,
-        root: Path,
-        task: Task,
-        *,
-        labels: Path | None,
-        prefer_synced: bool,
-        synced: bool,
-        targets: Sequence[str] | None,
-        tags: Sequence[str] | None,
-    ) -> Examples:
+    def load(self, root: Path, task: Task, options: LoadOptions) -> Examples:
         """Its labelled examples; see `load_examples`."""
 
 
@@ -73,9 +63,7 @@ def load_examples(
         raise ArgumentError("data", data, problem)
     kind = kind_of(data, labels)
     if kind is not None:
-        return kind.load(
-            data, task, labels=labels, prefer_synced=prefer_synced, synced=synced, targets=targets, tags=tags
-        )
+        return kind.load(data, task, LoadOptions(labels, prefer_synced, synced, targets, tags))
     if audio_files(data).audio:
         shorter = "" if labels else "give its label table, or "
         command = f"python -m keras_mir.prepare {data} --labels {labels or 'LABELS.csv'} --out DATA"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import ID, SPLIT, TAGS
-from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, tagged_audio
 from pipelines.datasets.tables import read_rows
-from pipelines.datasets.tags import counts_of, of_use
+from pipelines.datasets.tags import counts_of
 from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "CC BY-NC-SA 3.0, the music by the label Magnatune"
@@ -67,26 +67,25 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     if table is None:
         raise ArgumentError("labels", None, f"those of {audio_dir} are in annotations_final.csv; name it")
     clips = pd.DataFrame(_clips(table))
-    there, missing = in_folder(audio_dir, table, clips, "clip")
-    notes = list(missing)
     if (artists := _artists(table.with_name(CLIP_INFO))) is not None:
-        there["artist"] = there[ID].map(artists).fillna("")
-    counts = counts_of(clips[TAGS])
-    asked = list(options.tags or counts.sort_values(ascending=False, kind="stable").index[:MOST])
-    if options.tags is None and len(counts) > MOST:
-        notes.append(f"the {MOST} tags that most clips have, of {len(counts)}")
+        clips["artist"] = clips[ID].map(artists).fillna("")
+    notes = []
     if options.tags is None:
         # Of a part of the set, those that tell nothing are left out, not refused.
-        wanted = set(asked)
-        there[TAGS] = [tuple(name for name in tags if name in wanted) for tags in there[TAGS]]
-    tags, left_out = of_use(table, there, list(options.tags or ()))
-    return LabelledAudio(
+        counts = counts_of(clips[TAGS])
+        wanted = set(counts.sort_values(ascending=False, kind="stable").index[:MOST])
+        clips[TAGS] = [tuple(name for name in tags if name in wanted) for tags in clips[TAGS]]
+        if len(counts) > MOST:
+            notes.append(f"the {MOST} tags that most clips have, of {len(counts)}")
+    return tagged_audio(
         audio_dir,
-        LabelTable(there, (), table, tags=tuple(tags)),
-        lacking=f"no line in {table}",
+        table,
+        clips,
+        options.tags,
+        what="clip",
         name="MagnaTagATune",
         terms=f"{LICENCE}; cite {CITATION}",
-        notes=(*notes, *left_out),
+        notes=notes,
         known_faults=KNOWN_FAULTS,
     )
 
@@ -112,7 +111,12 @@ def _clips(path: Path) -> Iterator[dict[str, object]]:
             raise UserError(f"{path}: line {line} {problem}; {_REMEDY}")
         seen.add(identity)
         tags = tuple(name for name, flag in zip(names[:-1], flags, strict=False) if flag == "1")
-        yield {ID: identity, FILE: flags[-1], SPLIT: "test" if flags[-1][0] in _TEST else "train", TAGS: tags}
+        yield {
+            ID: identity,
+            FILE: flags[-1],
+            SPLIT: "test" if flags[-1][:1] in _TEST else "train",
+            TAGS: tags,
+        }
 
 
 def _artists(path: Path) -> dict[str, str] | None:

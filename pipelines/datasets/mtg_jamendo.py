@@ -12,9 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import ID, SPLIT, TAGS
-from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
+from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, tagged_audio
 from pipelines.datasets.tables import read_rows
-from pipelines.datasets.tags import of_use
 from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "metadata under CC BY-NC-SA 4.0, each track under the Creative Commons licence its artist chose"
@@ -75,19 +74,19 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         for path, split in (tables if ending else {table: ""}).items()
         for row in _tracks(path)
     ]
-    there, notes = in_folder(audio_dir, table, pd.DataFrame(tracks), "track")
-    if there[ID].duplicated().any():
+    clips = pd.DataFrame(tracks)
+    if clips[ID].duplicated().any():
         raise UserError(
-            f"{table}: track {there[ID][there[ID].duplicated()].iloc[0]} is there twice; {_REMEDY}"
+            f"{table}: track {clips[ID][clips[ID].duplicated()].iloc[0]} is there twice; {_REMEDY}"
         )
-    tags, left_out = of_use(table, there, list(options.tags or ()))
-    return LabelledAudio(
+    return tagged_audio(
         audio_dir,
-        LabelTable(there if ending else there.drop(columns=SPLIT), (), table, tags=tuple(tags)),
-        lacking=f"no line in {table}",
+        table,
+        clips if ending else clips.drop(columns=SPLIT),
+        options.tags,
+        what="track",
         name=f"MTG-Jamendo ({name})",
         terms=f"{LICENCE}; cite {CITATION}",
-        notes=(*notes, *left_out),
     )
 
 

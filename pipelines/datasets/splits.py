@@ -17,6 +17,7 @@ import pandas as pd
 from pipelines.datasets.base import GENRE, TAGS
 from pipelines.datasets.tags import counts_of, tag_matrix
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = TRAIN, TEST  # what a data set itself may say
@@ -83,10 +84,10 @@ def check_classes(
     total, left = (_units_of(table, _groups(table, group_by)) for table in (whole, rest))
     kind = "tag" if TAGS in whole else "class"
     for name in left.index[left < len(parts)]:
-        of = f"{group_by or 'clip'}{'' if total[name] == 1 else 's'}"
+        there = counted(total[name], group_by or "clip")
         taken = f", {total[name] - left[name]} of them held out already" if total[name] > left[name] else ""
         raise UserError(
-            f"{kind} {name!r} has {total[name]} {of}{taken}, and needs one for each of {', '.join(parts)}: "
+            f"{kind} {name!r} has {there}{taken}, and needs one for each of {', '.join(parts)}: "
             f"add clips, or leave the {kind} out"
         )
 
@@ -138,9 +139,9 @@ def _tag_folds(table: pd.DataFrame, folds: int, seed: int, group_by: str | None)
     """As `fold_numbers`, of a table with tags."""
     groups = _groups(table, group_by)
     _check_folds(folds, None, groups, len(table), group_by)
-    units, what = _units_of(table, groups), group_by or "clip"
+    units = _units_of(table, groups)
     for name in units.index[units < folds]:
-        there = f"{units[name]} {what}{'' if units[name] == 1 else 's'}"
+        there = counted(units[name], group_by or "clip")
         raise ArgumentError("folds", folds, f"tag {name!r} has {there}; give fewer, or leave the tag out")
     return _divided(table, groups, np.full(folds, 1.0 / folds), seed) + 1
 
@@ -150,8 +151,8 @@ def _check_folds(
 ) -> None:
     for name, count in sorted(Counter(classes or ()).items()):
         if count < folds:
-            clips = f"{count} clip{'s' * (count != 1)}"
-            raise ArgumentError("folds", folds, f"class {name!r} has {clips}; give fewer, or leave it out")
+            there = counted(count, "clip")
+            raise ArgumentError("folds", folds, f"class {name!r} has {there}; give fewer, or leave it out")
     if groups is not None and len(set(groups)) < folds:
         problem = f"there are {len(set(groups))} groups by {group_by}; give fewer, or group_by none"
         raise ArgumentError("folds", folds, problem)

@@ -13,6 +13,7 @@ from pipelines.datasets.base import TAGS
 from pipelines.datasets.names import has_control_characters, one_spelling
 from pipelines.datasets.tables import number
 from pipelines.errors import ArgumentError, UserError
+from pipelines.wording import counted
 
 SEPARATORS = ";,|"  # between the tags of a cell; one kind in a table
 _FLAGS = {"true": 1.0, "false": 0.0}  # besides numbers
@@ -131,17 +132,21 @@ def of_use(
     good = [name for name in problems if name not in bad]
     if len(good) < 2:
         why = next((f" ({name!r}: {problem})" for name, problem in bad.items()), "")
-        number = f"{len(good)} tag{'s' * (len(good) != 1)}"
-        raise UserError(f"{place}: {number} of use{why}, and two are needed; add clips, {_NONE}")
+        raise UserError(
+            f"{place}: {counted(len(good), 'tag')} of use{why}, and two are needed; add clips, {_NONE}"
+        )
     return good, [_left_out(list(bad), list(bad.values()))] if bad else []
 
 
 def _use_problem(count: int, clips: int, least: int) -> str:
     if count in (0, clips):
         return "no clip has it" if not count else "all clips have it"
-    for found, one, many in ((count, "has", "have"), (clips - count, "does not have", "do not have")):
+    for found, one, many in (
+        (count, "clip has", "clips have"),
+        (clips - count, "clip does not have", "clips do not have"),
+    ):
         if found < least:
-            which = f"1 clip {one}" if found == 1 else f"{found} clips {many}"
+            which = counted(found, one, many)
             return f"only {which} it, and {least} must, one for each part"
     return ""
 

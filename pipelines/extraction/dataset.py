@@ -3,7 +3,8 @@
 Extraction can be stopped at any time and goes on where it stopped: features appear whole or not at
 all, those that are there and sound are not made again, and label files are written last. A clip that is
 in the genre and in the affect folders is one file with two names. Checksums of all features, and of the
-sound they were made of, are kept in `features.sha256` and `sources.sha256`.
+sound they were made of, are kept in `features.sha256` and `sources.sha256`, the levels of clips in
+`levels.jsonl`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,10 @@ from pipelines.files import (
     write_atomically,
     write_json,
 )
+from pipelines.levels import LEVELS, Levels
 from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
+from pipelines.version import __version__
 
 DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
@@ -112,8 +115,9 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Made:
-    """Checksums of a clip's sound and of what was made of it."""
+    """A clip's level, and checksums of its sound and of what was made of it."""
 
+    level: float
     source: str
     full: str
     synced: str
@@ -121,14 +125,21 @@ class _Made:
 
 
 class _Record:
-    """The checksums of a data set's files, and of the sound they were made of."""
+    """The checksums of a data set's files, and of the sound they were made of; the levels of its clips.
+
+    Data sets of an earlier version have no list of levels, and get none.
+    """
 
     def __init__(self, out: Path, audio: Path, spec: FeatureSpec) -> None:
         self._out, self._audio, self._spec = out, audio, spec
+        self._levels = Levels(out / LEVELS)
+        self._has_levels = self._levels.path.exists()
         self._features, self._sources = Checksums(out / FEATURES), Checksums(out / SOURCES)
 
     def add(self, clip: _Clip, made: _Made) -> None:
-        """Put down a clip's files as they were made."""
+        """Put down a clip's level, and its files as they were made."""
+        if self._has_levels:
+            self._levels.append(clip.id, made.level)
         digests = [made.full] * len(clip.full) + [made.synced] * len(clip.synced) + [made.beats]
         names = [self._features.name_of(path) for path in clip.features]
         self._features.append(dict(zip(names, digests, strict=True)))
@@ -146,6 +157,10 @@ class _Record:
             return not diagnose(path, (self._spec.n_bands,), MAX_FRAMES)
         return not diagnose_beats(path, MAX_FRAMES)
 
+    def lacks_level(self, clip: _Clip) -> bool:
+        """Whether the list of levels should have a clip's, and has not."""
+        return self._has_levels and clip.id not in self._levels
+
     def is_of_other_sound(self, clip: _Clip) -> bool:
         """Whether a clip's sound has changed since its features were made."""
         known, status = self._sources.get(self._source(clip.audio)), clip.audio.stat()
@@ -154,7 +169,11 @@ class _Record:
         return sha256(clip.audio) != known
 
     def write(self, clips: Sequence[_Clip]) -> None:
-        """Write the lists anew: of all features that are there, and of these clips' sound."""
+        """Write the lists anew: of all features that are there, and of these clips' sound and levels."""
+        if self._has_levels:
+            for identity in self._levels.keys() - {clip.id for clip in clips}:
+                del self._levels[identity]
+            self._levels.write()
         for clip in clips:
             for path in clip.features:
                 if (name := self._features.name_of(path)) not in self._features:
@@ -195,7 +214,8 @@ def extract_dataset(
     Clips with a genre go to `fma_genre_spectrograms`, clips with targets to
     `multitask_dataset`, clips with tags to `tags_dataset`, each with its `_beat` twin; tracked beats
     (maybe none) go to `beats/<id>.beats.npy`, int64 frames. `examples.csv` has all columns of the table,
-    `dataset.json` says how the features were made. Only clips that could be extracted are listed.
+    `levels.jsonl` has the power of each clip's loudest mel bin in dB, `dataset.json` says how the features
+    were made. Only clips that could be extracted are listed.
 
     The split is the table's own if it has one; otherwise a seeded one, stratified by genre, that
     keeps groups together. It depends on the table, the seed and the fraction alone, not on which
@@ -236,6 +256,8 @@ def extract_dataset(
         with locked(out, waiting), ExitStack() as stack:
             stack.callback(remove_temporary, _folders(out))  # of processes that were stopped, too
             remove_temporary(_folders(out))
+            if not any((out / name).exists() for name in (DATASET, UNFINISHED)):
+                Levels(out / LEVELS).write()
             write_json(out / UNFINISHED, {"feature_spec": spec.to_dict()})
             record = _Record(out, audio.folder, spec)
             nameless = {
@@ -400,7 +422,7 @@ def _complete_from_copies(clip: _Clip, out: Path, record: _Record) -> bool:
     A clip moves between train and test when the table or the seed changes, and gets into another
     folder when it gets another kind of label; that needs no extraction.
     """
-    if not record.is_sound(clip.beats) or record.is_of_other_sound(clip):
+    if record.lacks_level(clip) or not record.is_sound(clip.beats) or record.is_of_other_sound(clip):
         return False
     for synced, wanted in ((False, clip.full), (True, clip.synced)):
         names = [_feature_path(out, task, synced, split, clip.id) for task in _TASKS for split in SPLITS]
@@ -483,7 +505,7 @@ def _extract_clip(clip: _Clip, spec: FeatureSpec) -> _Made | str | OSError:
         write_atomically(clip.beats, beats)
     except OSError as error:
         return error
-    return _Made(source, sha256(full), sha256(synced), sha256(beats))
+    return _Made(made.level, source, sha256(full), sha256(synced), sha256(beats))
 
 
 def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[str, Any]) -> None:
@@ -538,8 +560,5 @@ def _folders(out: Path) -> list[Path]:
 
 
 def _versions() -> dict[str, str]:
-    try:
-        own = version("keras-mir")
-    except PackageNotFoundError:
-        own = "not installed"
-    return {"keras_mir": own, **{name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile")}}
+    others = {name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile")}
+    return {"keras_mir": __version__, **others}

@@ -36,12 +36,14 @@ class Extraction:
         beat_fused: float32 `(n_bands, steps)`: the same between beats; n beats give n + 1 steps.
         beats: int64 `(n,)` beat frames, increasing; empty where none was found, and then
             `beat_fused` has a step every half second.
+        level: Of the loudest bin of mel, in dB: added to the mel of `fused` it gives back the power.
         spec: What they were made with.
     """
 
     fused: np.ndarray
     beat_fused: np.ndarray
     beats: np.ndarray
+    level: float
     spec: FeatureSpec
 
     @property
@@ -168,7 +170,9 @@ def _features_of(audio: np.ndarray, spec: FeatureSpec, beats: np.ndarray | None 
         chroma = _chroma(audio, stft, spec)
         if beats is None:
             beats = _beats_of_percussive_part(stft, len(audio), spec)
-        return Extraction(_fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec), beats, spec)
+        fused, synced = _fuse(mel, chroma, spec), _synced(mel, chroma, beats, spec)
+        level = float(librosa.power_to_db(mel.max(), top_db=None))
+        return Extraction(fused, synced, beats, level, spec)
     except librosa.LibrosaError as error:
         raise UserError(f"librosa cannot process it ({error}); leave the clip out") from None
 

@@ -52,7 +52,7 @@ _FLOAT_NAMES = [
 ]
 # By how a header may call it, the type, always as numpy writes it.
 FLOATS = {name: np.dtype(name).str for name in _FLOAT_NAMES}
-INTEGERS = {order + name: np.dtype(order + name).str for order in ("", *"<=|") for name in _INTEGERS}
+INTEGERS = {order + name: np.dtype(order + name).str for order in ("", *"<=|>") for name in _INTEGERS}
 
 
 def read_spectrogram(path: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -52,7 +54,21 @@ def course_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def audio_models(tmp_path_factory) -> Path:
-    """An export root with one small model, `tiny`, that answers to sound; to be read and not changed."""
+    """An export root with one small model, `tiny`, that answers to sound; to be read and not changed.
+
+    An export takes as long as a hundred other tests, so one serves the test processes of a run.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "audio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "audio").exists():
+            _export_tiny(folder / "half").rename(folder / "audio")
+    return folder / "audio"
+
+
+def _export_tiny(root: Path) -> Path:
     import keras
 
     from keras_mir.export.savedmodel import export_savedmodel
@@ -75,7 +91,7 @@ def audio_models(tmp_path_factory) -> Path:
         band_mean=np.full(spec.n_mels, -80.0),
         band_variance=np.full(spec.n_mels, 80.0**2),
     )
-    root = tmp_path_factory.mktemp("audio")
+    shutil.rmtree(root, ignore_errors=True)  # of a process that was stopped
     export_savedmodel(
         model,
         root,
@@ -228,9 +244,11 @@ def serving() -> Callable[..., AbstractContextManager[Client]]:
     from keras_mir.serve.workers import Limits
 
     @contextmanager
-    def serve(root: Path, poll_seconds: float = 0.05, similar: Any = None, **limits: Any) -> Iterator[Client]:
+    def serve(
+        root: Path, poll_seconds: float = 0.05, labels: Any = None, similar: Any = None, **limits: Any
+    ) -> Iterator[Client]:
         taken_on = Limits(**{"seconds": 20.0, **limits})
-        options = {"poll_seconds": poll_seconds, "limits": taken_on, "similar": similar}
+        options = {"poll_seconds": poll_seconds, "limits": taken_on, "labels": labels, "similar": similar}
         with local_server(root, port=0, grpc_port=0, **options) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
@@ -258,12 +276,26 @@ def musicnn_weights(seed: int = 0) -> dict[str, np.ndarray]:
         "dense": (1506, 200),
         "dense_1": (200, 50),
     }
+    return _random_weights(random, kernels, (1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200))
+
+
+def vgg_weights(seed: int = 0) -> dict[str, np.ndarray]:
+    """The same of the VGG that was published beside it."""
+    kernels = {f"{number}CNN": (3, 3, 128 if number > 1 else 1, 128) for number in range(1, 6)}
+    return _random_weights(
+        np.random.default_rng(seed), {**kernels, "dense": (256, 50)}, (1, 128, 128, 128, 128, 128)
+    )
+
+
+def _random_weights(
+    random: np.random.Generator, kernels: dict[str, tuple[int, ...]], norms: tuple[int, ...]
+) -> dict[str, np.ndarray]:
     weights = {}
     for name, shape in kernels.items():
         scale = 1.0 / np.sqrt(np.prod(shape[:-1]))
         weights[f"{name}/kernel"] = random.normal(0, scale, shape)
         weights[f"{name}/bias"] = random.normal(0, 0.1, shape[-1])
-    for number, size in enumerate((1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200)):
+    for number, size in enumerate(norms):
         name = f"batch_normalization_{number}" if number else "batch_normalization"
         weights[f"{name}/gamma"] = random.uniform(0.5, 1.5, size)
         weights[f"{name}/beta"] = random.normal(0, 0.1, size)
@@ -276,10 +308,11 @@ def musicnn_weights(seed: int = 0) -> dict[str, np.ndarray]:
 def musicnn_folder(tmp_path_factory) -> Path:
     """A folder with a package `musicnn` as the wheel has it, whose weights are random."""
     folder = tmp_path_factory.mktemp("site")
-    for number, checkpoint in enumerate(("MTT_musicnn", "MSD_musicnn")):
+    for number, checkpoint in enumerate(("MTT_musicnn", "MSD_musicnn", "MTT_vgg", "MSD_vgg")):
         place = folder / "musicnn" / checkpoint
         place.mkdir(parents=True)
-        weights = musicnn_weights(number) | {"dense/kernel/Adam": np.zeros((1506, 200), np.float32)}
+        made = vgg_weights if checkpoint.endswith("vgg") else musicnn_weights
+        weights = made(number) | {"dense/kernel/Adam": np.zeros(2, np.float32)}
         names = sorted(weights)
         tf.raw_ops.SaveV2(
             prefix=f"{place}/",

@@ -43,6 +43,7 @@ def test_a_trained_model_says_how_good_it_is(trained):
     assert "<table" in trained._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_run_and_an_export_load_as_what_was_trained(trained, exported):
     features = {"features": np.full((1, 9, 128), -40, np.float32), "lengths": np.array([9], np.int32)}
     answer = np.asarray(trained.keras(features)["genre"])
@@ -56,6 +57,7 @@ def test_a_run_and_an_export_load_as_what_was_trained(trained, exported):
     assert km.load(exported).history.empty
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_alike_as_a_keras_model_and_as_served(trained, exported, course_data, tmp_path):
     for model in (trained, km.load(exported)):
         report = model.evaluate(course_data, cache_dir=tmp_path)
@@ -65,6 +67,7 @@ def test_it_is_evaluated_alike_as_a_keras_model_and_as_served(trained, exported,
         trained.evaluate(course_data, cache_dir=tmp_path, split="nothing")
 
 
+@pytest.mark.slow
 def test_it_answers_about_songs_alike_before_and_after_export(trained, exported, songs):
     here = trained.predict(songs / "a.flac")
     served = km.load(exported).predict(songs / "a.flac")
@@ -100,6 +103,7 @@ def test_importing_it_imports_nothing_heavy():
     assert done.stdout.splitlines() == ["", "module 'keras_mir' has no attribute 'nothing'"]
 
 
+@pytest.mark.slow
 def test_python_sees_no_log_lines_of_tensorflow(course_data, tmp_path):
     script = (
         "import sys, keras_mir as km\n"

@@ -29,13 +29,14 @@ class BeatTracker(AudioLayer):
             `(batch,)` int32, in samples.
 
     Returns:
-        A dictionary:
-            `onset_envelope`: `(batch, frames)` float32, the median rise in dB over the mel bands,
-                0 past the end of a clip; `frames` is `1 + samples // hop_length`.
-            `tempo`: `(batch,)` float32, in beats per minute; 0 where no beat is found.
-            `beats`: `(batch, most)` int32, increasing frames, then -1; `most` is the number of
-                beats of the clip that has most of them, and may be 0.
-            `beat_counts`: `(batch,)` int32.
+        A dictionary.
+
+        - `onset_envelope`: `(batch, frames)` float32, the median rise in dB over the mel bands, 0 past the
+          end of a clip; `frames` is `1 + samples // hop_length`.
+        - `tempo`: `(batch,)` float32, in beats per minute; 0 where no beat is found.
+        - `beats`: `(batch, most)` int32, increasing frames, then -1; `most` is the number of beats of the
+          clip that has most of them, and may be 0.
+        - `beat_counts`: `(batch,)` int32.
 
     Args:
         sample_rate: In Hz.

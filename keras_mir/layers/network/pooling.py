@@ -164,8 +164,68 @@ class InputPooling(BaseLayer):
 
 
 @keras.saving.register_keras_serializable("keras_mir")
+class AttentionPooling(BaseLayer):
+    """Mean over the valid frames of each clip, weighted by how much each frame says, which is learnt.
+
+    The weights of a clip's frames are the softmax over time of `score . tanh(x @ kernel + bias)`: the
+    attention of M. Ilse, J. Tomczak and M. Welling, "Attention-based Deep Multiple Instance Learning"
+    (ICML 2018). Scores start at 0, which makes it the mean.
+
+    Call arguments:
+        inputs: A list of features `(batch, time, size)` and lengths `(batch,)` int32, in frames, below 1
+            counting as 1; or the features alone, and every frame is valid.
+
+    Returns:
+        `(batch, size)`.
+
+    Args:
+        units: Width of the hidden layer that frames are judged by.
+
+    Raises:
+        ValueError: If there are none.
+    """
+
+    takes: ClassVar[dict[str, Axes]] = {"features": ("batch", "time", "size"), "lengths": A_CLIP}
+
+    def __init__(self, units: int = 64, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units {units}: give 1 or more")
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        size = self.first_shape(input_shape)[-1]
+
+        def weight(name: str, initial: str, *shape: Size) -> Any:
+            return self.add_weight(shape=shape, initializer=initial, name=name, autocast=False)
+
+        self.kernel = weight("kernel", "glorot_uniform", size, self.units)
+        self.bias = weight("bias", "zeros", self.units)
+        self.score = weight("score", "zeros", self.units)
+
+    def call(self, inputs: Any) -> Any:
+        given = self.named(inputs)
+        x, lengths = given["features"], given.get("lengths")
+        x = ops.cast(x, "float32")  # a sum over a clip can leave the range of float16
+        x = x if lengths is None else zero_past_length(x, lengths)
+        scores = ops.matmul(ops.tanh(ops.matmul(x, self.kernel) + self.bias), self.score)  # (batch, time)
+        if lengths is not None:
+            scores = ops.where(frames_within(lengths, ops.shape(x)[1]), scores, _LOWEST)
+        # Keras's softmax warns of an axis of one frame, which a clip may well have.
+        weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+        weights = ops.expand_dims(weights / ops.sum(weights, axis=1, keepdims=True), -1)
+        return ops.cast(ops.sum(weights * x, axis=1), self.compute_dtype)
+
+    def _shapes(self, batch: Size, _: Size, size: Size) -> Shape:
+        return (batch, size)
+
+
+_STATISTICS = ("mean", "max", "std", "attention")
+
+
+@keras.saving.register_keras_serializable("keras_mir")
 class TimePooling(BaseLayer):
-    """Statistics over the valid frames of each clip: mean, maximum, standard deviation.
+    """Statistics over the valid frames of each clip: mean, maximum, standard deviation, weighted mean.
 
     Call arguments:
         inputs: A list of features `(batch, time, bands, channels)` and lengths `(batch,)`
@@ -176,7 +236,7 @@ class TimePooling(BaseLayer):
         `(batch, len(statistics) * bands * channels)`: all of the first statistic, then the next.
 
     Args:
-        statistics: Of `mean`, `max` and `std`, in order.
+        statistics: Of `mean`, `max`, `std` and `attention`, which is `AttentionPooling`, in order.
 
     Raises:
         ValueError: If there is none, or one that is none of these.
@@ -189,9 +249,15 @@ class TimePooling(BaseLayer):
 
     def __init__(self, statistics: Sequence[str] = ("mean", "max"), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not statistics or not set(statistics) <= {"mean", "max", "std"}:
-            raise ValueError(f"statistics {statistics!r}: give some of mean, max and std")
+        if not statistics or not set(statistics) <= set(_STATISTICS):
+            raise ValueError(f"statistics {statistics!r}: give some of {', '.join(_STATISTICS)}")
         self.statistics = tuple(statistics)
+        self.attention: Any = AttentionPooling(name="attention") if "attention" in statistics else None
+
+    def build(self, input_shape: Any) -> None:
+        if self.attention:
+            shape: Any = self.first_shape(input_shape)
+            self.attention.build((*shape[:2], shape[2] * shape[3]))
 
     def call(self, inputs: Any) -> Any:
         given = self.named(inputs)
@@ -200,7 +266,11 @@ class TimePooling(BaseLayer):
         x = ops.reshape(x, (-1, time, bands * channels))  # (batch, time, bands * channels)
         total = ops.cast(x, "float32")  # a sum over a clip can leave the range of float16
         valid = None if lengths is None else ops.expand_dims(frames_within(lengths, time), -1)
-        found = [ops.cast(self._statistic(name, total, valid), x.dtype) for name in self.statistics]
+        found = [
+            self.attention([total, lengths]) if name == "attention" else self._statistic(name, total, valid)
+            for name in self.statistics
+        ]
+        found = [ops.cast(each, x.dtype) for each in found]
         return found[0] if len(found) == 1 else ops.concatenate(found, axis=-1)
 
     def _statistic(self, name: str, x: Any, valid: Any) -> Any:

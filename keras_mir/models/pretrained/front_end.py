@@ -5,23 +5,24 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.layers.audio.front_end import FrontEnd
-from keras_mir.layers.audio.mel import STFT, LogCompression, MelPower
+from keras_mir.layers.audio.base import zero_past
+from keras_mir.layers.audio.mel import STFT, Decibels, LogCompression, MelPower
 from keras_mir.layers.audio.resample import DownMix, Resample
-from keras_mir.models.pretrained.musicnn import BANDS, PATCH, POOLED, pooled_network
+from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.recipes.networks import NETWORKS
-from pipelines.spec import FeatureSpec, VectorSpec
+from pipelines.ops.beat_sync import power_to_db
+from pipelines.spec import EMBEDDINGS, FeatureSpec, VectorSpec
 
 SAMPLE_RATE = 16000  # Hz
 N_FFT = 512
 HOP = 256
 COMPRESSION = 10_000.0
-AUDIO, MEL = "audio", "mel"  # what vectors are made from
+AUDIO, MEL, MEL_AND_LEVEL = "audio", "mel", "mel and level"  # what vectors are made from
 PATCH_SECONDS = PATCH * HOP / SAMPLE_RATE
 
-# What the loudest mel bin of a clip has in power: the median of mastered music. A spectrogram in dB
-# below its loudest bin does not say it.
-_LOUDEST = 10.0**3.46
+# Of the loudest mel bin of a clip, in dB: the median of mastered music, for clips whose own is not known.
+_LEVEL = 34.6
 
 
 def embedding_spec(network: str, made_from: str, mel: FeatureSpec) -> VectorSpec:
@@ -29,11 +30,11 @@ def embedding_spec(network: str, made_from: str, mel: FeatureSpec) -> VectorSpec
 
     Args:
         network: Its name.
-        made_from: `audio` or `mel`.
+        made_from: `audio`, `mel` or `mel and level`.
         mel: What the spectrogram was made with.
     """
     rate = SAMPLE_RATE if made_from == AUDIO else mel.sample_rate
-    return VectorSpec(network, POOLED, made_from, rate)
+    return VectorSpec(network, EMBEDDINGS[network], made_from, rate)
 
 
 class PatchVectors(tf.Module):
@@ -51,7 +52,8 @@ class PatchVectors(tf.Module):
 
     def __init__(self, network: str) -> None:
         super().__init__()
-        self.model = pooled_network(NETWORKS[network].weights())
+        self.model = REBUILT[network].pooled_network(NETWORKS[network].weights())
+        self.size = EMBEDDINGS[network]
 
     def __call__(self, mel: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """The vectors of clips.
@@ -61,7 +63,7 @@ class PatchVectors(tf.Module):
             lengths: `(batch,)` int32, in frames, at least 1.
 
         Returns:
-            `features` `(batch, patches, 1506)` float32 and `lengths` `(batch,)` int32, in patches.
+            `features` `(batch, patches, size)` float32 and `lengths` `(batch,)` int32, in patches.
         """
         batch, frames = tf.shape(mel)[0], tf.shape(mel)[1]
         patches = tf.maximum(frames // PATCH, 1)
@@ -73,10 +75,10 @@ class PatchVectors(tf.Module):
         vectors = tf.map_fn(
             lambda patch: self.model(patch[None], training=False)[0],
             each,
-            fn_output_signature=tf.TensorSpec([POOLED], tf.float32),
+            fn_output_signature=tf.TensorSpec([self.size], tf.float32),
         )
         return {
-            "features": tf.reshape(vectors, (batch, patches, POOLED)),
+            "features": tf.reshape(vectors, (batch, patches, self.size)),
             "lengths": tf.maximum(lengths // PATCH, 1),
         }
 
@@ -94,10 +96,16 @@ class PretrainedFrontEnd(tf.Module):
     def __init__(self, spec: VectorSpec) -> None:
         super().__init__()
         self.vectors = PatchVectors(spec.maker)
-        self._from_mel = FrontEnd("mel") if spec.made_from == MEL else None
-        self.stft = STFT(N_FFT, HOP)
-        self.mel_power = MelPower(SAMPLE_RATE, N_FFT, BANDS)
-        self.compress = LogCompression(COMPRESSION)
+        self._made_from = spec.made_from
+        self._standard = FeatureSpec()
+        if spec.made_from == AUDIO:
+            self.stft, self.mel_power = STFT(N_FFT, HOP), MelPower(SAMPLE_RATE, N_FFT, BANDS)
+            self.compress = LogCompression(COMPRESSION)
+        else:
+            made = self._standard
+            self.stft = STFT(made.n_fft, made.hop_length)
+            self.mel_power = MelPower(made.sample_rate, made.n_fft, made.n_mels)
+            self.decibels = Decibels(made.top_db)
 
     def __call__(self, inputs: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The vectors of clips.
@@ -110,11 +118,14 @@ class PretrainedFrontEnd(tf.Module):
             As `PatchVectors`.
         """
         audio, lengths = inputs
-        if self._from_mel is not None:
-            made = self._from_mel([audio, lengths])
-            return self.vectors(*network_input(made["features"], made["lengths"], FeatureSpec()))
-        mel = self.compress(self.mel_power(self.stft([audio, lengths])))
-        return self.vectors(mel, 1 + lengths // HOP)
+        power = self.mel_power(self.stft([audio, lengths]))
+        if self._made_from == AUDIO:
+            return self.vectors(self.compress(power), 1 + lengths // HOP)
+        frames = 1 + lengths // self._standard.hop_length
+        mel, level = self.decibels([power, frames]), None
+        if self._made_from == MEL_AND_LEVEL:
+            level = tf.reduce_max(power_to_db(zero_past(power, frames)), axis=[1, 2])
+        return self.vectors(*network_input(mel, frames, self._standard, level))
 
 
 class ClipVectors:
@@ -156,20 +167,25 @@ class ClipVectors:
         return vectors
 
 
-def network_input(mel: tf.Tensor, lengths: tf.Tensor, spec: FeatureSpec) -> tuple[tf.Tensor, tf.Tensor]:
+def network_input(
+    mel: tf.Tensor, lengths: tf.Tensor, spec: FeatureSpec, level: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """What the network would have been given, as near as a spectrogram made for others tells.
 
-    Bands are mixed to those at 16 kHz, frames interpolated, and the level is that of mastered music.
+    Bands are mixed to those at 16 kHz, and frames interpolated.
 
     Args:
         mel: `(batch, frames, n_mels)` float32, in dB below the clip's loudest bin.
         lengths: `(batch,)` int32, in frames.
         spec: What it was made with.
+        level: `(batch,)` float32, of the loudest bins, in dB; None where it is not known, and then it is
+            that of mastered music.
 
     Returns:
         Compressed mel `(batch, frames, 96)` float32 at 62.5 frames a second, and lengths.
     """
-    power = _LOUDEST * tf.pow(10.0, mel / 10.0)
+    level = tf.constant([_LEVEL]) if level is None else level
+    power = tf.pow(10.0, (mel + level[:, None, None]) / 10.0)
     mixed = tf.matmul(power, tf.constant(_band_matrix(spec)))
     compressed = LogCompression(COMPRESSION)(mixed)
     ratio = spec.frame_rate * HOP / SAMPLE_RATE  # frames of the spectrogram for one of the network's

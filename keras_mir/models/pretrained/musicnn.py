@@ -17,7 +17,6 @@ from keras_mir.recipes.networks import Weights
 
 BANDS = 96
 PATCH = 187  # frames, 3 s
-POOLED = 1506  # maximum and mean over a patch, of every channel
 PENULTIMATE = 200
 _EPSILON = 1e-3
 _TIMBRES = (38, 67)  # bands that a filter spans: 0.4 and 0.7 of all
@@ -47,56 +46,61 @@ def pooled_network(weights: Weights) -> keras.Model:
     """
     patches = keras.Input((PATCH, BANDS), dtype="float32", name="patches")
     x = keras.layers.Reshape((PATCH, BANDS, 1), name="channel")(patches)
-    x = _norm(0)(x)
+    x = norm(0)(x)
     numbers = iter(range(1, 10))
     found = []
     for height in _TIMBRES:
         number = next(numbers)
         padded = keras.layers.ZeroPadding2D(((3, 3), (0, 0)), name=f"pad_{number}")(x)
         y = _conv2d(204, (7, height), "valid", number - 1)(padded)
-        found.append(ops.max(_norm(number)(y), axis=2))
+        found.append(ops.max(norm(number)(y), axis=2))
     for width in _RHYTHMS:
         number = next(numbers)
         y = _OverTime(51, (width, 1), padding="same", activation="relu", name=_conv_name(number - 1))(x)
-        found.append(ops.max(_norm(number)(y), axis=2))
+        found.append(ops.max(norm(number)(y), axis=2))
     levels = [ops.concatenate(found, axis=-1)]  # (batch, time, 561)
     before = levels[0]
     for step in range(_MIDDLE):
         number = next(numbers)
         y = keras.layers.Conv1D(64, 7, padding="same", activation="relu", name=_conv_name(number - 1))(before)
-        y = _norm(number)(y)
+        y = norm(number)(y)
         before = y if step == 0 else y + before
         levels.append(before)
     x = ops.concatenate(levels, axis=-1)  # (batch, time, 753)
     pooled = ops.stack([ops.max(x, axis=1), ops.mean(x, axis=1)], axis=-1)
     model = keras.Model(patches, keras.layers.Flatten(name="pooled")(pooled), name="musicnn")
-    _load(model, weights)
+    load_layers(model, weights)
     model.trainable = False
     return model
 
 
 def dense_layers() -> list[Any]:
-    """What follows the pooling: `(..., 1506)` to `(..., 200)`; `load_dense` gives them their weights."""
+    """What follows the pooling: `(..., 1506)` to `(..., 200)`; `load_layers` gives them their weights."""
     return [
-        _norm(9),
+        norm(9),
         keras.layers.Dense(PENULTIMATE, activation="relu", name="dense"),
-        _norm(10),
+        norm(10),
     ]
 
 
-def load_dense(model: keras.Model, weights: Weights) -> None:
-    """Give the layers of `dense_layers` in a model the weights of a checkpoint."""
-    _load(model, weights)
-
-
-def tag_layer() -> Any:
-    """`(..., 200)` to the probabilities of 50 tags."""
-    return keras.layers.Dense(50, activation="sigmoid", dtype="float32", name="dense_1")
-
-
-def _norm(number: int) -> Any:
+def norm(number: int) -> Any:
+    """The batch normalisation of that number in a checkpoint."""
     name = f"batch_normalization_{number}" if number else "batch_normalization"
     return keras.layers.BatchNormalization(epsilon=_EPSILON, name=name)
+
+
+def load_layers(model: keras.Model, weights: Weights) -> None:
+    """Give a model's layers the weights of a checkpoint.
+
+    They are called as there; those it does not know keep their weights.
+    """
+    for layer in model.layers:
+        names = [f"{layer.name}/{weight.name}" for weight in layer.weights]
+        if names and all(name in weights for name in names):
+            shapes = [weight.shape for weight in layer.weights]
+            layer.set_weights(
+                [np.reshape(weights[name], shape) for name, shape in zip(names, shapes, strict=True)]
+            )
 
 
 def _conv2d(filters: int, size: tuple[int, int], padding: str, number: int) -> Any:
@@ -105,14 +109,3 @@ def _conv2d(filters: int, size: tuple[int, int], padding: str, number: int) -> A
 
 def _conv_name(number: int) -> str:
     return f"conv2d_{number}" if number else "conv2d"
-
-
-def _load(model: keras.Model, weights: Weights) -> None:
-    """Layers are called as in the checkpoint; those it does not know keep their weights."""
-    for layer in model.layers:
-        names = [f"{layer.name}/{weight.name}" for weight in layer.weights]
-        if names and all(name in weights for name in names):
-            shapes = [weight.shape for weight in layer.weights]
-            layer.set_weights(
-                [np.reshape(weights[name], shape) for name, shape in zip(names, shapes, strict=True)]
-            )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_mir.command_line.lines import counted
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.reproduce import pictures, scores
 from keras_mir.reproduce.comparisons import Question, Side
@@ -15,6 +14,7 @@ from keras_mir.reproduce.dataset import DataSet, class_counts
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, Runs, Setup, Variant
 from keras_mir.reproduce.results import Picture, Settings, Table
 from keras_mir.reproduce.tables import genre_table
+from pipelines.wording import counted
 
 _INPUTS = ("mel", "beat-mel", "beat-chroma", "beat-fused")
 _IN_WORDS = ("mel", *(f"beat-synchronous {bands}" for bands in ("mel", "chroma", "mel and chroma")))

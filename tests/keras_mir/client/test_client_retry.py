@@ -70,3 +70,21 @@ def test_success_after_failures():
         return "done"
 
     assert Retry(sleep=clock.sleep, clock=clock).call(attempt) == "done"
+
+
+def test_where_most_requests_fail_few_are_sent_again():
+    clock = Clock()
+    attempt, given = failing(clock)
+    retry = Retry(sleep=clock.sleep, clock=clock)
+    for _ in range(200):
+        with pytest.raises(ServingError):
+            retry.call(attempt)
+    sent_again = len(given) - 200
+    assert 25 <= sent_again <= 30  # a tenth of 200, and the 10 there were at first
+    for _ in range(200):
+        retry.call(lambda left: None)  # earns back the 10, and no more
+    given.clear()
+    for _ in range(10):
+        with pytest.raises(ServingError):
+            retry.call(attempt)
+    assert len(given) - 10 == 10

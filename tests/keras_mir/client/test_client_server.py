@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
-from keras_mir.client import ServingClient, ServingError, TensorInfo
+from keras_mir.client import AsyncServingClient, ServingClient, ServingError, TensorInfo
 from keras_mir.client.errors import Code
+from keras_mir.models.folders import DESCRIPTION
+from pipelines.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -17,17 +23,30 @@ def root(put_version, tmp_path_factory):
 
 
 @pytest.fixture(params=["rest", "grpc"])
-def connect(request, serving, root):
-    """Makes clients of a running server."""
+def connected(request, serving):
+    """Makes clients of a running server of a folder."""
     if request.param == "grpc":
         pytest.importorskip("tensorflow_serving")
-    with serving(root, request_bytes=100_000) as running:
-        addresses = {"rest": running.server.rest_address, "grpc": running.server.grpc_address}
 
-        def client(model: str = "toy", **options) -> ServingClient:
-            return ServingClient(addresses[request.param], model, protocol=request.param, **options)
+    @contextmanager
+    def connected(root, **options):
+        with serving(root, request_bytes=100_000, **options) as running:
+            addresses = {"rest": running.server.rest_address, "grpc": running.server.grpc_address}
 
-        yield client
+            def client(model: str = "toy", *arguments, **options) -> ServingClient:
+                return ServingClient(
+                    addresses[request.param], model, *arguments, protocol=request.param, **options
+                )
+
+            yield client
+
+    return connected
+
+
+@pytest.fixture
+def connect(connected, root):
+    with connected(root) as connect:
+        yield connect
 
 
 def test_predictions_of_a_saved_model(connect):
@@ -54,6 +73,71 @@ def test_dtypes_and_bytes(connect):
         outputs = client.predict({"audio": [bytes(range(256)), b"\0"]})
     assert outputs["size"].tolist() == [256, 1]
     assert outputs["scale"] == np.float32(10)
+
+
+def test_a_version_by_its_label(connected, put_version, tmp_path):
+    for version in (1, 2, 3, 5):
+        put_version(tmp_path, version=version)
+    with connected(tmp_path, labels={"toy": {"stable": 2, "canary": 5}}) as connect:
+        for version, number, scale in ((None, 5, 10), (2, 2, 20), ("stable", 2, 20), ("canary", 5, 10)):
+            with connect("toy", version, signature="scalars") as client:
+                assert client.metadata().version == number
+                assert client.predict({"x": [1.0]})["y"].tolist() == [scale]
+        with connect("toy", "stable") as client:
+            assert [(status.version, status.state) for status in client.status()] == [
+                (5, "AVAILABLE"),
+                (2, "AVAILABLE"),
+            ]
+        with connect("toy", "beta v2?", signature="scalars") as client:
+            with pytest.raises(ServingError, match="servable version label: beta v2") as error:
+                client.predict({"x": [1.0]})
+            assert error.value.code is Code.INVALID_ARGUMENT
+
+
+def test_requests_that_are_awaited_run_at_the_same_time(serving, put_version, tmp_path):
+    put_version(tmp_path)
+
+    async def ask(server: str):
+        async with AsyncServingClient(server, "toy", signature="scalars", concurrency=4) as client:
+            assert (await client.status())[0].available
+            assert (await client.metadata()).version == 1
+            asked = [client.predict({"x": [float(number)]}) for number in range(20)]
+            answers = await asyncio.gather(*asked)
+            with pytest.raises(UserError, match="inputs without x; give x"):
+                await client.predict({})
+            paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+            files = [answer async for answer in client.predict_files(paths)]
+        return [answer["y"].tolist() for answer in answers], files
+
+    with serving(tmp_path) as running:
+        answers, files = asyncio.run(ask(running.server.rest_address))
+    assert answers == [[10.0 * number] for number in range(20)]
+    missing = [
+        f"{tmp_path / name}: cannot be read (no such file or directory)" for name in ("a.wav", "b.wav")
+    ]
+    assert [answer.error for answer in files] == missing
+
+
+def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_models):
+    description = json.loads((audio_models / "tiny" / "1" / DESCRIPTION).read_text(encoding="utf-8"))
+    description |= {"classes": ["Blues", "Jazz", "Metal"], "targets": [], "tags": []}
+    description["recipe"] = {"input": {"feature": "mel"}}
+    others = (
+        (
+            {"classes": ["Jazz", "Blues", "Metal"]},
+            "its classes are Blues, Jazz, Metal, expected Jazz, Blues,",
+        ),
+        ({"recipe": {"input": {"feature": "chroma"}}}, "it takes features of 40 bands, expected 12; "),
+        ({"classes": None, "targets": ["valence", "power"]}, "it does not give valence, power; "),
+    )
+    with connected(audio_models) as connect, connect("tiny") as client:
+        client.check(description)
+        for wrong, said in others:
+            with pytest.raises(ServingError, match=f"'tiny': version 1 is another model: {said}") as error:
+                client.check({**description, **wrong})
+            assert error.value.code is Code.FAILED_PRECONDITION
+        with pytest.raises(UserError, match=r"^description: it has no 'recipe'; give what keras_mir\.json"):
+            client.check({"feature_spec": description["feature_spec"]})
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,17 @@ def test_what_a_user_may_cause_is_one_line(parser, capsys, error, status, said):
     assert capsys.readouterr().err == said
 
 
+def test_a_name_that_the_locale_has_no_letters_for(parser, capsys, monkeypatch):
+    error = UnicodeEncodeError("ascii", "東.wav", 0, 1, "ordinal not in range(128)")
+    with pytest.raises(UnicodeEncodeError):
+        run(parser, raising(error), [])
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    assert run(parser, raising(error), []) == 2
+    assert capsys.readouterr().err == (
+        "error: 東.wav: no file can be called so in this terminal's encoding, ascii; set PYTHONUTF8=1\n"
+    )
+
+
 @pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "broken"), BrokenPipeError()])
 def test_what_is_not_the_users_keeps_its_traceback(parser, error):
     with pytest.raises(type(error)):

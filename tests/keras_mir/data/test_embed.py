@@ -13,6 +13,7 @@ from keras_mir.recipes import networks
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
+from pipelines.levels import LEVELS, Levels
 from pipelines.spec import FeatureSpec
 from tests.keras_mir.conftest import write_course_data
 
@@ -40,6 +41,20 @@ def test_vectors_are_made_from_spectrograms_once(musicnn, data, tmp_path, monkey
     monkeypatch.setattr(networks.Network, "weights", lambda self: pytest.fail("made again"))
     again = embedded(examples, "musicnn-mtt", data, tmp_path, QUIET)
     assert list(again.table["path"]) == list(made.table["path"])
+
+
+def test_levels_are_used_where_all_are_known(musicnn, data, tmp_path):
+    examples, levels = examples_of(data), Levels(tmp_path / LEVELS)
+    for identity in examples.table["id"][1:]:
+        levels.append(identity, 20.0)
+    without, again = (embedded(examples, "musicnn-mtt", root, tmp_path, QUIET) for root in (data, tmp_path))
+    assert again.spec.made_from == "mel"
+    assert list(again.table["path"]) == list(without.table["path"])
+    levels.append(examples.table["id"][0], 20.0)
+    made = embedded(examples, "musicnn-mtt", tmp_path / "fma_genre_spectrograms", tmp_path, QUIET)
+    assert made.spec.made_from == "mel and level"
+    assert set(made.table["path"]).isdisjoint(without.table["path"])
+    assert not np.allclose(np.load(made.table["path"][0]), np.load(without.table["path"][0]), atol=0.01)
 
 
 def test_those_that_prepare_made_are_taken(data, tmp_path):

@@ -243,3 +243,19 @@ def test_save_writes_a_png_and_nothing_else(tmp_path):
     assert width > 6 * figures.DPI
     assert height > 1 * figures.DPI
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("names", [["$x$", r"Jazz $\frac$"], ["東京", "_a"], ["[b]", "^{"]])
+def test_a_name_is_shown_as_it_is(names, tmp_path):
+    figure = figures.confusion_matrix(np.eye(2, dtype=int), names)
+    figures.save(figure, tmp_path / "matrix.png")
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == names
+    assert not any(label.get_parse_math() for label in labels)
+
+
+def test_powers_of_ten_are_formulas():
+    figure = figures.learning_curves({"loss": [1.0, 0.5], "learning_rate": [1e-3, 1e-4]})
+    figures.png(figure)
+    labels = {label.get_text(): label.get_parse_math() for label in figure.axes[1].get_yticklabels()}
+    assert labels[r"$\mathdefault{10^{-3}}$"]

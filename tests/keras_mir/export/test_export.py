@@ -42,7 +42,7 @@ SETTINGS = {
     "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
     "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
     "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
-    "tags": ModelSettings(kind="vectors", normalise="none"),
+    "tags": ModelSettings(kind="vectors", normalise="none", statistics=("max", "attention")),
 }
 # By kind, classes, targets and thresholds of the tags.
 OUTPUTS = {"multitask": (None, TARGETS, None), "tags": (None, (), TAGS)}
@@ -163,7 +163,10 @@ SUFFIX = {"litert": "tflite", "onnx": "onnx"}
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize(
+    "kind",
+    ["cnn", "tags", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("lstm", "multitask"))],
+)
 def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, export, tmp_path):
     root, model = exported(kind)
     status, lines, errors = export(kind, "--models", root, "--format", form, "--out", tmp_path)

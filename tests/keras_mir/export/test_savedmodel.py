@@ -83,7 +83,9 @@ def exported(export_genre):
     return export_genre("cnn-any-length")
 
 
-@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize(
+    "kind", ["cnn-any-length", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("lstm", "cnn"))]
+)
 def test_genre_model(kind, export_genre, session_predict):
     model, path = export_genre(kind)
     assert path.parts[-3:] == ("models", f"genre-{kind}", "1")
@@ -310,6 +312,7 @@ def test_a_full_disk_is_one_line(exported, tmp_path, monkeypatch):
         export_savedmodel(exported[0], tmp_path, "genre", description={}, names=CLASSES, spec=SPEC)
 
 
+@pytest.mark.slow
 def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_path):
     export = """
         import sys

@@ -158,6 +158,26 @@ def test_damaged_gzip(cases, tmp_path, read, damaged):
     cases.try_all("damaged .npy.gz files", 30, damaged(zipped), check)
 
 
+@pytest.mark.parametrize("dtype", ["<i4", "<i8", ">i4", ">i8"])
+def test_whole_beats(dtype, tmp_path, read_vector):
+    beats, path = np.array([0, 7, 1 << 20], dtype), tmp_path / "clip.beats.npy"
+    whole = written(beats)
+    for content in (whole, whole.replace(b"'fortran_order': False", b"'fortran_order': True ")):
+        path.write_bytes(content)
+        assert diagnose_beats(path, 1 << 20) == ""
+        np.testing.assert_array_equal(read_vector(str(path)), read_by_numpy(content))
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<f8", "<U3"])
+def test_beats_that_are_no_whole_numbers_are_refused_by_name(dtype, tmp_path, read_vector):
+    path = tmp_path / "clip.beats.npy"
+    path.write_bytes(written(np.array([1, 2], dtype)))
+    with pytest.raises(REFUSALS):
+        read_vector(str(path))
+    what = f"{np.dtype(dtype)} of shape (2,)"
+    assert diagnose_beats(path, 9) == f"it is {what}, not a row of frame numbers; save them as int64"
+
+
 def test_damaged_beats(cases, tmp_path, read_vector, damaged):
     path = tmp_path / "clip.beats.npy"
 
@@ -175,5 +195,5 @@ def test_damaged_beats(cases, tmp_path, read_vector, damaged):
         return "refused" if reason else "as numpy"
 
     beats = st.lists(st.integers(0, 1000), max_size=9, unique=True).map(sorted)
-    arrays = st.builds(np.array, beats, st.sampled_from(["<i4", "<i8"]))
+    arrays = st.builds(np.array, beats, st.sampled_from(["<i4", "<i8", ">i4", ">i8"]))
     cases.try_all("damaged files of beats", 20, damaged(files(arrays)), check)

@@ -24,6 +24,8 @@ NEEDED = {
     "export": ("keras_mir.export.savedmodel", "keras_mir.models.trained_model"),
     "predict": ("keras_mir.predict.songs", "keras_mir.predict.models", "keras_mir.predict.figure"),
     "embed": ("keras_mir.embed.songs", "keras_mir.models.trained_model", "pyarrow.parquet"),
+    "similar": ("keras_mir.similar.answers", "keras_mir.models.trained_model", "pyarrow.parquet"),
+    "compare": ("keras_mir.compare.compare",),
     "reproduce": ("keras_mir.reproduce.run",),
 }
 

@@ -23,7 +23,9 @@ def data(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("augment", [{"mixup": 0.0, "label_smoothing": 0.0}, {}])
+@pytest.mark.parametrize(
+    "augment", [{}, pytest.param({"mixup": 0.0, "label_smoothing": 0.0}, marks=pytest.mark.slow)]
+)
 def test_the_genre_is_learnt_and_left_out_of_what_is_kept(data, tmp_path, augment):
     model = km.train("small-cnn-affect", data, out=tmp_path / "run", **SMALL, **augment)
     assert {"genre_loss", "genre_accuracy"} <= set(model.history.columns)

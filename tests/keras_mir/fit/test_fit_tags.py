@@ -45,7 +45,7 @@ def run(tagged, tmp_path_factory) -> Path:
     settings = {**SMALL, "feature": "fused"}
     flags = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = ["lstm-beat-mel-tags", "--data", str(tagged), "--out", str(out), "--name", "tags"]
-    assert main([*command, "--export-dir", str(out / "exports"), *flags]) == 0
+    assert main([*command, "--no-export", *flags]) == 0
     return out
 
 
@@ -79,8 +79,9 @@ def test_the_report_and_what_lies_beside_it(run, tagged):
     assert report.frame().loc["rock", "roc_auc"] == float(report.roc_auc["rock"])
 
 
-def test_the_export_answers_with_tags_and_says_its_thresholds(run, tagged):
-    version = run / "exports" / "tags" / "1"
+@pytest.mark.slow
+def test_the_export_answers_with_tags_and_says_its_thresholds(run, tagged, tmp_path):
+    version = km.load(run).export(tmp_path)
     description = json.loads((version / "assets.extra" / "keras_mir.json").read_text())
     report = read_report(run)
     assert description["tags"] == list(report.tags)
@@ -91,7 +92,7 @@ def test_the_export_answers_with_tags_and_says_its_thresholds(run, tagged):
         assert {"tags", "tag_probabilities", "window_tag_probabilities"} <= set(
             served.signature("audio").outputs
         )
-    evaluated = model.evaluate(tagged, cache_dir=run / "cache")
+    evaluated = model.evaluate(tagged, cache_dir=tmp_path / "cache")
     assert float(evaluated.macro_roc_auc) == pytest.approx(float(report.macro_roc_auc), abs=1e-6)
     assert evaluated.thresholds == report.thresholds
     card = (version / "assets.extra" / "model_card.md").read_text()

@@ -66,7 +66,7 @@ RESUMED = {
 }
 
 
-@pytest.mark.parametrize("case", RESUMED)
+@pytest.mark.parametrize("case", ["lstm", pytest.param("cnn", marks=pytest.mark.slow)])
 def test_a_killed_run_ends_at_the_weights_of_an_uninterrupted_one(case, course_data, tmp_path):
     name, settings = RESUMED[case]
     recipe = named_recipe(name).with_settings(settings)
@@ -129,6 +129,7 @@ def test_a_checkpoint_that_is_damaged_or_of_another_training_is_refused(course_d
     assert fit(recipe, data, run, seed=0, resume=True).epochs == 1
 
 
+@pytest.mark.slow
 def test_a_model_memorises_four_batches_and_a_blind_one_does_not(course_data, tmp_path):
     settings = {**SMALL, "batch_size": 4, "epochs": 60, "learning_rate": 0.01}
     recipe = named_recipe("lstm-beat-mel").with_settings({**settings, "overfit_batches": 4})

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mir.layers import (
+    AttentionPooling,
     InputPooling,
     LengthMask,
     NormReluPool,
@@ -91,8 +92,47 @@ def test_time_pooling_is_the_mean_and_maximum_of_the_clip(rng):
 
 @pytest.mark.parametrize("statistics", [(), ("mean", "median")])
 def test_time_pooling_refuses_other_statistics(statistics):
-    with pytest.raises(ValueError, match="give some of mean, max and std"):
+    with pytest.raises(ValueError, match="give some of mean, max, std, attention"):
         TimePooling(statistics)
+
+
+def test_attention_pooling_is_a_weighted_mean_of_the_clip(rng):
+    x = rng.normal(size=(2, 7, 3)).astype(np.float32)
+    x[1, 3:] = np.nan
+    lengths, layer = np.array([7, 3], np.int32), AttentionPooling()
+    clips = [x[0], x[1, :3]]
+    np.testing.assert_allclose(layer([x, lengths]), [clip.mean(0) for clip in clips], rtol=1e-5)
+    kernel, bias, score = (rng.normal(size=weight.shape) for weight in layer.weights)
+    layer.set_weights([kernel, bias, score])
+    expected = []
+    for clip in clips:
+        weights = np.exp(np.tanh(clip @ kernel + bias) @ score)
+        expected.append(weights @ clip / weights.sum())
+    np.testing.assert_allclose(layer([x, lengths]), expected, rtol=1e-4)
+    pooling = TimePooling(("max", "attention"))
+    pooling.build((2, 7, 3, 1))
+    pooling.set_weights([kernel, bias, score])
+    both = pooling([x[..., None], lengths])
+    np.testing.assert_allclose(both, np.concatenate([[c.max(0) for c in clips], expected], 1), rtol=1e-4)
+    with pytest.raises(ValueError, match="units 0"):
+        AttentionPooling(0)
+
+
+def test_attention_pooling_learns_which_frames_to_heed(rng):
+    """The class is written in one frame of many, which is marked; in the mean it drowns."""
+    classes = rng.integers(0, 2, 128)
+    x = rng.normal(size=(128, 40, 3)).astype(np.float32)
+    marked = rng.integers(0, 32, 128)
+    x[..., 0] = 0
+    x[np.arange(128), marked, :2] = np.stack([np.full(128, 3), 2 * classes - 1], axis=1)
+    x[:, 32:] = np.nan
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((None, 3)), keras.Input((), dtype="int32")]
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(AttentionPooling(4)(inputs)))
+    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    lengths = np.full(128, 32, np.int32)
+    model.fit([x, lengths], classes, epochs=15, verbose=0)
+    assert model.evaluate([x, lengths], classes, verbose=0)[1] > 0.95
 
 
 def test_batch_statistics_leave_padding_out(rng):

@@ -29,6 +29,7 @@ FRONT_END_SPEC = FeatureSpec(sample_rate=16000, n_fft=512, hop_length=256, n_mel
 
 # One line a layer: constructor arguments, call inputs, and whether a mask on the first input passes on.
 CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
+    "AttentionPooling": ({"units": 5}, [FEATURES, LENGTHS], False),
     "BeatSync": ({"n_mels": 4, "top_db": 40.0}, [FEATURES, LENGTHS, BEATS], False),
     "BeatTracker": ({"sample_rate": 16000, "hop_length": 256}, [AUDIO, SAMPLES], False),
     "BidirectionalLSTM": ({"units": 3, "return_sequences": True, "use_cudnn": "auto"}, FEATURES, True),
@@ -54,7 +55,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
     "STFT": ({"n_fft": 64, "hop_length": 16}, [AUDIO, SAMPLES], False),
     "Temperature": ({}, FEATURES, False),
-    "TimePooling": ({"statistics": ("std", "mean")}, [IMAGE, LENGTHS], False),
+    "TimePooling": ({"statistics": ("std", "attention", "mean")}, [IMAGE, LENGTHS], False),
     "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
 }
 

@@ -208,6 +208,7 @@ def test_a_long_clip_among_very_many_is_refused_alone(ask_wav, clip):
     assert outputs["window_probabilities"].shape[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory was used")
 def test_a_batch_takes_no_more_memory_than_its_clips_alone(audio_models, clip):
     """One of three minutes at 1,000 Hz, which takes a hundred megabytes, beside very short ones."""

@@ -17,7 +17,7 @@ KINDS = {
     "lstm": ModelSettings(kind="lstm", units=3, layers=2, hidden=4),
     "cnn": ModelSettings(kind="cnn", filters=(2, 3), pools=(2, 4)),
     "cnn-any-length": ModelSettings(kind="cnn-any-length", filters=(2, 3), pools=(2, 4), input_pool=(2, 2)),
-    "vectors": ModelSettings(kind="vectors"),
+    "vectors": ModelSettings(kind="vectors", statistics=("mean", "attention")),
 }
 
 

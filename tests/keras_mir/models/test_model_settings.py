@@ -23,6 +23,8 @@ def test_lists_from_a_recipe_file_become_tuples():
         ({"filters": (), "pools": ()}, "filters = '': give 1 or more for each block"),
         ({"filters": (8, 0), "pools": (2, 2)}, "filters = '8,0'"),
         ({"filters": (8,), "pools": (0,)}, "pools = '0'"),
+        ({"statistics": ()}, "statistics = '': give some of mean, max, std and attention"),
+        ({"statistics": ("median",)}, "statistics = 'median'"),
         ({"hidden": -1}, "hidden = -1"),
         ({"dropout": 1.0}, "dropout = 1.0: give a value from 0 to below 1"),
         ({"dropout": float("nan")}, "dropout = nan"),

@@ -15,7 +15,7 @@ from keras_mir.models.trained_model import load
 from keras_mir.predict.__main__ import main as predict
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.synthetic.render import render_clip
-from tests.keras_mir.models.pretrained.test_musicnn import published
+from tests.keras_mir.models.pretrained.test_rebuilt import published
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def test_the_name_predicts_the_published_networks_tags(musicnn, song, tmp_path, 
     assert shown.count("%") == 10, "the ten likeliest"
 
 
+@pytest.mark.slow
 def test_it_is_exported_as_every_other_model(musicnn, song, tmp_path, capsys):
     assert export(["musicnn-mtt", "--format", "savedmodel", "--out", str(tmp_path / "models")]) == 0
     version = tmp_path / "models" / "musicnn-mtt" / "1"

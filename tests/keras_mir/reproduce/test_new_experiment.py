@@ -73,6 +73,7 @@ def toy():
     experiments.EXPERIMENTS.remove(TOY)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_a_toy_experiment_is_trained_drawn_told_and_asked_of(data, tmp_path, capsys):
     out = tmp_path / "page"

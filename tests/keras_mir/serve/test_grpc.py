@@ -196,12 +196,12 @@ def test_bad_requests_get_their_code_and_the_server_goes_on(stubs):
     assert stubs.predict(request(x=X, tag=TAGS)).outputs
 
 
-def test_a_label_is_refused(stubs):
+def test_a_label_that_no_version_has_is_refused(stubs):
     message = request(x=X, tag=TAGS)
     message.model_spec.version_label = "stable"
     code, details = stubs.fails(message)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert "label: stable" in details
+    assert details == "Unrecognized servable version label: stable"
 
 
 def test_a_time_limit(serving, root):

@@ -34,8 +34,8 @@ def states(registry, name="toy"):
 def open_registry():
     opened = []
 
-    def make(root):
-        opened.append(Registry(root))
+    def make(root, labels=None):
+        opened.append(Registry(root, labels))
         opened[-1].poll()
         return opened[-1]
 
@@ -55,6 +55,33 @@ def test_the_highest_version_is_served_alone(put_version, open_registry, tmp_pat
     with pytest.raises(ModelError, match=r"Specific\(toy, 3\)") as error:
         scaled(registry, 3)
     assert error.value.code is Code.NOT_FOUND
+
+
+def test_a_version_with_a_label_is_served_beside_the_highest(put_version, open_registry, tmp_path):
+    for version in (1, 2, 3):
+        put_version(tmp_path, version=version)
+    registry = open_registry(tmp_path, {"toy": {"stable": 2, "canary": 3}})
+    assert states(registry) == [(3, State.AVAILABLE), (2, State.AVAILABLE)]
+    assert [scaled(registry, version) for version in (None, "canary", "stable", 2)] == [10, 10, 20, 20]
+    assert registry.status("toy", "stable") == registry.status("toy")
+    put_version(tmp_path, version=4)
+    registry.poll()
+    # The label keeps its version while others come and go.
+    assert states(registry) == [(4, State.AVAILABLE), (3, State.AVAILABLE), (2, State.AVAILABLE)]
+    shutil.rmtree(tmp_path / "toy" / "2")
+    registry.poll()
+    with pytest.raises(ModelError, match=r"Specific\(toy, 2\)"):
+        scaled(registry, "stable")
+    for name in ("toy", "other"):
+        with pytest.raises(ModelError, match=r"^Unrecognized servable version label: beta$") as error:
+            scaled(registry, "beta", name)
+        assert error.value.code is Code.INVALID_ARGUMENT
+
+
+def test_a_label_of_no_version_is_refused(put_version, tmp_path):
+    put_version(tmp_path)
+    with pytest.raises(UserError, match=f"^label stable=toy/7: {tmp_path} has no such version$"):
+        Registry(tmp_path, {"toy": {"stable": 7}})
 
 
 def test_a_request_keeps_its_version_until_it_ends(put_version, open_registry, tmp_path):

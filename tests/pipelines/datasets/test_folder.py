@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipelines.datasets import folder as folder_of_features
-from pipelines.datasets.base import Examples, Task
+from pipelines.datasets.base import Examples, LoadOptions, Task
 from pipelines.datasets.course import load_course, unlabelled_test
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
@@ -36,7 +36,7 @@ def write(root: Path, content: str, name: str = "labels.csv") -> Path:
 
 
 def load_folder(root: Path, labels: Path | None, task: Task, synced: bool = False) -> Examples:
-    return folder_of_features.load(root, task, labels=labels, prefer_synced=False, synced=synced)
+    return folder_of_features.load(root, task, LoadOptions(labels, synced=synced))
 
 
 def refusal(call: Callable[[], object]) -> str:

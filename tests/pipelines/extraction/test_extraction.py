@@ -23,6 +23,7 @@ from pipelines.errors import UserError
 from pipelines.extraction import features
 from pipelines.extraction.dataset import ExtractionResult, check_dataset, extract_dataset
 from pipelines.files import locked
+from pipelines.levels import LEVELS, Levels
 from pipelines.spec import FeatureSpec
 
 RATE = 22050
@@ -99,6 +100,7 @@ def test_the_course_layout_comes_out(audio: Path) -> None:
     beats = np.load(data / "beats" / "01.beats.npy")
     np.testing.assert_array_equal(beats, made.beats)
     assert beats.dtype == np.int64
+    assert Levels(data / LEVELS)["01"] == pytest.approx(made.level, abs=1e-3)
 
     info = json.loads((data / "dataset.json").read_text())
     assert info["name"] == info["audio"] == "audio"
@@ -106,6 +108,25 @@ def test_the_course_layout_comes_out(audio: Path) -> None:
     assert info["targets"] == ["calmness", "power"]
     assert (info["seed"], info["test_fraction"], info["group_by"]) == (3, 0.5, "artist")
     assert info["versions"]["librosa"]
+
+
+def test_levels_are_kept_with_the_clips_and_a_clip_that_lost_its_own_is_made_anew(audio: Path) -> None:
+    prepare(audio)
+    file = audio.parent / "data" / LEVELS
+    before = Levels(file)
+    assert sorted(before) == ["01", "02", "03", "04"]
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]) + lines[-1][:-9])  # as a process leaves it that is killed in it
+    assert prepare(audio) == ExtractionResult(1, 3, (), 0)
+    assert Levels(file) == before
+
+
+def test_a_data_set_without_levels_stays_so_and_is_not_made_anew(audio: Path) -> None:
+    prepare(audio)
+    file = audio.parent / "data" / LEVELS
+    file.unlink()  # as an earlier version left it
+    assert prepare(audio) == ExtractionResult(0, 4, (), 0)
+    assert not file.exists()
 
 
 @pytest.mark.slow
@@ -326,7 +347,7 @@ def test_nothing_is_listed_where_nothing_could_be_done(audio: Path) -> None:
         soundfile.write(path, np.zeros(RATE), RATE, format="WAV")
     result = prepare(audio)
     assert [reason.split(";")[0] for _, reason in result.failed] == ["silent"] * 4
-    assert set(tree(audio.parent / "data")) == {"unfinished.json"}
+    assert set(tree(audio.parent / "data")) == {LEVELS, "unfinished.json"}
 
 
 def test_a_full_disk_stops_in_one_line_and_leaves_nothing_half_written(

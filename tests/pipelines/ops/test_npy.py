@@ -307,7 +307,7 @@ def test_reads_beat_frames(tmp_path, read_beats, frames, dtype):
     assert beats.dtype == np.int64
 
 
-@pytest.mark.parametrize("array", [np.array([1.0, 2.0]), np.array([[1, 2], [3, 4]]), np.array([1], ">i8")])
+@pytest.mark.parametrize("array", [np.array([1.0, 2.0]), np.array([[1, 2], [3, 4]]), np.array([1], ">u2")])
 def test_refuses_what_are_no_beat_frames(tmp_path, read_beats, array):
     np.save(tmp_path / "clip.beats.npy", array)
     with pytest.raises(REFUSALS):

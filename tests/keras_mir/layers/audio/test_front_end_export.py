@@ -52,6 +52,7 @@ def assert_same(answers, expected):
         np.testing.assert_allclose(answers[name], value, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.slow
 def test_served_model_answers_the_same(model, batch, tmp_path):
     expected = model(batch)
     archive = keras.export.ExportArchive()

@@ -1,44 +1,36 @@
-"""musicnn rebuilt: the published graph's answers, from the published checkpoints or from random ones."""
+"""Networks rebuilt: the published graphs' answers, from the published checkpoints or from random ones."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.models.pretrained.musicnn import (
-    BANDS,
-    PATCH,
-    POOLED,
-    dense_layers,
-    load_dense,
-    pooled_network,
-    tag_layer,
-)
+from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.rebuilt import REBUILT
+from keras_mir.models.tagger import Tagger
 from keras_mir.recipes.networks import NETWORKS
 
 
-def tags_of(weights, patches):
-    features = keras.Input((POOLED,))
-    x = features
-    for layer in dense_layers():
-        x = layer(x)
-    top = keras.Model(features, tag_layer()(x))
-    load_dense(top, weights)
-    return top.predict_on_batch(pooled_network(weights).predict_on_batch(patches))
+def tags_of(name, patches):
+    vectors = REBUILT[name].pooled_network(NETWORKS[name].weights()).predict_on_batch(patches)
+    one_each = {"features": vectors[:, None], "lengths": np.ones(len(patches), np.int32)}
+    return Tagger(NETWORKS[name]).keras.predict_on_batch(one_each)["tags"]
+
+
+def normalised(weights, x, number):
+    name = f"batch_normalization_{number}" if number else "batch_normalization"
+    mean, variance, gamma, beta = (
+        weights[f"{name}/{part}"] for part in ("moving_mean", "moving_variance", "gamma", "beta")
+    )
+    return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
 
 
 def published(weights, patches):
-    """The network as its authors' paper and code describe it, in plain operations, all at once."""
-
-    def norm(x, number):
-        name = f"batch_normalization_{number}" if number else "batch_normalization"
-        mean, variance, gamma, beta = (
-            weights[f"{name}/{part}"] for part in ("moving_mean", "moving_variance", "gamma", "beta")
-        )
-        return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+    """musicnn as its authors' paper and code describe it, in plain operations, all at once."""
+    norm = functools.partial(normalised, weights)
 
     def convolve(x, number, padding):
         name = f"conv2d_{number}" if number else "conv2d"
@@ -60,6 +52,27 @@ def published(weights, patches):
     return tf.sigmoid(x @ weights["dense_1/kernel"] + weights["dense_1/bias"]).numpy()
 
 
+def published_vgg(weights, patches, windows, steps):
+    """The VGG likewise, its pools being those of the graph that was trained."""
+    x = normalised(weights, patches[..., None], 0)
+    for number, (window, step) in enumerate(zip(windows, steps, strict=True), start=1):
+        kernel, bias = weights[f"{number}CNN/kernel"], weights[f"{number}CNN/bias"]
+        x = normalised(weights, tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME") + bias), number)
+        x = tf.nn.max_pool2d(x, window, step, "VALID")
+    x = tf.reshape(x, (len(patches), -1))
+    return tf.sigmoid(x @ weights["dense/kernel"] + weights["dense/bias"]).numpy()
+
+
+PUBLISHED = {
+    "musicnn-mtt": published,
+    "musicnn-msd": published,
+    "vgg-mtt": functools.partial(published_vgg, windows=((4, 1), 2, 2, 2, 4), steps=(2, 2, 2, 2, 4)),
+    "vgg-msd": functools.partial(
+        published_vgg, windows=((4, 1), (1, 4), 2, 2, 4), steps=((4, 1), (1, 4), 2, 2, 4)
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def patches():
     return np.random.default_rng(1).uniform(0.0, 3.0, (2, PATCH, BANDS)).astype(np.float32)
@@ -69,7 +82,7 @@ def patches():
 def test_random_weights_give_what_the_published_network_would(name, musicnn, patches):
     weights = NETWORKS[name].weights()
     assert "dense/kernel/Adam" not in weights
-    np.testing.assert_allclose(tags_of(weights, patches), published(weights, patches), atol=1e-5)
+    np.testing.assert_allclose(tags_of(name, patches), PUBLISHED[name](weights, patches), atol=1e-5)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("musicnn") is None, reason="needs the wheel musicnn")
@@ -79,7 +92,7 @@ def test_the_published_graph_answers_the_same(name, patches):
     weights = network.weights()
     (package,) = importlib.util.find_spec("musicnn").submodule_search_locations
     expected = run_published_graph(Path(package) / network.checkpoint, weights, patches)
-    np.testing.assert_allclose(tags_of(weights, patches), expected, atol=1e-4)
+    np.testing.assert_allclose(tags_of(name, patches), expected, atol=1e-4)
 
 
 def run_published_graph(folder, weights, patches):

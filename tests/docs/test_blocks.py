@@ -1,0 +1,429 @@
+"""Every block of README and pages: commands that their parsers take, tables and recipes that are read, and,
+with the marker `docs`, each page run from top to bottom on a few generated clips."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+# What is not run, by the reason that the page itself gives.
+NOT_RUN = {
+    "installs": 7,
+    "docker": 2,
+    "several machines": 1,
+    "stays until it is stopped": 1,
+    "takes an hour, and rivals": 1,
+    "takes many trainings": 1,
+    "takes minutes, and has tests of its own": 1,
+    "the extra onnx is not installed": 1,
+    "their own tests read miniatures of these data sets": 1,
+}
+LANGUAGES = {"", "sh", "python", "toml", "csv", "text"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, and the comment on the line before it: `not run: docker`, `output`, `table` ..."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        return not self.mark.startswith("not run: ")
+
+
+def blocks_of(page: Path) -> list[Block]:
+    pattern = r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$"
+    text = page.read_text(encoding="utf-8")
+    found = list(re.finditer(pattern, text, re.M | re.S))
+    assert text.count("```") == 2 * len(found), page
+    return [
+        Block(page, text[: m.start("language")].count("\n") + 1, m["language"], m["text"], m["mark"] or "")
+        for m in found
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+SHELL = [block for block in BLOCKS if block.language in ("", "sh")]
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """The simple commands of a shell script, those inside `$(...)`, too."""
+    for line in script.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="();|&")
+        lexer.whitespace_split, lexer.commenters = True, "#"
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if inner := re.fullmatch(r"\$\((.*)\)", word):
+                yield from commands(inner[1])
+            if set(word) <= set("();|&"):
+                if words:
+                    yield words
+                words = []
+            else:
+                words.append(word)
+
+
+def ours(words: list[str]) -> tuple[str, list[str]] | None:
+    """The module and the arguments of a command that is ours."""
+    program, *rest = words
+    if Path(program).name in ("python", "python3") and rest[:1] == ["-m"] and "." in f"{rest[1]}.":
+        module, arguments = rest[1], rest[2:]
+        if module.split(".")[0] in ("keras_mir", "benchmarks"):
+            return module, arguments
+    if Path(program).name == "keras-mir" and rest:
+        return f"keras_mir.{rest[0].replace('-', '_')}", rest[1:]
+    return None
+
+
+OURS = [(block, *found) for block in SHELL for words in commands(block.text) if (found := ours(words))]
+
+
+def test_blocks_say_what_they_are():
+    assert {block.language for block in BLOCKS} <= LANGUAGES
+    assert len(OURS) > 60
+    assert Counter(block.mark[9:] for block in BLOCKS if not block.runs) == NOT_RUN
+
+
+@pytest.mark.parametrize(("block", "module", "arguments"), OURS, ids=lambda value: str(value)[:40])
+def test_a_command_is_one_that_its_parser_takes(block, module, arguments):
+    from keras_mir.recipes.flags import changed_settings
+    from keras_mir.recipes.named import named_recipe
+
+    if ">" in arguments:
+        arguments = arguments[: arguments.index(">")]
+    if module == "keras_mir.completion":
+        assert arguments in (["bash"], ["zsh"], ["tcsh"])
+        return
+    if module.startswith("benchmarks."):
+        assert importlib.util.find_spec(module)
+        return
+    main = importlib.import_module(f"{module}.__main__")
+    found = (main._parser if module == "benchmarks" else main.parser)().parse_args(arguments)
+    if module == "keras_mir.fit":
+        recipe = named_recipe(found.recipe) if found.recipe else named_recipe("small-cnn")
+        recipe.with_settings(changed_settings(found))
+
+
+def test_options_in_the_text_are_options_of_a_command():
+    known = set()
+    for name in (ROOT / "keras_mir").glob("*/__main__.py"):
+        parser = importlib.import_module(f"keras_mir.{name.parent.name}.__main__").parser()
+        known |= {option for action in parser._actions for option in action.option_strings}
+    # Of pip, pytest, the benchmarks and TF Serving.
+    known |= {"--no-deps", "--timeout", "--dist", "--docs", "--readme", "--audio", "--allow"}
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        said = set(re.findall(r"`[^`\n]*?(--[a-z][a-z-]+)", prose))
+        assert said <= known, page
+
+
+def test_extras_and_environments_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        extras = {name for group in re.findall(r"\.\[([a-z,-]+)\]", text) for name in group.split(",")}
+        assert extras <= project["optional-dependencies"].keys(), page
+        assert all(f"[testenv:{name}]" in tox for name in re.findall(r"tox -e (\w+)", text)), page
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "python"], ids=str)
+def test_python_names_what_there_is(block):
+    import keras_mir as km
+
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "km":
+            assert node.attr in dir(km)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras_mir"):
+            module = importlib.import_module(str(node.module))
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language in ("csv", "toml")], ids=str)
+def test_tables_and_recipes_are_read(block, tmp_path):
+    from keras_mir.recipes.named import RECIPES
+    from keras_mir.recipes.recipe import read_recipe
+    from pipelines.datasets.classes import load_class_map
+    from pipelines.datasets.labels import read_label_table
+
+    file = tmp_path / f"file.{block.language}"
+    file.write_text(block.text, encoding="utf-8")
+    if block.mark == "table":
+        assert len(read_label_table(file)) == 2
+    elif block.mark == "classes":
+        load_class_map(str(file), ["Psych-Rock", "Spoken", "Rock"])
+    else:
+        assert block.mark.startswith("recipe: ")
+        read_recipe(file, RECIPES)
+
+
+def test_messages_are_those_of_the_code():
+    said = {text for text in map(_normal, _strings()) if len(text) > 12}
+    page = (ROOT / "docs/bad_input.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(.+?)` \|", page, re.M)
+    assert len(shown) > 60
+    for message in shown:
+        parts = [part for part in message.split("…") if len(part) > 3]
+        assert any(all(part in text for part in parts) for text in said) or all(
+            any(part.strip(" ,;:") in text for text in said) for part in parts
+        ), message
+
+
+def _strings() -> Iterator[str]:
+    for file in [*(ROOT / "keras_mir").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def _normal(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def test_readme_is_short_and_has_the_two_lines():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 200
+    install = "python3 -m venv .venv && .venv/bin/pip install"
+    job, tests = f"{install} . && .venv/bin/python -m keras_mir.fit", f"{install} tox && .venv/bin/tox"
+    assert [block.text for block in BLOCKS if block.page.name == "README.md"][:2] == [
+        f"{job}\n",
+        f"{tests}\n",
+    ]
+    assert tests in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", readme):
+        assert (ROOT / target).exists(), target
+
+
+def test_measurements_are_those_of_the_results():
+    from benchmarks import results
+
+    entries = results.read(ROOT / "benchmarks/results.json")
+    for page, shown in (("README.md", results.in_short(entries)), ("docs/measurements.md", entries)):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        table = text.partition("<!-- benchmarks -->\n")[2].partition("\n\nMeasured")[0]
+        expected = results.markdown(shown, {"cores": "", "processor": ""}, "", "").partition("\n\nMeasured")[
+            0
+        ]
+        assert table == expected, page
+    assert len(results.in_short(entries)) == len(results.IN_SHORT)
+
+
+def test_every_layer_has_a_section_and_a_picture():
+    source = (ROOT / "keras_mir/layers/__init__.py").read_text(encoding="utf-8")
+    names = sorted(ast.literal_eval(source.partition("__all__ = ")[2]))
+    page = (ROOT / "docs/layers.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: keras_mir\.layers\.(\w+)$", page, re.M)) == names
+    assert sorted(path.stem for path in (ROOT / "docs/figures/layers").glob("*.png")) == names
+    assert sorted(re.findall(r"\]\(figures/layers/(\w+)\.png\)", page)) == names
+
+
+# From here on, what takes minutes: `tox -e docs`.
+
+CLIPS = 6  # of each genre
+GENRES = {"Jazz": "piano;live", "Metal": "guitar;loud;live", "Classical": "piano;quiet"}
+QUICK = ("--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A folder with what the pages speak of: MUSIC, DATA, song.mp3, models and runs of few steps."""
+    import numpy as np
+    import soundfile
+
+    from pipelines.synthetic.render import render_clip
+
+    if importlib.util.find_spec("musicnn") is None:
+        pytest.skip("the pretrained network's weights are not installed")
+    folder = tmp_path_factory.mktemp("pages")
+    songs = folder / "MUSIC/songs"
+    songs.mkdir(parents=True)
+    lines = ["file,genre,tags,valence,energy,artist"]
+    for genre, tags in GENRES.items():
+        for number in range(CLIPS):
+            file = f"songs/{genre}{number}.flac"
+            soundfile.write(folder / "MUSIC" / file, render_clip(genre, number, 4.0).audio, 22050)
+            lines.append(f"{file},{genre},{tags},{number / 10},{0.9 - number / 10:.1f},{genre} {number // 2}")
+    (folder / "MUSIC/labels.csv").write_text("\n".join(lines) + "\n")
+    half = len(lines) // 2
+    (folder / "part-1.csv").write_text("\n".join(lines[:half]) + "\n")
+    (folder / "part-2.csv").write_text("\n".join([lines[0], *lines[half:]]) + "\n")
+    for name in ("song.wav", "song.mp3"):
+        soundfile.write(folder / name, render_clip("Jazz", 99, 6.0).audio, 22050)
+    _programs(folder / "bin")
+
+    def run(*words: str) -> None:
+        subprocess.run(["python", "-m", *words], check=True, cwd=folder, env=environment(folder))
+
+    run("keras_mir.prepare", "MUSIC", "--labels", "MUSIC/labels.csv", "--out", "DATA")
+    shutil.copytree(folder / "DATA", folder / "OTHER_DATA")
+    random = np.random.default_rng(0)
+    (folder / "FEATURES").mkdir()
+    (folder / "VECTORS").mkdir()
+    rows = ["id,genre"]
+    for number in range(18):
+        fused = np.concatenate([random.uniform(-80, 0, (128, 90)), random.uniform(0, 1, (12, 90))])
+        np.save(folder / f"FEATURES/{number}.npy", fused.astype(np.float32))
+        np.save(folder / f"VECTORS/{number}.npy", random.normal(size=16).astype(np.float32))
+        rows.append(f"{number},{'Jazz' if number % 2 else 'Metal'}")
+    (folder / "table.csv").write_text("\n".join(rows) + "\n")
+    run("keras_mir.fit", "lstm-beat-mel", "--data", "DATA", "--units", "8", "--out", "runs/RUN")
+    for name in ("FIRST", "SECOND"):
+        shutil.copytree(folder / "runs/RUN", folder / f"runs/{name}")
+    run("keras_mir.embed", "MUSIC", "--model", "lstm-beat-mel", "--out", "vectors.parquet", "--jobs", "1")
+    return folder
+
+
+def environment(folder: Path, models: str = "") -> dict[str, str]:
+    """Where `python` and `keras-mir` train for two epochs, and export only these recipes' models."""
+    path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    packages = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PATH": path, "PYTHONPATH": packages, "NO_COLOR": "1", "MODELS": models}
+
+
+def _programs(folder: Path) -> None:
+    """`python` and `keras-mir`, which cut trainings short."""
+    folder.mkdir()
+    start = f"#!{sys.executable}\nimport os, sys\nwords = sys.argv[1:]\n"
+    shorten = (
+        "if 'keras_mir.fit' in words and not {'--list', '--resume', '--overfit-batches'} & set(words):\n"
+        f"    words += {list(QUICK)}\n"
+        "    if os.environ['MODELS'] and not set(os.environ['MODELS'].split()) & set(words):\n"
+        "        words += ['--no-export']\n"
+    )
+    python = f"{start}{shorten}os.execv({sys.executable!r}, [{sys.executable!r}, *words])\n"
+    script = f"{start}os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'keras_mir', *words])\n"
+    for name, text in (("python", python), ("keras-mir", script)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+RUN_PAGES = [
+    page for page in PAGES if any(b.runs and b.language in ("sh", "python") for b in blocks_of(page))
+]
+
+
+@pytest.mark.docs
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.stem)
+def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path):
+    folder = tmp_path / "box"
+    shutil.copytree(prepared, folder)
+    shutil.copytree(ROOT / "docs/tf_serving", folder / "docs/tf_serving")
+    with ExitStack() as stack:
+        python = stack.enter_context(Python(folder))
+        output = ""
+        # An export takes longer than such a training: only of models that the page asks for.
+        models = " ".join(re.findall(r"(?:--model |saved_models/)([\w-]+)", page.read_text(encoding="utf-8")))
+        surroundings = environment(folder, models or "none")
+        for block in blocks_of(page):
+            if not block.runs:
+                continue
+            if block.mark.startswith("background: "):
+                stack.enter_context(running(block, folder))
+            elif block.language == "sh":
+                shell = ["bash", "-euo", "pipefail", "-c", block.text]
+                done = subprocess.run(
+                    shell, cwd=folder, env=surroundings, capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            elif block.language == "python":
+                output = python.run(block)
+            elif block.language == "toml" and block.mark.startswith("recipe: "):
+                (folder / block.mark.removeprefix("recipe: ")).write_text(block.text)
+            elif block.mark == "output":
+                assert output == block.text, f"{block}: {output}"
+
+
+class Python:
+    """One process that runs a page's blocks, one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        program = (
+            "import contextlib, io, json, sys, traceback\n"
+            "names = {'__name__': '__main__'}\n"
+            "for line in sys.stdin:\n"
+            "    said, failed = io.StringIO(), ''\n"
+            "    try:\n"
+            "        with contextlib.redirect_stdout(said):\n"
+            "            exec(compile(json.loads(line), 'block', 'exec'), names)\n"
+            "    except BaseException:\n"
+            "        failed = traceback.format_exc()\n"
+            "    print('\\0' + json.dumps([said.getvalue(), failed]), flush=True)\n"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment(folder),
+        )
+
+    def run(self, block: Block) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        short = re.sub(r"epochs=\d+", "epochs=2", block.text)
+        self._process.stdin.write(json.dumps(short) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("\0"):
+                said, failed = json.loads(line[1:])
+                assert not failed, f"{block}\n{failed}"
+                return str(said)
+        raise AssertionError(f"{block}: Python ended")
+
+    def __enter__(self) -> Python:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def running(block: Block, folder: Path) -> Iterator[None]:
+    """A command that stays, once its port answers."""
+    port = int(block.mark.removeprefix("background: "))
+    command = shlex.split(block.text)
+    with subprocess.Popen(["env", *command], cwd=folder, env=environment(folder)) as process:
+        try:
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                assert process.poll() is None, block
+                time.sleep(0.5)
+            yield
+        finally:
+            process.terminate()

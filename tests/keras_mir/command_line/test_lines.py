@@ -1,0 +1,27 @@
+"""What people read: users' names in it are neither markup nor codes of emoji."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from keras_mir.command_line.lines import say
+from keras_mir.command_line.progress import progress
+
+NAME = "Rock [live] [/b] :fire: [red]é"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_line_is_printed_as_it_is(terminal):
+    file = io.StringIO()
+    say(Console(file=file, force_terminal=terminal, width=20), f"error: {NAME}", "and more")
+    assert file.getvalue() == f"error: {NAME}\nand more\n"
+
+
+def test_what_a_bar_is_of_is_shown_as_it_is():
+    file = io.StringIO()
+    with progress(NAME, Console(file=file, force_terminal=True, width=200)) as report:
+        report(1, 2)
+    assert NAME in file.getvalue()

@@ -1,0 +1,83 @@
+"""Wheel and sdist: `tox -e package` builds them, reads metadata and contents, and installs one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.package, pytest.mark.timeout(3600)]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A folder with a wheel and an sdist, of what git has here."""
+    if importlib.util.find_spec("build") is None:
+        pytest.skip("build is not installed")
+    folder = tmp_path_factory.mktemp("package")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        copy = folder / "source" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "build", "--outdir", folder / "dist", folder / "source"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(built) -> Path:
+    (path,) = built.glob("*.whl")
+    return path
+
+
+def tracked(folder: str) -> set[str]:
+    names = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(names.stdout.split())
+
+
+def test_metadata_is_what_an_index_takes(built):
+    command = [sys.executable, "-m", "twine", "check", "--strict", *built.iterdir()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_wheel_has_the_packages_and_nothing_else(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == tracked("keras_mir") | tracked("pipelines")
+    assert {"keras_mir/py.typed", "pipelines/py.typed"} <= names
+
+
+def test_the_sdist_builds_what_the_wheel_is_of(built):
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for needed in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "keras_mir/__init__.py"):
+        assert needed in names
+
+
+def test_it_is_installed_in_a_clean_environment(wheel, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, cwd=tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def said(*command: object) -> str:
+        done = subprocess.run(
+            list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    version = said(python, "-c", "import keras_mir; print(keras_mir.__version__)").strip()
+    assert said(tmp_path / "venv/bin/keras-mir", "--version") == f"keras-mir {version}\n"
+    assert f"-{version}-" in wheel.name
+    assert "small-cnn" in said(python, "-m", "keras_mir.fit", "--list")
+    said(python, "-m", "pip", "check")
