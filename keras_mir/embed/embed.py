@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from keras_mir.models.embedding import Maker, maker_of
 from keras_mir.models.prediction import Failure
 from keras_mir.models.servable import ServableModel
 from keras_mir.predict.models import AnswerWav
-from keras_mir.predict.predictor import Heard, Listener, find_songs
-from pipelines.errors import ArgumentError
+from keras_mir.predict.predictor import Heard, Listener
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,8 @@ class Embedder:
         Raises:
             UserError: If there is none; the message says why.
         """
-        if isinstance(song, str | Path):
-            return list(self.embed_folder(song)) if Path(song).is_dir() else self.embed_file(song)
-        if rate is None:
-            raise ArgumentError("rate", rate, "give that of the samples, in Hz")
-        return self.embed_array(np.asarray(song), rate)
+        heard = self._listener.hear(song, rate)
+        return [self._outcome(each) for each in heard] if isinstance(heard, list) else self._embedding(heard)
 
     def embed_array(self, samples: np.ndarray, rate: int) -> Embedding:
         """The vector of samples.
@@ -94,14 +89,8 @@ class Embedder:
         """
         return self._embedding(self._listener.hear_file(Path(path)))
 
-    def embed_folder(self, folder: str | Path) -> Iterator[Embedding | Failure]:
-        """The vectors of the audio files in a folder, at any depth, or the reasons why there is none.
-
-        Raises:
-            UserError: If there are no audio files.
-        """
-        for heard in self._listener.hear_files(find_songs([Path(folder)]).audio):
-            yield heard if isinstance(heard, Failure) else self._embedding(heard)
+    def _outcome(self, heard: Heard | Failure) -> Embedding | Failure:
+        return heard if isinstance(heard, Failure) else self._embedding(heard)
 
     def _embedding(self, heard: Heard) -> Embedding:
         vector = heard.mean.astype(np.float32)

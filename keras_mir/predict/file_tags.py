@@ -11,12 +11,14 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 from keras_mir.models.prediction import Failure, Prediction
 from keras_mir.predict.patch import Part, apply_patch, patch
+from keras_mir.predict.predictor import Listener
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import write_atomically
 
@@ -74,8 +76,7 @@ FIELDS = {
         "----:com.apple.iTunes:MOOD",
         "of affect or of tags",
     ),
-    # Of a song without a beat, a prediction does not say whether its model tracks any.
-    "bpm": Field(_bpm, lambda _: True, "TBPM", "BPM", "tmpo", "that tracks beats"),
+    "bpm": Field(_bpm, lambda _: True, "TBPM", "BPM", "tmpo", "of any kind"),
 }
 
 
@@ -224,6 +225,8 @@ class FileTags:
         file = io.BytesIO(content)
         file.name = song.name  # by which mutagen knows files that do not say what they are
         tags = _tags_of(song, file)
+        if prediction.tempo is None and "bpm" in self._fields:  # the model may track no beats
+            prediction = replace(prediction, tempo=self._listener.hear_file(song).tempo)
         change = Change({}, {}, [])
         for name, field in self._fields.items():
             there, values = tags.read(field), field.values(prediction)
@@ -248,6 +251,12 @@ class FileTags:
         _append(self.journal, json.dumps(asdict(entry)).encode() + b"\n")
         _replace(Path(place), made)
         return change
+
+    @cached_property
+    def _listener(self) -> Listener:
+        from keras_mir.models.tempo import tempo_tracker
+
+        return Listener(tempo_tracker().answer_wav)
 
 
 @dataclass(frozen=True)

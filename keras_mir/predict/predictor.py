@@ -96,6 +96,26 @@ class Listener:
         self._longest_seconds = longest_seconds
         self._batch_seconds = batch_seconds
 
+    def hear(self, song: str | Path | np.ndarray, rate: int | None = None) -> Heard | list[Heard | Failure]:
+        """What the model makes of whatever is given: a file, a folder, or samples.
+
+        Args:
+            song: A file or a folder, or samples as `hear_array` takes them.
+            rate: Of samples, in Hz.
+
+        Returns:
+            A list for a folder.
+
+        Raises:
+            UserError: If there is no answer; the message says why.
+        """
+        if isinstance(song, str | Path):
+            path = Path(song)
+            return list(self.hear_files(find_songs([path]).audio)) if path.is_dir() else self.hear_file(path)
+        if rate is None:
+            raise ArgumentError("rate", rate, "give that of the samples, in Hz")
+        return self.hear_array(np.asarray(song), rate)
+
     def hear_array(self, samples: np.ndarray, rate: int) -> Heard:
         """What the model makes of samples.
 
@@ -212,11 +232,8 @@ class Predictor:
         Raises:
             UserError: If there is no answer; the message says why.
         """
-        if isinstance(song, str | Path):
-            return list(self.predict_folder(song)) if Path(song).is_dir() else self.predict_file(song)
-        if rate is None:
-            raise ArgumentError("rate", rate, "give that of the samples, in Hz")
-        return self.predict_array(np.asarray(song), rate)
+        heard = self._listener.hear(song, rate)
+        return [_outcome(each) for each in heard] if isinstance(heard, list) else _prediction(heard)
 
     def predict_array(self, samples: np.ndarray, rate: int) -> Prediction:
         """Predict samples.
@@ -257,7 +274,7 @@ class Predictor:
         for done, outcome in enumerate(self._listener.hear_files(files), 1):
             if progress is not None:
                 progress(done, len(files))
-            yield outcome if isinstance(outcome, Failure) else _prediction(outcome)
+            yield _outcome(outcome)
 
     def predict_folder(
         self, folder: str | Path, progress: Progress | None = None
@@ -464,6 +481,10 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
         note=sounding[0].note,
         thresholds=sounding[0].thresholds,
     )
+
+
+def _outcome(heard: Heard | Failure) -> Prediction | Failure:
+    return heard if isinstance(heard, Failure) else _prediction(heard)
 
 
 def _prediction(heard: Heard) -> Prediction:

@@ -86,14 +86,16 @@ def predict_songs(
         counts["failed"] += 1
 
     def unfilled(tags: FileTags) -> Generator[Path, None, None]:
-        for song in waiting:
-            try:
-                if tags.wants(song):
-                    yield song
-                else:
-                    counts["have all tags"] += 1
-            except UserError as error:
-                fail(error)
+        with progress("reading tags", errors) as report:
+            for number, song in enumerate(waiting, 1):
+                try:
+                    if tags.wants(song):
+                        yield song
+                    else:
+                        counts["have all tags"] += 1
+                except UserError as error:
+                    fail(error)
+                report(number, len(waiting))
 
     def answered() -> Generator[Prediction, None, None]:
         """The answers, which are written before they are given; for a song without one, an error line."""

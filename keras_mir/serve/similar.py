@@ -97,7 +97,7 @@ class SimilarSongs:
         try:
             # Where links lead: from the folder of music they may lead anywhere.
             path = Path(self._table.frame["path"].iloc[row]).resolve(strict=True)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last of a link that leads to itself
             return None
         is_music = path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and os.access(path, os.R_OK)
         return path if is_music and any(path.is_relative_to(folder) for folder in self._music) else None

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,13 +130,25 @@ def test_old_id3_stays_old(tmp_path):
     }
 
 
-def test_a_tagger_gives_its_likeliest_and_a_song_without_a_beat_no_bpm(tmp_path):
+@pytest.fixture
+def tracked(monkeypatch):
+    """The tempo that is tracked in a song where its model has tracked none."""
+    found = [None]
+    listener = SimpleNamespace(hear_file=lambda _: SimpleNamespace(tempo=found[0]))
+    monkeypatch.setattr(FileTags, "_listener", listener)
+    return found
+
+
+def test_a_tagger_gives_its_likeliest_and_a_song_without_a_beat_no_bpm(tmp_path, tracked):
+    tracked[:] = [None]
     song = make(tmp_path / "song.flac")
     tagged = Prediction(
         None, 1.0, "", {}, {}, None, (), (), tags={"slow": 0.2, "loud": 0.9, "odd": 0.1, "far": 0.3}
     )
     change = written(song, tmp_path / "journal", tagged, ("mood", "bpm"))
     assert str(change) == "mood -> loud, far, slow; bpm has no answer"
+    tracked[:] = [97.6]
+    assert str(written(song, None, tagged, ("bpm",))) == "bpm -> 98", "by whichever model"
     assert mutagen.File(song).tags["mood"] == ["loud", "far", "slow"]
     given = dataclasses.replace(tagged, thresholds={"slow": 0.1, "loud": 0.8, "odd": 0.5, "far": 0.5})
     again = written(song, tmp_path / "second", given, ("mood",), replace=True)

@@ -123,6 +123,23 @@ def test_mistakes_end_with_status_2_and_one_line(audio: Path, capsys: pytest.Cap
     assert "no target 'joy'; numeric columns are calm, power" in error
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "AUDIO_DIR: name the folder of the audio, or a data set with --mirdata"),
+        (["M", "--data-home", "M"], "--data-home M: is for --mirdata; name the data set with that"),
+        (["M", "--mirdata", "toy"], "AUDIO_DIR: mirdata's toy has its own; leave it out"),
+        (["--mirdata", "toy", "--labels", "L"], "--labels: mirdata's toy has its own; leave it out"),
+        (["--mirdata", "toy", "--check"], "--data-home: name the folder that is to be checked"),
+    ],
+)
+def test_a_folder_or_a_data_set_of_mirdata(
+    given: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*given, "--out", "DATA"]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
 def test_starting_up_imports_nothing_heavy() -> None:
     code = (
         "import sys, keras_mir.prepare.__main__ as p\n"

@@ -112,7 +112,8 @@ def get(client, path, **headers):
 
 def test_a_song_in_the_folder_of_music_can_be_listened_to_from_anywhere_in_it(client):
     status, headers, body = get(client, "/v1/similar/songs/0")
-    assert (status, body, headers["content-type"]) == (200, PLAYED, "audio/x-wav")
+    assert (status, body) == (200, PLAYED)
+    assert headers["content-type"].startswith("audio/")
     status, headers, body = get(client, "/v1/similar/songs/0", Range="bytes=5-")
     assert (status, body) == (206, PLAYED[5:])
     # For no other site's page, and no page itself, whatever is in it.
@@ -126,6 +127,12 @@ def test_nothing_else_is_given_out(client, row):
     status, headers, body = get(client, f"/v1/similar/songs/{row}")
     assert (status, headers["content-type"]) == (404, "application/json")
     assert PLAYED not in body
+
+
+def test_a_link_that_leads_to_itself_is_no_song(vectors, tmp_path, client):
+    gone = tmp_path / "home/music/gone.wav"
+    gone.symlink_to(gone)
+    assert get(client, "/v1/similar/songs/2")[0] == 404
 
 
 def test_without_a_folder_of_music_nothing_is(vectors, tmp_path, client):
