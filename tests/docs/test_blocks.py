@@ -115,7 +115,7 @@ def test_blocks_say_what_they_are():
 
 @pytest.fixture(autouse=True)
 def _benchmarks_are_found(monkeypatch):
-    """They are no part of the package; last on the path, so that an installed package stays before the clone's."""
+    """They are no part of the package. Last on the path, an installed package stays before the clone."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])
 
 
