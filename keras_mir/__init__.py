@@ -16,8 +16,8 @@ from typing import Any
 
 from keras_mir.command_line.name_clash import refuse_name_clash
 from keras_mir.command_line.quiet import import_tensorflow_quietly
+from keras_mir.command_line.version import __version__
 from keras_mir.command_line.when_imported import when_imported
-from pipelines.version import __version__
 
 # Where each public name is.
 _PUBLIC = {

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.errors import UserError
 from pipelines.files import read_json
-from pipelines.version import __version__
 from pipelines.wording import counted
 
 if TYPE_CHECKING:

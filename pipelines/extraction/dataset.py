@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,6 @@ from pipelines.files import (
 from pipelines.levels import LEVELS, Levels
 from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
-from pipelines.version import __version__
 
 DATASET = "dataset.json"
 EXAMPLES = "examples.csv"
@@ -560,5 +559,8 @@ def _folders(out: Path) -> list[Path]:
 
 
 def _versions() -> dict[str, str]:
-    others = {name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile")}
-    return {"keras_mir": __version__, **others}
+    try:
+        own = version("keras-mir")
+    except PackageNotFoundError:
+        own = "not installed"
+    return {"keras_mir": own, **{name: version(name) for name in ("librosa", "numpy", "scipy", "soundfile")}}

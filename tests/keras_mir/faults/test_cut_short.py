@@ -82,7 +82,7 @@ COMMANDS = {
     "prepare": Command(
         ("prepare", "audio", "--labels", "audio/labels.csv", "--out", "data", "--jobs", "1"),
         results=("data",),
-        growing=("data/*.sha256",),
+        growing=("data/*.sha256", "data/levels.jsonl"),
         passing=("data/unfinished.json",),
         in_the_normal_tests=2,
     ),

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_mir.fit import __main__ as fit
 from pipelines.datasets import audio, load
-from pipelines.datasets.base import Examples
+from pipelines.datasets.base import Examples, LoadOptions
 from pipelines.datasets.labels import AudioOptions, LabelledAudio, LabelTable
 from pipelines.errors import ArgumentError
 from pipelines.input import augment
@@ -31,7 +31,7 @@ class Toy:
     def recognises(self, root: Path, labels: Path | None) -> bool:
         return (root / "toy.json").is_file()
 
-    def load(self, root: Path, task: str, **options: object) -> Examples:
+    def load(self, root: Path, task: str, options: LoadOptions) -> Examples:
         genres = json.loads((root / "toy.json").read_text())
         table = pd.DataFrame({"id": list(genres), "genre": list(genres.values())})
         table["path"] = [str(root / f"{identity}.npy") for identity in genres]
