@@ -97,6 +97,7 @@ def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_pa
         own_vectors(folder, labels, "genre", tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_a_head_on_them_is_trained_and_its_export_takes_vectors_alone(folder, labels, tmp_path):
     model = km.train("vectors", folder, labels=labels, out=tmp_path / "run", epochs=30, batch_size=8)
     assert model.report.accuracy.value > 0.8

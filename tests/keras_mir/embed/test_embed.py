@@ -38,6 +38,7 @@ def features_of():
     return features_of
 
 
+@pytest.mark.slow
 def test_a_vector_is_what_the_model_makes_of_a_song_before_it_decides(model, songs, features_of):
     made = model.embed(songs / "b.wav")
     features, tempo = features_of(songs / "b.wav")
@@ -52,6 +53,7 @@ def test_a_vector_is_what_the_model_makes_of_a_song_before_it_decides(model, son
     assert [one.path.name for one in model.embed(songs)] == ["a.flac", "b.wav", "c.ogg"]
 
 
+@pytest.mark.slow
 def test_a_long_song_has_the_mean_of_its_windows(model, songs, tmp_path, features_of):
     samples, rate = soundfile.read(songs / "b.wav", dtype="float32")
     long = np.tile(samples.mean(axis=1), 7)[: 60 * rate]

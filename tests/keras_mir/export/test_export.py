@@ -216,7 +216,7 @@ def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("kind", ["lstm", "multitask"])
+@pytest.mark.parametrize("kind", [pytest.param("lstm", marks=pytest.mark.slow), "multitask"])
 def test_embedding(kind, form, exported, export, tmp_path):
     root, model = exported(kind)
     options = ("--signature", "embedding", "--name", "mine")

@@ -29,6 +29,7 @@ def validated(course_data, tmp_path_factory):
     return km.cross_validate("lstm-beat-mel", course_data, 2, 2, out=out, console=quiet, seed=3, **SMALL)
 
 
+@pytest.mark.slow
 def test_every_clip_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it(validated):
     table = validated.predictions
     assert table.columns.tolist()[:5] == ["id", "fold", "repeat", "label", "predicted"]
@@ -45,6 +46,7 @@ def test_every_clip_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it(v
     assert not first.equals(second)
 
 
+@pytest.mark.slow
 def test_its_scores_are_those_of_the_folds(validated):
     report = validated.report
     assert [(each.repeat, each.fold, each.clips) for each in report.by_fold] == [
@@ -63,6 +65,7 @@ def test_its_scores_are_those_of_the_folds(validated):
     assert read_cross_validation(validated.folder) == report
 
 
+@pytest.mark.slow
 def test_the_baseline_of_all_folds_stands_beside_it(validated):
     baseline = validated.report.baseline
     folds = [
@@ -82,6 +85,7 @@ def test_the_baseline_of_all_folds_stands_beside_it(validated):
     assert hits.mean() == pytest.approx(baseline.score.value)
 
 
+@pytest.mark.slow
 def test_a_fold_is_a_run_and_the_whole_has_no_model(validated, course_data, tmp_path):
     model = km.load(validated.folder / "fold-01")
     again = model.evaluate(course_data, cache_dir=tmp_path)
@@ -90,6 +94,7 @@ def test_a_fold_is_a_run_and_the_whole_has_no_model(validated, course_data, tmp_
         km.load(validated.folder)
 
 
+@pytest.mark.slow
 def test_it_is_compared_by_the_mean_over_the_repeats(validated):
     table = validated.predictions
     columns = [name for name in table if name.startswith("probability_")]
@@ -191,6 +196,7 @@ def test_an_ensemble_is_one_model_evaluated_on_clips_that_none_has_seen(as_ensem
         CrossValidationRun.continued(job.folder.path, console=Console(quiet=True)).resume()
 
 
+@pytest.mark.slow
 def test_labels_most_likely_wrong_are_listed(as_ensemble):
     pytest.importorskip("cleanlab")
     job, _ = as_ensemble
@@ -203,6 +209,7 @@ def test_labels_most_likely_wrong_are_listed(as_ensemble):
     assert table["label_quality"].is_monotonic_increasing
 
 
+@pytest.mark.slow
 def test_without_a_test_split_its_report_is_out_of_fold(as_ensemble, validated, tmp_path):
     job, data = as_ensemble
     genre = data / "fma_genre_spectrograms_beat"

@@ -193,6 +193,7 @@ def test_the_export_describes_itself(fitted):
     assert str(fitted) not in json.dumps(description)
 
 
+@pytest.mark.slow
 def test_the_python_lines_of_the_model_card_answer(fitted, tmp_path):
     extra = fitted / "saved_models" / "lstm-beat-mel" / "1" / "assets.extra"
     card = (extra / "model_card.md").read_text(encoding="utf-8")

@@ -168,6 +168,7 @@ def test_mixed_precision_trains_and_answers_in_float32(course_data, tmp_path):
     assert np.isfinite(training.history["loss"][0])
 
 
+@pytest.mark.slow
 def test_transfer_trains_the_head_alone(course_data, tmp_path):
     genre = named_recipe("cnn-beat-mel").with_settings({**SMALL_CNN, "epochs": 1})
     trained = fit(genre, prepared(course_data, tmp_path, genre), run_folder(tmp_path / "genre"), seed=0)

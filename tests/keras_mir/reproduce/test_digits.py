@@ -82,6 +82,7 @@ def test_the_built_in_digits_are_split_by_digit_with_ink_as_one(digits):
     np.testing.assert_array_equal(load_digits().test_images, digits.test_images)
 
 
+@pytest.mark.slow
 def test_it_tells_the_digits_apart(trained, digits):
     result, _ = trained
     assert result.accuracy > 0.97
@@ -95,6 +96,7 @@ def test_it_tells_the_digits_apart(trained, digits):
     assert result.best_epoch < epochs
 
 
+@pytest.mark.slow
 def test_the_picture_is_what_the_saved_model_makes_of_a_six(trained, digits):
     result, folder = trained
     model = keras.models.load_model(folder / "model.keras")
@@ -111,6 +113,7 @@ def test_the_picture_is_what_the_saved_model_makes_of_a_six(trained, digits):
     np.testing.assert_allclose(head(hidden[1][np.newaxis])[0], probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_read_back_as_it_was(trained):
     result, folder = trained
     assert sorted(file.name for file in folder.iterdir()) == ["digits.json", "model.keras"]
@@ -122,6 +125,7 @@ def test_a_finished_folder_is_read_back_as_it_was(trained):
             assert getattr(back, name) == value
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(digits, tmp_path):
     first, again, other = (
         train_digits(digits, seed, tmp_path / name, epochs=2) for name, seed in (("a", 1), ("b", 1), ("c", 2))
@@ -146,6 +150,7 @@ def test_a_stopped_training_leaves_no_finished_folder(digits, tmp_path, monkeypa
     assert not (tmp_path / RESULT).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits.json", "model.keras"])
 def test_a_damaged_folder_says_which_file(name, trained, tmp_path):
     for file in trained[1].iterdir():

@@ -259,7 +259,7 @@ def test_groups_stay_together(audio: Path) -> None:
     assert set(table["split"]) == {"train", "test"}
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_bad_files_are_reported_and_the_rest_is_done(audio: Path, jobs: int) -> None:
     (audio / "a" / "one.wav").write_text("not audio at all\n" * 50)
     flac = (audio / "a" / "two.flac").read_bytes()
