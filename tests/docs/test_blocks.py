@@ -413,8 +413,8 @@ class Python:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # which closes its pipes
+            self._process.kill()
 
 
 @contextmanager
