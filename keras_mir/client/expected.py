@@ -14,8 +14,8 @@ from pipelines.spec import spec_from_dict
 SIGNATURE = "serving_default"
 _STEPS = 8  # of the features it is asked about, to be told its names
 
-# By what the description calls them: the output that a served model names them in.
-_NAMED = {"classes": "classes", "tags": "tags"}
+# In the description, and the outputs that a served model names them in.
+_NAMED = ("classes", "tags")
 
 
 def difference(
@@ -37,8 +37,8 @@ def difference(
     """
     try:
         spec = spec_from_dict(description["feature_spec"])
-        bands = _size(spec.bands(description["recipe"]["input"]["feature"]))
-        named = {output: list(description[key]) for key, output in _NAMED.items() if description.get(key)}
+        bands = spec.width(description["recipe"]["input"]["feature"])
+        named = {name: list(description[name]) for name in _NAMED if description.get(name)}
         targets = list(description["targets"])
     except (KeyError, TypeError, ValueError) as error:
         problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
@@ -60,10 +60,6 @@ def difference(
         if served != expected:
             return f"its {output} are {', '.join(served)}, expected {', '.join(expected)}"
     return ""
-
-
-def _size(bands: slice) -> int:
-    return int(bands.stop - bands.start)
 
 
 def _example(signature: Signature, bands: int) -> dict[str, np.ndarray]:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from pipelines.datasets.base import ID
 from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
-from pipelines.datasets.tables import header_of, read_columns
+from pipelines.datasets.tables import header_of, read_columns, refuse_repeated
 from pipelines.datasets.targets import chosen_targets
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError
 
 LICENCE = "CC BY-NC 4.0, each song under the Creative Commons licence its artist chose"
 CITATION = (
@@ -61,10 +61,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     tables = sorted({table, *table.parent.glob(_TABLES)})
     read = [read_columns(path, (_ID,), tuple(_COLUMNS.values()), _REMEDY) for path in tables]
     songs = pd.concat(read).rename(columns={column: name for name, column in _COLUMNS.items()})
-    if songs[_ID].duplicated().any():
-        raise UserError(
-            f"{table}: song {songs[_ID][songs[_ID].duplicated()].iloc[0]} is there twice; {_REMEDY}"
-        )
+    refuse_repeated(songs[_ID], table, "song", _REMEDY)
     songs[FILE] = songs[_ID] + ".mp3"
     there, notes = in_folder(audio_dir, table, songs.rename(columns={_ID: ID}), "song")
     return LabelledAudio(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.datasets.base import GENRE, ID, SPLIT
 from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, LabelTable, in_folder
-from pipelines.datasets.tables import header_of, read_columns
+from pipelines.datasets.tables import header_of, read_columns, refuse_repeated
 from pipelines.datasets.targets import chosen_targets
 from pipelines.errors import ArgumentError, UserError
 
@@ -61,9 +61,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     values = read_columns(table, (_ID,), tuple(_COLUMNS.values()), _REMEDY)
     info = read_columns(about, (_ID, "Artist", "Genre", _SET), (), _REMEDY)
     for path, songs in ((table, values), (about, info)):
-        if songs[_ID].duplicated().any():
-            twice = songs[_ID][songs[_ID].duplicated()].iloc[0]
-            raise UserError(f"{path}: song {twice} is there twice; {_REMEDY}")
+        refuse_repeated(songs[_ID], path, "song", _REMEDY)
     unknown = info[~info[_SET].isin(_SPLITS)]
     if len(unknown):
         raise UserError(

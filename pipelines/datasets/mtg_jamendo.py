@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipelines.datasets.base import ID, SPLIT, TAGS
 from pipelines.datasets.labels import FILE, AudioOptions, LabelledAudio, tagged_audio
-from pipelines.datasets.tables import read_rows
+from pipelines.datasets.tables import read_rows, refuse_repeated
 from pipelines.errors import ArgumentError, UserError
 
 LICENCE = "metadata under CC BY-NC-SA 4.0, each track under the Creative Commons licence its artist chose"
@@ -75,10 +75,7 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
         for row in _tracks(path)
     ]
     clips = pd.DataFrame(tracks)
-    if clips[ID].duplicated().any():
-        raise UserError(
-            f"{table}: track {clips[ID][clips[ID].duplicated()].iloc[0]} is there twice; {_REMEDY}"
-        )
+    refuse_repeated(clips[ID], table, "track", _REMEDY)
     return tagged_audio(
         audio_dir,
         table,

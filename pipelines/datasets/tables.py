@@ -37,6 +37,23 @@ def read_lines(path: Path, remedy: str) -> list[tuple[int, str]]:
     return lines
 
 
+def refuse_repeated(ids: pd.Series, path: Path, what: str, remedy: str) -> None:
+    """Refuse a table that has an id twice.
+
+    Args:
+        ids: All there are.
+        path: The table.
+        what: What the ids are of: songs or tracks, in the singular.
+        remedy: What to do about it.
+
+    Raises:
+        UserError: Naming the first that is repeated.
+    """
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        raise UserError(f"{path}: {what} {repeated.iloc[0]} is there twice; {remedy}")
+
+
 def read_rows(
     path: Path, remedy: str, delimiter: str = ",", *, quoted: bool = True
 ) -> Iterator[tuple[int, list[str]]]:

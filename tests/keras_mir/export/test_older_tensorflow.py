@@ -70,8 +70,7 @@ def export(kind: str, root: Path) -> tuple[Path, keras.Model]:
     keras.utils.set_random_seed(0)
     settings, feature, sync, frames, task = KINDS[kind]
     spec = FeatureSpec()
-    bands = spec.bands(feature)
-    size = bands.stop - bands.start
+    size = spec.width(feature)
     limits = spec.limits(size)
     names = CLASSES if task != "affect" else None
     thresholds = (0.25,) * len(CLASSES) if task == "tags" else ()
