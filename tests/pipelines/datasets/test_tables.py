@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from pipelines.datasets.tables import read_lines, read_rows, read_table
+from pipelines.datasets.tables import read_lines, read_rows, read_table, refuse_repeated
 from pipelines.errors import UserError
 
 
@@ -50,3 +51,9 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, content: bytes | None
     with pytest.raises(UserError) as error:
         read_table(tmp_path / "labels.csv", "mend it")
     assert str(error.value) == f"{tmp_path}/{message}"
+
+
+def test_the_first_id_that_stands_twice_is_named() -> None:
+    refuse_repeated(pd.Series(["1", "2", "10"]), Path("t.csv"), "song", "mend it")
+    with pytest.raises(UserError, match=r"^t\.csv: song 2 is there twice; mend it$"):
+        refuse_repeated(pd.Series(["1", "2", "3", "2", "1"]), Path("t.csv"), "song", "mend it")
