@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -24,7 +25,10 @@ from pipelines.input.augment import on_batches
 from pipelines.input.build import batches_an_epoch, evaluation_batches, training_batches
 from pipelines.input.service import DataService
 from pipelines.settings import AugmentSettings
+from pipelines.source import Source
+from pipelines.spec import SPECTROGRAMS
 
+_MOST_AT_ONCE = 16  # steps
 _MEMORISED = 0.05  # share of the first loss below which batches count as memorised
 
 
@@ -143,9 +147,14 @@ def fit(
         epochs = range(first, settings.epochs)
         source, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
         correlation = [ValidationCorrelation(validation, data.targets)] if validation and data.targets else []
+        batches, per_epoch = training_batches(
+            source, settings.batch_size, seed, epochs, recipe.augment, classes, service
+        )
+        if recipe.input.feature not in SPECTROGRAMS:
+            model.steps_per_execution = _steps_at_once(per_epoch, validation, settings.batch_size)
         _fit(
             model,
-            training_batches(source, settings.batch_size, seed, epochs, recipe.augment, classes, service),
+            (batches, per_epoch),
             epochs,
             [*correlation, *callbacks, checkpoint, *extra_callbacks],
             quiet,
@@ -215,6 +224,15 @@ def _fit(
         shuffle=False,
         verbose=1 if terminal and not quiet else 0,
     )
+
+
+def _steps_at_once(per_epoch: int, validation: Source | None, batch_size: int) -> int:
+    """How many steps run without Python between them, which takes longer than a head's step does.
+
+    Keras would run past the end of an epoch of another length.
+    """
+    lengths = [per_epoch, *([-(-len(validation) // batch_size)] if validation else [])]
+    return max(n for n in range(1, _MOST_AT_ONCE + 1) if math.gcd(*lengths) % n == 0)
 
 
 def _recorded(training: Training, run: RunFolder) -> Training:

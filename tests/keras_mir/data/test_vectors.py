@@ -6,6 +6,7 @@ import pytest
 
 import keras_mir as km
 from keras_mir.data.vectors import own_vectors
+from keras_mir.fit import training
 from keras_mir.models.session import ServedModel
 from pipelines.errors import UserError
 
@@ -95,6 +96,20 @@ def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_pa
     np.save(folder / f"{name}.npy", array)
     with pytest.raises(UserError, match=message):
         own_vectors(folder, labels, "genre", tmp_path / "cache")
+
+
+def test_steps_that_run_together_give_what_they_give_one_by_one(folder, labels, tmp_path, monkeypatch):
+    def trained(name):
+        options = {"labels": labels, "epochs": 3, "batch_size": 2, "baseline": False}
+        return km.train("vectors", folder, out=tmp_path / name, **options)
+
+    together = trained("together")
+    monkeypatch.setattr(training, "_MOST_AT_ONCE", 1)
+    alone = trained("alone")
+    assert together.keras.steps_per_execution > alone.keras.steps_per_execution == 1
+    pd.testing.assert_frame_equal(together.history, alone.history)
+    for one, other in zip(together.keras.get_weights(), alone.keras.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
