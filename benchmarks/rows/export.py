@@ -9,7 +9,7 @@ ROWS = (
     Row(
         name=f"export with its checks, {RECIPE}",
         rival="`keras.Model.export` alone",
-        wanted=1 / 3,
+        wanted=0.33,
         ours=Side("benchmarks.ours.export"),
         theirs=(Side("benchmarks.rivals.keras_export"),),
         check=close,

@@ -6,16 +6,8 @@ from benchmarks.inputs import RECIPE
 from benchmarks.row import Row, Side, close
 
 _IMPORT = (Side("benchmarks.command", {"arguments": ["-c", "import tensorflow"]}),)
-_FIT = [
-    RECIPE,
-    "--data",
-    "{features}",
-    "--cache-dir",
-    "{folder}/cache",
-    "--out",
-    "{scratch}/run",
-    "--no-export",
-]
+_PLACES = ["--data", "{features}", "--cache-dir", "{folder}/cache", "--out", "{scratch}/run"]
+_FIT = ["-m", "benchmarks.ours.first_step", RECIPE, *_PLACES, "--no-export"]
 
 ROWS = (
     Row(
@@ -31,7 +23,7 @@ ROWS = (
     Row(
         name="start-up: fit, from command to first step",
         rival="`import tensorflow` alone",
-        wanted=1 / 1.5,
+        wanted=0.67,
         ours=Side("benchmarks.command", {"arguments": _FIT}),
         theirs=_IMPORT,
         check=close,
