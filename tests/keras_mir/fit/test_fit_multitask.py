@@ -103,15 +103,21 @@ def test_the_report_is_on_each_head_and_its_own_clips(run, data):
     assert (run / "baseline_tags.csv").is_file()
 
 
+def test_a_head_is_compared_with_the_same_of_another_run(run):
+    with pytest.raises(UserError, match="head: the runs have genre, affect, tags in common; choose one"):
+        compare([run, run])
+    found = compare([run, run], head="affect")
+    assert (found.score, found.n) == ("mean Spearman", 12)
+    assert found.runs[1].score == read_report(run).affect.spearman_mean
+
+
+@pytest.mark.slow
 def test_a_head_is_compared_with_a_model_that_learnt_it_alone(run, data, tmp_path):
     settings = {**HEADS, "task": "genre", "tags": (), "epochs": 1}
     km.train("vectors", data / "vectors", out=tmp_path / "alone", console=QUIET, **settings)
     found = compare([tmp_path / "alone", run])
     assert (found.score, found.n) == ("accuracy", 12)
     assert found.runs[1].score == read_report(run).genre.accuracy
-    with pytest.raises(UserError, match="head: the runs have genre, affect, tags in common; choose one"):
-        compare([run, run])
-    assert compare([run, run], head="affect").score == "mean Spearman"
     with pytest.raises(UserError, match=r"^head tags: .*alone has none; it has genre"):
         compare([tmp_path / "alone", run], head="tags")
 
