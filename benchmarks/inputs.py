@@ -50,6 +50,16 @@ class Inputs:
         found = audio_files(self.music()).audio
         return [found[index * len(found) // count] for index in range(min(count, len(found)))]
 
+    def some(self, count: int) -> Path:
+        """A folder with copies of so many of the clips."""
+        folder = self.folder / f"some-{count}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for clip in self.clips(count):
+            copy = folder / clip.name
+            if not copy.exists():
+                shutil.copyfile(clip, copy)
+        return folder
+
     def features(self) -> Path:
         """The music as `python -m keras_mir.prepare` prepares it."""
         folder = self.folder / ("features" if self.audio is None else "features-of-audio")
@@ -99,6 +109,29 @@ class Inputs:
         unfinished.rename(folder)
         return folder
 
+    def vectors(self, count: int, size: int) -> Path:
+        """A table of vectors in four clouds, which overlap, and beside it one of their genres."""
+        import numpy as np
+        import pandas as pd
+
+        from pipelines.files import npy_bytes, write_atomically
+
+        path = self.folder / f"vectors-{count}-{size}.npy"
+        if not path.is_file():
+            random = np.random.default_rng(0)
+            genres = random.integers(0, 4, count)
+            vectors = 0.15 * random.standard_normal((4, size))[genres] + random.standard_normal((count, size))
+            names = np.array(["Blues", "Jazz", "Metal", "Rock"])[genres]
+            table = pd.DataFrame({"id": [f"clip{n}" for n in range(count)], "genre": names})
+            table.to_csv(path.with_suffix(".csv"), index=False)
+            write_atomically(path, npy_bytes(vectors.astype(np.float32)))
+        return path
+
+    @property
+    def run(self) -> Path:
+        """Where `model` is trained."""
+        return self.folder / "run"
+
     def model(self) -> Path:
         """An exported genre model, briefly trained: its folder `saved_models/NAME/VERSION`."""
         root = self.folder / "saved_models"
@@ -114,7 +147,7 @@ class Inputs:
                 "--epochs",
                 "5",
             ]
-            places = ["--export-dir", str(root), "--out", str(self.folder / "run")]
+            places = ["--export-dir", str(root), "--out", str(self.run)]
             subprocess.run([sys.executable, "-m", *command, *places], check=True, stdout=2)
         return version
 

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import answers, beats, cnn, extraction, lstm, reading, start_up, whole_fit
+from benchmarks.rows import (
+    answers,
+    beats,
+    cnn,
+    embedding,
+    export,
+    extraction,
+    heads,
+    lstm,
+    reading,
+    search,
+    start_up,
+    whole_fit,
+)
 
 ROWS: tuple[Row, ...] = (
     *reading.ROWS,
@@ -14,4 +27,8 @@ ROWS: tuple[Row, ...] = (
     *answers.ROWS,
     *start_up.ROWS,
     *whole_fit.ROWS,
+    *heads.ROWS,
+    *export.ROWS,
+    *embedding.ROWS,
+    *search.ROWS,
 )

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from benchmarks.inputs import RECIPE
 from benchmarks.row import Row, Side, close
 
 _IMPORT = (Side("benchmarks.command", {"arguments": ["-c", "import tensorflow"]}),)
+_FIT = [
+    RECIPE,
+    "--data",
+    "{features}",
+    "--cache-dir",
+    "{folder}/cache",
+    "--out",
+    "{scratch}/run",
+    "--no-export",
+]
 
 ROWS = (
     Row(
@@ -16,6 +27,17 @@ ROWS = (
         check=close,
         rounds=9,
         note="wanted: half a second",
+    ),
+    Row(
+        name="start-up: fit, from command to first step",
+        rival="`import tensorflow` alone",
+        wanted=1 / 1.5,
+        ours=Side("benchmarks.command", {"arguments": _FIT}),
+        theirs=_IMPORT,
+        check=close,
+        rounds=9,
+        note="wanted: 1.5 times as long",
+        inputs=lambda inputs: inputs.model(),
     ),
     Row(
         name="start-up: first answer of predict",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ def compare(
     if out is not None:
         check_folder("out", Path(out))
     folders = [_folder(place) for place in places]
+    if twice := [folder for folder, n in Counter(path.resolve() for path in folders).items() if n > 1]:
+        raise ArgumentError("runs", twice[0], "it is named twice; give different runs")
     recipes = [_recipe_name(folder) for folder in folders]
     tables = [each.mean_over_repeats() for each in _of_one_head(folders, head)]
     for folder, table in zip(folders[1:], tables[1:], strict=True):

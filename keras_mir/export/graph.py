@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,15 @@ NOT_SERVABLE = {
     "Collective": "several hosts",
 }
 
+# TF Serving is behind TensorFlow. An export is loaded by this version, and by later ones.
+OLDEST = "2.17"
+
 
 def check_graph(path: Path) -> None:
     """Refuse a SavedModel with anything that stock TF Serving lacks.
 
-    Every node of every graph and function is looked at. An operation passes if TensorFlow
-    itself defines it, which `tf.raw_ops` lists whatever op libraries this process has
-    loaded, and if it is not in `NOT_SERVABLE`. A server is assumed to be of the TensorFlow
-    version that exported, or a later one.
+    Every node of every graph and function is looked at. An operation passes if TensorFlow `OLDEST`
+    defines it with all the attributes that it has here, and if it is not in `NOT_SERVABLE`.
 
     Args:
         path: The folder that holds `saved_model.pb`.
@@ -57,8 +60,15 @@ def check_graph(path: Path) -> None:
                     raise UserError(f"{place} cannot be served: it needs {needs}")
             if node.attr["_XlaMustCompile"].b:
                 raise UserError(f"{place} needs XLA; export it without jit_compile")
-            if node.op not in functions and not hasattr(tf.raw_ops, node.op):
+            if node.op in functions:
+                continue
+            if not hasattr(tf.raw_ops, node.op):
                 raise UserError(f"{place} is not TensorFlow's own, and TF Serving lacks it")
+            known = _operations().get(node.op)
+            newer = "it" if known is None else _first_newer(node, known)
+            if newer:
+                oldest = f"TensorFlow {OLDEST}, which exports are promised to run in"
+                raise UserError(f"{place} cannot be served: {oldest}, lacks {newer}")
 
 
 def nodes(graph: Any) -> Iterator[Any]:
@@ -83,6 +93,21 @@ def read_signatures(path: Path) -> dict[str, Any]:
     (meta_graph,) = _read(path).meta_graphs
     found = {name: value for name, value in meta_graph.signature_def.items() if not name.startswith("__")}
     return dict(sorted(found.items(), key=lambda item: (item[0] != SIGNATURE, item[0])))
+
+
+@functools.cache
+def _operations() -> dict[str, frozenset[str]]:
+    """The attributes of each operation of `OLDEST`."""
+    lines = (files("keras_mir.export") / f"tensorflow_{OLDEST}.txt").read_text().splitlines()
+    words = (line.split() for line in lines if not line.startswith("#"))
+    return {name: frozenset(attributes) for name, *attributes in words}
+
+
+def _first_newer(node: Any, known: frozenset[str]) -> str:
+    """The first of a node's attributes that is not known, in words; empty if there is none."""
+    # Those with an underscore belong to no operation, and every loader takes them.
+    newer = sorted(name for name in node.attr if not name.startswith("_") and name not in known)
+    return f"its attribute {newer[0]}" if newer else ""
 
 
 def _read(path: Path) -> Any:

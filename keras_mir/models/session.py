@@ -22,7 +22,7 @@ from keras_mir.models.folders import SAVED_MODEL
 from keras_mir.models.limits import MAX_CLIPS
 from pipelines.errors import UserError
 
-SIGNATURE = "serving_default"
+SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY  # serving_default
 
 
 class ModelError(UserError):

@@ -270,7 +270,7 @@ def read_label_table(
     notes += told
     chosen, ignored = list(dict.fromkeys(targets or ())), dict[str, str]()
     if targets is None:
-        free = {name: others[name] for name in others if name not in learnt}
+        free = {name: others[name] for name in others if name not in (tags or ())}
         labelled = GENRE in table or TAGS in table
         chosen, ignored = _default_targets(path, free, group_by, beside_others=labelled)
     for name in chosen:

@@ -35,6 +35,7 @@ NOT_RUN = {
     "stays until it is stopped": 1,
     "takes an hour, and rivals": 1,
     "takes many trainings": 1,
+    "wants other environments": 1,
     "takes minutes, and has tests of its own": 1,
     "the extra onnx is not installed": 1,
     "their own tests read miniatures of these data sets": 1,

@@ -141,11 +141,13 @@ def test_runs_that_are_not_there_or_have_no_predictions(write, tmp_path, capsys)
     (older / "predictions.csv").unlink()
     assert command.main([one, str(older)]) == 2
     assert command.main([one, one, "--out", f"{one}/report.json"]) == 2
+    assert command.main([one, f"{older}/../one"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: RUN: give two or more to compare",
         f"error: {tmp_path}/none: no such run; give its folder",
         f"error: {older}/predictions.csv: no such file; evaluate the model again",
         f"error: --out {one}/report.json: a file, not a folder; choose another name",
+        f"error: RUN {one}: it is named twice; give different runs",
     ]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mir.export import graph
 from keras_mir.export.graph import check_graph
 from pipelines.errors import UserError
 
@@ -63,6 +64,17 @@ def test_refused(function, message, tmp_path):
     with pytest.raises(UserError, match=message) as error:
         check_graph(saved(function, tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_what_the_oldest_promised_version_lacks_is_refused(tmp_path, monkeypatch):
+    file = saved(lambda x: tf.math.cumsum(x, reverse=True), tmp_path) / "saved_model.pb"
+    lacks = r"operation Cumsum \(.*\) cannot be served: TensorFlow 2\.17, .*, lacks"
+    file.write_bytes(file.read_bytes().replace(b"reverse", b"newness"))  # of the same length
+    with pytest.raises(UserError, match=f"{lacks} its attribute newness$"):
+        check_graph(tmp_path)
+    monkeypatch.setattr(graph, "_operations", lambda: {"NoOp": frozenset()})
+    with pytest.raises(UserError, match=f"{lacks} it$".replace("Cumsum", "Placeholder")):
+        check_graph(tmp_path)
 
 
 def test_an_operation_of_another_library_is_refused(tmp_path):

@@ -9,6 +9,7 @@ import io
 import os
 import pickle
 import subprocess
+from importlib import resources
 from pathlib import Path
 
 import keras
@@ -18,6 +19,7 @@ import soundfile
 
 from keras_mir.export import run_alone
 from keras_mir.export.export import export as export_model
+from keras_mir.export.graph import OLDEST
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.export.verify import FreshProcess, feature_batches, sound_batches
 from keras_mir.models.audio_model import AudioModel
@@ -128,6 +130,15 @@ def compare(path: Path, requests: list) -> None:
                     )
                 else:
                     assert np.array_equal(old[name], value), (python, signature, name)
+
+
+def test_the_list_of_operations_is_that_of_the_oldest_version():
+    listed = (resources.files("keras_mir.export") / f"tensorflow_{OLDEST}.txt").read_text()
+    script = Path(__file__).with_name("list_operations.py")
+    printed = [
+        subprocess.run([python, script], capture_output=True, text=True, check=True) for python in PYTHONS
+    ]
+    assert listed in [done.stdout for done in printed], f"no TensorFlow {OLDEST} among {PYTHONS}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -119,7 +119,11 @@ COMMANDS = {
         needs=("fit", "export", "embed"),
         results=("alike",),
     ),
-    "compare": Command(("compare", "run", "run", "--out", "compared"), needs=("fit",), results=("compared",)),
+    "compare": Command(
+        ("compare", "run", "evaluation", "--out", "compared"),
+        needs=("fit", "evaluate"),
+        results=("compared",),
+    ),
     "reproduce": Command(
         ("reproduce", "--out", "page", "--data", "full", "--only", "7b", "--settings", "ours", "--quick"),
         results=("page",),

@@ -68,6 +68,7 @@ def check_read(path: Path, read: Callable[[], object], content: bytes) -> str:
     return "refused"
 
 
+@pytest.mark.slow
 def test_damaged_records(cases, damaged, tmp_path, course_data):
     run = RunFolder(tmp_path / "run")
     write_json(run.options, OPTIONS)

@@ -29,6 +29,18 @@ def validated(course_data, tmp_path_factory):
     return km.cross_validate("lstm-beat-mel", course_data, 2, 2, out=out, console=quiet, seed=3, **SMALL)
 
 
+def test_every_clip_is_predicted_once(course_data, tmp_path):
+    options = {"out": tmp_path / "run", "console": Console(quiet=True), "baseline": False}
+    found = km.cross_validate("lstm-beat-mel", course_data, 2, **options, **{**SMALL, "epochs": 1})
+    table = found.predictions
+    assert table["id"].is_unique
+    assert len(table) == 36
+    hits = table["label"] == table["predicted"]
+    shares = hits.groupby(table["fold"]).mean()
+    assert found.scores["accuracy"].mean == pytest.approx(shares.mean())
+    assert found.scores["accuracy"].pooled.value == pytest.approx(hits.mean())
+
+
 @pytest.mark.slow
 def test_every_clip_is_predicted_once_a_repeat_by_a_model_that_has_not_seen_it(validated):
     table = validated.predictions
@@ -109,6 +121,7 @@ def test_it_is_compared_by_the_mean_over_the_repeats(validated):
     )
 
 
+@pytest.mark.slow
 def test_a_stopped_one_goes_on_with_the_first_fold_that_is_not_finished(
     validated, course_data, tmp_path, capsys
 ):

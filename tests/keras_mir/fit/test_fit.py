@@ -101,6 +101,7 @@ def test_the_report_has_the_promised_keys(fitted):
     assert report["baseline"]["difference"]["value"] == pytest.approx(lead)
 
 
+@pytest.mark.slow
 def test_without_validation_clips_it_trains_on_all_to_the_last_epoch(course_data, tmp_path, capsys):
     flags = ("--validation", "0", "--early-stopping", "0", "--seed", "5")
     asked = ("lstm-beat-mel", "--data", course_data, *SMALL_LSTM, *flags)
@@ -339,6 +340,7 @@ def test_a_half_precision_model_is_served_in_float32(course_data, tmp_path):
     assert tf.float16.as_datatype_enum not in kinds
 
 
+@pytest.mark.slow
 def test_a_recipe_file_is_used(course_data, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text('base = "lstm-beat-chroma"\n[model]\nunits = 4\nlayers = 1\n[train]\nepochs = 1\n')
@@ -568,6 +570,7 @@ class TestMistakes:
         assert "no space left" in line
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
+    @pytest.mark.slow
     def test_a_disk_that_fills_up_in_training(self, course_data, tmp_path, capsys, monkeypatch):
         write = Path.write_bytes
 

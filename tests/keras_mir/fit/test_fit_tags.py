@@ -123,6 +123,7 @@ def test_folds_and_their_ensemble(tagged, tmp_path):
     assert list(whole.model.keras.output) == ["tags"]
 
 
+@pytest.mark.slow
 def test_chosen_tags_without_validation_clips_and_balanced(tagged, tmp_path):
     settings = {**SMALL, "epochs": 2, "validation": 0.0, "early_stopping": 0, "class_weights": "balanced"}
     model = km.train("lstm-beat-mel-tags", tagged, out=tmp_path / "run", tags=("rock", "live"), **settings)

@@ -89,6 +89,7 @@ class Gain:
         return {**element, "features": element["features"] + change}
 
 
+@pytest.mark.slow
 def test_an_augmentation(tmp_path, course_data, monkeypatch, capsys):
     made = []
 

@@ -82,6 +82,7 @@ def test_a_killed_run_ends_at_the_weights_of_an_uninterrupted_one(case, course_d
     pd.testing.assert_frame_equal(pd.read_csv(run.history), pd.read_csv(tmp_path / "whole" / "history.csv"))
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_other_seed_other_weights(course_data, tmp_path):
     recipe = named_recipe("lstm-beat-mel").with_settings({**SMALL, "epochs": 1})
     data = prepared(course_data, tmp_path, recipe)
@@ -93,6 +94,7 @@ def test_same_seed_same_weights_other_seed_other_weights(course_data, tmp_path):
     assert not np.array_equal(weights[0], weights[2])
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights_also_when_resumed_after_the_end(course_data, tmp_path):
     # A learning rate this high gets worse soon, so that the best epoch is not the last.
     recipe = named_recipe("lstm-beat-mel").with_settings(
@@ -109,6 +111,7 @@ def test_early_stopping_keeps_the_best_weights_also_when_resumed_after_the_end(c
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_damaged_or_of_another_training_is_refused(course_data, tmp_path):
     recipe = named_recipe("lstm-beat-mel").with_settings({**SMALL, "epochs": 1})
     data = prepared(course_data, tmp_path, recipe)

@@ -273,6 +273,7 @@ def test_a_model_of_generated_music_says_so_with_every_answer(clip):
     assert note_for(Dataset("mine", synthetic=False, licence="")) == ""
 
 
+@pytest.mark.slow
 def test_files_are_answered_from_python_as_the_graph_answers(beat_answers, ask_wav, clip):
     files = [wav(clip), b"junk", wav(clip, 11025)]
     answers, outputs = beat_answers.answer_wav(files), ask_wav(*files)

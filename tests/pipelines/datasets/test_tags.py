@@ -63,6 +63,14 @@ def test_columns_of_0_and_1(tmp_path: Path) -> None:
     assert read(tmp_path, FLAGS.replace(",fun", ",tags"), tags=()).tags == ()
 
 
+def test_a_target_may_have_the_name_of_a_tag(tmp_path: Path) -> None:
+    labels = read(tmp_path, "id,tags,calm,tense\n1,calm,.75,.25\n2,tense,.25,.5\n3,calm;tense,.5,.5\n")
+    assert labels.tags == ("calm", "tense")
+    assert labels.targets == ("calm", "tense")
+    assert labels.table["tags"].tolist() == [("calm",), ("tense",), ("calm", "tense")]
+    assert labels.table["calm"].tolist() == [0.75, 0.25, 0.5]
+
+
 def test_a_choice_of_the_column_leaves_clips_without_any(tmp_path: Path) -> None:
     labels = read(tmp_path, COLUMN, tags=["rock", "live"])
     assert labels.tags == ("rock", "live")

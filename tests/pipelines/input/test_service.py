@@ -96,7 +96,16 @@ def assert_same(first: tf.data.Dataset, second: tf.data.Dataset) -> None:
             np.testing.assert_array_equal(tensor, expected)
 
 
-@pytest.mark.parametrize("settings", [{}, {"bucket": True}, {"frames": 4, "crop": "random"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ({"bucket": True}, {"frames": 4, "crop": "random"})
+        ),
+    ],
+)
 def test_epochs_of_training_are_those_without_a_service(source, service, settings):
     frames = settings.pop("frames", None)
     source = replace(source, frames=frames, settings=replace(source.settings, **settings))

@@ -106,7 +106,9 @@ def run_published_graph(folder, weights, patches):
     feed = {}
     for node in graph_def.node:
         node.attr.pop("_output_shapes", None)  # old TensorFlow's, which the new one finds inconsistent
-        if node.op == "VariableV2":
+        if node.op == "RandomUniform":
+            node.attr["seed"].i = 1  # of a dropout that is off; where all is determined, none is refused
+        elif node.op == "VariableV2":
             feed[f"{node.name}/read:0" if f"{node.name}/read" in names else f"{node.name}:0"] = weights[
                 node.name
             ]

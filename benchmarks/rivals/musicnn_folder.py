@@ -1,0 +1,70 @@
+"""What the musicnn package computes for a folder, in a process a core; a script.
+
+Its own extractor is a function of one file; here each process opens the network once, and keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+
+from benchmarks.machine import cores
+
+PATCH = 187  # frames, about 3 s
+
+
+@cache
+def network() -> tuple[Any, Any, Any]:
+    """A session with the published graph and weights, its inputs and its penultimate layer."""
+    import tensorflow as tf
+
+    package = importlib.util.find_spec("musicnn")
+    if package is None or package.origin is None:
+        raise SystemExit("pip install --no-deps musicnn==0.1.0")
+    checkpoint = f"{Path(package.origin).parent}/MTT_musicnn/"
+    tf.compat.v1.disable_eager_execution()
+    threads = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    session = tf.compat.v1.Session(config=threads)
+    tf.compat.v1.train.import_meta_graph(f"{checkpoint}.meta").restore(session, checkpoint)
+    operations = session.graph.get_operations()
+    inputs = [one.outputs[0] for one in operations if one.type == "Placeholder"]
+    (tags,) = [one.outputs[0] for one in operations if one.type == "Sigmoid" and "grad" not in one.name]
+    return session, inputs, tags
+
+
+def embed(path: Path) -> np.ndarray:
+    """The mean of a file's answers over patches, `(50,)`."""
+    samples, rate = librosa.load(path, sr=16000)
+    mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=512, hop_length=256, n_mels=96).T
+    frames = np.log10(10000 * mel.astype(np.float16) + 1)
+    patches = np.stack([frames[at : at + PATCH] for at in range(0, len(frames) - PATCH + 1, PATCH)])
+    session, inputs, tags = network()
+    feed = {one: patches for one in inputs if one.shape.rank == 3}
+    feed |= {one: False for one in inputs if one.dtype.name == "bool"}
+    return session.run(tags, feed).mean(axis=0)
+
+
+def main() -> None:
+    """Embed a folder, and write one array."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    paths = sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
+    with multiprocessing.get_context("spawn").Pool(cores()) as pool:
+        vectors = pool.map(embed, paths, chunksize=1)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    np.save(arguments.out, np.stack(vectors))
+
+
+if __name__ == "__main__":
+    main()
