@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,11 @@ def test_the_report_is_on_each_head_and_its_own_clips(run, data):
     assert (run / "baseline_tags.csv").is_file()
 
 
-def test_a_head_is_compared_with_the_same_of_another_run(run):
+def test_a_head_is_compared_with_the_same_of_another_run(run, tmp_path):
+    again = shutil.copytree(run, tmp_path / "again")
     with pytest.raises(UserError, match="head: the runs have genre, affect, tags in common; choose one"):
-        compare([run, run])
-    found = compare([run, run], head="affect")
+        compare([run, again])
+    found = compare([run, again], head="affect")
     assert (found.score, found.n) == ("mean Spearman", 12)
     assert found.runs[1].score == read_report(run).affect.spearman_mean
 
