@@ -80,7 +80,7 @@ def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
 
     version, settings, features = _model(inputs, recipe), named_recipe(recipe), inputs.features()
     synced = settings.input.sync == "beat"
-    examples = load_examples(features, settings.task.task, prefer_synced=synced)
+    examples = load_examples(features, settings.task.tasks[0], prefer_synced=synced)
     data = load_data(examples, settings, inputs.folder / "cache")
     by_features = predict_export(version, data.sources[TEST])
     rows = pd.read_csv(features / "examples.csv", dtype={"id": str}, index_col="id")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,21 +22,28 @@ class Source:
     Attributes:
         cached: The examples.
         labels: Arrays of first dimension n: class indices int32, or target values float32.
-        weights: Sample weights float32 `(n,)`, or `None`.
+        weights: Sample weights float32 `(n,)` by output, 1 for an output without; or `None`.
         settings: How examples become batches.
         frames: Steps of every example of a batch, or `None` for the longest of the batch.
         spec: What the features were made with.
+        known: By output for which some examples have no label, float32 `(n,)`: 0 for those, and one number
+            for all others, by which their mean is 1.
     """
 
     cached: Cached
     labels: Mapping[str, np.ndarray]
-    weights: np.ndarray | None
+    weights: Mapping[str, np.ndarray] | None
     settings: InputSettings
     frames: int | None
     spec: Spec
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.cached.paths)
+
+    def labelled(self, output: str) -> np.ndarray:
+        """The rows of the examples that have a label for an output."""
+        return np.flatnonzero(self.known[output]) if output in self.known else np.arange(len(self))
 
     @cached_property
     def windows(self) -> Windows:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from keras_mir.command_line.options import command_parser
 from keras_mir.command_line.run import run
+from pipelines.datasets.base import Task
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
         "two or more",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write a picture of the scores there")
+    parser.add_argument(
+        "--head", choices=get_args(Task), help="what to compare, of runs that have several heads in common"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")
     return parser
 
@@ -39,7 +44,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     from keras_mir.compare.compare import compare, print_comparison
 
-    print_comparison(compare(arguments.runs, arguments.out, arguments.seed), Console())
+    print_comparison(compare(arguments.runs, arguments.out, arguments.seed, arguments.head), Console())
     return 0
 
 

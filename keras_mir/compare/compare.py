@@ -12,13 +12,14 @@ import pandas as pd
 from rich.console import Console
 
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.predictions_table import Predictions, read_predictions
+from keras_mir.evaluate.predictions_table import Predictions, read_heads
 from keras_mir.evaluate.table import Printer
 from keras_mir.models.cross_validation import read_cross_validation
 from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import path_text
 from keras_mir.models.report import Interval, read_report, score_name
 from keras_mir.models.run_folder import RunFolder
+from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
 from pipelines.wording import counted
 
@@ -59,7 +60,9 @@ class Comparison:
     runs: tuple[ComparedRun, ...]
 
 
-def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: int = 0) -> Comparison:
+def compare(
+    places: Sequence[str | Path], out: str | Path | None = None, seed: int = 0, head: Task | None = None
+) -> Comparison:
     """Compare runs on the clips that all of them were evaluated on.
 
     A cross-validation is compared by its out-of-fold predictions, a clip's being the mean over the repeats.
@@ -69,6 +72,7 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
             wrote; two or more.
         out: Folder for a picture, `comparison.png`; None writes none.
         seed: Of the confidence intervals.
+        head: What to compare, of runs that have several heads in common.
 
     Raises:
         UserError: If a run has no predictions, or they have no clips in common, or cannot be compared.
@@ -81,7 +85,7 @@ def compare(places: Sequence[str | Path], out: str | Path | None = None, seed: i
     if twice := [folder for folder, n in Counter(path.resolve() for path in folders).items() if n > 1]:
         raise ArgumentError("runs", twice[0], "it is named twice; give different runs")
     recipes = [_recipe_name(folder) for folder in folders]
-    tables = [read_predictions(RunFolder(folder).predictions).mean_over_repeats() for folder in folders]
+    tables = [each.mean_over_repeats() for each in _of_one_head(folders, head)]
     for folder, table in zip(folders[1:], tables[1:], strict=True):
         _check_same_task(folders[0], tables[0], folder, table)
     of_each = [table.table.index for table in tables]
@@ -145,15 +149,26 @@ def _recipe_name(folder: Path) -> str:
     return str(report.recipe.get("name", ""))
 
 
-# By whether there are classes, and tags.
-_TASKS = {(True, False): "tells genres", (False, True): "gives tags", (False, False): "rates affect"}
+def _of_one_head(folders: Sequence[Path], head: Task | None) -> list[Predictions]:
+    """The predictions of a head that all runs have; of those that have but one, of that, whichever it is."""
+    every = [read_heads(RunFolder(folder).predictions) for folder in folders]
+    for folder, heads in zip(folders, every, strict=True):
+        if head is not None and head not in heads:
+            raise ArgumentError("head", head, f"{folder} has none; it has {', '.join(heads)}")
+    common = [task for task in every[0] if all(task in heads for heads in every)]
+    if head is None and len(common) > 1:
+        raise ArgumentError("head", None, f"the runs have {', '.join(common)} in common; choose one")
+    chosen = head or next(iter(common), None)
+    return [heads[chosen] if chosen else next(iter(heads.values())) for heads in every]
+
+
+_TASKS: dict[Task, str] = {"genre": "tells genres", "tags": "gives tags", "affect": "rates affect"}
 
 
 def _check_same_task(first: Path, one: Predictions, second: Path, other: Predictions) -> None:
     problem = ""
-    kinds = [_TASKS[bool(each.classes), bool(each.tags)] for each in (one, other)]
-    if kinds[0] != kinds[1]:
-        problem = f"one run {kinds[0]}, the other {kinds[1]}"
+    if one.task != other.task:
+        problem = f"one run {_TASKS[one.task]}, the other {_TASKS[other.task]}"
     elif one.tags != other.tags:
         problem = "the tags differ"
     elif one.classes != other.classes:

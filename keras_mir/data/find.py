@@ -17,6 +17,7 @@ from keras_mir.data.embed import embedded
 from keras_mir.data.vectors import own_vectors
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Examples
+from pipelines.datasets.joined import joined
 from pipelines.datasets.load import kind_of, load_examples
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import locked
@@ -49,16 +50,18 @@ def find_examples(
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
     """
-    task = recipe.task
+    task, tasks = recipe.task, recipe.task.tasks
     # Of a table of the user's: what is learnt may be columns that nothing else would take for labels.
     wanted: dict[str, Any] = {"targets": task.targets or None, "tags": task.tags or None}
     if recipe.input.feature == VECTORS:
         if not data:
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
-        return own_vectors(Path(data), Path(labels) if labels else None, task.task, _hidden(cache), **wanted)
+        place, table = Path(data), Path(labels) if labels else None
+        return joined({each: own_vectors(place, table, each, _hidden(cache), **wanted) for each in tasks})
     root, table = find_features(data, labels, cache, jobs, console, **wanted)
     by_beat = recipe.input.sync == "beat"
-    examples = load_examples(root, task.task, labels=table, prefer_synced=by_beat, synced=synced, **wanted)
+    options = {"labels": table, "prefer_synced": by_beat, "synced": synced, **wanted}
+    examples = joined({each: load_examples(root, each, **options) for each in tasks})
     if recipe.input.feature in EMBEDDINGS:
         return embedded(examples, recipe.input.feature, root, _hidden(cache), console)
     return examples

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from keras_mir.recipes.outputs import check_outputs
+from keras_mir.recipes.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
-from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Examples
+from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Examples, Task
 from pipelines.datasets.classes import (
     ClassMap,
     balanced_weights,
@@ -66,14 +66,14 @@ class Data:
     Attributes:
         examples: Table, sources and labels of each split, by name.
         sources: The same as what batches are made from.
-        classes: Class names in the order of their index; empty for another task.
-        targets: Affect targets; empty for another task.
-        class_map: From the data's genres to the classes; without name and classes for another task.
+        classes: Class names in the order of their index; empty if no genres are learnt.
+        targets: Affect targets; empty if none are learnt.
+        class_map: From the data's genres to the classes; without name and classes if none are learnt.
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the labels and the split: that artists are not kept together, say.
         auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
-        tags: In the order of their index; empty for another task.
+        tags: In the order of their index; empty if none are learnt.
     """
 
     examples: dict[str, Examples]
@@ -86,6 +86,11 @@ class Data:
     notes: tuple[str, ...] = ()
     auxiliary_classes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> Outputs:
+        """What is learnt."""
+        return Outputs(self.classes, self.targets, self.tags)
 
     @property
     def evaluated_on(self) -> str:
@@ -122,8 +127,8 @@ def load_data(
     parts = split_examples(examples, recipe.split)
     known = examples.where((examples.table[SPLIT] != TEST).to_numpy())
     own_test = len(known) < len(examples)
-    classes = class_names(known) if recipe.task.task == "genre" else ()
-    check_outputs(classes or None, targets, examples.tags)
+    classes = class_names(known) if "genre" in recipe.task.tasks else ()
+    Outputs(classes, targets, examples.tags)
     joined = replace(examples, table=pd.concat([part.table for part in parts.values()], ignore_index=True))
     cached = cache_examples(joined, recipe.input, cache_folder, progress, service)
     if cached.bad and not skip_bad:
@@ -137,6 +142,7 @@ def load_data(
         if not len(rows):
             raise UserError(f"{examples.name}: no readable example is left to be {name} data; add examples")
         sources[name] = make_source(kept[name], cached.take(rows), recipe, classes, targets, examples.tags)
+        _check_all_heads(sources[name], examples.name, name)
     if recipe.input.frames == "longest":
         longest = int(sources[TRAIN].cached.lengths.max())
         sources = {name: replace(source, frames=longest) for name, source in sources.items()}
@@ -146,7 +152,9 @@ def load_data(
         sources[name] = replace(sources[name], labels=labels)
     if recipe.task.class_weights == "balanced" and classes:
         train = sources[TRAIN]
-        sources[TRAIN] = replace(train, weights=balanced_weights(train.labels[GENRE], len(classes)))
+        rows, weights = train.labelled(GENRE), np.ones(len(train), np.float32)
+        weights[rows] = balanced_weights(train.labels[GENRE][rows], len(classes))
+        sources[TRAIN] = replace(train, weights={GENRE: weights})
     return Data(
         examples=kept,
         sources=sources,
@@ -171,18 +179,18 @@ def load_data(
 def mapped(
     examples: Examples, task: TaskSettings, known: ClassMap | None = None
 ) -> tuple[Examples, ClassMap]:
-    """The examples with classes for genres, and the mapping; unchanged for another task.
+    """The examples with classes for genres, and the mapping; unchanged if none are learnt.
 
     Args:
         examples: With the data's genres.
         task: Which says what mapping to take.
         known: The mapping to take instead: a trained model's own.
     """
-    if task.task != "genre":
+    if "genre" not in task.tasks:
         return examples, ClassMap("", {})
     if not examples.has_genre:
         raise UserError(f"{examples.name}: no genre labels; add a genre column, or choose an affect recipe")
-    class_map = known or load_class_map(task.classes, sorted(set(examples.table[GENRE])))
+    class_map = known or load_class_map(task.classes, sorted(set(examples.table[GENRE]) - {""}))
     examples = class_map.apply(examples)
     if not len(examples):
         raise UserError(f"{examples.name}: the class mapping {class_map.name!r} drops every example")
@@ -195,7 +203,7 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
     Raises:
         UserError: If the data set has none, or not those that were asked for.
     """
-    if task.task != "affect":
+    if "affect" not in task.tasks:
         return ()
     if not examples.targets:
         raise UserError(f"{examples.name}: no affect labels; add a numeric column, or choose a genre recipe")
@@ -209,14 +217,14 @@ def chosen_targets(examples: Examples, task: TaskSettings) -> tuple[str, ...]:
 
 
 def with_chosen_tags(examples: Examples, recipe: Recipe) -> Examples:
-    """The examples with the tags to learn, and no others; unchanged for another task.
+    """The examples with the tags to learn, and no others; unchanged if none are learnt.
 
     A tag is of use if enough clips have it, and have it not, for every part that they will be divided into.
 
     Raises:
         UserError: If a tag that was asked for is not, or fewer than two are.
     """
-    if recipe.task.task != "tags":
+    if "tags" not in recipe.task.tasks:
         return examples
     known = examples.table[SPLIT] != TEST
     settings = recipe.split
@@ -237,7 +245,10 @@ def with_tags(examples: Examples, tags: Sequence[str]) -> Examples:
         there = f"it has {', '.join(examples.tags)}" if examples.tags else "it has none"
         raise ArgumentError("tags", missing[0], f"{examples.name} has no such tag; {there}")
     wanted = set(tags)
-    kept = [tuple(name for name in each if name in wanted) for each in examples.table[TAGS]]
+    kept = [
+        None if each is None else tuple(name for name in each if name in wanted)
+        for each in examples.table[TAGS]
+    ]
     table = examples.table.assign(**{TAGS: pd.Series(kept, examples.table.index, object)})
     return replace(examples, table=table, tags=tuple(tags))
 
@@ -258,7 +269,7 @@ def split_examples(examples: Examples, settings: SplitSettings) -> dict[str, Exa
             if not len(rest) or not len(held_out):
                 raise UserError(f"{part.name}: {len(part)} examples are too few to split; add examples")
         else:
-            check_classes(examples.table, part.table, group, into)
+            check_classes(examples.table, part.table, group, into, of_genres="genre" in examples.tasks)
             seed = settings.split_seed + (TEST, VALIDATION).index(which)
             rest, held_out = hold_out(part.table, fraction, seed, group, which)  # settings are called so
         return part.take(rest), part.take(held_out)
@@ -298,7 +309,8 @@ def fold_table(examples: Examples, settings: SplitSettings) -> pd.DataFrame:
 
 
 def _fold_numbers(examples: Examples, settings: SplitSettings) -> np.ndarray:
-    group, by_genre = _grouping(examples, settings), not examples.targets
+    group = _grouping(examples, settings)
+    by_genre = "genre" in examples.tasks or not (examples.targets or examples.tags)
     return fold_numbers(examples.table, settings.folds, settings.split_seed, group, by_genre=by_genre)
 
 
@@ -325,14 +337,32 @@ def make_source(
     targets: Sequence[str],
     tags: Sequence[str] = (),
 ) -> Source:
-    """Cached examples with their labels, by the names of the model's outputs."""
-    labels = {name: examples.table[name].to_numpy(np.float32) for name in targets}
+    """Cached examples with their labels, by the names of the model's outputs.
+
+    Where a clip has none of a kind that others have, there is a 0 in their place, and it counts for
+    nothing; the others then count for so much more that their mean is what it would be without it.
+    """
+    labels = {name: examples.table[name].fillna(0.0).to_numpy(np.float32) for name in targets}
+    outputs: dict[Task, Sequence[str]] = {"affect": targets}
     if classes:
-        labels[GENRE] = class_indices(examples, classes)
+        labels[GENRE], outputs["genre"] = class_indices(examples, classes), [GENRE]
     if tags:
-        labels[TAGS] = tag_matrix(examples.table[TAGS], tags)
+        labels[TAGS], outputs["tags"] = tag_matrix(examples.table[TAGS], tags), [TAGS]
+    known: dict[str, np.ndarray] = {}
+    for task, names in outputs.items():
+        has = examples.has_labels(task)
+        if not has.all():
+            known |= dict.fromkeys(names, (has / max(has.mean(), 1 / len(has))).astype(np.float32))
     frames = recipe.input.frames if isinstance(recipe.input.frames, int) else None
-    return Source(cached, labels, None, recipe.input, frames, examples.spec)
+    return Source(cached, labels, None, recipe.input, frames, examples.spec, known)
+
+
+def _check_all_heads(source: Source, name: str, part: str) -> None:
+    """Refuse data of which no clip of a part has labels of a kind that is learnt."""
+    for output in source.known:
+        if not len(source.labelled(output)):
+            what = {GENRE: "a genre", TAGS: "tags"}.get(output, f"a value of {output}")
+            raise UserError(f"{name}: no {part} clip has {what}; add labels, or choose a recipe without them")
 
 
 def _grouping(examples: Examples, settings: SplitSettings) -> str | None:

@@ -80,7 +80,7 @@ def _labelled(root: Path, labelled: LabelTable, task: Task) -> Examples:
         table[SPLIT] = ""
     names = labelled.names_of(task)
     targets, tags = (names if task == each else () for each in ("affect", "tags"))
-    return Examples(table, root.stem, targets, notes=labelled.notes_for(task), tags=tags)
+    return Examples(table, root.stem, targets, notes=labelled.notes_for(task), tags=tags, tasks=(task,))
 
 
 def _read(path: Path) -> np.ndarray:

@@ -93,7 +93,7 @@ class Embedder:
         return heard if isinstance(heard, Failure) else self._embedding(heard)
 
     def _embedding(self, heard: Heard) -> Embedding:
-        vector = heard.mean.astype(np.float32)
+        vector = heard.vector.astype(np.float32)
         return Embedding(heard.path, heard.duration, heard.tempo, vector, self.maker)
 
 

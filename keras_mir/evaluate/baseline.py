@@ -7,7 +7,7 @@ the clips that the network had, those that chose its epoch included, and is scor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,10 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
-from keras_mir.evaluate.evaluation import Evaluation, compare_with_labels
+from keras_mir.evaluate.evaluation import HeadEvaluation, compare_with_labels
 from keras_mir.evaluate.tag_metrics import thresholds_at_half
 from keras_mir.models.report import Baseline
-from pipelines.datasets.base import GENRE, TAGS
+from pipelines.datasets.base import GENRE, TAGS, Task
 from pipelines.input.cache import Cached
 
 MANY = 5000  # training clips; with more, kernels take minutes
@@ -57,15 +57,15 @@ class FittedBaseline:
     """
 
     name: str
-    evaluation: Evaluation
+    evaluation: HeadEvaluation
 
-    def beside(self, network: Evaluation) -> Baseline:
+    def beside(self, network: HeadEvaluation) -> Baseline:
         """As a report has it, beside a network's answers for the same clips."""
         return Baseline(self.name, self.evaluation.scores.main_score, network.difference(self.evaluation))
 
 
-def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
-    """Train the baseline, and let it answer for the evaluated clips.
+def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
+    """Train a baseline for each task, and let it answer for the evaluated clips.
 
     Genre: an SVM with an RBF kernel. Tags: one for each tag. Affect: kernel ridge regression, likewise. All
     are linear where there are more than `MANY` training clips, or fewer with many tags. Their parameters
@@ -76,7 +76,7 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
         seed: Of the order of the training clips, which makes the folds, and of the intervals.
 
     Returns:
-        None if all training clips are of one class: there is nothing to train on.
+        By task; without one whose training clips are all of one class, so that there is nothing to learn.
     """
     evaluated = data.sources[data.evaluated_on]
     training = [
@@ -86,31 +86,70 @@ def fit_baseline(data: Data, seed: int) -> FittedBaseline | None:
     ]
     known = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
-    outputs = (GENRE,) if data.classes else (TAGS,) if data.tags else data.targets
-    labels = {name: np.concatenate([source.labels[name] for source in training]) for name in outputs}
-    order = np.random.default_rng(seed).permutation(len(known))
-    known, labels = known[order], {name: values[order] for name, values in labels.items()}
-    if data.classes:
-        if len(np.unique(labels[GENRE])) < 2:
-            return None
-        largest = np.bincount(labels[GENRE][:_SEARCHED]).max()
-        model = _classifier(known, MANY)
-        fitted = _fitted(model, known, labels[GENRE], folds=largest)
-        answers = {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
-    elif data.tags:
-        model = _tagger(known, len(data.tags))
-        fitted = _fitted(model, known, labels[TAGS].astype(np.int64), folds=len(known) // 2)
-        # Not calibrated, and in the order of the distance from the border.
-        answers = {TAGS: expit(fitted.decision_function(asked))}
-    else:
-        values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
-        model = _regressor(known)
-        fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
-        predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
-        answers = dict(zip(data.targets, predicted.T, strict=True))
-    thresholds = thresholds_at_half(data.tags) if data.tags else None
-    evaluation = compare_with_labels(evaluated.labels, answers, data.classes, data.targets, seed, thresholds)
-    return FittedBaseline(model.name, evaluation)
+    fitted: dict[Task, FittedBaseline] = {}
+    for task, outputs in data.outputs.by_task.items():
+        ends = np.cumsum([0, *map(len, training)])
+        rows = np.concatenate(
+            [start + source.labelled(outputs[0]) for start, source in zip(ends, training, strict=False)]
+        )
+        rows = rows[np.random.default_rng(seed).permutation(len(rows))]
+        labels = {
+            name: np.concatenate([source.labels[name] for source in training])[rows] for name in outputs
+        }
+        found = _FITS[task](data, known[rows], labels, asked)
+        if found is None:
+            continue
+        name, answers = found
+        evaluation = compare_with_labels(
+            evaluated.labels,
+            answers,
+            data.classes if task == "genre" else (),
+            data.targets if task == "affect" else (),
+            seed,
+            thresholds_at_half(data.tags) if task == "tags" else None,
+            evaluated.labelled,
+        )
+        fitted[task] = FittedBaseline(name, evaluation.heads[task])
+    return fitted
+
+
+# What a baseline is, in words, and its answers by output.
+_Answers = tuple[str, dict[str, np.ndarray]]
+
+
+def _fit_genre(
+    data: Data, known: np.ndarray, labels: Mapping[str, np.ndarray], asked: np.ndarray
+) -> _Answers | None:
+    if len(np.unique(labels[GENRE])) < 2:
+        return None
+    largest = np.bincount(labels[GENRE][:_SEARCHED]).max()
+    model = _classifier(known, MANY)
+    fitted = _fitted(model, known, labels[GENRE], folds=largest)
+    return model.name, {GENRE: np.eye(len(data.classes))[fitted.predict(asked)]}
+
+
+def _fit_tags(data: Data, known: np.ndarray, labels: Mapping[str, np.ndarray], asked: np.ndarray) -> _Answers:
+    model = _tagger(known, len(data.tags))
+    fitted = _fitted(model, known, labels[TAGS].astype(np.int64), folds=len(known) // 2)
+    # Not calibrated, and in the order of the distance from the border.
+    return model.name, {TAGS: expit(fitted.decision_function(asked))}
+
+
+def _fit_affect(
+    data: Data, known: np.ndarray, labels: Mapping[str, np.ndarray], asked: np.ndarray
+) -> _Answers:
+    values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
+    model = _regressor(known)
+    fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
+    predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
+    return model.name, dict(zip(data.targets, predicted.T, strict=True))
+
+
+_FITS: dict[Task, Callable[..., _Answers | None]] = {
+    "genre": _fit_genre,
+    "tags": _fit_tags,
+    "affect": _fit_affect,
+}
 
 
 def feature_statistics(cached: Cached) -> np.ndarray:

@@ -61,12 +61,12 @@ def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) 
     """
     if GENRE not in model.output or validation is None:
         return None
-    before = reliability(evaluated.labels[GENRE], predict_source(model, evaluated)[GENRE]).error
-    true, clips = validation.labels[GENRE], len(validation)
-    temperature = fit_temperature(true, predict_source(model, validation)[GENRE])
+    before = reliability(*_labels_and_answers(model, evaluated, GENRE)).error
+    true, probabilities = _labels_and_answers(model, validation, GENRE)
+    temperature = fit_temperature(true, probabilities)
     layer: Any = model.get_layer(GENRE)
     layer.temperature.assign(temperature)
-    return Calibration(temperature, clips, before)
+    return Calibration(temperature, len(true), before)
 
 
 def fit_thresholds(
@@ -89,5 +89,10 @@ def fit_thresholds(
     if not tags:
         return None
     source, name = (training, "training") if validation is None else (validation, "validation")
-    probabilities = predict_source(model, source)[TAGS]
-    return choose_thresholds(source.labels[TAGS], probabilities, tags, f"{name} clips")
+    return choose_thresholds(*_labels_and_answers(model, source, TAGS), tags, f"{name} clips")
+
+
+def _labels_and_answers(model: keras.Model, source: Source, output: str) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the clips that have a label for an output."""
+    rows = source.labelled(output)
+    return source.labels[output][rows], predict_source(model, source)[output][rows]

@@ -26,8 +26,8 @@ from keras_mir.models.report import (
     Dataset,
     Report,
     Split,
-    TagsReport,
     make_report,
+    thresholds_of,
     write_report,
 )
 from keras_mir.models.run_folder import RunFolder
@@ -89,14 +89,14 @@ def evaluate(
     ids, source, left_out = _source(model, examples, split, skip_bad, cache, console)
     exported = model.exported
     outputs = predict_export(exported, source) if exported else predict_source(network, source)
-    known = model.report
     evaluation = compare_with_labels(
         source.labels,
         outputs,
         model.classes,
         model.description.targets,
         seed,
-        known.thresholds if isinstance(known, TagsReport) else None,
+        thresholds_of(model.report),
+        source.labelled,
     )
     circumstances = Circumstances(
         seed=seed,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,30 +27,28 @@ from keras_mir.models.report import (
     Bootstrap,
     GenreScores,
     Interval,
+    MultitaskScores,
     Scores,
     TagScores,
     Thresholds,
 )
-from pipelines.datasets.base import GENRE, TAGS
+from pipelines.datasets.base import GENRE, TAGS, Task
 
 
 @dataclass(frozen=True)
 class Evaluation(ABC):
-    """How well a model answers.
+    """How well a model answers: with one head, or with several.
 
     Attributes:
-        scores: Of its task.
-        true: Labels by output name, `(n,)`, of tags `(n, n_tags)`.
-        predicted: Class indices, values, or tags as 0 and 1, by output name, likewise.
+        scores: Of what it learnt.
     """
 
     scores: Scores
-    true: Mapping[str, np.ndarray]
-    predicted: Mapping[str, np.ndarray]
 
+    @property
     @abstractmethod
-    def difference(self, other: Any) -> Interval:
-        """The main score less that of other answers for the same clips, by a paired bootstrap."""
+    def heads(self) -> dict[Task, HeadEvaluation]:
+        """How well each head answers."""
 
     @abstractmethod
     def pictures(self) -> dict[str, Figure]:
@@ -63,13 +61,58 @@ class Evaluation(ABC):
 
 
 @dataclass(frozen=True)
-class GenreEvaluation(Evaluation):
+class HeadEvaluation(Evaluation):
+    """How well one head answers.
+
+    Attributes:
+        task: What it learnt.
+        rows: Of all evaluated clips, those that have labels for it, by position `(n,)`.
+        true: Their labels by output name, `(n,)`, of tags `(n, n_tags)`.
+        predicted: Class indices, values, or tags as 0 and 1, by output name, likewise.
+    """
+
+    task: ClassVar[Task]
+    rows: np.ndarray
+    true: Mapping[str, np.ndarray]
+    predicted: Mapping[str, np.ndarray]
+
+    @property
+    def heads(self) -> dict[Task, HeadEvaluation]:
+        return {self.task: self}
+
+    @abstractmethod
+    def difference(self, other: Any) -> Interval:
+        """The main score less that of other answers for the same clips, by a paired bootstrap."""
+
+
+@dataclass(frozen=True)
+class MultitaskEvaluation(Evaluation):
+    """How well several heads answer.
+
+    Attributes:
+        parts: Of each.
+    """
+
+    scores: MultitaskScores
+    parts: Mapping[Task, HeadEvaluation]
+
+    @property
+    def heads(self) -> dict[Task, HeadEvaluation]:
+        return dict(self.parts)
+
+    def pictures(self) -> dict[str, Figure]:
+        return {name: picture for part in self.parts.values() for name, picture in part.pictures().items()}
+
+
+@dataclass(frozen=True)
+class GenreEvaluation(HeadEvaluation):
     """How well a model tells genres.
 
     Attributes:
         probabilities: Of the classes, `(n, n_classes)`.
     """
 
+    task = "genre"
     scores: GenreScores
     probabilities: np.ndarray
 
@@ -88,9 +131,10 @@ class GenreEvaluation(Evaluation):
 
 
 @dataclass(frozen=True)
-class AffectEvaluation(Evaluation):
+class AffectEvaluation(HeadEvaluation):
     """How well a model rates affect."""
 
+    task = "affect"
     scores: AffectScores
 
     def difference(self, other: AffectEvaluation) -> Interval:
@@ -101,13 +145,14 @@ class AffectEvaluation(Evaluation):
 
 
 @dataclass(frozen=True)
-class TagsEvaluation(Evaluation):
+class TagsEvaluation(HeadEvaluation):
     """How well a model gives clips their tags.
 
     Attributes:
         probabilities: Of the tags, `(n, n_tags)`.
     """
 
+    task = "tags"
     scores: TagScores
     probabilities: np.ndarray
 
@@ -132,6 +177,7 @@ def compare_with_labels(
     targets: Sequence[str],
     seed: int,
     thresholds: Thresholds | None = None,
+    rows: Callable[[str], np.ndarray] | None = None,
 ) -> Evaluation:
     """Compare a model's outputs with the labels.
 
@@ -140,27 +186,40 @@ def compare_with_labels(
             target.
         outputs: Probabilities `(n, n_classes)` as `"genre"` or `(n, n_tags)` as `"tags"`, or values
             `(n, 1)` or `(n,)` by target.
-        classes: Class names in index order; empty for another task.
-        targets: Affect targets; empty for another task.
+        classes: Class names in index order; empty if there are no genres.
+        targets: Affect targets; empty if there are none.
         seed: Of the confidence intervals.
-        thresholds: Of the tags, in index order; None for another task.
+        thresholds: Of the tags, in index order; None if there are none.
+        rows: Of an output, the clips that have a label for it, by position; by default all.
 
     Raises:
         UserError: If an output is not finite.
     """
     bootstrap = Bootstrap(seed)
+    rows_of = rows or (lambda output: np.arange(len(labels[output])))
+    heads: dict[Task, HeadEvaluation] = {}
     if classes:
-        index, probabilities = np.asarray(labels[GENRE]), np.asarray(outputs[GENRE])
+        known = rows_of(GENRE)
+        index, probabilities = np.asarray(labels[GENRE])[known], np.asarray(outputs[GENRE])[known]
         predicted = predicted_classes(probabilities)
         genre = dataclasses.replace(
             genre_scores(index, predicted, classes, bootstrap),
             expected_calibration_error=reliability(index, probabilities).error,
         )
-        return GenreEvaluation(genre, {GENRE: index}, {GENRE: predicted}, probabilities)
+        heads["genre"] = GenreEvaluation(genre, known, {GENRE: index}, {GENRE: predicted}, probabilities)
     if thresholds:
-        has, probabilities = np.asarray(labels[TAGS]).astype(np.int64), np.asarray(outputs[TAGS])
-        tags = tag_scores(has, probabilities, thresholds, bootstrap)
-        return TagsEvaluation(tags, {TAGS: has}, {TAGS: given_tags(probabilities, thresholds)}, probabilities)
-    true = {name: np.asarray(labels[name]) for name in targets}
-    values = {name: np.reshape(outputs[name], -1) for name in targets}
-    return AffectEvaluation(affect_scores(true, values, bootstrap), true, values)
+        known = rows_of(TAGS)
+        has, shares = np.asarray(labels[TAGS])[known].astype(np.int64), np.asarray(outputs[TAGS])[known]
+        tags = tag_scores(has, shares, thresholds, bootstrap)
+        given = given_tags(shares, thresholds)
+        heads["tags"] = TagsEvaluation(tags, known, {TAGS: has}, {TAGS: given}, shares)
+    if targets:
+        known = rows_of(targets[0])  # a clip has all of them or none
+        true = {name: np.asarray(labels[name])[known] for name in targets}
+        values = {name: np.reshape(outputs[name], -1)[known] for name in targets}
+        affect = affect_scores(true, values, bootstrap)
+        heads["affect"] = AffectEvaluation(affect, known, true, values)
+    if len(heads) == 1:
+        return next(iter(heads.values()))
+    scores: dict[str, Any] = {task: head.scores for task, head in heads.items()}
+    return MultitaskEvaluation(MultitaskScores(**scores), heads)

@@ -2,16 +2,17 @@
 
 A row a clip, with its `id`; of a genre model `label`, `predicted` and `probability_<class>` for each class,
 of an affect model `label_<target>` and `predicted_<target>` for each target, of a model of tags `label_<tag>`
-and `predicted_<tag>`, which are 0 or 1, and `probability_<tag>` for each tag. Of a cross-validation a row a
-clip and repeat, and after the id `fold`, which the clip was in, and `repeat`, both counted from 1.
+and `predicted_<tag>`, which are 0 or 1, and `probability_<tag>` for each tag. A model of several heads has a
+table for each, such as `predictions_genre.csv`, of the clips that have labels for it. Of a cross-validation
+a row a clip and repeat, and after the id `fold`, which the clip was in, and `repeat`, both counted from 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,13 @@ from keras_mir.evaluate.evaluation import (
     AffectEvaluation,
     Evaluation,
     GenreEvaluation,
+    HeadEvaluation,
     TagsEvaluation,
     compare_with_labels,
 )
 from keras_mir.evaluate.metrics import predicted_classes
 from keras_mir.evaluate.tag_metrics import thresholds_at_half
-from pipelines.datasets.base import GENRE, ID, TAGS
+from pipelines.datasets.base import GENRE, ID, TAGS, Task
 from pipelines.datasets.tables import numbers, read_table
 from pipelines.errors import UserError
 from pipelines.files import write_atomically
@@ -50,6 +52,11 @@ class Predictions:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     tags: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What they are of."""
+        return "genre" if self.classes else "tags" if self.tags else "affect"
 
     @property
     def labels(self) -> pd.DataFrame:
@@ -96,7 +103,7 @@ class Predictions:
             {name: rows[f"{_PREDICTED}_{name}"].to_numpy() for name in self.targets},
         )
 
-    def evaluation(self, ids: Iterable[str], seed: int = 0) -> Evaluation:
+    def evaluation(self, ids: Iterable[str], seed: int = 0) -> HeadEvaluation:
         """The predictions for some of the clips, compared with their labels.
 
         Args:
@@ -105,21 +112,24 @@ class Predictions:
         """
         thresholds = thresholds_at_half(self.tags) if self.tags else None  # the main scores need none
         answers = self.labels_and_outputs(ids)
-        return compare_with_labels(*answers, self.classes, self.targets, seed, thresholds)
+        return compare_with_labels(*answers, self.classes, self.targets, seed, thresholds).heads[self.task]
 
     @property
     def _probabilities(self) -> list[str]:
         return [f"{_PROBABILITY}{name}" for name in self.classes or self.tags]
 
 
-def predictions_table(ids: Iterable[str], evaluation: Evaluation) -> pd.DataFrame:
+def predictions_table(ids: Iterable[str], evaluation: HeadEvaluation) -> pd.DataFrame:
     """Predictions as a table with the columns above.
 
     Args:
-        ids: Of the clips, in the order of the evaluation.
-        evaluation: What the model said of them.
+        ids: Of all clips that were evaluated, in their order.
+        evaluation: What the model said of those that have labels for the head.
     """
-    return pd.DataFrame(_COLUMNS[type(evaluation)](evaluation), index=pd.Index(list(ids), name=ID))
+    every = np.array(list(ids), dtype=object)
+    return pd.DataFrame(
+        _COLUMNS[type(evaluation)](evaluation), index=pd.Index(every[evaluation.rows], name=ID)
+    )
 
 
 def _genre_columns(evaluation: GenreEvaluation) -> dict[str, np.ndarray]:
@@ -156,9 +166,18 @@ _COLUMNS: dict[type, Callable[[Any], dict[str, np.ndarray]]] = {
 }
 
 
+def tables_of(tasks: Collection[Task], path: Path) -> dict[Task, Path]:
+    """The files of the heads: the only one's is the path itself, and others are called after their tasks."""
+    if len(tasks) == 1:
+        return dict.fromkeys(tasks, path)
+    return {task: path.with_name(f"{path.stem}_{task}{path.suffix}") for task in tasks}
+
+
 def write_predictions(ids: Iterable[str], evaluation: Evaluation, path: Path) -> None:
-    """Write a table of predictions, whole or not at all; see `predictions_table`."""
-    _write(predictions_table(ids, evaluation), path)
+    """Write the table of each head, whole or not at all; see `predictions_table` and `tables_of`."""
+    files = tables_of(evaluation.heads, path)
+    for task, head in evaluation.heads.items():
+        _write(predictions_table(ids, head), files[task])
 
 
 def write_out_of_fold(tables: Mapping[tuple[int, int], Path], path: Path) -> Predictions:
@@ -208,6 +227,20 @@ def read_predictions(path: Path) -> Predictions:
         for name in cells
     }
     return Predictions(pd.DataFrame(columns).set_index(ID), classes, targets, tags)
+
+
+def read_heads(path: Path) -> dict[Task, Predictions]:
+    """The predictions of each head that there are; see `tables_of`.
+
+    Args:
+        path: Of the table of an only head.
+
+    Raises:
+        UserError: If there are none, or they are damaged.
+    """
+    several = [file for file in tables_of(get_args(Task), path).values() if file.is_file()]
+    found = [read_predictions(file) for file in ([path] if path.is_file() or not several else several)]
+    return {predictions.task: predictions for predictions in found}
 
 
 def _after(prefix: str, cells: pd.DataFrame) -> tuple[str, ...]:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 from keras_mir.models.cross_validation import CrossValidationReport
 from keras_mir.models.report import (
+    MAIN_SCORES,
     OUT_OF_FOLD,
     AffectReport,
     ClassScores,
     GenreReport,
+    HeadReport,
     Interval,
     Report,
     TagsReport,
@@ -47,28 +49,47 @@ def print_report(report: Report, console: Console) -> None:
         console: Where to; anything but a terminal gets plain ASCII but for the data's own names.
     """
     printer = Printer(console)
-    printer.line(report.headline, style="bold")
-    if caveat := _CAVEATS.get(report.split.evaluated):
-        printer.line(caveat)
-    _PRINTERS[type(report)](report, printer)
+    for rank, head in enumerate(report.reports.values()):
+        if rank:
+            printer.line("")
+        printer.line(head.headline, style="bold")
+        if caveat := _CAVEATS.get(report.split.evaluated):
+            printer.line(caveat)
+        _PRINTERS[type(head)](head, printer)
 
 
 def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
     """Print a headline and a row a fold, then mean, deviation and the interval; as `print_report`."""
     printer = Printer(console)
     printer.line(report.headline, style="bold")
+    for names in _by_head(report.scores):
+        _print_folds(report, names, printer)
+    printer.line("Out of fold, every clip is predicted by the model that was trained without its fold.")
+
+
+def _by_head(scores: Iterable[str]) -> list[list[str]]:
+    """Names of scores, those of each head together; each head's begin with its main score."""
+    heads: list[list[str]] = []
+    for name in scores:
+        if name in MAIN_SCORES.values() or not heads:
+            heads.append([])
+        heads[-1].append(name)
+    return heads
+
+
+def _print_folds(report: CrossValidationReport, names: Sequence[str], printer: Printer) -> None:
     several = report.repeats > 1
     rows = [
         (
             f"{each.repeat}.{each.fold}" if several else str(each.fold),
             str(each.clips),
-            *(number(each.scores[name]) for name in report.scores),
+            *(number(each.scores[name]) for name in names),
             str(each.epochs),
             f"{each.seconds:.0f}",
         )
         for each in report.by_fold
     ]
-    summaries = report.scores.values()
+    summaries = [report.scores[name] for name in names]
     low, high = (f"95 % interval, {end}" for end in ("low", "high"))
     for name, values in (
         ("mean", [each.mean for each in summaries]),
@@ -81,12 +102,11 @@ def print_cross_validation(report: CrossValidationReport, console: Console) -> N
     head = (
         "repeat.fold" if several else "fold",
         "clips",
-        *map(score_name, report.scores),
+        *map(score_name, names),
         "epochs",
         "seconds",
     )
     printer.table(head, rows, bold=len(report.by_fold))
-    printer.line("Out of fold, every clip is predicted by the model that was trained without its fold.")
 
 
 def print_best_trials(trials: pd.DataFrame, score: str, console: Console, most: int = 5) -> None:
@@ -211,5 +231,5 @@ _PRINTERS: dict[type, Callable[[Any, Printer], None]] = {
 }
 
 
-def _percent(report: Report) -> str:
+def _percent(report: HeadReport) -> str:
     return f"{100 * report.bootstrap.confidence:g} %"

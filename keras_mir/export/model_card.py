@@ -24,7 +24,7 @@ from keras_mir.recipes.networks import NETWORKS, Network
 from pipelines.datasets.base import Task
 from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
-from pipelines.wording import counted
+from pipelines.wording import counted, listed
 
 MODEL_CARD = Path("assets.extra") / "model_card.md"
 
@@ -56,8 +56,8 @@ _TENSORS = {
 _FEATURES = {"mel": "{mel}", "chroma": "{chroma}", "fused": "{mel}, then {chroma}"}
 _DOES: dict[Task, str] = {
     "genre": "names the genre of music",
-    "affect": "rates the affect of music",
     "tags": "gives music its tags",
+    "affect": "rates the affect of music",
 }
 _TESTED_ON = {
     "the data set": "The data set itself says which clips are for testing.",
@@ -148,7 +148,7 @@ def _what_it_is(description: Description) -> Iterator[str]:
     made = "the pretrained network" if isinstance(spec, VectorSpec) else "mel, chroma, beats"
     sound = f"Sound goes in as it is: {made} and the model"
     goes_in = sound if spec.sample_rate else "Vectors of the user's own go in, and what is made of them"
-    does = _DOES[description.recipe.task.task]
+    does = listed([_DOES[task] for task in description.recipe.task.tasks])
     yield (
         f"{model}{transferred} that {does} (recipe {_code(recipe)}). {goes_in} are one graph of TensorFlow's "
         "own operations, so TF Serving needs nothing beside it."
@@ -158,11 +158,10 @@ def _what_it_is(description: Description) -> Iterator[str]:
             f"{len(classes)} classes: {', '.join(map(_text, classes))}. The data's genres became these by "
             f"the mapping {_text(description.class_mapping)}."
         )
-    elif thresholds := description.thresholds:
+    if thresholds := description.thresholds:
         tags = ", ".join(f"{_text(tag)} ({number(value)})" for tag, value in thresholds.items())
         yield f"{len(thresholds)} tags, each with the probability from which on a clip is given it: {tags}."
-    else:
-        targets = description.targets
+    if targets := description.targets:
         yield f"{counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
 
 
@@ -290,13 +289,13 @@ def _limits(description: Description) -> Iterator[str]:
             "one of the classes, speech, noise and other genres too: mind the probabilities."
         )
         yield _calibration(description)
-    elif isinstance(report, TagsReport):
+    if isinstance(tags := report.reports.get("tags"), TagsReport):
         yield (
             "Meant for sorting and searching music, where a wrong tag costs little. Tags are given one by "
             "one, and a clip may get none; what the data's labels left out counts as not there."
         )
-        yield f"{report.thresholds_sentence} The probabilities are not calibrated."
-    else:
+        yield f"{tags.thresholds_sentence} The probabilities are not calibrated."
+    if description.targets:
         yield (
             "Meant for sorting and searching music by what listeners feel on average. It knows the sound "
             "alone, not the words or the listener. What the numbers mean is what they mean in the data it "
@@ -317,7 +316,7 @@ def _limits(description: Description) -> Iterator[str]:
 
 
 def _calibration(description: Description) -> str:
-    report, members = description.report, description.members
+    report, members = description.report.reports["genre"], description.members
     if not isinstance(report, GenreReport) or not report.calibration_sentence:
         return "The probabilities are not calibrated."
     text = report.calibration_sentence

@@ -60,7 +60,7 @@ def export_savedmodel(
     name: str,
     *,
     description: dict[str, Any],
-    names: Sequence[str] | None,
+    names: Mapping[str, Sequence[str]],
     spec: Spec,
     thresholds: Sequence[float] = (),
     rebuild: Callable[[], keras.Model] | None = None,
@@ -73,10 +73,10 @@ def export_savedmodel(
     checked there, and renamed; a model that fails a check leaves nothing.
 
     The signature `serving_default` takes `features` `(batch, time, bands)` float32 and
-    `lengths` `(batch,)` int32. A genre model gives `probabilities` `(batch, n_classes)`
+    `lengths` `(batch,)` int32. A model of genres gives `probabilities` `(batch, n_classes)`
     float32, `classes` `(batch, n_classes)` their names, and `genre` `(batch,)` the likeliest
-    name; a model of tags gives `tag_probabilities` `(batch, n_tags)`, `tags` their names and
-    `tag_thresholds`; an affect model gives each target `(batch,)` float32. `embedding` takes the same and
+    name; one of tags gives `tag_probabilities` `(batch, n_tags)`, `tags` their names and
+    `tag_thresholds`; one of affect gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
     files; see `AudioModel` for what they give. `assets.extra` holds requests of each, which TF Serving
@@ -87,7 +87,7 @@ def export_savedmodel(
         root: The export root, `saved_models`.
         name: The model's name, as in TF Serving's URLs.
         description: What the model should say about itself; JSON.
-        names: Of genres or tags, in index order; None for an affect model.
+        names: By output that is probabilities, of genres or tags, what these are of, in index order.
         spec: What its features are.
         thresholds: Of tags, in index order; empty if there are none.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
@@ -106,9 +106,10 @@ def export_savedmodel(
     root = Path(root)
     if (root / name).is_file():
         raise UserError(f"{root / name}: is a file; remove it, or choose another name")
-    for output in model.output.values() if names is not None else ():
-        if output.shape[-1] != len(names or ()):
-            raise UserError(f"export {name}: {len(names or ())} names for {output.shape[-1]} outputs")
+    for output, listed in names.items():
+        size = model.output[output].shape[-1]
+        if size != len(listed):
+            raise UserError(f"export {name}: {len(listed)} names for {size} outputs")
     served = model
     if rebuild is not None:
         served = rebuild()

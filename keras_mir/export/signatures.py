@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.limits import IMPOSSIBLE_LENGTH, NO_NUMBER
 from keras_mir.models.session import SIGNATURE
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS
+from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS, served_name
 from pipelines.spec import Spec
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.
@@ -23,7 +23,7 @@ _ERRORS = ("", "features that are NaN or beyond what the feature spec allows", I
 
 def signatures(
     model: keras.Model,
-    names: Sequence[str] | None,
+    names: Mapping[str, Sequence[str]],
     spec: Spec,
     answers: AudioModel | None,
     thresholds: Sequence[float] = (),
@@ -32,7 +32,7 @@ def signatures(
 
     Args:
         model: A model of `keras_mir.models`.
-        names: Of genres or tags, in index order; None for an affect model.
+        names: By output that is probabilities, of genres or tags, what these are of, in index order.
         spec: What its features are; those beyond its limits, which training refuses, have no answer.
         answers: What answers to sound, for `waveform` and `audio`.
         thresholds: Of tags, in index order; empty if there are none.
@@ -42,22 +42,26 @@ def signatures(
     def serve(features: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         features, lengths, error = _checked(features, lengths, limits)
         outputs = model({"features": features, "lengths": lengths}, training=False)
-        if names is None:
-            values = {target: tf.squeeze(value, -1) for target, value in outputs.items()}
-            return _answered(error, values)
-        ((output, probabilities),) = outputs.items()  # (batch, n)
-        called, listed = PROBABILITIES[output]
-        answer = _answered(error, {called: probabilities})
-        answer[listed] = tf.tile(tf.constant(list(names))[tf.newaxis], [tf.shape(probabilities)[0], 1])
+        clips = tf.shape(lengths)[0]
+
+        def for_each(values: Sequence[str] | Sequence[float]) -> tf.Tensor:
+            return tf.tile(tf.constant(list(values))[tf.newaxis], [clips, 1])
+
+        values = {
+            served_name(output): value if output in names else tf.squeeze(value, -1)
+            for output, value in outputs.items()
+        }
+        answer = _answered(error, values)
+        for output, listed in names.items():
+            answer[PROBABILITIES[output][1]] = for_each(listed)
         if thresholds:
-            answer[THRESHOLDS] = tf.tile(
-                tf.constant(list(thresholds))[tf.newaxis], [tf.shape(probabilities)[0], 1]
-            )
-        if output == GENRE:
+            answer[THRESHOLDS] = for_each(thresholds)
+        if GENRE in names:
             # Where there is no answer all are 0. By number: not every format can choose between strings.
-            likeliest = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-            chosen = tf.where(tf.reduce_any(answer[called] > 0, axis=-1), likeliest, len(names))
-            answer[GENRE] = tf.gather(tf.constant([*names, ""]), chosen)
+            likeliest = tf.argmax(outputs[GENRE], axis=-1, output_type=tf.int32)
+            probabilities = answer[served_name(GENRE)]
+            chosen = tf.where(tf.reduce_any(probabilities > 0, axis=-1), likeliest, len(names[GENRE]))
+            answer[GENRE] = tf.gather(tf.constant([*names[GENRE], ""]), chosen)
         return answer
 
     below = keras.Model(model.input, model.get_layer("embedding").output)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.session import SIGNATURE, plainly_named
-from keras_mir.recipes.outputs import PROBABILITIES
+from keras_mir.recipes.outputs import PROBABILITIES, served_name
 from pipelines.errors import UserError
 from pipelines.processes import Child, Died
 from pipelines.spec import Spec
@@ -177,9 +177,10 @@ def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioModel | N
         outputs = both({"features": features, "lengths": lengths}, training=False)
         if signature == "embedding":
             return {"embedding": outputs["embedding"]}
-        if called := [PROBABILITIES[name][0] for name in model.output if name in PROBABILITIES]:
-            return {called[0]: outputs[next(iter(model.output))]}
-        return {name: outputs[name][:, 0] for name in model.output}
+        return {
+            served_name(name): outputs[name] if name in PROBABILITIES else outputs[name][:, 0]
+            for name in model.output
+        }
 
     checks = []
     for batch in batches:

@@ -56,7 +56,8 @@ class ValidationCorrelation(keras.callbacks.Callback):
         outputs = predict_source(self.model, self.validation)
         values = {}
         for name in self.targets:
-            rho = rank_correlation(self.validation.labels[name], outputs[name].reshape(-1))
+            rows = self.validation.labelled(name)
+            rho = rank_correlation(self.validation.labels[name][rows], outputs[name][rows].reshape(-1))
             values[name] = float("nan") if rho is None else rho
         if len(values) > 1:
             logs |= {f"val_{name}_spearman": rho for name, rho in values.items()}

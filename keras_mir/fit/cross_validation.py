@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -21,7 +22,7 @@ from keras_mir.evaluate.metrics import (
     spearman_difference,
 )
 from keras_mir.evaluate.predictions import predict_source
-from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, write_out_of_fold
+from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, tables_of, write_out_of_fold
 from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
 from keras_mir.evaluate.tag_metrics import choose_thresholds, repeated_tag_scores, roc_auc_difference
 from keras_mir.fit.run import Run, export_run
@@ -50,7 +51,7 @@ from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.models.trained_model import TrainedModel, load_trained
 from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
-from pipelines.datasets.base import GENRE, TAGS
+from pipelines.datasets.base import GENRE, ID, TAGS, Task
 from pipelines.errors import ArgumentError
 from pipelines.files import locked, write_atomically
 from pipelines.wording import counted
@@ -145,7 +146,7 @@ class CrossValidationRun:
         if ensemble and self.recipe.input.frames == "longest":
             problem = "its models must read the same number of frames; give frames a number"
             raise ArgumentError("ensemble", None, problem)
-        if suspicious_labels and self.recipe.task.task != "genre":
+        if suspicious_labels and "genre" not in self.recipe.task.tasks:
             raise ArgumentError(
                 "suspicious_labels", None, "goes with genre recipes, whose labels are classes"
             )
@@ -271,12 +272,14 @@ class CrossValidationRun:
 
     def _finished(self, reports: Mapping[tuple[int, int], Report]) -> CrossValidation:
         runs = {(repeat, fold): folder for repeat, fold, folder in self._folds()}
-        tables = {at: folder.predictions for at, folder in runs.items()}
-        predictions = write_out_of_fold(tables, self.folder.predictions)
-        pooled = _pooled(predictions, self.options.seed)
-        sizes = predictions.table.groupby([REPEAT, FOLD]).size()
+        heads = self._out_of_fold(self.folder.predictions, {at: run.predictions for at, run in runs.items()})
+        pooled = {
+            name: score
+            for predictions in heads.values()
+            for name, score in _pooled(predictions, self.options.seed).items()
+        }
         by_fold = tuple(
-            _fold_scores(repeat, fold, int(sizes[repeat, fold]), report)
+            _fold_scores(repeat, fold, report.split.sizes[TEST], report)
             for (repeat, fold), report in reports.items()
         )
         first = reports[1, 1]
@@ -284,7 +287,7 @@ class CrossValidationRun:
             task=self.recipe.task.task,
             folds=self.recipe.split.folds,
             repeats=self.options.repeats,
-            clips=predictions.table.index.nunique(),
+            clips=sum(each.clips for each in by_fold if each.repeat == 1),
             group_by=first.split.group_by,
             seed=self.options.seed,
             dataset=first.dataset,
@@ -292,24 +295,45 @@ class CrossValidationRun:
             by_fold=by_fold,
             scores=summarised(by_fold, pooled),
             seconds=round(sum(each.seconds for each in by_fold), 1),
-            baseline=self._baseline(runs, first, predictions),
+            **self._baselines(runs, first, heads),
         )
         write_json(self.folder.cross_validation, report)
+        means = {task: predictions.mean_over_repeats() for task, predictions in heads.items()}
         if self.options.suspicious_labels:
-            self._write_suspicious_labels(predictions.mean_over_repeats())
-        model = self._ensemble(predictions.mean_over_repeats()) if self.options.ensemble else None
-        return CrossValidation(self.folder.path, report, predictions.table.reset_index(), model)
+            self._write_suspicious_labels(means["genre"])
+        model = self._ensemble(means) if self.options.ensemble else None
+        tables = [predictions.table.reset_index() for predictions in heads.values()]
+        if len(tables) > 1:
+            keys = [ID, FOLD, REPEAT]
+            tables = [
+                pd.concat({task: p.table.reset_index().set_index(keys) for task, p in heads.items()}, axis=1)
+            ]
+        return CrossValidation(self.folder.path, report, tables[0], model)
 
-    def _baseline(
-        self, runs: Mapping[tuple[int, int], RunFolder], first: Report, network: Predictions
-    ) -> Baseline | None:
-        """What the baselines of all folds get together; None if one of them had nothing to learn."""
+    def _out_of_fold(self, whole: Path, tables: Mapping[tuple[int, int], Path]) -> dict[Task, Predictions]:
+        """The out-of-fold predictions of each head, which are written; see `tables_of`."""
+        tasks = self.recipe.task.tasks
+        return {
+            task: write_out_of_fold({at: tables_of(tasks, table)[task] for at, table in tables.items()}, path)
+            for task, path in tables_of(tasks, whole).items()
+            if all(tables_of(tasks, table)[task].exists() for table in tables.values())
+        }
+
+    def _baselines(
+        self, runs: Mapping[tuple[int, int], RunFolder], first: Report, network: Mapping[Task, Predictions]
+    ) -> dict[str, Any]:
+        """What the baselines of all folds get together, without one that had nothing to learn in some."""
+        found = {}
         tables = {at: folder.baseline for at, folder in runs.items()}
-        if first.baseline is None or not all(path.exists() for path in tables.values()):
-            return None
-        predictions = write_out_of_fold(tables, self.folder.baseline)
-        score = next(iter(_pooled(predictions, self.options.seed).values()))
-        return Baseline(first.baseline.name, score, _lead(network, predictions, self.options.seed))
+        names = {task: report.baseline for task, report in first.reports.items()}
+        for task, predictions in self._out_of_fold(self.folder.baseline, tables).items():
+            if (baseline := names[task]) is not None:
+                score = next(iter(_pooled(predictions, self.options.seed).values()))
+                lead = _lead(network[task], predictions, self.options.seed)
+                found[task] = Baseline(baseline.name, score, lead)
+        if len(network) > 1:
+            return {"baselines": found}
+        return {"baseline": next(iter(found.values()), None)}
 
     def _write_suspicious_labels(self, predictions: Predictions) -> None:
         ids = list(predictions.table.index)
@@ -317,7 +341,7 @@ class CrossValidationRun:
         table = find_suspicious_labels(ids, labels[GENRE], outputs[GENRE], predictions.classes)
         write_atomically(self.folder.suspicious_labels, table.to_csv(index=False).encode())
 
-    def _ensemble(self, predictions: Predictions) -> TrainedModel:
+    def _ensemble(self, heads: Mapping[Task, Predictions]) -> TrainedModel:
         """The mean of the folds' models, with a report on the test clips that none of them has seen.
 
         Where the data set has no such clips, the report is on out-of-fold predictions.
@@ -331,15 +355,22 @@ class CrossValidationRun:
         cache = Path(self.options.cache_dir) / "processed"
         data = load_data(self._find_examples(), self.recipe, cache, skip_bad=self.options.skip_bad)
         unseen = data.sources.get(TEST)
-        known, outputs = predictions.labels_and_outputs(predictions.table.index)
+        known, outputs = dict[str, np.ndarray](), dict[str, np.ndarray]()
+        for predictions in heads.values():
+            labels, answers = predictions.labels_and_outputs(predictions.table.index)
+            known |= labels
+            outputs |= answers
         thresholds = None
         if data.tags:
             thresholds = choose_thresholds(known[TAGS], outputs[TAGS], data.tags, "clips, out of fold")
-        if unseen is not None:
-            outputs = predict_source(network, unseen)
-        labels = known if unseen is None else unseen.labels
         evaluation = compare_with_labels(
-            labels, outputs, data.classes, data.targets, self.options.seed, thresholds
+            known if unseen is None else unseen.labels,
+            outputs if unseen is None else predict_source(network, unseen),
+            data.classes,
+            data.targets,
+            self.options.seed,
+            thresholds,
+            None if unseen is None else unseen.labelled,
         )
         evaluation.save_figures(self.folder.path)
         circumstances = Circumstances(

@@ -23,24 +23,26 @@ from pipelines.errors import ArgumentError, UserError
 from pipelines.input.augment import check_augmentations
 from pipelines.source import Source
 
+_LEAST_VARIANCE = 1e-6  # of labels, which may all be the same
+
 
 def new_model(recipe: Recipe, data: Data) -> keras.Model:
     """The recipe's model with fresh weights, or with new heads on its frozen backbone."""
     train = data.sources[TRAIN]
     settings = recipe.model
     if settings.head == "auto":
-        values = [train.labels[target] for target in data.targets]
+        values = [_known(train, target) for target in data.targets]
         inside = all(each.min() >= 0.0 and each.max() <= 1.0 for each in values)
         settings = replace(settings, head="sigmoid" if inside else "linear")
     classes = data.classes or None
-    means = {name: float(train.labels[name].mean()) for name in data.targets}
+    means: dict[str, Any] = {name: float(_known(train, name).mean()) for name in data.targets}
     if data.tags and recipe.task.class_weights == "none":
-        means = dict(zip(data.tags, train.labels[TAGS].mean(axis=0).tolist(), strict=True))
+        means[TAGS] = _known(train, TAGS).mean(axis=0).tolist()
     if recipe.task.transfer:
         backbone = load_backbone(recipe.task.backbone)
         _check_backbone(backbone, recipe, train)
         return with_frozen_backbone(
-            backbone, settings, classes=classes, targets=data.targets, tags=data.tags, target_means=means
+            backbone, settings, classes=classes, targets=data.targets, tags=data.tags, label_means=means
         )
     mean = variance = None
     if settings.normalise == "bands":
@@ -56,13 +58,18 @@ def new_model(recipe: Recipe, data: Data) -> keras.Model:
         feature=recipe.input.feature,
         band_mean=mean,
         band_variance=variance,
-        target_means=means,
+        label_means=means,
     )
     if (network := NETWORKS.get(recipe.input.feature)) is not None:
         load_layers(model, network.weights())
     if data.auxiliary_classes:
         return with_auxiliary_genre(model, settings, data.auxiliary_classes)
     return model
+
+
+def _known(source: Source, output: str) -> np.ndarray:
+    """The labels for an output, of the examples that have one."""
+    return source.labels[output][source.labelled(output)]
 
 
 def without_auxiliary(model: keras.Model, data: Data) -> keras.Model:
@@ -83,15 +90,16 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, st
         soft: Whether class labels are shares.
         steps: Batches of all epochs together.
     """
-    weights = recipe.task.loss_weights_by_target()
+    train = data.sources[TRAIN]
     balanced = data.tags and recipe.task.class_weights == "balanced"
     arguments = compile_arguments(
         data.classes or None,
         data.targets,
-        weights or None,
+        _loss_weights(recipe, data),
         soft_labels=soft,
         tags=data.tags,
-        tag_shares=data.sources[TRAIN].labels[TAGS].mean(axis=0) if balanced else None,
+        tag_shares=_known(train, TAGS).mean(axis=0) if balanced else None,
+        partly_labelled=[output for source in data.sources.values() for output in source.known],
     )
     if data.auxiliary_classes:
         _add_auxiliary_loss(arguments, data, soft)
@@ -108,11 +116,26 @@ def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, st
     model.optimizer.build(model.trainable_variables)
 
 
+def _loss_weights(recipe: Recipe, data: Data) -> dict[str, float]:
+    """By output; empty if all weigh the same.
+
+    Beside cross-entropies, which are about 1 when training starts, whatever they are of, squared errors are
+    counted so that those of all targets together start at 1: by the variance of the labels.
+    """
+    given = recipe.task.loss_weights_by_output()
+    if len(data.outputs.by_task) == 1 or not data.targets:
+        return given
+    train = data.sources[TRAIN]
+    variances = {name: max(float(_known(train, name).var()), _LEAST_VARIANCE) for name in data.targets}
+    scales = {name: 1.0 / (len(variances) * variance) for name, variance in variances.items()}
+    return {**given, **{name: scale * given.get(name, 1.0) for name, scale in scales.items()}}
+
+
 def _add_auxiliary_loss(arguments: dict[str, Any], data: Data, soft: bool) -> None:
     """Cross-entropy of the genre, weighed so that neither it nor affect is all that is learnt."""
     labels = data.sources[TRAIN].labels
     genre = compile_arguments(data.auxiliary_classes, (), soft_labels=soft)
-    given = arguments["loss_weights"] or dict.fromkeys(data.targets, 1.0)
+    given = arguments.get("loss_weights", dict.fromkeys(data.targets, 1.0))
     # At the start cross-entropy is about 1, and all squared errors together the sum of the variances.
     weight = 2.0 * sum(float(np.var(labels[target])) for target in data.targets)
     arguments["loss"] |= genre["loss"]
@@ -139,7 +162,7 @@ def check_recipe(recipe: Recipe) -> None:
         UserError: If there is such a thing.
     """
     check_augmentations(recipe.augment)
-    recipe.task.loss_weights_by_target()
+    recipe.task.loss_weights_by_output()
     check_targets(recipe.task.targets)
     if (network := NETWORKS.get(recipe.input.feature)) is not None:
         network.check()

@@ -21,11 +21,11 @@ from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.baseline import fit_baseline
+from keras_mir.evaluate.baseline import fit_baselines
 from keras_mir.evaluate.calibration import calibrate, fit_thresholds
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
-from keras_mir.evaluate.predictions_table import write_predictions
+from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
@@ -291,9 +291,15 @@ class Run:
         thresholds = fit_thresholds(training.model, data.tags, validation, train)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
-            evaluated.labels, outputs, data.classes, data.targets, self.options.seed, thresholds
+            evaluated.labels,
+            outputs,
+            data.classes,
+            data.targets,
+            self.options.seed,
+            thresholds,
+            evaluated.labelled,
         )
-        baseline = fit_baseline(data, self.options.seed) if self.options.baseline else None
+        baselines = fit_baselines(data, self.options.seed) if self.options.baseline else {}
         examples = data.examples[TRAIN]
         circumstances = Circumstances(
             seed=self.options.seed,
@@ -312,9 +318,9 @@ class Run:
             ),
             model=str(self.folder.model),
             calibration=calibration,
-            baseline=baseline.beside(evaluation) if baseline else None,
         )
-        report = make_report(evaluation.scores, circumstances)
+        beside = {task: found.beside(evaluation.heads[task]) for task, found in baselines.items()}
+        report = make_report(evaluation.scores, circumstances, beside)
         description = Description(
             recipe=self.recipe,
             feature_spec=train.spec,
@@ -330,8 +336,9 @@ class Run:
         evaluation.save_figures(self.folder.path)
         ids = data.examples[data.evaluated_on].table[ID]
         write_predictions(ids, evaluation, self.folder.predictions)
-        if baseline:
-            write_predictions(ids, baseline.evaluation, self.folder.baseline)
+        files = tables_of(evaluation.heads, self.folder.baseline)
+        for task, found in baselines.items():
+            write_predictions(ids, found.evaluation, files[task])
         self._save_curves(training)
         model = TrainedModel(self.options.name, description, self.folder.path, training.model)
         model.save()
@@ -349,8 +356,12 @@ class Run:
         train = data.examples[TRAIN]
         kind = "synthetic music" if train.synthetic else train.name
         classes = f"{len(data.classes)} classes: {mapping_in_words(data.class_map.name)}"
-        tags = f"{len(data.tags)} tags" if data.tags else ""
-        learnt = ", ".join(data.targets) or tags or classes
+        named = (
+            (data.classes, classes),
+            (data.tags, f"{len(data.tags)} tags"),
+            (data.targets, ", ".join(data.targets)),
+        )
+        learnt = "; ".join(text for names, text in named if names)
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
         columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"

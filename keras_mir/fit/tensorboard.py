@@ -18,6 +18,7 @@ from keras_mir.evaluate.tag_metrics import tag_scores, thresholds_at_half
 from keras_mir.models.report import Bootstrap
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
+from pipelines.datasets.base import GENRE, TAGS
 from pipelines.spec import VectorSpec
 
 _SAMPLES = 4  # spectrograms shown
@@ -61,8 +62,8 @@ class Summaries(keras.callbacks.Callback):
         # Evenly spread: tables are often sorted by genre.
         rows = sorted({int(row) for row in np.linspace(0, len(source) - 1, _SAMPLES)})
         for number, row in enumerate(rows):
-            genre = f" ({train.table['genre'][row]})" if self.data.classes else ""
-            values, title = source.cached.read(row).T, f"{train.table['id'][row]}{genre}"
+            genre = train.table[GENRE][row] if self.data.classes else ""
+            values, title = source.cached.read(row).T, f"{train.table['id'][row]}{genre and f' ({genre})'}"
             synced = train.synced or source.settings.sync == "beat"
             figure = (
                 figures.vectors(values, title)
@@ -99,19 +100,21 @@ class Summaries(keras.callbacks.Callback):
             return
         predicted = predict_source(self.model, source)
         if self.data.classes:
+            rows = source.labelled(GENRE)
             matrix = np.zeros((len(self.data.classes),) * 2, int)
-            np.add.at(matrix, (source.labels["genre"], predicted["genre"].argmax(axis=-1)), 1)
+            np.add.at(matrix, (source.labels[GENRE][rows], predicted[GENRE][rows].argmax(axis=-1)), 1)
             self._write(
                 "validation/confusion_matrix", figures.confusion_matrix(matrix, self.data.classes), epoch
             )
-        elif self.data.tags:
-            scores = tag_scores(
-                source.labels["tags"], predicted["tags"], thresholds_at_half(self.data.tags), _FEW
-            )
+        if self.data.tags:
+            rows = source.labelled(TAGS)
+            thresholds = thresholds_at_half(self.data.tags)
+            scores = tag_scores(source.labels[TAGS][rows], predicted[TAGS][rows], thresholds, _FEW)
             self._write("validation/tags", figures.tag_areas(scores), epoch)
-        else:
-            true = {name: source.labels[name] for name in self.data.targets}
-            values = {name: predicted[name][:, 0] for name in self.data.targets}
+        if targets := self.data.targets:
+            rows = source.labelled(targets[0])
+            true = {name: source.labels[name][rows] for name in targets}
+            values = {name: predicted[name][rows, 0] for name in targets}
             self._write("validation/scatter", figures.scatters(true, values), epoch)
 
     def _write(self, tag: str, figure: Figure, step: int) -> None:

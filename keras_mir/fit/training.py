@@ -182,7 +182,8 @@ def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool =
         source,
         cached=source.cached.take(rows),
         labels={name: values[rows] for name, values in source.labels.items()},
-        weights=None if source.weights is None else source.weights[rows],
+        weights={name: values[rows] for name, values in (source.weights or {}).items()},
+        known={name: values[rows] for name, values in source.known.items()},
     )
     recipe = replace(
         recipe,

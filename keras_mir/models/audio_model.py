@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from keras_mir.models.limits import (
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLDS
+from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLDS, served_name
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
@@ -50,7 +50,7 @@ class AudioModel(tf.Module):
 
     Args:
         model: A model of `keras_mir.models`, or what `embedding_of` makes of one.
-        names: Of what it gives probabilities of, genres or tags, in index order; None for affect, or vectors.
+        names: By output that is probabilities, of genres or tags, what these are of, in index order.
         settings: The input settings of its recipe.
         frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
@@ -70,7 +70,7 @@ class AudioModel(tf.Module):
     def __init__(
         self,
         model: keras.Model,
-        names: Sequence[str] | None,
+        names: Mapping[str, Sequence[str]],
         settings: InputSettings,
         frames: int | None,
         spec: Spec,
@@ -79,11 +79,11 @@ class AudioModel(tf.Module):
         thresholds: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        check_targets(() if names is not None else model.output.keys() - {EMBEDDING})
+        check_targets(model.output.keys() - names.keys() - {EMBEDDING})
         self.model = model
         self.note = note
         self._thresholds = list(thresholds)
-        self._names = list(names) if names is not None else None
+        self._names = {output: list(each) for output, each in names.items()}
         self._window = round((patch_seconds or WINDOW_SECONDS) * spec.sample_rate)
         self._patches = patch_seconds > 0
         self._frames = frames
@@ -144,14 +144,14 @@ class AudioModel(tf.Module):
             Outputs by name, the first axis the batch. All have `error`, a string that is empty
             where there is an answer; `note`, what to know of the model, or an empty string;
             `windows`, the number of windows, and `window_starts` `(batch, most windows)` in seconds.
-            A genre model has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
-            over windows, and `window_probabilities` `(batch, most windows, n_classes)`; a tagger
+            A model of genres has `genre`, `classes` and `probabilities` `(batch, n_classes)`, the mean
+            over windows, and `window_probabilities` `(batch, most windows, n_classes)`; one of tags
             `tags`, `tag_probabilities` and `window_tag_probabilities` likewise, and `tag_thresholds`
-            `(batch, n_tags)` where it has some; an affect model each target `(batch,)` and
-            `window_<target>`; one of vectors `embedding` `(batch, size)` and `window_embedding`. A
-            beat-synchronous model has `tempo` in beats per minute, `beat_times` `(batch, most beats)` in
-            seconds, then -1, and `beat_counts`. Where there is no answer numbers are 0, and what lies past
-            a clip's windows is 0.
+            `(batch, n_tags)` where it has some; one of affect each target `(batch,)` and
+            `window_<target>`; one of several kinds all of these; one of vectors `embedding` `(batch, size)`
+            and `window_embedding`. A beat-synchronous model has `tempo` in beats per minute, `beat_times`
+            `(batch, most beats)` in seconds, then -1, and `beat_counts`. Where there is no answer numbers
+            are 0, and what lies past a clip's windows is 0.
         """
         clips = tf.shape(waveform)[:1]
 
@@ -206,13 +206,12 @@ class AudioModel(tf.Module):
         for name, value in answers.items():
             filler = _NO_BEAT if name == "beat_times" else 0
             outputs[name] = value.to_tensor(filler) if isinstance(value, tf.RaggedTensor) else value
-        if self._names is not None:
-            names = tf.constant(self._names)
-            for called, listed in (PROBABILITIES[name] for name in self.model.output):
-                outputs[listed] = tf.tile(names[None], [count, 1])
-                if listed == PROBABILITIES[GENRE][1]:
-                    likeliest = tf.gather(names, tf.argmax(outputs[called], axis=-1))
-                    outputs[GENRE] = tf.where(tf.equal(outputs["error"], ""), likeliest, "")
+        for output, listed in self._names.items():
+            names = tf.constant(listed)
+            outputs[PROBABILITIES[output][1]] = tf.tile(names[None], [count, 1])
+            if output == GENRE:
+                likeliest = tf.gather(names, tf.argmax(outputs[served_name(output)], axis=-1))
+                outputs[GENRE] = tf.where(tf.equal(outputs["error"], ""), likeliest, "")
         if self._thresholds:
             outputs[THRESHOLDS] = tf.tile(tf.constant(self._thresholds)[None], [count, 1])
         return outputs
@@ -298,11 +297,11 @@ class AudioModel(tf.Module):
 
     def _called(self) -> dict[str, str]:
         """By the model's outputs, what they are called among the answers."""
-        return {name: name if self._names is None else PROBABILITIES[name][0] for name in self.model.output}
+        return {name: served_name(name) for name in self.model.output}
 
     def _sizes(self, output: str) -> tuple[int, ...]:
         """The shape of a clip's answer: none for an affect target, which is a number."""
-        is_number = self._names is None and output != EMBEDDING
+        is_number = output not in (*self._names, EMBEDDING)
         return () if is_number else self.model.output[output].shape[1:]
 
     def _specs(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def build_model(
     feature: str,
     band_mean: Sequence[float] | np.ndarray | None = None,
     band_variance: Sequence[float] | np.ndarray | None = None,
-    target_means: Mapping[str, float] | None = None,
+    label_means: Mapping[str, Any] | None = None,
     use_cudnn: Literal["auto", False] = "auto",
 ) -> keras.Model:
     """Build a model with fresh weights; `keras.utils.set_random_seed` makes them repeatable.
@@ -38,20 +38,20 @@ def build_model(
         settings: The architecture.
         bands: Width of the features.
         time: Number of frames of every batch, or None for any.
-        classes: Genre names in index order, or None for another model.
-        targets: Affect targets, or empty for another model.
-        tags: In index order, or empty for another model.
+        classes: Genre names in index order, or None for a model without that head.
+        targets: Affect targets, or empty.
+        tags: In index order, or empty.
         spec: What the features were made with.
         feature: Which of its bands the model sees.
         band_mean: `(bands,)` mean over the training frames, for `normalise = "bands"`.
         band_variance: `(bands,)` variance over the training frames, likewise.
-        target_means: Mean training value by target or tag, where the outputs start.
+        label_means: As in `add_heads`.
         use_cudnn: False keeps cuDNN out of the graph; build so for export from a GPU.
 
     Returns:
         A model from `{"features": (batch, time, bands) float32, "lengths": (batch,) int32}`
-        to `{"genre": (batch, n_classes) float32}`, `{"tags": (batch, n_tags) float32}` or
-        `{<target>: (batch, 1) float32, ...}`.
+        to `{"genre": (batch, n_classes), "tags": (batch, n_tags), <target>: (batch, 1), ...}`, all
+        float32, as far as it has these heads.
 
     Raises:
         UserError: If the input is too small for the model, or its outputs cannot be had.
@@ -80,7 +80,7 @@ def build_model(
     x, read_lengths = _pooled(x, lengths, settings, spec, feature)
     embedding = pkgutil.resolve_name(architecture.embedding)(x, read_lengths, settings, use_cudnn=use_cudnn)
     outputs = add_heads(
-        embedding, settings, classes=classes, targets=targets, tags=tags, target_means=target_means
+        embedding, settings, classes=classes, targets=targets, tags=tags, label_means=label_means
     )
     return keras.Model(
         {"features": features, "lengths": lengths}, outputs, name=settings.kind.replace("-", "_")
@@ -121,7 +121,7 @@ def with_frozen_backbone(
     classes: Sequence[str] | None,
     targets: Sequence[str],
     tags: Sequence[str] = (),
-    target_means: Mapping[str, float] | None = None,
+    label_means: Mapping[str, Any] | None = None,
 ) -> keras.Model:
     """Cut a model at its embedding, freeze what is before, and put new heads after.
 
@@ -132,10 +132,10 @@ def with_frozen_backbone(
         saved: A model with a layer named `embedding`. Its layers are taken over, not
             copied, and end up frozen.
         settings: Its `dropout`, `hidden`, `l2` and `head` count for the new heads.
-        classes: Genre names in index order, or None for other heads.
-        targets: Affect targets, or empty for other heads.
-        tags: In index order, or empty for other heads.
-        target_means: Mean training value by target or tag, where the outputs start.
+        classes: Genre names in index order, or None for no such head.
+        targets: Affect targets, or empty.
+        tags: In index order, or empty.
+        label_means: As in `add_heads`.
 
     Returns:
         A model with the inputs of `saved` and the new outputs; it has an `embedding` itself.
@@ -153,6 +153,6 @@ def with_frozen_backbone(
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0  # a frozen layer would go on dropping
     outputs = add_heads(
-        embedding, settings, classes=classes, targets=targets, tags=tags, target_means=target_means
+        embedding, settings, classes=classes, targets=targets, tags=tags, label_means=label_means
     )
     return keras.Model(saved.input, outputs, name=f"{saved.name}_transfer")

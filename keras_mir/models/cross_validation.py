@@ -14,11 +14,12 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from keras_mir.models.json_file import from_json
-from keras_mir.models.report import Baseline, Dataset, Interval, number, score_name, versions
+from keras_mir.models.report import MAIN_SCORES, Baseline, Dataset, Interval, number, score_name, versions
 from keras_mir.models.run_folder import RunFolder
+from pipelines.datasets.base import Task
 from pipelines.errors import UserError
 from pipelines.files import read_json
-from pipelines.wording import counted
+from pipelines.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ class CrossValidationReport:
     """Scores of a cross-validation and where they came from, as JSON holds them.
 
     Attributes:
-        task: `"genre"`, `"affect"` or `"tags"`.
+        task: `"genre"`, `"affect"` or `"tags"`, or several of these with `+` between them.
         folds: Number of folds.
         repeats: How often the clips were divided into them.
         clips: Clips in all folds together.
@@ -86,7 +87,9 @@ class CrossValidationReport:
         by_fold: Every training.
         scores: Main scores by name, the one to choose by first.
         seconds: Time all trainings took.
-        baseline: What a model without a network gets in the same folds; None where it gets nothing.
+        baseline: What a model without a network gets in the same folds; None where it gets nothing, or
+            there are several heads.
+        baselines: Likewise of several heads, by task; empty for one.
         versions: As of `Circumstances`.
     """
 
@@ -102,6 +105,7 @@ class CrossValidationReport:
     scores: dict[str, Summary]
     seconds: float
     baseline: Baseline | None = None
+    baselines: dict[Task, Baseline] = field(default_factory=dict)
     versions: dict[str, str | None] = field(default_factory=versions)
 
     @property
@@ -111,15 +115,20 @@ class CrossValidationReport:
 
     @property
     def headline(self) -> str:
-        """The main score in a sentence."""
-        name, summary = next(iter(self.scores.items()))
+        """The main score of each head in a sentence."""
+        scores = "; ".join(
+            f"{score_name(name)} {summary}; out of fold {summary.pooled}"
+            for name, summary in self.scores.items()
+            if name in MAIN_SCORES.values()
+        )
         repeats = f", {counted(self.repeats, 'repeat')}" if self.repeats > 1 else ""
         music = "synthetic music" if self.dataset.synthetic else "music"
         text = (
-            f"{self.task.capitalize()} of {counted(self.clips, 'clip')} of {music} ({self.dataset.name}), "
-            f"{self.folds} folds{repeats}: {score_name(name)} {summary}; out of fold {summary.pooled}."
+            f"{listed(self.task.split('+')).capitalize()} of {counted(self.clips, 'clip')} of {music} "
+            f"({self.dataset.name}), {self.folds} folds{repeats}: {scores}."
         )
-        return f"{text} {self.baseline.sentence}" if self.baseline else text
+        baselines = [self.baseline] if self.baseline else self.baselines.values()
+        return " ".join([text, *(baseline.sentence for baseline in baselines)])
 
 
 class CrossValidation:

@@ -1,9 +1,9 @@
-"""From an embedding to a genre, to tags or to affect values, and how each is trained."""
+"""From an embedding to a genre, to tags and to affect values, and how each is trained."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_mir.layers import ResumableDropout, Temperature
 from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.outputs import GENRE, TAGS, check_outputs
+from keras_mir.recipes.outputs import GENRE, TAGS, Outputs
 from pipelines.errors import UserError
 
 
@@ -22,7 +22,7 @@ def add_heads(
     classes: Sequence[str] | None,
     targets: Sequence[str],
     tags: Sequence[str] = (),
-    target_means: Mapping[str, float] | None = None,
+    label_means: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put dropout, the optional hidden layer and the dense outputs on an embedding.
 
@@ -30,19 +30,20 @@ def add_heads(
         embedding: `(batch, size)` symbolic tensor.
         settings: Its `dropout`, `hidden`, `l2` and `head` count here; `auto` is linear.
         classes: Genre names, for one output `genre` `(batch, n_classes)`, the softmax of logits over a
-            temperature.
+            temperature; None for a model without.
         targets: Affect targets, for one output `(batch, 1)` each.
         tags: For one output `tags` `(batch, n_tags)`, a probability each.
-        target_means: Mean training value by target, or share of clips by tag. The bias starts there, so
-            that training need not first find the scale of the labels.
+        label_means: By output the mean training value of a target, or the share of clips that have each
+            tag, `(n_tags,)`. The bias starts there, so that training need not first find the scale of
+            the labels.
 
     Returns:
         Outputs by name, float32 whatever the precision policy.
 
     Raises:
-        UserError: See `check_outputs`.
+        UserError: See `Outputs`.
     """
-    check_outputs(classes, targets, tags)
+    asked = Outputs(tuple(classes or ()), tuple(targets), tuple(tags))
     x = ResumableDropout(settings.dropout, name="dropout")(embedding)
     if settings.hidden:
         x = keras.layers.Dense(
@@ -60,18 +61,18 @@ def add_heads(
             name=name,
         )(x)
 
-    if classes is not None:
-        logits = dense(len(classes), "linear", "logits")
-        return {GENRE: Temperature(dtype="float32", name=GENRE)(logits)}
-    means = target_means or {}
-    if tags:
-        return {TAGS: dense(len(tags), "sigmoid", TAGS, [_bias("sigmoid", means.get(tag)) for tag in tags])}
+    means, outputs = label_means or {}, {}
+    if asked.classes:
+        logits = dense(len(asked.classes), "linear", "logits")
+        outputs[GENRE] = Temperature(dtype="float32", name=GENRE)(logits)
+    if asked.tags:
+        shares = means.get(TAGS, [None] * len(asked.tags))
+        outputs[TAGS] = dense(len(asked.tags), "sigmoid", TAGS, [_bias("sigmoid", share) for share in shares])
     activation = "sigmoid" if settings.head == "sigmoid" else "linear"
-    # The prefix keeps a target called "dropout" or "features" from meeting that layer.
-    return {
-        target: dense(1, activation, f"target_{target}", _bias(activation, means.get(target)))
-        for target in targets
-    }
+    for target in asked.targets:
+        # The prefix keeps a target called "dropout" or "features" from meeting that layer.
+        outputs[target] = dense(1, activation, f"target_{target}", _bias(activation, means.get(target)))
+    return outputs
 
 
 def _bias(activation: str, mean: float | None) -> float:
@@ -119,6 +120,8 @@ class TagArea(keras.metrics.AUC):
     """Keras's area under a curve, for which a label that is mixed or smoothed is the nearer of 0 and 1."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if sample_weight is not None:  # of each clip, and Keras wants them of each tag
+            sample_weight = keras.ops.ones_like(y_pred) * keras.ops.reshape(sample_weight, (-1, 1))
         super().update_state(keras.ops.cast(y_true >= 0.5, "float32"), y_pred, sample_weight)
 
 
@@ -130,6 +133,7 @@ def compile_arguments(
     soft_labels: bool = False,
     tags: Sequence[str] = (),
     tag_shares: np.ndarray | None = None,
+    partly_labelled: Collection[str] = (),
 ) -> dict[str, Any]:
     """Losses and metrics of a model's outputs, for `keras.Model.compile`.
 
@@ -139,50 +143,54 @@ def compile_arguments(
     minimised is the plain sum over outputs, or the weighted sum.
 
     Args:
-        classes: Genre names, or None for another model.
+        classes: Genre names, or None for a model without.
         targets: Affect targets, or empty.
-        loss_weights: Weight by target; a target left out weighs 1.
+        loss_weights: Weight by output; one left out weighs 1.
         soft_labels: Genre labels are `(batch, n_classes)` float32 shares, as mixup makes
             them, in the training and the validation data.
         tags: Tags, or empty.
         tag_shares: `(n_tags,)` of the training clips, those that have each tag, to weigh these as much
             as the others; None to count clips alike.
+        partly_labelled: Outputs for which some clips have no labels, and sample weights of 0, which their
+            metrics heed.
 
     Returns:
-        Keyword arguments `loss`, `metrics` and `loss_weights`, each by output name.
+        Keyword arguments `loss`, `metrics`, `weighted_metrics` and `loss_weights`, each by output name;
+        those that nothing is in are left out.
 
     Raises:
-        UserError: If a weight names no target or is not a number of at least 0, or as in
-            `check_outputs`.
+        UserError: If a weight names no output or is not a number of at least 0, or as in `Outputs`.
     """
-    check_outputs(classes, targets, tags)
+    asked = Outputs(tuple(classes or ()), tuple(targets), tuple(tags))
     weights = dict(loss_weights or {})
-    outputs = [GENRE] if classes is not None else list(targets) or [TAGS]
+    outputs = list(asked.sizes)
     for name, weight in weights.items():
         if name not in outputs:
             raise UserError(f"loss weight for {name!r}: no such output; the model has {', '.join(outputs)}")
         if not 0 <= weight < float("inf"):
             raise UserError(f"loss weight for {name!r} is {weight}: give a number of at least 0")
-    if tags:
+    losses: dict[str, Any] = {}
+    metrics: dict[str, list[Any]] = {}
+    if asked.classes and soft_labels:
+        losses[GENRE] = keras.losses.CategoricalCrossentropy()
+        metrics[GENRE] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    elif asked.classes:
+        losses[GENRE] = keras.losses.SparseCategoricalCrossentropy()
+        metrics[GENRE] = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    if asked.tags:
         alike = keras.losses.BinaryCrossentropy
-        losses = {TAGS: alike() if tag_shares is None else BalancedCrossentropy(tag_shares)}
-        metrics = {
-            TAGS: [
-                TagArea(curve=curve, name=name, multi_label=True, num_labels=len(tags))
-                for name, curve in (("roc_auc", "ROC"), ("pr_auc", "PR"))
-            ]
-        }
-    elif classes is None:
-        losses = {target: keras.losses.MeanSquaredError() for target in targets}
-        metrics = {target: [keras.metrics.RootMeanSquaredError(name="rmse")] for target in targets}
-    elif soft_labels:
-        losses = {GENRE: keras.losses.CategoricalCrossentropy()}
-        metrics = {GENRE: [keras.metrics.CategoricalAccuracy(name="accuracy")]}
-    else:
-        losses = {GENRE: keras.losses.SparseCategoricalCrossentropy()}
-        metrics = {GENRE: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
-    return {
+        losses[TAGS] = alike() if tag_shares is None else BalancedCrossentropy(tag_shares)
+        metrics[TAGS] = [
+            TagArea(curve=curve, name=name, multi_label=True, num_labels=len(asked.tags))
+            for name, curve in (("roc_auc", "ROC"), ("pr_auc", "PR"))
+        ]
+    for target in asked.targets:
+        losses[target] = keras.losses.MeanSquaredError()
+        metrics[target] = [keras.metrics.RootMeanSquaredError(name="rmse")]
+    arguments = {
         "loss": losses,
-        "metrics": metrics,
-        "loss_weights": {name: float(weights.get(name, 1.0)) for name in outputs} if weights else None,
+        "metrics": {name: each for name, each in metrics.items() if name not in partly_labelled},
+        "weighted_metrics": {name: each for name, each in metrics.items() if name in partly_labelled},
+        "loss_weights": {name: float(weights.get(name, 1.0)) for name in outputs} if weights else {},
     }
+    return {name: by_output for name, by_output in arguments.items() if by_output}

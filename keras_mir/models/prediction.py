@@ -10,25 +10,52 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.datasets.base import Task
+
 if TYPE_CHECKING:
     import pandas as pd
 
-
 MOST_TAGS = 10  # that a person is shown
 MOST_NEXT = 3  # of those that a song is not given
+_COLUMNS: dict[Task, str] = {"genre": "probability", "tags": "tag", "affect": "affect"}
+
+
+class _Values:
+    """What a model says of some music, of each kind that it was trained on; empty for the others."""
+
+    probabilities: Mapping[str, float]
+    tags: Mapping[str, float]
+    affect: Mapping[str, float]
+
+    @property
+    def heads(self) -> dict[Task, Mapping[str, float]]:
+        """The values of each head that the model has."""
+        of: dict[Task, Mapping[str, float]] = {
+            "genre": self.probabilities,
+            "tags": self.tags,
+            "affect": self.affect,
+        }
+        return {task: values for task, values in of.items() if values}
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Those of the first head: the probabilities of a model of genres, or of tags, or the affect."""
+        return next(iter(self.heads.values()), {})
 
 
 @dataclass(frozen=True)
-class Window:
-    """A piece of a song, `start` to `end` in seconds, and its values by class or by target."""
+class Window(_Values):
+    """A piece of a song, `start` to `end` in seconds; the values are as of a `Prediction`."""
 
     start: float
     end: float
-    values: Mapping[str, float]
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, float] = field(default_factory=dict)
+    affect: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
-class Prediction:
+class Prediction(_Values):
     """A model's answer for a song.
 
     Attributes:
@@ -36,12 +63,12 @@ class Prediction:
         duration: In seconds.
         genre: The likeliest class; empty unless the model is of genres.
         probabilities: By class, in the model's order, the mean over windows; empty unless it is of genres.
-        affect: By target, the mean over windows; empty unless the model is of affect.
+        affect: By target, the mean over windows; empty unless it is of affect.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
         beat_times: In seconds, increasing; empty if there is no beat, or the model does not track it.
         windows: The pieces that were analysed, in order; they may overlap. Silent stretches of minutes
             have none.
-        tags: Probability by tag, in the model's order, the mean over windows; empty unless it is a tagger.
+        tags: Probability by tag, in the model's order, the mean over windows; empty unless it is of tags.
         thresholds: From which probability on a song is given a tag, by tag; empty if the model has none.
         note: What to know of the model, such as that it was trained on generated music; mostly empty.
     """
@@ -64,14 +91,12 @@ class Prediction:
         return [tag for tag, value in ranked(self.tags) if value >= self.thresholds.get(tag, math.inf)]
 
     @property
-    def values(self) -> Mapping[str, float]:
-        """The probabilities of a genre model or of a tagger, the affect of another one."""
-        return self.probabilities or self.tags or self.affect
-
-    @property
     def ranked(self) -> list[tuple[str, float]]:
-        """Genres or tags with their probabilities, the likeliest first; affect in the model's order."""
-        return ranked(self.values) if self.genre or self.tags else list(self.affect.items())
+        """Genres or tags with their probabilities, the likeliest first, or affect in the model's order.
+
+        Of a model of several heads those of its first; see `heads`.
+        """
+        return _in_order(*next(iter(self.heads.items()))) if self.heads else []
 
     def rows(self, windows: bool = False) -> list[dict[str, str | float | None]]:
         """The answer as one row by column, or as a row a window.
@@ -82,11 +107,11 @@ class Prediction:
         song = {"path": path_text(self.path)}
         if windows:
             return [
-                {**song, "start": round(w.start, 3), "end": round(w.end, 3), **self._columns(w.values)}
+                {**song, "start": round(w.start, 3), "end": round(w.end, 3), **_columns(w)}
                 for w in self.windows
             ]
         tempo = None if self.tempo is None else round(self.tempo, 2)
-        whole = {"duration": round(self.duration, 3), **self._columns(self.values)}
+        whole = {"duration": round(self.duration, 3), **_columns(self)}
         if self.thresholds:
             whole["given_tags"] = ";".join(self.given_tags)
         return [{**song, **whole, "tempo": tempo, "beats": len(self.beat_times)}]
@@ -98,19 +123,15 @@ class Prediction:
         frame = pd.DataFrame(self.rows(windows))
         return frame if windows else frame.astype({"tempo": float})
 
-    def _columns(self, values: Mapping[str, float]) -> dict[str, str | float]:
-        if not self.genre:
-            start = "tag" if self.tags else "affect"
-            return {f"{start}_{name}": value for name, value in rounded(values).items()}
-        likeliest = max(values, key=values.__getitem__)
-        return {"genre": likeliest} | {f"probability_{name}": p for name, p in rounded(values).items()}
-
-    def _shown(self) -> list[tuple[str, str]]:
-        """Names and values as people read them, the likeliest class first."""
-        form = ".3f" if self.affect else ".0%"
-        return [
-            (name, format(value, form)) for name, value in self.ranked[: MOST_TAGS if self.tags else None]
-        ]
+    def _shown(self) -> dict[Task, list[tuple[str, str]]]:
+        """Of each head, names and values as people read them, the likeliest class first."""
+        return {
+            task: [
+                (name, format(value, ".3f" if task == "affect" else ".0%"))
+                for name, value in _in_order(task, values)[: MOST_TAGS if task == "tags" else None]
+            ]
+            for task, values in self.heads.items()
+        }
 
     def _head(self) -> str:
         name = path_text(Path(self.path.name)) if self.path else "samples"
@@ -118,13 +139,34 @@ class Prediction:
         return ", ".join([name, clock(self.duration), *tempo])
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name} {value}" for name, value in self._shown()[: None if self.affect else 3])
-        return f"<{self._head()}: {values}{self.note and f'; {self.note}'}>"
+        heads = [
+            ", ".join(f"{name} {value}" for name, value in shown[: None if task == "affect" else 3])
+            for task, shown in self._shown().items()
+        ]
+        return f"<{self._head()}: {'; '.join([*heads, *filter(None, [self.note])])}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{escape(name)}</th><td>{value}</td></tr>" for name, value in self._shown())
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{value}</td></tr>"
+            for shown in self._shown().values()
+            for name, value in shown
+        )
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
         return f"<table><caption>{escape(self._head())}</caption>{rows}</table>{note}"
+
+
+def _in_order(task: Task, values: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The likeliest first, but affect in the model's order."""
+    return list(values.items()) if task == "affect" else ranked(values)
+
+
+def _columns(answer: _Values) -> dict[str, str | float]:
+    columns: dict[str, str | float] = {}
+    if values := answer.probabilities:
+        columns["genre"] = max(values, key=values.__getitem__)
+    for task, values in answer.heads.items():
+        columns |= {f"{_COLUMNS[task]}_{name}": value for name, value in rounded(values).items()}
+    return columns
 
 
 @dataclass(frozen=True)

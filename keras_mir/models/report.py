@@ -4,9 +4,10 @@ Scores that carry a confidence interval are written `{"value", "low", "high"}`, 
 a score that is undefined has null in all three, never NaN. Epochs count from 1.
 
 Every report has what `Circumstances` has, and a genre report what `GenreScores` has, an affect report
-what `AffectScores` has, a report on tags what `TagScores` has, by the same names. Besides, `report.json`
-has `format`, which is 1 (a reader refuses any other), `task`, which is `"genre"`, `"affect"` or `"tags"`,
-and `chance`, what guessing gives.
+what `AffectScores` has, a report on tags what `TagScores` has, by the same names. A report on a model of
+several heads has those of each under the name of its task, as `MultitaskScores` has them. Besides,
+`report.json` has `format`, which is 1 (a reader refuses any other), `task`, which is `"genre"`,
+`"affect"`, `"tags"`, or several of these with `+` between them, and `chance`, what guessing gives.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import importlib.metadata
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
+from pipelines.datasets.base import Task
 from pipelines.errors import UserError
 from pipelines.files import read_json
 from pipelines.wording import counted
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FILE_NAME = "report.json"
+# By task, the name of the score to choose by.
+MAIN_SCORES: dict[Task, str] = {"genre": "accuracy", "tags": "macro_roc_auc", "affect": "spearman_mean"}
 OUT_OF_FOLD = "out of fold"  # evaluated where each clip is answered by models that have not seen it
 _REMEDY = "evaluate the model again"
 
@@ -298,6 +302,32 @@ class TagScores(_Scores):
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MultitaskScores(_Scores):
+    """How well a model of several heads does, head by head, each on the clips that have labels for it.
+
+    Attributes:
+        genre: None if it has no such head.
+        tags: Likewise.
+        affect: Likewise.
+    """
+
+    genre: GenreScores | None = None
+    tags: TagScores | None = None
+    affect: AffectScores | None = None
+
+    @property
+    def heads(self) -> dict[Task, GenreScores | TagScores | AffectScores]:
+        """The scores of each head that there is."""
+        of: dict[Task, Any] = {"genre": self.genre, "tags": self.tags, "affect": self.affect}
+        return {task: scores for task, scores in of.items() if scores is not None}
+
+    @property
+    def main_scores(self) -> dict[str, Interval]:
+        """Those of all heads, by name; the first is the first head's."""
+        return {name: score for scores in self.heads.values() for name, score in scores.main_scores.items()}
+
+
 @dataclass(frozen=True)
 class TrainingSummary:
     """How a training went.
@@ -376,7 +406,8 @@ class Circumstances:
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
         calibration: Of a genre model's probabilities; None where a finished model was evaluated.
-        baseline: What a model without a network gets; None where a finished model was evaluated.
+        baseline: What a model without a network gets; None where a finished model was evaluated, or there
+            are several heads.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
     """
@@ -404,8 +435,25 @@ class Circumstances:
         return f"{text} {self.baseline.sentence}" if self.baseline else text
 
 
+class _HeadReport:
+    """What the reports on models of one head have in common."""
+
+    task: ClassVar[Task]
+
+    @property
+    def reports(self) -> dict[Task, HeadReport]:
+        """A report on each head: this one."""
+        return {self.task: cast("HeadReport", self)}
+
+    def __repr__(self) -> str:
+        return cast("HeadReport", self).headline
+
+    def _repr_html_(self) -> str:
+        return _html(cast("HeadReport", self))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class GenreReport(GenreScores, Circumstances):
+class GenreReport(_HeadReport, GenreScores, Circumstances):
     """The report on a genre model."""
 
     task = "genre"
@@ -444,15 +492,9 @@ class GenreReport(GenreScores, Circumstances):
         classes = {name: self.per_class[name] for name in self.class_names}
         return _frame(classes | {f"{name} avg": self.averages[name] for name in self.averages}, "class")
 
-    def __repr__(self) -> str:
-        return self.headline
-
-    def _repr_html_(self) -> str:
-        return _html(self)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class AffectReport(AffectScores, Circumstances):
+class AffectReport(_HeadReport, AffectScores, Circumstances):
     """The report on an affect model."""
 
     task = "affect"
@@ -478,15 +520,9 @@ class AffectReport(AffectScores, Circumstances):
         }
         return _frame(rows, "target").rename(columns={"value": "spearman"})
 
-    def __repr__(self) -> str:
-        return self.headline
-
-    def _repr_html_(self) -> str:
-        return _html(self)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class TagsReport(TagScores, Circumstances):
+class TagsReport(_HeadReport, TagScores, Circumstances):
     """The report on a model of tags."""
 
     task = "tags"
@@ -531,22 +567,82 @@ class TagsReport(TagScores, Circumstances):
         }
         return _frame(rows, "tag")
 
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MultitaskReport(MultitaskScores, Circumstances):
+    """The report on a model of several heads.
+
+    Attributes:
+        baselines: By task, what a model without a network gets, that learns it alone.
+    """
+
+    baselines: dict[Task, Baseline] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        """What the heads are of."""
+        return "+".join(self.heads)
+
+    @property
+    def reports(self) -> dict[Task, HeadReport]:
+        """A report on each head by itself."""
+        shared = {each.name: getattr(self, each.name) for each in fields(Circumstances)}
+        return {
+            task: _REPORTS[type(scores)](**vars(scores), **shared | {"baseline": self.baselines.get(task)})
+            for task, scores in self.heads.items()
+        }
+
+    @property
+    def chance(self) -> dict[str, Any]:
+        """What guessing gives, by task."""
+        return {task: report.chance for task, report in self.reports.items()}
+
+    @property
+    def headline(self) -> str:
+        """That of each head."""
+        return " ".join(report.headline for report in self.reports.values())
+
+    def frame(self) -> pd.DataFrame:
+        """Those of all heads, one below the other, by task and name; see `reports` for one."""
+        import pandas as pd
+
+        return pd.concat({task: report.frame() for task, report in self.reports.items()}, names=["task", ""])
+
     def __repr__(self) -> str:
         return self.headline
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        return "".join(map(_html, self.reports.values()))
 
 
-Scores = GenreScores | AffectScores | TagScores
-Report = GenreReport | AffectReport | TagsReport
+HeadReport = GenreReport | AffectReport | TagsReport
+Scores = GenreScores | AffectScores | TagScores | MultitaskScores
+Report = HeadReport | MultitaskReport
 _REPORTS: dict[type, Any] = {GenreScores: GenreReport, AffectScores: AffectReport, TagScores: TagsReport}
 
 
-def make_report(scores: Scores, circumstances: Circumstances) -> Report:
-    """Scores and where they came from, as one report."""
-    report: Report = _REPORTS[type(scores)](**vars(scores), **vars(circumstances))
+def make_report(
+    scores: Scores, circumstances: Circumstances, baselines: Mapping[Task, Baseline] | None = None
+) -> Report:
+    """Scores and where they came from, as one report.
+
+    Args:
+        scores: Of one head, or of several.
+        circumstances: Where they came from.
+        baselines: What models without a network get, by task; without, what the circumstances say.
+    """
+    known = dict(baselines or {})
+    if isinstance(scores, MultitaskScores):
+        return MultitaskReport(**vars(scores), **vars(circumstances), baselines=known)
+    alone = replace(circumstances, baseline=next(iter(known.values()), circumstances.baseline))
+    report: Report = _REPORTS[type(scores)](**vars(scores), **vars(alone))
     return report
+
+
+def thresholds_of(report: Report) -> Thresholds | None:
+    """Those of its tags; None if it is on none."""
+    tags = report.reports.get("tags")
+    return tags.thresholds if isinstance(tags, TagsReport) else None
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -564,7 +660,11 @@ def report_from_dict(values: Mapping[str, Any], place: str) -> Report:
     if values.get("format") != FORMAT:
         raise UserError(f"{place}: report format {values.get('format')!r}, expected {FORMAT}; {_REMEDY}")
     kinds = {kind.task: kind for kind in _REPORTS.values()}
-    report: Report = from_json(kinds.get(values.get("task"), AffectReport), values, place, _REMEDY)
+    several = "+" in str(values.get("task"))
+    kind = MultitaskReport if several else kinds.get(values.get("task"), AffectReport)
+    report: Report = from_json(kind, values, place, _REMEDY)
+    if isinstance(report, MultitaskReport) and report.task != values["task"]:
+        raise UserError(f"{place}: damaged (it has scores of {report.task or 'nothing'}); {_REMEDY}")
     return report
 
 
@@ -614,7 +714,7 @@ def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(plain(rows), "index").rename_axis(index)
 
 
-def _html(report: Report) -> str:
+def _html(report: HeadReport) -> str:
     from html import escape
 
     return f"<p>{escape(report.headline)}</p>{report.frame().to_html(float_format='{:.3f}'.format)}"

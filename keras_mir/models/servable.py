@@ -8,7 +8,7 @@ of them, and nothing here knows what they do.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,8 @@ class ServableModel(ABC):
 
     @property
     @abstractmethod
-    def names(self) -> Sequence[str] | None:
-        """Of the genres or tags that it gives probabilities of, in order; None if it gives none."""
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """By output that is probabilities, of genres or tags, what these are of, in order."""
 
     @property
     @abstractmethod

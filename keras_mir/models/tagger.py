@@ -73,8 +73,8 @@ class Tagger(ServableModel):
         return self.description.network.tags
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.tags
+    def names(self) -> dict[str, tuple[str, ...]]:
+        return {TAGS: self.tags}
 
     @property
     def place(self) -> str:
@@ -107,7 +107,7 @@ class Tagger(ServableModel):
         # Windows are the patches that the network was trained on.
         return AudioModel(
             model or self.keras,
-            self.tags,
+            self.names,
             InputSettings(feature=self.name),
             None,
             self.description.feature_spec,
@@ -117,7 +117,7 @@ class Tagger(ServableModel):
     def embedding_model(self) -> AudioModel:
         # Its mean and maximum are over the patches of a window.
         settings = InputSettings(feature=self.name)
-        return AudioModel(embedding_of(self.keras), None, settings, None, self.description.feature_spec)
+        return AudioModel(embedding_of(self.keras), {}, settings, None, self.description.feature_spec)
 
     def __repr__(self) -> str:
         return (

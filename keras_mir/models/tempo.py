@@ -18,4 +18,4 @@ def tempo_tracker() -> AudioModel:
         "lengths": keras.Input((), dtype="int32", name="lengths"),
     }
     mean = keras.layers.GlobalAveragePooling1D(name=EMBEDDING)(inputs["features"])
-    return AudioModel(keras.Model(inputs, {EMBEDDING: mean}), None, settings, None, spec)
+    return AudioModel(keras.Model(inputs, {EMBEDDING: mean}), {}, settings, None, spec)

@@ -20,7 +20,7 @@ from keras_mir.models.report import Report, read_report, report_from_dict, repor
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import NETWORKS, network_named
-from keras_mir.recipes.outputs import GENRE, TAGS
+from keras_mir.recipes.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import UserError
 from pipelines.files import flush_to_disk, read_json
@@ -54,13 +54,13 @@ class Description(_Outputs):
         recipe: What was trained, and how its input is made.
         feature_spec: What its features are made with.
         frames: Frames, or beats, that it reads; None for any number.
-        classes: Genres in index order; empty for another model.
-        targets: Affect targets; empty for another model.
+        classes: Genres in index order; empty for a model of none.
+        targets: Affect targets; empty for a model of none.
         class_mapping: Name of the mapping from the data's genres to the classes.
         class_map: That mapping: genre to class, None for genres that were left out; empty where each genre
             is a class. None if it is not known: older models leave it to the recipe.
         members: Models whose mean it is; 1 for a model that is no ensemble.
-        tags: In index order; empty for another model.
+        tags: In index order; empty for a model of none.
         thresholds: From which probability on a clip is given a tag, by tag.
         report: How it was trained and how good it is.
     """
@@ -68,6 +68,11 @@ class Description(_Outputs):
     recipe: Recipe
     feature_spec: Spec
     report: Report
+
+    @property
+    def outputs(self) -> Outputs:
+        """What it answers."""
+        return Outputs(self.classes, self.targets, self.tags)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; where files were on this machine is left out."""
@@ -83,8 +88,7 @@ class Description(_Outputs):
         """What a Keras model would have to be if this were of it; empty if it is."""
         _, time, bands = model.input["features"].shape
         frames = self.frames if time is None else time  # of any number, it may be given always the same
-        several = {name: len(names) for name, names in ((GENRE, self.classes), (TAGS, self.tags)) if names}
-        own = several or dict.fromkeys(self.targets, 1)
+        own = self.outputs.sizes
         outputs = {name: value.shape[-1] for name, value in model.output.items()}
         width = self.feature_spec.width(self.recipe.input.feature)
         for what, said, there in (
@@ -117,12 +121,12 @@ class Description(_Outputs):
                 raise UserError(f"{place}: damaged ({part} is {str(values[part])[:40]}); {_REMEDY}")
         outputs = from_json(_Outputs, values, place, _REMEDY)
         recipe = Recipe.from_dict(values["recipe"], source=place)
-        task, of_spectrograms = recipe.task.task, recipe.input.feature in SPECTROGRAMS
+        tasks, of_spectrograms = recipe.task.tasks, recipe.input.feature in SPECTROGRAMS
         possible = {
             "frames": outputs.frames is None or 1 <= outputs.frames <= MAX_FRAMES,
-            "classes": bool(outputs.classes) == (task == "genre"),
-            "targets": bool(outputs.targets) == (task == "affect"),
-            "tags": bool(outputs.tags) == (task == "tags"),
+            "classes": bool(outputs.classes) == ("genre" in tasks),
+            "targets": bool(outputs.targets) == ("affect" in tasks),
+            "tags": bool(outputs.tags) == ("tags" in tasks),
             "thresholds": tuple(outputs.thresholds) in ((), outputs.tags),
             "feature_spec": isinstance(spec, FeatureSpec) == of_spectrograms,
         }
@@ -194,12 +198,12 @@ class TrainedModel(ServableModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Genres in index order; empty for another model."""
+        """Genres in index order; empty for a model of none."""
         return self.description.classes
 
     @property
-    def names(self) -> tuple[str, ...] | None:
-        return self.classes or self.description.tags or None
+    def names(self) -> dict[str, tuple[str, ...]]:
+        return self.description.outputs.names
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -230,7 +234,7 @@ class TrainedModel(ServableModel):
     def embedding_model(self) -> AudioModel:
         return AudioModel(
             embedding_of(self.keras),
-            None,
+            {},
             self.recipe.input,
             self.description.frames,
             self.description.feature_spec,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
 from keras_mir.models.prediction import Prediction, path_text, ranked
+from pipelines.datasets.base import Task
 from pipelines.extraction.audio_files import decode_parts
 from pipelines.spec import FeatureSpec
 
@@ -67,24 +68,32 @@ def prediction_figure(
         edges: float `(columns + 1,)`, where columns begin and end, in seconds.
         spec: What the spectrogram was made with.
     """
-    likely = prediction.probabilities or prediction.tags
-    classes = [name for name, _ in ranked(likely)[:_MOST_CLASSES]]
     several = len(prediction.windows) > 1
-    heights = [3.0, *([0.24 * len(classes) + 0.4] * (1 + several) if classes else [2.2])]
+    likeliest: dict[Task, list[str]] = {
+        task: [name for name, _ in ranked(values)[:_MOST_CLASSES]]
+        for task, values in prediction.heads.items()
+        if task != "affect"
+    }
+    heights = [3.0, *[2.2] * bool(prediction.affect)]
+    for names in likeliest.values():
+        heights += [0.24 * len(names) + 0.4] * (1 + several)
     figure = new_figure(9.0, sum(heights) + 0.9)
-    panels = figure.subplots(len(heights), 1, height_ratios=heights)
-    draw_mel(panels[0], mel, edges, spec)
+    spectrogram, *panels = figure.subplots(len(heights), 1, height_ratios=heights)
+    draw_mel(spectrogram, mel, edges, spec)
     if prediction.beat_times:
-        mark_beats(panels[0], np.array(prediction.beat_times) * spec.frame_rate, spec)
+        mark_beats(spectrogram, np.array(prediction.beat_times) * spec.frame_rate, spec)
     # Where one window's values give way to the next's: where that one starts.
     edges = np.array([*(window.start for window in prediction.windows), prediction.duration])
-    if not classes:
-        _draw_affect(panels[1], prediction, edges)
-    else:
+    free, over_time = iter(panels), [spectrogram]
+    for task, names in likeliest.items():
         if several:
-            _draw_classes(panels[1], prediction, classes, edges)
-        _draw_bars(panels[-1], prediction, classes)
-    for axes in panels[: len(heights) - bool(classes)]:
+            over_time.append(next(free))
+            _draw_classes(over_time[-1], prediction, task, names, edges)
+        _draw_bars(next(free), prediction, task, names)
+    if prediction.affect:
+        over_time.append(next(free))
+        _draw_affect(over_time[-1], prediction, edges)
+    for axes in over_time:
         axes.set(xlim=(0, prediction.duration), xlabel="time (s)")
     title = [
         path_text(Path(prediction.path.name)) if prediction.path else "",
@@ -95,23 +104,26 @@ def prediction_figure(
     return figure
 
 
-def _draw_bars(axes: Axes, prediction: Prediction, classes: Sequence[str]) -> None:
-    shares = [prediction.values[name] for name in classes]
-    first = prediction.given_tags if prediction.thresholds else classes[: None if prediction.tags else 1]
+def _draw_bars(axes: Axes, prediction: Prediction, task: Task, classes: Sequence[str]) -> None:
+    shares = [prediction.heads[task][name] for name in classes]
+    thresholds = prediction.thresholds if task == "tags" else {}
+    first = prediction.given_tags if thresholds else classes[: None if task == "tags" else 1]
     bars = axes.barh(classes, shares, color=[TRAIN if name in first else NEUTRAL for name in classes])
     for row, name in enumerate(classes):
-        if name in prediction.thresholds:
-            axes.vlines(prediction.thresholds[name], row - 0.4, row + 0.4, VALIDATION, linestyles=":")
+        if name in thresholds:
+            axes.vlines(thresholds[name], row - 0.4, row + 0.4, VALIDATION, linestyles=":")
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=3, fontsize="small")
     axes.invert_yaxis()  # the likeliest on top
-    below = ", and the threshold of each tag" if prediction.thresholds else ""
+    below = ", and the threshold of each tag" if thresholds else ""
     axes.set(xlabel=f"probability{below}", xlim=(0, 1.08))
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_classes(axes: Axes, prediction: Prediction, classes: Sequence[str], edges: np.ndarray) -> None:
-    shares = np.array([[window.values[name] for window in prediction.windows] for name in classes])
+def _draw_classes(
+    axes: Axes, prediction: Prediction, task: Task, classes: Sequence[str], edges: np.ndarray
+) -> None:
+    shares = np.array([[window.heads[task][name] for window in prediction.windows] for name in classes])
     rows = np.arange(len(classes) + 1) - 0.5
     image = axes.pcolormesh(edges, rows, shares, cmap="cividis", vmin=0, vmax=1)
     axes.figure.colorbar(image, ax=axes, label="probability", pad=0.01)
@@ -123,7 +135,7 @@ def _draw_affect(axes: Axes, prediction: Prediction, edges: np.ndarray) -> None:
     colours = (TRAIN, VALIDATION, NEUTRAL)
     for number, (target, mean) in enumerate(prediction.affect.items()):
         axes.stairs(
-            [window.values[target] for window in prediction.windows],
+            [window.affect[target] for window in prediction.windows],
             edges,
             baseline=None,
             color=colours[number % len(colours)],

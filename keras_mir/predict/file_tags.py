@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from keras_mir.models.prediction import Failure, Prediction
+from keras_mir.models.prediction import Failure, Prediction, ranked
 from keras_mir.predict.patch import Part, apply_patch, patch
 from keras_mir.predict.predictor import Listener
 from pipelines.errors import ArgumentError, UserError
@@ -40,7 +40,7 @@ def _bpm(prediction: Prediction) -> list[str]:
 def _words(prediction: Prediction) -> list[str]:
     if prediction.thresholds:
         return prediction.given_tags
-    return [name for name, _ in prediction.ranked[:_MOST_WORDS]] if prediction.tags else []
+    return [name for name, _ in ranked(prediction.tags)[:_MOST_WORDS]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -14,9 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_mir.command_line.lines import say
-from keras_mir.models.prediction import MOST_NEXT, MOST_TAGS, Prediction, clock, path_text, ranked, rounded
+from keras_mir.models.prediction import (
+    MOST_NEXT,
+    MOST_TAGS,
+    Prediction,
+    Window,
+    clock,
+    path_text,
+    ranked,
+    rounded,
+)
+from pipelines.datasets.base import Task
 
 Form = Literal["table", "json", "csv"]
+_KEYS: dict[Task, str] = {"genre": "probabilities", "tags": "tags", "affect": "affect"}
 
 
 def print_predictions(
@@ -56,26 +67,28 @@ def print_predictions(
 def to_json(prediction: Prediction, model: str, curve: bool, plain: bool = False) -> str:
     """A prediction as a JSON object in one line.
 
-    It has `path`, `model`, `note` if there is one, `duration`, then `genre` and `probabilities`, `tags`
-    (and `given_tags`, where the model has thresholds) or `affect`, then `tempo` (null if there is none),
-    `beat_times`, and with a curve `windows`: each `start`, `end` and `values`. Times are in seconds. If it
-    is to be plain, it is ASCII.
+    It has `path`, `model`, `note` if there is one, `duration`, then of the model's heads `genre` and
+    `probabilities`, `tags` (and `given_tags`, where the model has thresholds) and `affect`, then `tempo`
+    (null if there is none), `beat_times`, and with a curve `windows`: each `start`, `end` and `values`, or,
+    where there are several heads, `probabilities`, `tags` and `affect`. Times are in seconds. If it is to
+    be plain, it is ASCII.
     """
     made: dict[str, Any] = {"path": path_text(prediction.path), "model": model}
     if prediction.note:
         made["note"] = prediction.note
     made["duration"] = round(prediction.duration, 3)
     if prediction.genre:
-        made |= {"genre": prediction.genre, "probabilities": rounded(prediction.probabilities)}
-    else:
-        made["tags" if prediction.tags else "affect"] = rounded(prediction.values)
+        made["genre"] = prediction.genre
+    made |= {_KEYS[task]: rounded(values) for task, values in prediction.heads.items()}
     if prediction.thresholds:
         made["given_tags"] = prediction.given_tags
     made["tempo"] = None if prediction.tempo is None else round(prediction.tempo, 2)
     made["beat_times"] = [round(time, 3) for time in prediction.beat_times]
     if curve:
+        several = len(prediction.heads) > 1
         made["windows"] = [
-            {"start": round(w.start, 3), "end": round(w.end, 3), "values": rounded(w.values)}
+            {"start": round(w.start, 3), "end": round(w.end, 3)}
+            | {_KEYS[task] if several else "values": rounded(values) for task, values in w.heads.items()}
             for w in prediction.windows
         ]
     return json.dumps(made, ensure_ascii=plain, allow_nan=False)
@@ -114,26 +127,49 @@ def _table_rows(prediction: Prediction, curve: bool) -> Iterator[dict[str, str]]
     if curve:
         for window in prediction.windows:
             times = {"from": clock(window.start), "to": clock(window.end)}
-            yield times | _cells(prediction, window.values)
+            yield times | _cells(window, prediction.thresholds)
         return
     tempo = "none" if prediction.tempo is None else f"{prediction.tempo:.0f}"
     # Pretrained networks, which have no thresholds, track no beat.
     beats = {} if prediction.tags and not prediction.thresholds else {"BPM": tempo}
-    yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.values) | beats
+    yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.thresholds) | beats
 
 
-def _cells(prediction: Prediction, values: Mapping[str, float]) -> dict[str, str]:
-    if prediction.affect:
-        return {target: f"{value:.3f}" for target, value in values.items()}
-    if prediction.tags:
-        given = {name for name, value in values.items() if value >= prediction.thresholds.get(name, 0.0)}
-        first, others = (
-            [f"{value:.0%} {name}" for name, value in ranked(values) if (name in given) is wanted]
-            for wanted in (True, False)
-        )
-        after = {"next": ", ".join(others[:MOST_NEXT])} if prediction.thresholds else {}
-        return {"tags": ", ".join(first[:MOST_TAGS]) or "none"} | after
+def _cells(answer: Prediction | Window, thresholds: Mapping[str, float]) -> dict[str, str]:
+    """By column; what comes next is shown of an only head, for want of room."""
+    cells: dict[str, str] = {}
+    for task, values in answer.heads.items():
+        own = _CELLS[task](values, thresholds)
+        if len(answer.heads) > 1 and task != "affect":
+            own.pop(_NEXT, None)
+        cells |= own
+    return cells
+
+
+def _genre_cells(values: Mapping[str, float], _: Mapping[str, float]) -> dict[str, str]:
     return {
         heading: f"{value:4.0%} {name}"
-        for heading, (name, value) in zip(("genre", "next"), ranked(values), strict=False)
+        for heading, (name, value) in zip(("genre", _NEXT), ranked(values), strict=False)
     }
+
+
+def _tag_cells(values: Mapping[str, float], thresholds: Mapping[str, float]) -> dict[str, str]:
+    given = {name for name, value in values.items() if value >= thresholds.get(name, 0.0)}
+    first, others = (
+        [f"{value:.0%} {name}" for name, value in ranked(values) if (name in given) is wanted]
+        for wanted in (True, False)
+    )
+    after = {_NEXT: ", ".join(others[:MOST_NEXT])} if thresholds else {}
+    return {"tags": ", ".join(first[:MOST_TAGS]) or "none"} | after
+
+
+def _affect_cells(values: Mapping[str, float], _: Mapping[str, float]) -> dict[str, str]:
+    return {target: f"{value:.3f}" for target, value in values.items()}
+
+
+_NEXT = "next"
+_CELLS: dict[Task, Callable[[Mapping[str, float], Mapping[str, float]], dict[str, str]]] = {
+    "genre": _genre_cells,
+    "tags": _tag_cells,
+    "affect": _affect_cells,
+}

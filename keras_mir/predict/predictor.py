@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+_AFFECT = "affect"  # what the targets are together
 _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is larger
 
 
@@ -46,9 +47,8 @@ class Heard:
     Attributes:
         path: The file, or None if samples were given.
         duration: In seconds.
-        output: What the values are of, genre or tags; empty for affect and for vectors.
-        names: Of the values, in the model's order; empty for vectors.
-        values: Float `(windows, n)`, at least one window.
+        names: Of the values of each head, in the model's order; empty for vectors.
+        values: By head (genre, tags, affect), or as `embedding`, float `(windows, n)`, at least one window.
         spans: Where each window begins and ends, in seconds.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
         beat_times: In seconds, increasing.
@@ -58,9 +58,8 @@ class Heard:
 
     path: Path | None
     duration: float
-    output: str
-    names: tuple[str, ...]
-    values: np.ndarray
+    names: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, np.ndarray]
     spans: tuple[tuple[float, float], ...]
     tempo: float | None
     beat_times: tuple[float, ...]
@@ -68,10 +67,10 @@ class Heard:
     thresholds: Mapping[str, float]
 
     @property
-    def mean(self) -> np.ndarray:
-        """Of the windows, `(n,)`."""
-        mean: np.ndarray = self.values.mean(axis=0)
-        return mean
+    def vector(self) -> np.ndarray:
+        """Of a model of vectors: the mean over the windows, `(size,)`."""
+        vector: np.ndarray = self.values[EMBEDDING].mean(axis=0)
+        return vector
 
 
 class Listener:
@@ -347,9 +346,8 @@ class _Answer:
     end: float  # of the part
     silent: bool = False  # the part is, so that there is no answer
     error: str = ""  # empty if there is an answer
-    output: str = ""  # as of `Heard`, like all that follow
-    names: tuple[str, ...] = ()
-    values: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # empty if there is no answer
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as of `Heard`, like all that follow
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)  # empty if there is no answer
     spans: tuple[tuple[float, float], ...] = ()
     tempo: float = 0.0  # in beats per minute, or 0
     beats: tuple[float, ...] = ()
@@ -428,18 +426,20 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     if error := str(outputs["error"][row]):
         return _Answer(part.end, silent=mono < SILENCE, error=f"{error}; leave it out")
     count = int(outputs["windows"][row])
-    output = next((name for name, (called, _) in PROBABILITIES.items() if called in outputs), "")
-    if output:
-        called, listed = PROBABILITIES[output]
-        names = [str(name) for name in outputs[listed][row]]
-        values = outputs[f"window_{called}"][row, :count]
-    elif EMBEDDING in outputs:
-        names, values = [], outputs[f"window_{EMBEDDING}"][row, :count]
-    else:
-        names = sorted(name for name in outputs if f"window_{name}" in outputs)
-        values = np.stack([outputs[f"window_{name}"][row, :count] for name in names], axis=-1)
+    of_windows = {name for name in outputs if f"window_{name}" in outputs}
+    names, values = dict[str, tuple[str, ...]](), dict[str, np.ndarray]()
+    for head, (called, listed) in PROBABILITIES.items():
+        if called in of_windows:
+            names[head] = tuple(str(name) for name in outputs[listed][row])
+            values[head] = outputs[f"window_{called}"][row, :count]
+    if EMBEDDING in of_windows:
+        values[EMBEDDING] = outputs[f"window_{EMBEDDING}"][row, :count]
+    targets = sorted(of_windows - {called for called, _ in PROBABILITIES.values()} - {EMBEDDING})
+    if targets:
+        names[_AFFECT] = tuple(targets)
+        values[_AFFECT] = np.stack([outputs[f"window_{name}"][row, :count] for name in targets], axis=-1)
     starts = (part.start + outputs["window_starts"][row, :count].astype(float)).tolist()
-    if not np.isfinite(values).all():  # of models exported before they said so
+    if not all(np.isfinite(each).all() for each in values.values()):  # of models exported before they said so
         return _Answer(part.end, error=f"{NO_NUMBER}; leave it out")
     length = part.end - starts[-1]  # all are as long as the last, which ends with the part
     beats = np.zeros(0)
@@ -447,14 +447,13 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
         beats = outputs["beat_times"][row, : outputs["beat_counts"][row]].astype(float)
     return _Answer(
         part.end,
-        output=output,
-        names=tuple(names),
-        values=values.astype(float),
+        names=names,
+        values={head: each.astype(float) for head, each in values.items()},
         spans=tuple((at, at + length) for at in starts),
         tempo=float(outputs["tempo"][row]) if "tempo" in outputs else 0.0,
         beats=tuple((part.start + beats).tolist()),
         note=str(outputs["note"][row]) if "note" in outputs else "",  # older exports have none
-        thresholds=dict(zip(names, outputs[THRESHOLDS][row].tolist(), strict=True))
+        thresholds=dict(zip(names[TAGS], outputs[THRESHOLDS][row].tolist(), strict=True))
         if THRESHOLDS in outputs
         else {},
     )
@@ -472,9 +471,10 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
     return Heard(
         path=song.path,
         duration=answers[-1].end,
-        output=sounding[0].output,
         names=sounding[0].names,
-        values=np.concatenate([answer.values for answer in sounding]),
+        values={
+            head: np.concatenate([answer.values[head] for answer in sounding]) for head in sounding[0].values
+        },
         spans=tuple(span for answer in sounding for span in answer.spans),
         tempo=fmean((a.tempo for a in with_beat), weights=weights) if with_beat else None,
         beat_times=tuple(beat for answer in sounding for beat in answer.beats),
@@ -490,21 +490,28 @@ def _outcome(heard: Heard | Failure) -> Prediction | Failure:
 def _prediction(heard: Heard) -> Prediction:
     """What a model made of a song, in its words."""
 
-    def by_name(values: np.ndarray) -> dict[str, float]:
-        return dict(zip(heard.names, values.tolist(), strict=True))
+    def by_name(head: str, values: np.ndarray) -> dict[str, float]:
+        return dict(zip(heard.names[head], values.tolist(), strict=True))
 
-    output, means = heard.output, by_name(heard.mean)
+    def windows_of(head: str) -> list[dict[str, float]]:
+        if head not in heard.values:
+            return [{} for _ in heard.spans]
+        return [by_name(head, values) for values in heard.values[head]]
+
+    means = {head: by_name(head, values.mean(axis=0)) for head, values in heard.values.items()}
+    genres = means.get(GENRE, {})
     return Prediction(
         path=heard.path,
         duration=heard.duration,
-        genre=max(means, key=means.__getitem__) if output == GENRE else "",
-        probabilities=means if output == GENRE else {},
-        tags=means if output == TAGS else {},
-        affect={} if output else means,
+        genre=max(genres, key=genres.__getitem__) if genres else "",
+        probabilities=genres,
+        tags=means.get(TAGS, {}),
+        affect=means.get(_AFFECT, {}),
         tempo=heard.tempo,
         beat_times=heard.beat_times,
         windows=tuple(
-            Window(*span, by_name(values)) for span, values in zip(heard.spans, heard.values, strict=True)
+            Window(*span, *values)
+            for span, *values in zip(heard.spans, *map(windows_of, (GENRE, TAGS, _AFFECT)), strict=True)
         ),
         note=heard.note,
         thresholds=heard.thresholds,

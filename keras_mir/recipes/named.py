@@ -24,6 +24,7 @@ _GENRE = TaskSettings()
 _AFFECT = TaskSettings(task="affect")
 _SPLIT = SplitSettings()
 _TAGS = TaskSettings(task="tags")
+_MULTITASK = TaskSettings(task="genre+tags+affect")
 _TRANSFER = TaskSettings(task="affect", transfer=True)
 _GENRE_LSTM = ModelSettings(kind="lstm", units=128, layers=2, normalise="bands")
 _GENRE_CNN = ModelSettings(kind="cnn", normalise="bands")
@@ -163,6 +164,12 @@ OUR_RECIPES = (
         model=replace(_GENRE_CNN, kind="cnn-any-length"),
         train=_CNN_TRAINING,
     ),
+    _small_cnn(
+        "small-cnn-multitask",
+        "small-cnn for genre, tags and affect together: a head each, the sum of the losses",
+        task=_MULTITASK,
+    ),
+    _head("musicnn-multitask", "musicnn for genre, tags and affect together", "musicnn-mtt", task=_MULTITASK),
     _head("vectors", "a head on vectors of your own, of any network", "vectors"),
     _affect_cnn(
         "transfer-cnn",

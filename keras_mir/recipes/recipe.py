@@ -19,14 +19,18 @@ from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
 from pipelines.settings import AugmentSettings, InputSettings, numbers_by_name
 
+# Of one kind of labels, or of several at once, which then have a head each.
+Tasks = Literal["genre", "affect", "tags", "genre+tags", "genre+affect", "tags+affect", "genre+tags+affect"]
+
 
 @dataclass(frozen=True)
 class TaskSettings:
     """What is learned.
 
     Attributes:
-        task: `"genre"` (one class a clip), `"affect"` (one value a target and clip) or `"tags"` (several
-            a clip).
+        task: `"genre"` (one class a clip), `"affect"` (one value a target and clip), `"tags"` (several
+            a clip), or several of these at once, as in `"genre+tags+affect"`: a head each, on the same
+            layers, whose losses are summed.
         classes: Genres to classes: `auto` (the course's mapping where all genres are the
             course's and it joins or drops one), `course`, `as-is` or a TOML file.
         targets: Affect targets, names of columns; none means all the data set has.
@@ -34,14 +38,15 @@ class TaskSettings:
             have and others have not.
         class_weights: `"balanced"` weighs examples so that every class counts the same, and of each tag
             the clips that have it as much as the others.
-        loss_weights: Weight of each target's loss, as `name=weight`; others weigh 1.
+        loss_weights: Weight of the loss of each output (a target, `genre` or `tags`), as `name=weight`;
+            others weigh 1.
         auxiliary_genre: Learn the genre besides affect, where every clip has one, and leave it out of the
             finished model: it teaches the layers that both share.
         transfer: Learn only new heads, on the frozen layers of `backbone`.
         backbone: The run, or the exported model, whose layers those are.
     """
 
-    task: Task = "genre"
+    task: Tasks = "genre"
     classes: str = "auto"
     targets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -52,15 +57,20 @@ class TaskSettings:
     backbone: str = ""
 
     def __post_init__(self) -> None:
-        for name, task, recipe in (
-            ("targets", "affect", "an affect recipe, such as multitask-cnn"),
-            ("tags", "tags", "a tags recipe, such as small-cnn-tags"),
-            ("auxiliary_genre", "affect", "an affect recipe, such as small-cnn-affect"),
+        for name, has, recipe in (
+            ("targets", "affect" in self.tasks, "an affect recipe, such as multitask-cnn"),
+            ("tags", "tags" in self.tasks, "a tags recipe, such as small-cnn-tags"),
+            ("auxiliary_genre", self.task == "affect", "an affect recipe, such as small-cnn-affect"),
         ):
-            if getattr(self, name) and self.task != task:
+            if getattr(self, name) and not has:
                 raise UserError(f"{name}: the {self.task} task has none; choose {recipe}")
 
-    def loss_weights_by_target(self) -> dict[str, float]:
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What labels are learned of, in the order of the heads."""
+        return typing.cast(tuple[Task, ...], tuple(self.task.split("+")))
+
+    def loss_weights_by_output(self) -> dict[str, float]:
         """The weights as numbers.
 
         Raises:

@@ -23,8 +23,8 @@ def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Cons
         console: Where to.
     """
     for whose, recipes in (("", list(ours)), (", with the published paper's own settings", list(paper))):
-        for task in get_args(Task):
-            chosen = [recipe for recipe in recipes if recipe.task.task == task]
+        for task in (*get_args(Task), _MULTITASK):
+            chosen = [recipe for recipe in recipes if _kind(recipe) == task]
             if not chosen:
                 continue
             console.print(_table(f"{task.capitalize()} recipes{whose}", chosen))
@@ -33,10 +33,18 @@ def print_recipes(ours: Iterable[Recipe], paper: Iterable[Recipe], console: Cons
         console.print(line, highlight=False, soft_wrap=True)
 
 
+_MULTITASK = "multitask"
+
+
+def _kind(recipe: Recipe) -> str:
+    return recipe.task.task if len(recipe.task.tasks) == 1 else _MULTITASK
+
+
 _NOTES = (
     "input: mel bands, chroma or both (fused), one column a beat, or so many frames; stop: epochs without",
     "progress before early stopping; rate: Adam's learning rate; drop: dropout; batch: clips a batch.",
     "A pooled CNN reads clips of any length.",
+    "Multitask recipes have a head for genre, tags and affect each; --task genre+affect, say, for two.",
     "Recipes named transfer need --backbone RUN, a trained CNN on the same input.",
     f"The paper's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
     "and all of the paper's experiments by the same without --only.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-Task = Literal["genre", "affect", "tags"]
+Task = Literal["genre", "affect", "tags"]  # what labels are of; a model may learn several
 
 # Columns with a meaning of their own. Every other column is the user's (an artist, a year ...).
 ID, PATH, BEATS, SPLIT, GENRE, TAGS = "id", "path", "beats", "split", "genre", "tags"
@@ -52,6 +52,8 @@ class Examples:
         synthetic: Whether the music was generated rather than recorded.
         notes: What was not taken as it is written in the labels.
         tags: The tags there are; empty unless the task is tags.
+        tasks: What the labels are of, if that is known. Where there are several a clip may lack some: its
+            genre is `""`, its tags are None, or all its targets are NaN.
     """
 
     table: pd.DataFrame
@@ -63,6 +65,7 @@ class Examples:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -81,6 +84,17 @@ class Examples:
     @property
     def has_genre(self) -> bool:
         return GENRE in self.table.columns
+
+    def has_labels(self, task: Task) -> np.ndarray:
+        """Which clips have labels of a kind that is learnt, bool `(n,)`."""
+        if task == "genre":
+            return (self.table[GENRE] != "").to_numpy()
+        columns = [TAGS] if task == "tags" else list(self.targets)
+        return self.table[columns].notna().all(axis=1).to_numpy()
+
+    def labelled(self) -> Examples:
+        """The examples that have any of the labels that are learnt: a genre, where no task is known."""
+        return self.where(np.any([self.has_labels(task) for task in self.tasks or ("genre",)], axis=0))
 
     def take(self, rows: np.ndarray) -> Examples:
         """The examples at the given row positions, in that order."""

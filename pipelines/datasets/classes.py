@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class ClassMap:
     classes: Mapping[str, str | None]
 
     def apply(self, examples: Examples) -> Examples:
-        """Replace genres by classes and drop the examples that have none.
+        """Replace genres by classes, and drop the examples that have none, and no other label to learn.
 
         Raises:
             UserError: If a genre is not in the mapping.
@@ -36,15 +36,14 @@ class ClassMap:
         if not self.classes:
             return examples
         genres = examples.table[GENRE]
-        unknown = sorted(set(genres) - set(self.classes))
+        unknown = sorted(set(genres) - {"", *self.classes})
         if unknown:
             raise UserError(
                 f"{examples.name}: genre {unknown[0]!r} is not in the class mapping {self.name!r}; "
                 f"correct the label file, or choose classes as-is or a mapping file of your own"
             )
-        kept = examples.where(np.array([self.classes[genre] is not None for genre in genres], bool))
-        kept.table[GENRE] = [self.classes[genre] for genre in kept.table[GENRE]]
-        return kept
+        classes = [self.classes[genre] or "" if genre else "" for genre in genres]
+        return replace(examples, table=examples.table.assign(**{GENRE: classes})).labelled()
 
 
 def mapping_in_words(name: str) -> str:
@@ -94,7 +93,7 @@ def class_names(training: Examples) -> tuple[str, ...]:
     Raises:
         UserError: If there are fewer than two.
     """
-    names = tuple(sorted(set(training.table[GENRE])))
+    names = tuple(sorted(set(training.table[GENRE]) - {""}))
     if len(names) < 2:
         found = f"only the one ({names[0]})" if names else "no"
         raise UserError(f"{training.name}: found {found} class, and a classifier needs two; add examples")
@@ -102,13 +101,13 @@ def class_names(training: Examples) -> tuple[str, ...]:
 
 
 def class_indices(examples: Examples, names: Sequence[str]) -> np.ndarray:
-    """int32 `(n,)` class indices.
+    """int32 `(n,)` class indices; 0 also for an example without a class.
 
     Raises:
         UserError: If an example has a class that `names` lacks.
     """
-    index = {name: position for position, name in enumerate(names)}
-    unknown = sorted(set(examples.table[GENRE]) - set(names))
+    index = {"": 0} | {name: position for position, name in enumerate(names)}
+    unknown = sorted(set(examples.table[GENRE]) - {"", *names})
     if unknown:
         raise UserError(
             f"{examples.name}: class {unknown[0]!r} is not among those trained on ({', '.join(names)}); "

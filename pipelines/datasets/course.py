@@ -167,7 +167,9 @@ def described(
     info = read_info(base)
     name = info.name or base.resolve().name
     targets, tags = (names if task == each else () for each in ("affect", "tags"))
-    return Examples(table, name, targets, synced, info.spec, info.licence, info.synthetic, notes, tags=tags)
+    return Examples(
+        table, name, targets, synced, info.spec, info.licence, info.synthetic, notes, tags=tags, tasks=(task,)
+    )
 
 
 def _with_extra_columns(table: pd.DataFrame, base: Path) -> pd.DataFrame:

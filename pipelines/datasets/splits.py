@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from pipelines.wording import counted
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = TRAIN, TEST  # what a data set itself may say
 COURSE_SEED = 420  # the course shuffles with numpy's global generator, seeded so
+_NO_GENRE = "(no genre)"
 ARTIST = "artist"  # the column that keeps groups together where no other is asked for
 
 
@@ -68,7 +69,12 @@ def hold_out(
 
 
 def check_classes(
-    whole: pd.DataFrame, rest: pd.DataFrame, group_by: str | None, parts: Sequence[str]
+    whole: pd.DataFrame,
+    rest: pd.DataFrame,
+    group_by: str | None,
+    parts: Sequence[str],
+    *,
+    of_genres: bool = False,
 ) -> None:
     """Refuse a class, or a tag, that has not a clip, or a group, for each of several parts.
 
@@ -77,19 +83,21 @@ def check_classes(
         rest: What of it will be divided.
         group_by: As for `hold_out`.
         parts: What it will be divided into.
+        of_genres: Whether the genres of a data set that has tags are learnt, too.
 
     Raises:
         UserError: If there is one.
     """
-    total, left = (_units_of(table, _groups(table, group_by)) for table in (whole, rest))
-    kind = "tag" if TAGS in whole else "class"
-    for name in left.index[left < len(parts)]:
-        there = counted(total[name], group_by or "clip")
-        taken = f", {total[name] - left[name]} of them held out already" if total[name] > left[name] else ""
-        raise UserError(
-            f"{kind} {name!r} has {there}{taken}, and needs one for each of {', '.join(parts)}: "
-            f"add clips, or leave the {kind} out"
-        )
+    for kind, units_of in _kinds(whole, of_genres).items():
+        total, left = (units_of(table, _groups(table, group_by)) for table in (whole, rest))
+        for name in left.index[left < len(parts)]:
+            there = counted(total[name], group_by or "clip")
+            gone = total[name] - left[name]
+            taken = f", {gone} of them held out already" if gone else ""
+            raise UserError(
+                f"{kind} {name!r} has {there}{taken}, and needs one for each of {', '.join(parts)}: "
+                f"add clips, or leave the {kind} out"
+            )
 
 
 def fold_numbers(
@@ -102,7 +110,8 @@ def fold_numbers(
         folds: How many, at least 2.
         seed: Same seed, same folds.
         group_by: What `group_column` gives, or `None` to divide without groups.
-        by_genre: Whether each fold has its share of every genre; it has that of every tag in any case.
+        by_genre: Whether each fold has its share of every genre, and none is too rare for that; it has that
+            of every tag in any case.
 
     Returns:
         int64 `(n,)`, the fold of every row, from 1.
@@ -112,7 +121,7 @@ def fold_numbers(
             genre cannot be divided.
     """
     if TAGS in table:
-        return _tag_folds(table, folds, seed, group_by)
+        return _tag_folds(table, folds, seed, group_by, by_genre)
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
     classes, groups = (_classes(table) if by_genre else None), _groups(table, group_by)
@@ -135,14 +144,19 @@ def fold_numbers(
     return numbers
 
 
-def _tag_folds(table: pd.DataFrame, folds: int, seed: int, group_by: str | None) -> np.ndarray:
+def _tag_folds(
+    table: pd.DataFrame, folds: int, seed: int, group_by: str | None, of_genres: bool
+) -> np.ndarray:
     """As `fold_numbers`, of a table with tags."""
     groups = _groups(table, group_by)
     _check_folds(folds, None, groups, len(table), group_by)
-    units = _units_of(table, groups)
-    for name in units.index[units < folds]:
-        there = counted(units[name], group_by or "clip")
-        raise ArgumentError("folds", folds, f"tag {name!r} has {there}; give fewer, or leave the tag out")
+    for kind, units_of in _kinds(table, of_genres).items():
+        units = units_of(table, groups)
+        for name in units.index[units < folds]:
+            there = counted(units[name], group_by or "clip")
+            raise ArgumentError(
+                "folds", folds, f"{kind} {name!r} has {there}; give fewer, or leave the {kind} out"
+            )
     return _divided(table, groups, np.full(folds, 1.0 / folds), seed) + 1
 
 
@@ -162,7 +176,7 @@ def _check_folds(
 
 def _classes(table: pd.DataFrame) -> list[str] | None:
     """The genre of every row; None for a table without genres."""
-    return [genre or "(no genre)" for genre in table[GENRE]] if GENRE in table else None
+    return [genre or _NO_GENRE for genre in table[GENRE]] if GENRE in table else None
 
 
 def _units(classes: Sequence[str], groups: Sequence[str] | None) -> pd.Series[int]:
@@ -170,11 +184,27 @@ def _units(classes: Sequence[str], groups: Sequence[str] | None) -> pd.Series[in
     return pd.Series(range(len(classes)) if groups is None else groups).groupby(list(classes)).nunique()
 
 
-def _units_of(table: pd.DataFrame, groups: Sequence[str] | None) -> pd.Series[int]:
-    """How many rows, or groups, each tag of a table has, or else each genre, if there are any."""
+_Units = Callable[[pd.DataFrame, Sequence[str] | None], "pd.Series[int]"]
+
+
+def _kinds(table: pd.DataFrame, of_genres: bool) -> dict[str, _Units]:
+    """What must be in every part: by what it is called, how to count the rows, or groups, that have each."""
     if TAGS not in table:
-        classes = _classes(table)
-        return pd.Series(dtype=int) if classes is None else _units(classes, groups)
+        return {"class": _units_of_classes}
+    kinds: dict[str, _Units] = {"tag": _units_of_tags}
+    return kinds | {"class": _units_of_known_classes} if of_genres else kinds
+
+
+def _units_of_classes(table: pd.DataFrame, groups: Sequence[str] | None) -> pd.Series[int]:
+    classes = _classes(table)
+    return pd.Series(dtype=int) if classes is None else _units(classes, groups)
+
+
+def _units_of_known_classes(table: pd.DataFrame, groups: Sequence[str] | None) -> pd.Series[int]:
+    return _units_of_classes(table, groups).drop(_NO_GENRE, errors="ignore")
+
+
+def _units_of_tags(table: pd.DataFrame, groups: Sequence[str] | None) -> pd.Series[int]:
     if groups is None:
         return counts_of(table[TAGS])
     by_group: dict[str, set[str]] = {}

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from pipelines.datasets.base import TAGS
 from pipelines.errors import ArgumentError
-from pipelines.input.steps import Element, Step
+from pipelines.input.steps import KNOWN, Element, Step
 from pipelines.ops.shuffle import index_shuffle
 from pipelines.settings import AugmentSettings
 from pipelines.source import Source
@@ -182,7 +182,9 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
 
     Args:
         batch: `features` `(batch, time, bands)` and `lengths` `(batch,)`; a mixed
-            example is as long as the longer of the two.
+            example is as long as the longer of the two. Where some examples have no label for an output,
+            `known:<output>` `(batch,)` says so by a 0: a label that is mixed with none stays as it is, and
+            counts for its own share.
         labels: float32 tensors of first dimension `batch`; classes as one-hot rows.
         seed: int `(2,)`.
         alpha: Both parameters of the beta distribution the weight is drawn from.
@@ -202,7 +204,16 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
 
     lengths = tf.maximum(batch["lengths"], tf.gather(batch["lengths"], other))
     mixed = {**batch, "features": mix(batch["features"]), "lengths": lengths}
-    return mixed, {name: mix(values) for name, values in labels.items()}
+    mixed |= {name: mix(values) for name, values in batch.items() if name.startswith(KNOWN)}
+
+    def mix_known(name: str, values: tf.Tensor) -> tf.Tensor:
+        if (known := f"{KNOWN}{name}") not in batch:
+            return mix(values)
+        shape = tf.concat([[count], tf.ones([tf.rank(values) - 1], tf.int32)], 0)
+        before, after = (tf.reshape(each[known], shape) for each in (batch, mixed))
+        return tf.math.divide_no_nan(mix(before * values), after)
+
+    return mixed, {name: mix_known(name, values) for name, values in labels.items()}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.input.steps import Element, Step, fuse
+from pipelines.input.steps import KNOWN, Element, Step, fuse
 from pipelines.source import Source
 
 HELD_BYTES = 64 * 2**20
-_LABEL = "label:"  # keeps labels apart from the inputs in a flat element
+LABEL, _WEIGHT = "label:", "weight:"  # before an output: keep its labels apart from the inputs
 
 
 class Labels:
@@ -23,13 +23,19 @@ class Labels:
 
     def __init__(self, source: Source) -> None:
         with tf.device("CPU"):
-            self._labels = {name: tf.constant(values) for name, values in source.labels.items()}
-            self._weights = None if source.weights is None else tf.constant(source.weights)
+            self._arrays = {
+                f"{prefix}{name}": tf.constant(values)
+                for prefix, arrays in (
+                    (LABEL, source.labels),
+                    (_WEIGHT, source.weights),
+                    (KNOWN, source.known),
+                )
+                for name, values in (arrays or {}).items()
+            }
 
     def __call__(self, rows: tf.Tensor) -> Element:
         """Of one row, or of several."""
-        found = {f"{_LABEL}{name}": tf.gather(values, rows) for name, values in self._labels.items()}
-        return found if self._weights is None else {**found, "weight": tf.gather(self._weights, rows)}
+        return {name: tf.gather(values, rows) for name, values in self._arrays.items()}
 
 
 class Loader:
@@ -106,7 +112,12 @@ def fill_padding(features: tf.Tensor, lengths: tf.Tensor, fill: tuple[float, ...
 def split(batch: Element) -> tuple[Element, ...]:
     """A batch as Keras takes it: inputs, labels, and weights if there are any."""
     inputs = {"features": batch["features"], "lengths": batch["lengths"]}
-    labels = {name[len(_LABEL) :]: values for name, values in batch.items() if name.startswith(_LABEL)}
-    if "weight" not in batch:
+    labels, weights, known = (_after(prefix, batch) for prefix in (LABEL, _WEIGHT, KNOWN))
+    if not weights and not known:
         return inputs, labels
-    return inputs, labels, dict.fromkeys(labels, batch["weight"])
+    alike = tf.ones(tf.shape(batch["lengths"]))
+    return inputs, labels, {name: weights.get(name, alike) * known.get(name, alike) for name in labels}
+
+
+def _after(prefix: str, batch: Element) -> Element:
+    return {name[len(prefix) :]: values for name, values in batch.items() if name.startswith(prefix)}

@@ -19,6 +19,7 @@ from pipelines.ops.beat_sync import beat_sync
 from pipelines.spec import FeatureSpec, Spec
 
 Element = dict[str, tf.Tensor]
+KNOWN = "known:"  # before an output: how far its label counts, where some examples have none
 Step = Callable[[Element], Element]
 
 

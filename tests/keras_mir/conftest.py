@@ -97,9 +97,9 @@ def _export_tiny(root: Path) -> Path:
         root,
         "tiny",
         description={"format": 1, "feature_spec": spec.to_dict()},
-        names=GENRES,
+        names={"genre": GENRES},
         spec=spec,
-        audio_model=lambda served: AudioModel(served, GENRES, settings, None, spec),
+        audio_model=lambda served: AudioModel(served, {"genre": GENRES}, settings, None, spec),
     )
     return root
 

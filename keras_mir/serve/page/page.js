@@ -112,7 +112,7 @@ async function request(path, options) {
 const LIKELY = { probabilities: "classes", tag_probabilities: "tags" };
 const MOST_TAGS = 10; // that are shown
 
-const likely = (outputs) => Object.keys(LIKELY).find((name) => name in outputs);
+const likely = (outputs) => Object.keys(LIKELY).filter((name) => name in outputs);
 
 const modelPath = (name) => `v1/models/${encodeURIComponent(name)}`;
 
@@ -123,7 +123,7 @@ async function listModels() {
   const described = await Promise.all(models.filter(isServed).map(async ({ name }) => {
     const { model_spec, metadata } = await request(`${modelPath(name)}/metadata`);
     const { audio } = metadata.signature_def.signature_def;
-    const kind = audio && likely(audio.outputs);
+    const kind = audio && likely(audio.outputs).join();
     return { name, version: model_spec.version, sound: Boolean(audio), kind };
   }));
   described.sort((one, other) => other.sound - one.sound);
@@ -206,24 +206,41 @@ function cut({ samples, rate }) {
   return heard.length ? heard : parts.slice(0, 1);
 }
 
-/** What a model says of a part; times in seconds from the start of the song. */
+/** What a model says of a part, head by head; times in seconds from the start of the song. */
 function read(outputs, from, to) {
-  const kind = likely(outputs);
-  const names = kind ? outputs[LIKELY[kind]] : Object.keys(outputs).filter((name) => `window_${name}` in outputs);
   const starts = outputs.window_starts.slice(0, outputs.windows).map((start) => from + start);
-  const windows = starts.map((start, i) => ({
-    start,
-    end: starts[i + 1] ?? to,
-    values: kind ? outputs[`window_${kind}`][i] : names.map((name) => outputs[`window_${name}`][i]),
-  }));
+  const targets = Object.keys(outputs).filter((name) => `window_${name}` in outputs && !(name in LIKELY));
+  const readHead = (kind, names, valuesAt) => ({
+    kind,
+    names,
+    windows: starts.map((start, i) => ({ start, end: starts[i + 1] ?? to, values: valuesAt(i) })),
+    // Older exports, and pretrained networks, have none.
+    thresholds: kind === "tag_probabilities" ? outputs.tag_thresholds : undefined,
+  });
+  const heads = likely(outputs).map((kind) => readHead(kind, outputs[LIKELY[kind]], (i) => outputs[`window_${kind}`][i]));
+  if (targets.length) {
+    heads.push(readHead(undefined, targets, (i) => targets.map((name) => outputs[`window_${name}`][i])));
+  }
   const beats = (outputs.beat_times ?? []).slice(0, outputs.beat_counts).map((time) => from + time);
-  const thresholds = outputs.tag_thresholds; // older exports, and pretrained networks, have none
-  return { kind, names, windows, beats, thresholds, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
+  const windows = starts.length;
+  return { heads, windows, beats, tempo: outputs.tempo ?? 0, note: outputs.note ?? "" };
 }
 
-/** The answer for a song from those for its parts; genres and tags from the likeliest on. */
+/** The answer for a song from those for its parts. */
 function join(answers) {
-  const { kind, note, thresholds } = answers[0];
+  const withBeat = answers.filter(({ tempo }) => tempo > 0);
+  const tempos = withBeat.flatMap(({ tempo, windows }) => Array(windows).fill(tempo));
+  return {
+    heads: answers[0].heads.map((_, head) => joinHead(answers.map(({ heads }) => heads[head]))),
+    beats: answers.flatMap(({ beats }) => beats),
+    tempo: tempos.length ? mean(tempos) : 0,
+    note: answers[0].note,
+  };
+}
+
+/** The same of a head; genres and tags from the likeliest on. */
+function joinHead(answers) {
+  const { kind, thresholds } = answers[0];
   const found = answers.flatMap((answer) => answer.windows);
   const means = answers[0].names.map((_, i) => mean(found.map((window) => window.values[i])));
   const order = [...means.keys()];
@@ -233,10 +250,7 @@ function join(answers) {
   const [names, values] = [answers[0].names, means].map(inOrder);
   const given = thresholds && order.map((i) => means[i] >= thresholds[i]);
   const windows = found.map((window) => ({ ...window, values: inOrder(window.values) }));
-  const withBeat = answers.filter(({ tempo }) => tempo > 0);
-  const tempos = withBeat.flatMap(({ tempo, windows }) => windows.map(() => tempo));
-  const beats = answers.flatMap((answer) => answer.beats);
-  return { kind, names, values, given, windows, beats, tempo: tempos.length ? mean(tempos) : 0, note };
+  return { kind, names, values, given, windows };
 }
 
 function showProgress() {
@@ -579,12 +593,15 @@ function drawTime(axis) {
 /** The tags that reach their thresholds, in words. */
 const givenTags = ({ names, given }) => names.filter((_, i) => given[i]).join(", ") || "none of its tags";
 
-function summary(model, answer) {
-  const { kind, names, values, given, tempo } = answer;
-  const said = given ? givenTags(answer) : kind
-    ? `${names[0]}, ${percent(values[0])}`
-    : names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
-  return `${model}: ${said}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
+function said(head) {
+  const { kind, names, values, given } = head;
+  if (given) return givenTags(head);
+  if (kind) return `${names[0]}, ${percent(values[0])}`;
+  return names.map((name, i) => `${name} ${values[i].toFixed(2)}`).join(", ");
+}
+
+function summary(model, { heads, tempo }) {
+  return `${model}: ${heads.map(said).join("; ")}${tempo > 0 ? `; ${tempo.toFixed(0)} beats per minute` : ""}.`;
 }
 
 function addAnswer(model) {
@@ -608,8 +625,30 @@ function showFailure(card, message) {
   problem.textContent = message; // after it is there, so that it is read out
 }
 
-function showAnswer(card, answer) {
-  const { kind, names, values, given, windows, note } = answer;
+// What heads are of, by their outputs.
+const HEADS = { probabilities: "Genre", tag_probabilities: "Tags", undefined: "Affect" };
+
+function showAnswer(card, { heads, note }) {
+  card.querySelector(".note").textContent = note;
+  heads.forEach((head, rank) => {
+    const part = rank ? addHead(card) : card;
+    if (heads.length > 1) part.querySelector(".verdict").before(element("h4", { className: "of" }, HEADS[head.kind]));
+    showHead(part, head);
+  });
+  card.removeAttribute("aria-busy");
+}
+
+/** Room in an answer for one more head, as the first has it. */
+function addHead(card) {
+  const copy = find("answer").content.firstElementChild.cloneNode(true);
+  copy.querySelectorAll("h3, .note").forEach((once) => once.remove());
+  const part = element("div", { className: "head" }, ...copy.children);
+  card.append(part);
+  return part;
+}
+
+function showHead(card, answer) {
+  const { kind, names, values, given, windows } = answer;
   const format = kind ? percent : (value) => value.toFixed(2);
   const all = windows.flatMap((window) => window.values);
   const scale = { low: Math.min(0, ...all), high: kind ? 1 : Math.max(1, ...all) };
@@ -623,7 +662,6 @@ function showAnswer(card, answer) {
     const [low, high] = [scale.low, scale.high].map((end) => +end.toFixed(2));
     card.querySelector(".scale").textContent = `Bars from ${low} to ${high}.`;
   }
-  card.querySelector(".note").textContent = note;
   const place = (value) => (value - scale.low) / (scale.high - scale.low);
   card.querySelector(".bars").replaceChildren(...values.map((value, rank) => {
     const fill = element("span", { className: "fill" });
@@ -637,7 +675,6 @@ function showAnswer(card, answer) {
     const first = given ? given[rank] : !kind || rank === 0;
     return element("li", { className: first ? "first" : "" }, name, track, number);
   }));
-  card.removeAttribute("aria-busy");
   if (windows.length > 1) showCurve(card, answer, scale, format);
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from keras_mir.data.load import Data, SplitInfo
 from keras_mir.evaluate import baseline
-from keras_mir.evaluate.baseline import feature_statistics, fit_baseline
+from keras_mir.evaluate.baseline import feature_statistics, fit_baselines
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.models.report import Interval
 from pipelines.input.cache import Cached
@@ -56,7 +56,7 @@ def network(data, right):
 
 def beside(data, right=True, seed=0):
     """The baseline beside such a network; None if there is none."""
-    found = fit_baseline(data, seed)
+    found = next(iter(fit_baselines(data, seed).values()), None)
     return found and found.beside(network(data, right))
 
 
@@ -128,7 +128,7 @@ def test_it_gives_each_tag_its_own_machine(make_data, monkeypatch, tags, name):
         split: replace(source, labels={"tags": np.eye(3, tags, dtype=np.float32)[source.labels["genre"]]})
         for split, source in data.sources.items()
     }
-    found = fit_baseline(replace(data, sources=sources, classes=(), tags=names), seed=0)
+    found = fit_baselines(replace(data, sources=sources, classes=(), tags=names), seed=0)["tags"]
     assert found.name == name
     scores = found.evaluation.scores
     assert float(scores.roc_auc["tag 0"]) == float(scores.roc_auc["tag 2"]) == 1.0

@@ -74,7 +74,7 @@ def export(kind: str, root: Path) -> tuple[Path, keras.Model]:
     spec = FeatureSpec()
     size = spec.width(feature)
     limits = spec.limits(size)
-    names = CLASSES if task != "affect" else None
+    names = {task: CLASSES} if task != "affect" else {}
     thresholds = (0.25,) * len(CLASSES) if task == "tags" else ()
     model = build_model(
         settings,

@@ -25,6 +25,7 @@ from pipelines.spec import FeatureSpec, VectorSpec
 
 SPEC = FeatureSpec(n_mels=12, n_chroma=4)
 CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
+NAMES = {"genre": CLASSES}
 TARGETS = ("valence", "a.b-c")
 SETTINGS = {
     "lstm": ModelSettings(kind="lstm", units=4),
@@ -69,7 +70,7 @@ def export_genre(tmp_path_factory):
             root / "models",
             f"genre-{kind}",
             description={"classes": CLASSES, "spec": SPEC.to_dict()},
-            names=CLASSES,
+            names=NAMES,
             spec=SPEC,
             rebuild=lambda: build(kind, use_cudnn=False),
         )
@@ -103,7 +104,7 @@ def test_genre_model(kind, export_genre, session_predict):
 
 def test_affect_model(tmp_path, session_predict):
     model = build("cnn-any-length", None, TARGETS)
-    path = export_savedmodel(model, tmp_path, "affect", description={}, names=None, spec=SPEC)
+    path = export_savedmodel(model, tmp_path, "affect", description={}, names={}, spec=SPEC)
     features, lengths = clips(3)
     served = session_predict(path, features, lengths)
     expected = model({"features": features, "lengths": lengths})
@@ -165,7 +166,7 @@ def test_training_and_the_served_model_allow_the_same_values(tmp_path, spec, fea
         spec=spec,
         feature=feature,
     )
-    serve, _ = signatures(model, CLASSES, spec, None)["serving_default"]
+    serve, _ = signatures(model, NAMES, spec, None)["serving_default"]
     clips = np.zeros((len(good) + len(bad), 2, bands), np.float32)
     clips[:, 1, -1] = *good, *bad
     errors = serve(tf.constant(clips), tf.fill([len(clips)], 2))["error"].numpy()
@@ -205,7 +206,7 @@ def test_signature_has_named_typed_inputs_of_open_length(exported):
 def test_versions_count_up_and_nothing_else_is_left(exported, tmp_path):
     model, _ = exported
     (tmp_path / "genre" / "7").mkdir(parents=True)
-    path = export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES, spec=SPEC)
+    path = export_savedmodel(model, tmp_path, "genre", description={}, names=NAMES, spec=SPEC)
     assert path == tmp_path / "genre" / "8"
     assert [p.name for p in tmp_path.iterdir()] == ["genre"]
     assert sorted(p.name for p in path.parent.iterdir()) == ["7", "8"]
@@ -218,9 +219,7 @@ def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
     model, _ = exported
     wrong = build("cnn-any-length", normalise="none")
     with pytest.raises(UserError, match=r"differ by .* in 'probabilities'"):
-        export_savedmodel(
-            model, tmp_path, "m", description={}, names=CLASSES, spec=SPEC, rebuild=lambda: wrong
-        )
+        export_savedmodel(model, tmp_path, "m", description={}, names=NAMES, spec=SPEC, rebuild=lambda: wrong)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -228,14 +227,14 @@ def test_a_diverged_model_is_not_published(tmp_path):
     model = build("cnn-any-length")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
     with pytest.raises(UserError, match="training diverged"):
-        export_savedmodel(model, tmp_path, "nan", description={}, names=CLASSES, spec=SPEC)
+        export_savedmodel(model, tmp_path, "nan", description={}, names=NAMES, spec=SPEC)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_description_that_is_no_json_leaves_nothing(tmp_path):
     model = build("cnn-any-length")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, names=CLASSES, spec=SPEC)
+        export_savedmodel(model, tmp_path, "m", description={"rho": float("nan")}, names=NAMES, spec=SPEC)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -248,7 +247,7 @@ def test_a_half_precision_model_can_be_served_in_float32(tmp_path, session_predi
         keras.config.set_dtype_policy("float32")
     twin = build("cnn-any-length")
     path = export_savedmodel(
-        model, tmp_path, "m", description={}, names=CLASSES, spec=SPEC, rebuild=lambda: twin
+        model, tmp_path, "m", description={}, names=NAMES, spec=SPEC, rebuild=lambda: twin
     )
     assert session_predict(path, *clips(2))["probabilities"].dtype == np.float32
     assert load_keras(path / KERAS_MODEL).get_layer("embedding").compute_dtype == "float32"
@@ -294,11 +293,11 @@ def test_where_nothing_can_be_written(tmp_path):
     model = build("cnn-any-length")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be made"):
-        export_savedmodel(model, tmp_path / "file", "genre", description={}, names=CLASSES, spec=SPEC)
+        export_savedmodel(model, tmp_path / "file", "genre", description={}, names=NAMES, spec=SPEC)
     with pytest.raises(UserError, match="is a file; remove it"):
-        export_savedmodel(model, tmp_path, "file", description={}, names=CLASSES, spec=SPEC)
+        export_savedmodel(model, tmp_path, "file", description={}, names=NAMES, spec=SPEC)
     with pytest.raises(UserError, match="2 names for 3 outputs"):
-        export_savedmodel(model, tmp_path, "genre", description={}, names=CLASSES[:2], spec=SPEC)
+        export_savedmodel(model, tmp_path, "genre", description={}, names={"genre": CLASSES[:2]}, spec=SPEC)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -309,7 +308,7 @@ def test_a_full_disk_is_one_line(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_mir.export.savedmodel.write_warmup", full)
     remedy = r"cannot be written \(no space left\); free some space or choose another folder"
     with pytest.raises(UserError, match=rf"^{tmp_path}/\S+: {remedy}$"):
-        export_savedmodel(exported[0], tmp_path, "genre", description={}, names=CLASSES, spec=SPEC)
+        export_savedmodel(exported[0], tmp_path, "genre", description={}, names=NAMES, spec=SPEC)
 
 
 @pytest.mark.slow
@@ -326,7 +325,8 @@ def test_export_says_nothing_and_loads_in_a_process_without_this_package(tmp_pat
             ModelSettings(kind="cnn-any-length", filters=(4,), pools=(2,), normalise="none"),
             bands=4, time=None, classes=["a", "b"], targets=(), spec=spec, feature="mel",
         )
-        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, names=["a", "b"], spec=spec)
+        names = {"genre": ["a", "b"]}
+        export_savedmodel(model, Path(sys.argv[1]), "genre", description={}, names=names, spec=spec)
     """
     load = """
         import sys

@@ -127,9 +127,9 @@ def exported(cases, tmp_path) -> Path:
         tmp_path,
         "tiny",
         description={"feature_spec": spec.to_dict()},
-        names=genres,
+        names={"genre": genres},
         spec=spec,
-        audio_model=lambda served: AudioModel(served, genres, InputSettings("mel"), None, spec),
+        audio_model=lambda served: AudioModel(served, {"genre": genres}, InputSettings("mel"), None, spec),
     )
 
 

@@ -57,7 +57,7 @@ def clip():
 def beat_answers():
     settings = InputSettings("mel", sync="beat")
     model = model_for(settings)
-    return AudioModel(model, CLASSES, settings, None, SPEC)
+    return AudioModel(model, {"genre": CLASSES}, settings, None, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
     examples = Examples(table, "clips", synced=sync == "beat")
     cached = cache_examples(examples, settings, tmp_path / "cache")
     expected = predict_source(model, Source(cached, {}, None, settings, frames, SPEC))["genre"]
-    outputs = AudioModel(model, CLASSES, settings, frames, SPEC).from_wav(
+    outputs = AudioModel(model, {"genre": CLASSES}, settings, frames, SPEC).from_wav(
         tf.constant([(tmp_path / "clip.wav").read_bytes()])
     )
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=2e-4)
@@ -161,7 +161,7 @@ def test_an_answer_that_is_no_number_is_none(clip):
     settings = InputSettings("mel", sync="beat")
     model = model_for(settings)
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
-    outputs = AudioModel(model, CLASSES, settings, None, SPEC).from_wav(tf.constant([wav(clip)]))
+    outputs = AudioModel(model, {"genre": CLASSES}, settings, None, SPEC).from_wav(tf.constant([wav(clip)]))
     assert outputs["error"].numpy() == [b"the model's answer is no number"]
     assert outputs["genre"].numpy() == [b""]
     assert not outputs["probabilities"].numpy().any()
@@ -268,7 +268,7 @@ def test_a_model_of_generated_music_says_so_with_every_answer(clip):
     settings = InputSettings("mel")
     note = note_for(Dataset("synthetic", synthetic=True, licence=""))
     assert note == "trained on generated music: what it says of recorded music means nothing"
-    made = AudioModel(model_for(settings), CLASSES, settings, None, SPEC, note)
+    made = AudioModel(model_for(settings), {"genre": CLASSES}, settings, None, SPEC, note)
     assert made.answer_wav([wav(clip), b"junk"])["note"].tolist() == [note, note]
     assert note_for(Dataset("mine", synthetic=False, licence="")) == ""
 
@@ -287,7 +287,7 @@ def test_files_are_answered_from_python_as_the_graph_answers(beat_answers, ask_w
 def test_affect_models_answer_by_the_names_of_their_targets(clip):
     settings = InputSettings("mel")
     model = model_for(settings, classes=None, targets=("valence", "energy"))
-    answers = AudioModel(model, None, settings, None, SPEC)
+    answers = AudioModel(model, {}, settings, None, SPEC)
     outputs = answers.from_waveform(clip[None], tf.constant([len(clip)]), tf.constant([22050]))
     assert set(outputs) == {"error", "note", "windows", "window_starts", "valence", "energy"} | {
         "window_valence",
@@ -306,4 +306,4 @@ def test_a_target_may_not_hide_another_output(name):
     outputs = {name: keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(features))}
     model = keras.Model({"features": features, "lengths": lengths}, outputs)
     with pytest.raises(UserError, match=rf"target '{name}': .* rename the column"):
-        AudioModel(model, None, InputSettings("mel"), None, SPEC)
+        AudioModel(model, {}, InputSettings("mel"), None, SPEC)

@@ -1,5 +1,6 @@
 """A prediction as people see it in Python and in a notebook, and as rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ AFFECT = Prediction(
     affect={"calm": 0.25, "joy": 0.5},
     tempo=None,
     beat_times=(),
-    windows=(Window(0.0, 61.0, {"calm": 0.25, "joy": 0.5}),),
+    windows=(Window(0.0, 61.0, affect={"calm": 0.25, "joy": 0.5}),),
     note="trained on generated music",
 )
 
@@ -65,3 +66,22 @@ def test_songs_with_and_without_a_beat_are_one_frame():
     assert AFFECT.rows()[0]["tempo"] is None
     with pytest.raises(KeyError):
         AFFECT.frame(windows=True)["tempo"]
+
+
+def test_several_heads_are_said_one_after_the_other():
+    both = replace(
+        GENRE,
+        tags={"loud": 0.2, "live": 0.9},
+        thresholds={"loud": 0.5, "live": 0.5},
+        affect={"calm": 0.25},
+        windows=(Window(0.0, 205.4321, SHARES, {"loud": 0.2, "live": 0.9}, {"calm": 0.25}),),
+    )
+    assert list(both.heads) == ["genre", "tags", "affect"]
+    assert repr(both) == (
+        "<song.mp3, 3:25, 120 BPM: Jazz & Soul 70%, Metal 15%, Rock 10%; live 90%, loud 20%; calm 0.250>"
+    )
+    assert both._repr_html_().count("<tr>") == len(SHARES) + 3
+    assert both.values == both.probabilities
+    columns = ["genre", *(f"probability_{name}" for name in SHARES), "tag_loud", "tag_live", "affect_calm"]
+    assert list(both.rows()[0]) == ["path", "duration", *columns, "given_tags", "tempo", "beats"]
+    assert list(both.rows(windows=True)[0]) == ["path", "start", "end", *columns]

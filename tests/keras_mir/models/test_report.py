@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,18 +12,23 @@ from keras_mir.evaluate.metrics import affect_scores, genre_scores
 from keras_mir.evaluate.table import print_report
 from keras_mir.evaluate.tag_metrics import tag_scores
 from keras_mir.models.report import (
+    AffectScores,
     Baseline,
     Calibration,
     Circumstances,
     Dataset,
+    GenreScores,
     Interval,
+    MultitaskScores,
     Split,
+    TagScores,
     Thresholds,
     TrainingSummary,
     make_report,
     read_report,
     report_from_dict,
     report_to_dict,
+    thresholds_of,
     versions,
     write_report,
 )
@@ -69,6 +74,19 @@ def tags_report(context=CONTEXT, names=("live", "rock", "Ρεμπέτικο")):
     return make_report(tag_scores(true, probabilities, thresholds), context)
 
 
+def multitask_report(context=CONTEXT):
+    """Of three heads, the last without a baseline."""
+    parts = {"genre": genre_report(), "tags": tags_report(), "affect": affect_report()}
+    kinds = {"genre": GenreScores, "tags": TagScores, "affect": AffectScores}
+    scores = {
+        task: kinds[task](**{each.name: getattr(part, each.name) for each in fields(kinds[task])})
+        for task, part in parts.items()
+    }
+    interval = Interval(0.5, 0.4, 0.6)
+    baselines = {task: Baseline(f"a guess of {task}", interval, interval) for task in ("genre", "tags")}
+    return make_report(MultitaskScores(**scores), context, baselines)
+
+
 def printed(report, *, width=80, encoding="utf-8", terminal=False):
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, newline="")
@@ -88,6 +106,7 @@ def refuse(constant):
         (affect_report(), COMMON | AFFECT),
         (affect_report(constant=True), COMMON | AFFECT),
         (tags_report(), COMMON | TAGS),
+        (multitask_report(), COMMON - {"n", "bootstrap"} | {"genre", "tags", "affect", "baselines"}),
     ],
 )
 def test_file_is_strict_json_with_the_promised_keys(report, keys, tmp_path):
@@ -383,3 +402,33 @@ def test_a_report_shows_itself():
     assert "<p>Genre of 6 clips" in report._repr_html_()
     assert "&lt;" not in affect_report()._repr_html_()
     assert list(affect_report().frame().columns) == ["spearman", "low", "high", "rmse", "r2"]
+
+
+def test_a_report_on_several_heads_has_each_as_if_it_were_alone(tmp_path):
+    report = read_report(write_report(multitask_report(), tmp_path))
+    assert report.task == "genre+tags+affect"
+    assert list(report.main_scores)[:5] == [
+        *("accuracy", "macro_f1", "macro_roc_auc", "mean_average_precision"),
+        "spearman_mean",
+    ]
+    assert report.main_score == report.genre.accuracy
+    alone = {"genre": genre_report(), "tags": tags_report(), "affect": affect_report()}
+    for task, head in report.reports.items():
+        without = replace(head, baseline=None)
+        assert report_to_dict(without) == report_to_dict(alone[task])
+        assert head.headline in report.headline
+    assert report.reports["tags"].baseline.name == "a guess of tags"
+    assert report.reports["affect"].baseline is None
+    text = printed(report)
+    for task, head in alone.items():
+        *_, body = printed(head).split("\n\n", 1)
+        assert body in text, task
+    assert set(report.frame().index.get_level_values("task")) == set(alone)
+    assert thresholds_of(report) == alone["tags"].thresholds
+    assert thresholds_of(alone["genre"]) is None
+
+
+def test_a_damaged_report_on_several_heads_is_refused():
+    values = report_to_dict(multitask_report()) | {"tags": None}
+    with pytest.raises(UserError, match=r"damaged \(it has scores of genre\+affect\)"):
+        report_from_dict(values, "report.json")

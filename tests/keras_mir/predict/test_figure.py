@@ -53,7 +53,7 @@ def test_a_name_that_is_no_text():
 
 def test_tags_and_their_thresholds():
     tags = {"rock": 0.4, "live": 0.7, "solo": 0.1}
-    windows = tuple(Window(start, start + 30, tags) for start in (0.0, 25.0, 50.0))
+    windows = tuple(Window(start, start + 30, tags=tags) for start in (0.0, 25.0, 50.0))
     figure, panels = figure_of(windows, tags=tags, thresholds={"rock": 0.3, "live": 0.8, "solo": 0.2})
     assert figure.get_suptitle() == "song.mp3 · 120 BPM"
     assert len(panels) == 3
@@ -65,9 +65,25 @@ def test_tags_and_their_thresholds():
     assert {bar.get_facecolor() for bar in panels[-1].patches} == {to_rgba(TRAIN)}
 
 
+def test_several_heads_have_their_own_panels():
+    shares, tags, affect = {"A": 0.7, "B": 0.3}, {"A": 0.4, "live": 0.7}, {"calm": 0.25}
+    windows = tuple(Window(start, start + 30, shares, tags, affect) for start in (0.0, 50.0))
+    answers = {"probabilities": shares, "tags": tags, "affect": affect}
+    figure, panels = figure_of(windows, **answers, thresholds={"A": 0.5, "live": 0.5})
+    assert figure.get_suptitle() == "song.mp3 · A · 120 BPM"
+    assert len(panels) == 6
+    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in panels[1:5]]
+    assert names == [["A", "B"], ["A", "B"], ["live", "A"], ["live", "A"]]
+    assert [axes.get_xlabel() for axes in panels] == [
+        *("time (s)", "time (s)", "probability"),
+        *("time (s)", "probability, and the threshold of each tag", "time (s)"),
+    ]
+    assert [text.get_text() for text in panels[5].get_legend().get_texts()] == ["calm 0.25"]
+
+
 def test_affect_over_time():
     windows = tuple(
-        Window(start, start + 30, {"calm": start / 100, "joy": 0.5}) for start in (0.0, 25.0, 50.0)
+        Window(start, start + 30, affect={"calm": start / 100, "joy": 0.5}) for start in (0.0, 25.0, 50.0)
     )
     figure, panels = figure_of(windows, affect={"calm": 0.25, "joy": 0.5})
     assert figure.get_suptitle() == "song.mp3 · 120 BPM"

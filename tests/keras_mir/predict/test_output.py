@@ -116,3 +116,39 @@ def test_tags_that_reach_their_thresholds_come_first():
     assert "given_tags" not in printed("json", songs=without) + printed("csv", songs=without)
     assert [word in printed("table", songs=without) for word in ("next", "BPM")] == [False, False]
     assert printed("table", songs=TAGGED) == TAGS_TABLE
+
+
+HEADS = [
+    replace(
+        song,
+        tags=tags,
+        thresholds=dict.fromkeys(tags, 0.3),
+        affect={"calm": 0.5, "next": 0.125},
+        windows=tuple(
+            replace(window, tags=tags, affect={"calm": 0.5, "next": 0.125}) for window in song.windows
+        ),
+        note="",
+    )
+    for song, tags in zip(SONGS, ({"rock": 0.7, "live": 0.2}, {"rock": 0.1, "live": 0.1}), strict=True)
+]
+HEADS_TABLE = """\
+music
+┏━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━┳━━━━━━━┳━━━━━━┓
+┃ song       ┃ length ┃ genre      ┃ tags     ┃  calm ┃ next  ┃  BPM ┃
+┡━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━╇━━━━━━━╇━━━━━━┩
+│ a.mp3      │   1:01 │  80% Jazz  │ 70% rock │ 0.500 │ 0.125 │  120 │
+│ deep/b.mp3 │   0:04 │  40% Metal │ none     │ 0.500 │ 0.125 │ none │
+└────────────┴────────┴────────────┴──────────┴───────┴───────┴──────┘
+"""
+HEADS_JSON = """\
+{"path": "music/deep/b.mp3", "model": "m/1", "duration": 4.0, "genre": "Metal", \
+"probabilities": {"Blues": 0.3, "Jazz": 0.3, "Metal": 0.4}, "tags": {"rock": 0.1, "live": 0.1}, \
+"affect": {"calm": 0.5, "next": 0.125}, "given_tags": [], "tempo": null, "beat_times": [], "windows": [\
+{"start": 0.0, "end": 4.0, "probabilities": {"Blues": 0.3, "Jazz": 0.3, "Metal": 0.4}, \
+"tags": {"rock": 0.1, "live": 0.1}, "affect": {"calm": 0.5, "next": 0.125}}]}
+"""
+
+
+def test_several_heads_stand_side_by_side():
+    assert printed("table", songs=HEADS) == HEADS_TABLE
+    assert printed("json", curve=True, songs=HEADS[1:]) == HEADS_JSON

@@ -117,12 +117,12 @@ def test_a_missing_file_and_an_unknown_recipe_are_refused(tmp_path):
 def test_loss_weights_must_be_name_and_number(weights):
     recipe = Recipe("x").with_settings({"task": "affect", "loss_weights": weights})
     with pytest.raises(UserError, match="write name=weight"):
-        recipe.task.loss_weights_by_target()
+        recipe.task.loss_weights_by_output()
 
 
 def test_loss_weights_are_read():
     recipe = Recipe("x").with_settings({"task": "affect", "loss_weights": "valence=2,energy=0.5"})
-    assert recipe.task.loss_weights_by_target() == {"valence": 2.0, "energy": 0.5}
+    assert recipe.task.loss_weights_by_output() == {"valence": 2.0, "energy": 0.5}
 
 
 def test_genre_recipes_take_no_targets():

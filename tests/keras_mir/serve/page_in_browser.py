@@ -34,6 +34,7 @@ from keras_mir.models.prediction import Prediction
 from keras_mir.models.report import Dataset
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
+from keras_mir.recipes.outputs import Outputs
 from keras_mir.serve.similar import SimilarSongs
 from keras_mir.similar.similar import Similar
 from pipelines.settings import InputSettings
@@ -73,7 +74,7 @@ def export(
         band_mean=np.full(spec.n_mels, -80.0),
         band_variance=np.full(spec.n_mels, 80.0**2),
     )
-    names = classes or tags or None
+    names = Outputs(classes or (), targets, tags).names
 
     def answers(built: keras.Model) -> AudioModel:
         return AudioModel(built, names, settings, None, spec, note, thresholds=thresholds)
@@ -238,6 +239,38 @@ def test_tags_that_reach_their_thresholds_are_the_answer(browser, tmp_path, song
         visit = Visit(page)
         visit.choose(song)
         check_tags(visit, expected)
+
+
+def test_several_heads_are_answered_one_below_the_other(browser, tmp_path, song):
+    tags = ("guitar", "live", "rock")
+    export(tmp_path, "heads", CLASSES, TARGETS, tags=tags, thresholds=(0.99, 0.01, 0.02), note=NOTE)
+    with Predictor(tmp_path / "heads") as predictor:
+        expected = predictor.predict_file(song)
+    with Serve(tmp_path) as server, browser.new_page() as page:
+        page.goto(server.url)
+        expect(page.get_by_role("checkbox")).to_be_checked()
+        visit = Visit(page)
+        visit.choose(song)
+        values = visit.values("heads")
+        assert set(values) == {*CLASSES, *tags, *TARGETS}
+        assert percents({name: values[name] for name in CLASSES}) == pytest.approx(
+            dict(expected.probabilities), abs=0.002
+        )
+        assert percents({name: values[name] for name in tags}) == pytest.approx(
+            dict(expected.tags), abs=0.002
+        )
+        assert [float(values[name]) for name in TARGETS] == pytest.approx(
+            [expected.affect[name] for name in TARGETS], abs=0.006
+        )
+        card = visit.answer("heads")
+        assert card.locator("h4.of").all_inner_texts() == ["Genre", "Tags", "Affect"]
+        first, second = card.locator(".verdict").all_inner_texts()
+        assert first.startswith(f"{expected.genre} ")
+        assert set(second.split(", ")) == set(expected.given_tags) == {"live", "rock"}
+        expect(card.locator(".note")).to_have_text([NOTE])
+        status = page.get_by_role("status")
+        expect(status).to_contain_text(f"heads: {expected.genre}, ")
+        expect(status).to_contain_text(f"; {TARGETS[0]} ")
 
 
 def answer_wav(files: Sequence[bytes]) -> dict[str, np.ndarray]:

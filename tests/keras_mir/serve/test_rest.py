@@ -426,7 +426,9 @@ def test_a_real_export_answers_as_its_model(serving, tmp_path):
         band_mean=np.full(4, -80.0),
         band_variance=np.full(4, 80.0**2),
     )
-    export_savedmodel(model, tmp_path, "genre", description={}, names=classes, spec=FeatureSpec(n_mels=4))
+    export_savedmodel(
+        model, tmp_path, "genre", description={}, names={"genre": classes}, spec=FeatureSpec(n_mels=4)
+    )
     features = np.random.default_rng(0).uniform(-80, 0, (3, 6, 4)).astype(np.float32)
     lengths = np.array([6, 3, 1], np.int32)
     expected = np.asarray(model({"features": features, "lengths": lengths})["genre"])

@@ -122,6 +122,26 @@ def test_mixup_weights_follow_the_beta_distribution(alpha):
     assert own.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.05)
 
 
+def test_a_label_that_is_mixed_with_none_stays_as_it_is_and_counts_for_its_share():
+    known = np.array([2.0, 0.0, 0.0, 2.0] * 50, np.float32)
+    tags = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]] * 50, np.float32)
+    batch = {
+        "features": tf.constant(known[:, None, None]),
+        "lengths": tf.ones(200, tf.int32),
+        "known:tags": tf.constant(known),
+    }
+    mixed, labels = mixup(
+        batch, {"tags": tf.constant(tags), "calm": tf.constant(known)}, tf.constant([1, 2]), 1.0
+    )
+    shares = mixed["known:tags"].numpy()
+    np.testing.assert_allclose(shares, mixed["features"][:, 0, 0], rtol=1e-6)
+    assert len({0.0, 2.0} & set(shares)) == 2
+    some = shares > 0
+    np.testing.assert_allclose(labels["tags"].numpy()[some].sum(axis=1), 1, rtol=1e-5)
+    assert not labels["tags"].numpy()[~some].any()
+    np.testing.assert_allclose(labels["calm"], shares, rtol=1e-6)  # of which all are known
+
+
 def drawn(step, features, count=200):
     """What a step makes of the same features with as many seeds."""
     elements = ({"features": tf.constant(features), "seed": tf.constant([7, n])} for n in range(count))

@@ -119,7 +119,7 @@ def test_training_shuffles_every_example_into_every_epoch(make_source):
 def test_an_epoch_is_the_same_whatever_came_before(make_source, settings):
     frames = 4 if "crop" in settings else None
     source = make_source(frames=frames, **settings)
-    source = replace(source, weights=np.linspace(0.5, 1.5, 11, dtype=np.float32))
+    source = replace(source, weights={"row": np.linspace(0.5, 1.5, 11, dtype=np.float32)})
     augment = AugmentSettings(freq_mask=9, time_mask=3, mixup=0.4)
 
     def batches(epochs: range) -> tf.data.Dataset:
@@ -174,11 +174,34 @@ def test_random_crops_are_stretches_that_change_with_the_epoch(make_source, make
 
 def test_weights_go_with_their_examples(make_source):
     weights = np.arange(11, dtype=np.float32) / 10
-    source = replace(make_source(), weights=weights)
+    source = replace(make_source(), weights={"row": weights})
     dataset, _ = training_batches(source, 4, seed=0, epochs=range(1))
     for batches in (dataset, evaluation_batches(source, 4)):
         for _, labels, given in batches:
             np.testing.assert_array_equal(given["row"], weights[labels["row"].numpy()])
+
+
+@pytest.mark.parametrize("mix", [0.0, 0.4])
+def test_what_has_no_label_weighs_nothing_for_that_output_alone(make_source, mix):
+    known = np.array([0, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1], np.float32)
+    labels = {"row": np.arange(11, dtype=np.int32), "calm": np.ones(11, np.float32)}
+    weights = {"row": np.full(11, 0.5, np.float32)}
+    source = replace(make_source(), labels=labels, weights=weights, known={"calm": known})
+    augment = AugmentSettings(mixup=mix)
+    dataset, _ = training_batches(source, 4, 0, range(1), augment, n_classes=11)
+    for batches in (dataset, evaluation_batches(source, 4)):
+        for inputs, labels, given in batches:
+            assert set(inputs) == {"features", "lengths"}
+            assert set(labels) == set(given) == {"row", "calm"}
+            np.testing.assert_array_equal(given["row"], np.full(len(given["row"]), 0.5))
+    total = sum(float(tf.reduce_sum(given["calm"])) for *_, given in evaluation_batches(source, 4))
+    assert total == pytest.approx(11)
+    plain = {
+        int(row): float(weight)
+        for _, labels, given in evaluation_batches(source, 4)
+        for row, weight in zip(labels["row"], given["calm"], strict=True)
+    }
+    assert [plain[row] for row in range(11)] == pytest.approx(known.tolist())
 
 
 def test_several_targets_come_by_name(make_source):
@@ -235,7 +258,7 @@ def graph_ops(dataset: tf.data.Dataset) -> set[str]:
     ],
 )
 def test_batches_are_the_same_however_they_are_read(make_source, monkeypatch, settings, mix):
-    source = replace(make_source(**settings), weights=np.linspace(0.5, 1.5, 11, dtype=np.float32))
+    source = replace(make_source(**settings), weights={"row": np.linspace(0.5, 1.5, 11, dtype=np.float32)})
     size = source.cached.nbytes
 
     def batches(small: int, held: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:

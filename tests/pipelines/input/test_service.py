@@ -84,7 +84,7 @@ def service(target: str) -> DataService:
 def source(tmp_path: Path, make_examples: Callable[..., Any]) -> Source:
     cached = cache_examples(make_examples(LENGTHS), InputSettings(feature="fused"), tmp_path / "cache")
     labels = {"row": np.arange(len(LENGTHS), dtype=np.int32)}
-    weights = np.linspace(0.5, 1.5, len(LENGTHS), dtype=np.float32)
+    weights = {"row": np.linspace(0.5, 1.5, len(LENGTHS), dtype=np.float32)}
     return Source(cached, labels, weights, InputSettings(feature="fused"), None, FeatureSpec())
 
 
