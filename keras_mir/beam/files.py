@@ -143,8 +143,8 @@ def _matching(pattern: str) -> list[FileMetadata]:
         scheme = pattern.partition("://")[0]
         extra = {"s3": "aws", "gs": "gcp"}.get(scheme, scheme)
         raise UserError(
-            f"{pattern}: Beam has no file system for {scheme}://; pip install 'apache-beam[{extra}]', or copy the "
-            "files to this machine"
+            f"{pattern}: Beam has no file system for {scheme}://; pip install 'apache-beam[{extra}]', "
+            "or copy the files to this machine"
         ) from error
     return list(result.metadata_list)
 
