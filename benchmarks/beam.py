@@ -34,6 +34,9 @@ def main() -> int:
         prog="python -m benchmarks.beam", description=__doc__, allow_abbrev=False
     )
     parser.add_argument(
+        "--audio", type=Path, metavar="DIR", help="real music with a labels.csv, instead of synthetic"
+    )
+    parser.add_argument(
         "--folder", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="for inputs"
     )
     parser.add_argument(
@@ -50,7 +53,9 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(highlight=False)
     if arguments.clips:
-        _cost(Inputs(arguments.folder.resolve()).clips(arguments.clips), arguments.rounds, console)
+        audio = arguments.audio.resolve() if arguments.audio else None
+        inputs = Inputs(arguments.folder.resolve(), audio)
+        _cost(inputs.clips(arguments.clips), arguments.rounds, console)
     if arguments.short_clips:
         _memory(arguments.short_clips, console)
     return 0
