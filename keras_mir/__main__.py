@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "write a trained model for TF Serving, LiteRT or ONNX",
     "serve": "serve exported models on this machine",
     "data-service": "load training examples in processes of their own",
+    "beam": "extract features, embed and predict on Apache Beam",
     "reproduce": "run a paper's experiments and write a page about them",
     _COMPLETION: "print a script by which a shell completes commands and options",
 }

@@ -71,7 +71,7 @@ def embed_songs(
         done, waiting = known.sort(found)
         elsewhere = known.elsewhere(found, [Path(key(song)) for song in songs if song.is_dir()])
         counts = Counter({"embedded": 0, "failed": 0, "already there": len(found) - len(waiting)})
-        work = partial(_row_of, model=model, models=models, fingerprint=maker.fingerprint)
+        work = partial(row_of, model=model, models=models, fingerprint=maker.fingerprint)
         with (
             parts,
             progress("embedding", errors) as report,
@@ -232,8 +232,15 @@ def _embedder(model: str, models: Path) -> Embedder:
     return _loaded(model, models)
 
 
-def _row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
-    """A song's row, or the reason why it has none."""
+def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
+    """A song's row, or the reason why it has none; for a process that does nothing else.
+
+    Args:
+        song: An audio file.
+        model: As `load` takes it; it stays loaded.
+        models: The export root.
+        fingerprint: Of the model, which may have been replaced since the work began.
+    """
     try:
         embedder = _embedder(model, models)
         if embedder.maker.fingerprint != fingerprint:

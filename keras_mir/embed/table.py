@@ -150,6 +150,9 @@ def write_table(songs: pa.Table, path: Path) -> None:
 def read_table(path: Path) -> VectorTable:
     """Read a table, and check that it is whole, of one model, and not empty.
 
+    Args:
+        path: The file, or a folder of several, as `keras_mir.beam` makes them.
+
     Raises:
         UserError: If it is not, or pyarrow is not installed.
     """
@@ -157,6 +160,8 @@ def read_table(path: Path) -> VectorTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if path.is_dir() and (shards := sorted(path.glob("[!.]*.parquet"))):
+        return _as_one(path, [read_table(shard) for shard in shards])
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(f"{path}: {what}; give a table that python -m keras_mir.embed has written")
@@ -173,13 +178,22 @@ def read_table(path: Path) -> VectorTable:
     if not songs.num_rows:
         raise UserError(f"{path}: without a single song; {_REMEDY}")
     songs = _typed(songs, path)
-    others = [text for text in songs["model"].unique().to_pylist() if not _is_by(text, maker)]
+    others = [text for text in songs["model"].unique().to_pylist() if not is_by(text, maker)]
     if others:
         both = f"{others[0]} and {_made_by(maker)}"
         raise UserError(f"{path}: has vectors of two models, {both}; give a table of each")
     table = VectorTable(path, maker, songs)
     _check_vectors(table)
     return table
+
+
+def _as_one(path: Path, shards: Sequence[VectorTable]) -> VectorTable:
+    maker = shards[0].maker
+    for shard in shards:
+        if shard.maker.fingerprint != maker.fingerprint:
+            problem = f"its vectors are of {shard.maker}, and those of {shards[0].path.name} of {maker}"
+            raise UserError(f"{shard.path}: {problem}; take one of them away")
+    return VectorTable(path, maker, joined([shard.songs for shard in shards], maker))
 
 
 def _types() -> dict[str, pa.DataType]:
@@ -240,7 +254,7 @@ def _made_by(maker: Maker) -> str:
     return f"{maker.model}:{maker.fingerprint[:12]}"
 
 
-def _is_by(text: object, maker: Maker) -> bool:
+def is_by(text: object, maker: Maker) -> bool:
     """Whether a model is meant that makes the same vectors, wherever it is."""
     return str(text).rpartition(":")[2] == _made_by(maker).rpartition(":")[2]
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipelines.datasets.labels import LabelledAudio
+    from pipelines.extraction.dataset import Outcomes
 
 # Options that `load_labelled_audio`, `extract_dataset` and `FeatureSpec` take under the same name.
 _OF_LABELS = ("layout", "targets", "tags", "group_by", "subset", "split_lists")
@@ -30,11 +31,10 @@ _OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "s
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status: 1 if some clips failed or changed, 2 for a user's mistake."""
-    return run(parser(), _prepare, argv)
+    return run(parser(), prepare, argv)
 
 
 def parser() -> argparse.ArgumentParser:
-    spec = FeatureSpec()
     parser = command_parser(
         "prepare",
         description="Extract fused spectrograms (mel and chroma), beats and the beat-synchronous twin of "
@@ -45,25 +45,9 @@ def parser() -> argparse.ArgumentParser:
         "audio_dir", type=Path, nargs="?", metavar="AUDIO_DIR", help="folder of audio files, at any depth"
     )
     parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
-        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo, MagnaTagATune, DEAM, "
-        "EmoMusic or Emotify; none for GTZAN",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder to write to")
-    parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing, but say which files of AUDIO_DIR and DATA have changed since DATA was made",
-    )
-    parser.add_argument(
-        "--layout",
-        default="auto",
-        metavar="KIND",
-        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo, magnatagatune, deam, emomusic or "
-        "emotify (default: found out)",
     )
     parser.add_argument(
         "--mirdata",
@@ -77,13 +61,51 @@ def parser() -> argparse.ArgumentParser:
         help="where that data set lies (default: where mirdata puts it)",
     )
     parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
+    )
+    parser.add_argument(
+        "--embed",
+        choices=tuple(EMBEDDINGS),
+        metavar="NETWORK",
+        help="also make the vectors of a pretrained network, which recipes such as musicnn read "
+        f"({', '.join(EMBEDDINGS)})",
+    )
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, place: Callable[[str], object] = Path) -> None:
+    """Add what says how clips become a data set, to whatever extracts them.
+
+    Args:
+        parser: Of a command.
+        place: The type of what names a file or a folder.
+    """
+    spec = FeatureSpec()
+    parser.add_argument(
+        "--labels",
+        type=place,
+        metavar="FILE",
+        help="CSV or TSV with a file or id column, and a genre column, a tags column, columns of numbers "
+        "(affect), or several of these; or FMA's tracks.csv, or a table of MTG-Jamendo, MagnaTagATune, DEAM, "
+        "EmoMusic or Emotify; none for GTZAN",
+    )
+    parser.add_argument("--out", type=place, required=True, metavar="DATA", help="folder to write to")
+    parser.add_argument(
+        "--layout",
+        default="auto",
+        metavar="KIND",
+        help="what AUDIO_DIR and FILE are: table, fma, gtzan, mtg-jamendo, magnatagatune, deam, emomusic or "
+        "emotify (default: found out)",
+    )
+    parser.add_argument(
         "--subset",
         metavar="SIZE",
         help="of FMA: small, medium, large or full (default: as AUDIO_DIR is named)",
     )
     parser.add_argument(
         "--split-lists",
-        type=Path,
+        type=place,
         nargs=3,
         metavar=("TRAIN", "VALID", "TEST"),
         help="of GTZAN: the files of its artist-filtered split",
@@ -100,9 +122,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="A,B,...",
         help="tags, each one of the tags column or a column of 0 and 1, or none (default: all of the tags "
         "column)",
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--test-fraction",
@@ -123,26 +142,28 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--name", help="what reports call the data set (default: that of a known set, or AUDIO_DIR)"
     )
-    parser.add_argument(
-        "--embed",
-        choices=tuple(EMBEDDINGS),
-        metavar="NETWORK",
-        help="also make the vectors of a pretrained network, which recipes such as musicnn read "
-        f"({', '.join(EMBEDDINGS)})",
-    )
     for name, what in _OF_SPEC.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(
             option, type=int, default=getattr(spec, name), metavar="N", help=f"{what} (default: %(default)s)"
         )
-    return parser
 
 
 def _names(text: str) -> tuple[str, ...]:
     return () if text.strip().lower() in ("", "none") else names(text)
 
 
-def _prepare(arguments: argparse.Namespace) -> int:
+def prepare(arguments: argparse.Namespace, outcomes: Outcomes | None = None, elsewhere: str = "") -> int:
+    """Make a data set of clips, and say what was understood and what came of it.
+
+    Args:
+        arguments: As `parser` names them.
+        outcomes: As of `extract_dataset`.
+        elsewhere: Where the data set will be, if that is not on this machine.
+
+    Returns:
+        0, or 1 if some clips failed.
+    """
     from rich.console import Console
 
     from keras_mir.command_line.progress import progress
@@ -169,7 +190,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
     for line in _understood(source, arguments):
         print(line)
     with progress("extracting features", Console()) as report:
-        result = extract_dataset(source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report)
+        result = extract_dataset(
+            source, arguments.out, spec=spec, **options(_OF_DATASET), progress=report, outcomes=outcomes
+        )
     if result.unlabelled:
         files = counted(result.unlabelled, "audio file has", "audio files have")
         print(f"warning: {files} {source.lacking}; left out")
@@ -186,8 +209,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
     recipe = "musicnn" if arguments.embed else "small-cnn"
     affect = [f"{recipe}-affect", "--targets", ",".join(labels.targets)]
     task = [recipe] if labels.has_genre else [f"{recipe}-tags"] if labels.tags else affect
-    print(f"data in {arguments.out}")
-    print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
+    print(f"data in {elsewhere or arguments.out}")
+    if not elsewhere:
+        print(f"next: python -m keras_mir.fit {shlex.join([*task, '--data', str(arguments.out)])}")
     return 1 if result.failed else 0
 
 

@@ -98,8 +98,16 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class _Clip:
-    """One row of the table: its audio, and the names its features go by."""
+class Clip:
+    """One row of the table: its audio, and the names its features go by.
+
+    Attributes:
+        id: Of the row.
+        audio: Its sound.
+        full: The fused spectrogram, a name for each kind of label that the clip has.
+        synced: Its beat-synchronous twin; likewise.
+        beats: The tracked beats.
+    """
 
     id: str
     audio: Path
@@ -109,18 +117,36 @@ class _Clip:
 
     @property
     def features(self) -> tuple[Path, ...]:
+        """All that is made of it."""
         return (*self.full, *self.synced, self.beats)
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A clip's level, and checksums of its sound and of what was made of it."""
+class Made:
+    """What was made of a clip.
+
+    Attributes:
+        level: As of `Extraction`.
+        seconds: Length of its sound.
+        source: SHA-256 of its sound, as of the files that follow.
+        full: Of the fused spectrogram.
+        synced: Of its beat-synchronous twin.
+        beats: Of the beats.
+        before: Whether it was there already, made by a run that did not come to its end.
+    """
 
     level: float
+    seconds: float
     source: str
     full: str
     synced: str
     beats: str
+    before: bool = False
+
+
+# What extracts clips: gives each, in any order, with what was made of it, or the reason why nothing could
+# be, or the error of a folder that cannot be written.
+Outcomes = Callable[[Sequence[Clip], FeatureSpec], Generator[tuple[Clip, Made | str | OSError | Died]]]
 
 
 class _Record:
@@ -135,7 +161,7 @@ class _Record:
         self._has_levels = self._levels.path.exists()
         self._features, self._sources = Checksums(out / FEATURES), Checksums(out / SOURCES)
 
-    def add(self, clip: _Clip, made: _Made) -> None:
+    def add(self, clip: Clip, made: Made) -> None:
         """Put down a clip's level, and its files as they were made."""
         if self._has_levels:
             self._levels.append(clip.id, made.level)
@@ -156,18 +182,18 @@ class _Record:
             return not diagnose(path, (self._spec.n_bands,), MAX_FRAMES)
         return not diagnose_beats(path, MAX_FRAMES)
 
-    def lacks_level(self, clip: _Clip) -> bool:
+    def lacks_level(self, clip: Clip) -> bool:
         """Whether the list of levels should have a clip's, and has not."""
         return self._has_levels and clip.id not in self._levels
 
-    def is_of_other_sound(self, clip: _Clip) -> bool:
+    def is_of_other_sound(self, clip: Clip) -> bool:
         """Whether a clip's sound has changed since its features were made."""
         known, status = self._sources.get(self._source(clip.audio)), clip.audio.stat()
         if not known or max(status.st_mtime_ns, status.st_ctime_ns) < clip.beats.stat().st_mtime_ns:
             return False
         return sha256(clip.audio) != known
 
-    def write(self, clips: Sequence[_Clip]) -> None:
+    def write(self, clips: Sequence[Clip]) -> None:
         """Write the lists anew: of all features that are there, and of these clips' sound and levels."""
         if self._has_levels:
             for identity in self._levels.keys() - {clip.id for clip in clips}:
@@ -207,6 +233,7 @@ def extract_dataset(
     synthetic: bool = False,
     progress: Callable[[int, int], None] | None = None,
     waiting: Callable[[str], None] | None = None,
+    outcomes: Outcomes | None = None,
 ) -> ExtractionResult:
     """Extract the features of all labelled clips and write them with their labels.
 
@@ -236,6 +263,7 @@ def extract_dataset(
         synthetic: Whether the music was generated rather than recorded.
         progress: Called with (clips finished, clips in all).
         waiting: As of `pipelines.files.locked`, where another process works in `out`.
+        outcomes: What extracts clips, with `extract_clip`, in place of those processes.
 
     Raises:
         UserError: If a folder or the audio of a clip is missing, the split is impossible, `out`
@@ -264,7 +292,9 @@ def extract_dataset(
             }
             possible = [clip for clip in clips if clip.id not in nameless]
             to_do = [clip for clip in possible if not _complete_from_copies(clip, out, record)]
-            failed = _extract_all(to_do, len(possible), spec, jobs, record, progress) | nameless
+            work = (outcomes or partial(_in_processes, jobs=jobs))(to_do, spec)
+            failed, before = _put_down(work, len(to_do), len(possible), record, progress)
+            failed |= nameless
             good = labels.table.assign(**{SPLIT: splits})[[clip.id not in failed for clip in clips]]
             if len(good):
                 info = {
@@ -293,8 +323,8 @@ def extract_dataset(
     faults = audio.known_faults  # tried all the same, since copies differ
     lost = [clip for clip in clips if clip.id in failed]
     return ExtractionResult(
-        done=len(to_do) - len(failed.keys() - nameless),
-        skipped=len(possible) - len(to_do),
+        done=len(to_do) - before - len(failed.keys() - nameless),
+        skipped=len(possible) - len(to_do) + before,
         failed=tuple((str(clip.audio), failed[clip.id]) for clip in lost if clip.id not in faults),
         unlabelled=unlabelled,
         known=tuple(
@@ -377,7 +407,7 @@ def _choose_splits(labels: LabelTable, fraction: float, seed: int, group_by: str
     return np.where(is_test, TEST, TRAIN).tolist()
 
 
-def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[_Clip]:
+def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out: Path) -> list[Clip]:
     labelled = list(zip(*(labels.has_labels(task) for task in _TASKS), strict=True))
     clips = []
     for identity, path, split, wanted in zip(labels.table[ID], audio, splits, labelled, strict=True):
@@ -385,7 +415,7 @@ def _plan(labels: LabelTable, audio: Sequence[Path], splits: Sequence[str], out:
         full, synced = (
             tuple(_feature_path(out, task, twin, split, identity) for task in tasks) for twin in (False, True)
         )
-        clips.append(_Clip(identity, path, full, synced, out / "beats" / f"{identity}.beats.npy"))
+        clips.append(Clip(identity, path, full, synced, out / "beats" / f"{identity}.beats.npy"))
     return clips
 
 
@@ -415,7 +445,7 @@ def _check_ours(out: Path, spec: FeatureSpec) -> None:
                 )
 
 
-def _complete_from_copies(clip: _Clip, out: Path, record: _Record) -> bool:
+def _complete_from_copies(clip: Clip, out: Path, record: _Record) -> bool:
     """Whether all files of a clip are sound, once those missing are linked from where it was before.
 
     A clip moves between train and test when the table or the seed changes, and gets into another
@@ -434,36 +464,37 @@ def _complete_from_copies(clip: _Clip, out: Path, record: _Record) -> bool:
     return True
 
 
-def _extract_all(
-    waiting: Sequence[_Clip],
+def _put_down(
+    outcomes: Generator[tuple[Clip, Made | str | OSError | Died]],
+    waiting: int,
     total: int,
-    spec: FeatureSpec,
-    jobs: int,
     record: _Record,
     progress: Callable[[int, int], None] | None,
-) -> dict[str, str]:
-    """Extract clips; returns the reasons of those that failed, by id."""
-    failed = {}
-    there = total - len(waiting)
+) -> tuple[dict[str, str], int]:
+    """Put down clips as they are made: the reasons of those that failed, by id, and how many were there."""
+    failed, before = {}, 0
+    there = total - waiting
     if progress is not None:
         progress(there, total)
-    with closing(_outcomes(waiting, spec, jobs)) as outcomes:
+    with closing(outcomes):
         for finished, (clip, outcome) in enumerate(outcomes, there + 1):
             if isinstance(outcome, OSError):
                 raise outcome
-            if isinstance(outcome, _Made):
+            if isinstance(outcome, Made):
                 record.add(clip, outcome)
+                before += outcome.before
             else:
                 failed[clip.id] = outcome.reason if isinstance(outcome, Died) else outcome
             if progress is not None:
                 progress(finished, total)
-    return failed
+    return failed, before
 
 
-def _outcomes(
-    clips: Sequence[_Clip], spec: FeatureSpec, jobs: int
-) -> Generator[tuple[_Clip, _Made | str | OSError | Died], None, None]:
-    work = partial(_extract_clip, spec=spec)
+def _in_processes(
+    clips: Sequence[Clip], spec: FeatureSpec, jobs: int
+) -> Generator[tuple[Clip, Made | str | OSError | Died]]:
+    """As `Outcomes`, in so many processes of this machine."""
+    work = partial(extract_clip, spec=spec)
     if min(jobs, len(clips)) <= 1:
         for clip in clips:
             # As in a worker: how many threads share a sum decides how it is rounded.
@@ -481,7 +512,7 @@ def _outcomes(
     yield from map_in_processes(work, clips, jobs)
 
 
-def _extract_clip(clip: _Clip, spec: FeatureSpec) -> _Made | str | OSError:
+def extract_clip(clip: Clip, spec: FeatureSpec) -> Made | str | OSError:
     """Write a clip's files.
 
     Returns:
@@ -504,7 +535,8 @@ def _extract_clip(clip: _Clip, spec: FeatureSpec) -> _Made | str | OSError:
         write_atomically(clip.beats, beats)
     except OSError as error:
         return error
-    return _Made(made.level, source, sha256(full), sha256(synced), sha256(beats))
+    seconds = made.fused.shape[1] / spec.frame_rate
+    return Made(made.level, seconds, source, sha256(full), sha256(synced), sha256(beats))
 
 
 def _write_tables(out: Path, good: pd.DataFrame, labels: LabelTable, info: dict[str, Any]) -> None:

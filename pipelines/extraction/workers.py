@@ -9,7 +9,7 @@ from __future__ import annotations
 import selectors
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipelines.processes import Child, Died
 
@@ -62,3 +62,30 @@ def map_in_processes(
     finally:
         for child in in_hand:
             child.stop()
+
+
+class Worker(Generic[Item, Result]):
+    """One such process, kept for items that come one by one; it starts with the first.
+
+    Args:
+        function: As of `map_in_processes`.
+    """
+
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self._function = function
+        self._child: Child | None = None
+
+    def apply(self, item: Item) -> Result | Died:
+        """Call the function on an item; the process that dies of it is replaced at the next."""
+        child = self._child = self._child or Child.applying(self._function, **_ONE_THREAD)
+        child.send(item)
+        result: Any = child.receive()
+        if isinstance(result, Died):
+            self.stop()
+        return result
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None

@@ -30,6 +30,7 @@ commands:
   export        write a trained model for TF Serving, LiteRT or ONNX
   serve         serve exported models on this machine
   data-service  load training examples in processes of their own
+  beam          extract features, embed and predict on Apache Beam
   reproduce     run a paper's experiments and write a page about them
   completion    print a script by which a shell completes commands and options
 
@@ -78,7 +79,7 @@ def test_version(capsys, words):
         (
             "xyz",
             "there are prepare, fit, evaluate, compare, predict, embed, similar, export, serve, "
-            "data-service, reproduce, completion",
+            "data-service, beam, reproduce, completion",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from contextlib import closing
 
-from pipelines.extraction.workers import map_in_processes
+from pipelines.extraction.workers import Worker, map_in_processes
 from pipelines.processes import Died
 
 
@@ -46,4 +46,15 @@ def test_closing_early_leaves_no_process() -> None:
     with closing(map_in_processes(operator.neg, range(50), jobs=2)) as results:
         next(results)
         assert children() != ""
+    assert children() == ""
+
+
+def test_one_worker_keeps_what_it_has_until_it_dies():
+    worker = Worker(eval)
+    assert [worker.apply("__import__('os').getpid()") == worker.apply("__import__('os').getpid()")] == [True]
+    assert worker.apply("__import__('os').kill(__import__('os').getpid(), 9)") == Died(
+        "its process ended with status -9 (killed)"
+    )
+    assert worker.apply("1 + 1") == 2
+    worker.stop()
     assert children() == ""
