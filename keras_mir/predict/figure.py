@@ -74,9 +74,10 @@ def prediction_figure(
         for task, values in prediction.heads.items()
         if task != "affect"
     }
-    heights = [3.0, *[2.2] * bool(prediction.affect)]
+    heights = [3.0]
     for names in likeliest.values():
         heights += [0.24 * len(names) + 0.4] * (1 + several)
+    heights += [2.2] * bool(prediction.affect)
     figure = new_figure(9.0, sum(heights) + 0.9)
     spectrogram, *panels = figure.subplots(len(heights), 1, height_ratios=heights)
     draw_mel(spectrogram, mel, edges, spec)

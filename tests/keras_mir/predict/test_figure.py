@@ -66,19 +66,21 @@ def test_tags_and_their_thresholds():
 
 
 def test_several_heads_have_their_own_panels():
-    shares, tags, affect = {"A": 0.7, "B": 0.3}, {"A": 0.4, "live": 0.7}, {"calm": 0.25}
+    shares, tags, affect = {"A": 0.7, "B": 0.3}, {"A": 0.4, "live": 0.7, "solo": 0.1}, {"calm": 0.25}
     windows = tuple(Window(start, start + 30, shares, tags, affect) for start in (0.0, 50.0))
     answers = {"probabilities": shares, "tags": tags, "affect": affect}
-    figure, panels = figure_of(windows, **answers, thresholds={"A": 0.5, "live": 0.5})
+    figure, panels = figure_of(windows, **answers, thresholds=dict.fromkeys(tags, 0.5))
     assert figure.get_suptitle() == "song.mp3 · A · 120 BPM"
     assert len(panels) == 6
     names = [[label.get_text() for label in axes.get_yticklabels()] for axes in panels[1:5]]
-    assert names == [["A", "B"], ["A", "B"], ["live", "A"], ["live", "A"]]
+    assert names == [["A", "B"], ["A", "B"], ["live", "A", "solo"], ["live", "A", "solo"]]
     assert [axes.get_xlabel() for axes in panels] == [
         *("time (s)", "time (s)", "probability"),
         *("time (s)", "probability, and the threshold of each tag", "time (s)"),
     ]
     assert [text.get_text() for text in panels[5].get_legend().get_texts()] == ["calm 0.25"]
+    heights = panels[0].get_subplotspec().get_gridspec().get_height_ratios()
+    assert heights == pytest.approx([3.0, 0.88, 0.88, 1.12, 1.12, 2.2])
 
 
 def test_affect_over_time():
