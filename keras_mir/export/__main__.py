@@ -32,6 +32,12 @@ def parser() -> argparse.ArgumentParser:
         choices=("serving_default", "embedding", "waveform", "audio"),
         help="what a LiteRT or ONNX file answers to (default: serving_default)",
     )
+    parser.add_argument(
+        "--quantization",
+        default="",
+        choices=("float16", "dynamic-range"),
+        help="of a LiteRT file's weights: half the size, or a quarter in int8 (default: float32)",
+    )
     parser.add_argument("--name", default="", help="name of what is written (default: the model's)")
     add_models_option(parser)
     parser.add_argument(
@@ -48,20 +54,26 @@ def _export(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    if arguments.format == "savedmodel" and arguments.signature:
-        raise UserError("--signature goes with --format litert or onnx; a SavedModel has all signatures")
+    if arguments.format not in ("litert", "onnx") and arguments.signature:
+        raise UserError("--signature goes with --format litert or onnx; other formats have all signatures")
+    if arguments.format != "litert" and arguments.quantization:
+        raise UserError("--quantization goes with --format litert; other formats have float32 weights")
     from keras_mir.models.folders import check_folder
 
     check_folder("out", arguments.out)  # before TensorFlow is imported
     from keras_mir.models.trained_model import load
 
     console = Console()
-    options = {name: getattr(arguments, name) for name in ("format", "signature", "name")}
+    options = {name: getattr(arguments, name) for name in ("format", "signature", "quantization", "name")}
     with console.status(Text(f"exporting {arguments.model}")):
         written = export(load(arguments.model, arguments.models), arguments.out, **options)
     for label, value in (("export", written.path), ("takes", written.takes), ("gives", written.gives)):
         if value:
             say(console, f"{label:7} {value}")
+    if written.size:
+        say(console, f"size    {written.size / 1e6:.2f} MB")
+    if written.takes:
+        say(console, f"differs from the Keras model by {written.difference:.1g} at most")
     return 0
 
 
