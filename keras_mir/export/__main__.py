@@ -22,10 +22,16 @@ def parser() -> argparse.ArgumentParser:
     """The options of `export`."""
     parser = command_parser(
         "export",
-        description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here.",
+        description="Write a trained model for TF Serving, LiteRT or ONNX, once it answers there as here, "
+        "or for others to load.",
     )
     add_model_argument(parser)
-    parser.add_argument("--format", choices=tuple(FORMATS), required=True, help="what to write")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--format", choices=tuple(FORMATS), help="what to write")
+    where.add_argument("--push", metavar="hf://OWNER/NAME", help="upload it to the Hugging Face Hub instead")
+    parser.add_argument(
+        "--public", action="store_true", help="let everyone read what --push makes (default: its owner)"
+    )
     parser.add_argument(
         "--signature",
         default="",
@@ -54,6 +60,10 @@ def _export(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.text import Text
 
+    if arguments.push:
+        return _push(arguments)
+    if arguments.public:
+        raise UserError("--public goes with --push hf://OWNER/NAME; a file is as public as its folder")
     if arguments.format not in ("litert", "onnx") and arguments.signature:
         raise UserError("--signature goes with --format litert or onnx; other formats have all signatures")
     if arguments.format != "litert" and arguments.quantization:
@@ -74,6 +84,28 @@ def _export(arguments: argparse.Namespace) -> int:
         say(console, f"size    {written.size / 1e6:.2f} MB")
     if written.takes:
         say(console, f"differs from the Keras model by {written.difference:.1g} at most")
+    return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.text import Text
+
+    for option in ("signature", "quantization", "name"):
+        if getattr(arguments, option):
+            raise UserError(f"--{option} goes with --format; what is pushed is the whole model")
+    from keras_mir.models.hub import repository
+
+    repository(arguments.push)  # before TensorFlow is imported
+    from keras_mir.models.trained_model import load
+
+    console = Console()
+    with console.status(Text(f"pushing {arguments.model}")):
+        model = load(arguments.model, arguments.models)
+        from keras_mir.export.push import push
+
+        address = push(model, arguments.push, public=arguments.public)
+    say(console, f"pushed  {address}")
     return 0
 
 

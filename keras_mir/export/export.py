@@ -19,6 +19,7 @@ FORMATS = {
     "savedmodel": "keras_mir.export.savedmodel:write",
     "litert": "keras_mir.export.formats.litert:FORMAT.write",
     "onnx": "keras_mir.export.formats.onnx:FORMAT.write",
+    "zip": "keras_mir.export.formats.package:write",
 }
 
 

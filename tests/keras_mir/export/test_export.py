@@ -288,6 +288,9 @@ def test_mistakes(export, exported, tmp_path, monkeypatch, small):
     assert "letters a-z" in mistake("lstm", "--models", root, "--name", "../x", *litert)
     assert "goes with --format litert" in mistake("lstm", "--format", "savedmodel", "--signature", "audio")
     assert "goes with --format litert" in mistake("lstm", "--format", "onnx", "--quantization", "float16")
+    assert "goes with --push" in mistake("lstm", *litert, "--public")
+    assert "--name goes with --format" in mistake("lstm", "--push", "hf://me/songs", "--name", "other")
+    assert "write hf://OWNER/NAME" in mistake("lstm", "--push", "songs")
     (tmp_path / "file").touch()
     assert "a file, not a folder" in mistake("lstm", "--format", "litert", "--out", tmp_path / "file")
     run = tmp_path / "run"
