@@ -62,7 +62,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="RUN_OR_MODEL",
-        help="a run's folder, or name, NAME/VERSION or folder of an exported model",
+        help="a run's folder; name, NAME/VERSION or folder of an exported model; a .zip; hf://OWNER/NAME",
     )
 
 

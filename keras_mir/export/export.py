@@ -13,11 +13,13 @@ from pipelines.errors import ArgumentError
 if TYPE_CHECKING:
     from keras_mir.models.servable import ServableModel
 
-# By name, what writes it: from model, folder, name and signature to `Written`. Imported when asked for.
+# By name, what writes it: from model, folder, name, signature and quantization to `Written`. Imported when
+# asked for.
 FORMATS = {
     "savedmodel": "keras_mir.export.savedmodel:write",
     "litert": "keras_mir.export.formats.litert:FORMAT.write",
     "onnx": "keras_mir.export.formats.onnx:FORMAT.write",
+    "zip": "keras_mir.export.formats.package:write",
 }
 
 
@@ -29,11 +31,16 @@ class Written:
         path: The file, or the folder of the version.
         takes: The inputs of a file's signature with shapes and dtypes; empty where there are several.
         gives: Its outputs, likewise.
+        size: Of a file, in bytes; 0 for a folder.
+        difference: The largest there was between a file's answers and the Keras model's, as a share of the
+            output's largest or of 1.
     """
 
     path: Path
     takes: str = ""
     gives: str = ""
+    size: int = 0
+    difference: float = 0.0
 
 
 def export(
@@ -42,6 +49,7 @@ def export(
     *,
     format: str = "savedmodel",
     signature: str = "",
+    quantization: str = "",
     name: str = "",
 ) -> Written:
     """Write a model for TF Serving, or in another format.
@@ -51,6 +59,7 @@ def export(
         folder: Where to write, the export root.
         format: One of `FORMATS`.
         signature: What a file of one signature answers to; empty for `serving_default`.
+        quantization: Of a LiteRT file's weights, `float16` or `dynamic-range`; empty for float32.
         name: Of what is written; empty for the model's.
 
     Raises:
@@ -61,5 +70,6 @@ def export(
     if format not in FORMATS:
         raise ArgumentError("format", format, f"choose {', '.join(FORMATS)}")
     check_name(name or model.name)
-    written: Written = pkgutil.resolve_name(FORMATS[format])(model, folder, name or model.name, signature)
+    write = pkgutil.resolve_name(FORMATS[format])
+    written: Written = write(model, folder, name or model.name, signature, quantization)
     return written

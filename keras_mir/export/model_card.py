@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import tomli_w
 from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
+from keras_mir.export.front_matter import front_matter
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
@@ -83,16 +86,32 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
         description: Of `keras_mir.fit.describe`.
         signatures: `tensorflow.SignatureDef` by name.
     """
+    of_sound = description.feature_spec.sample_rate
+    return _card(
+        name,
+        description,
+        asked=_how_to_ask(name) if of_sound else _how_to_ask_with_vectors(name),
+        signatures=("## Signatures", *_signatures(signatures)),
+    )
+
+
+def package_card(name: str, description: Description, place: str) -> str:
+    """The same of a model that `load` takes from `place`, a `.zip` or a model hub."""
+    return _card(name, description, asked=_how_to_load(place, bool(description.feature_spec.sample_rate)))
+
+
+def _card(
+    name: str, description: Description, *, asked: Iterable[str], signatures: Iterable[str] = ()
+) -> str:
     versions = description.report.versions
     parts = [
-        f"# {_text(name)}",
+        f"{front_matter(name, description)}\n# {_text(name)}",
         *_what_it_is(description),
         "## How to ask it",
-        *(_how_to_ask(name) if description.feature_spec.sample_rate else _how_to_ask_with_vectors(name)),
+        *asked,
         "## What it takes",
         *_what_it_takes(description),
-        "## Signatures",
-        *_signatures(signatures),
+        *signatures,
         "## Use and limits",
         _list(_limits(description)),
         "## Data",
@@ -193,6 +212,15 @@ def _how_to_ask_with_vectors(name: str) -> Iterator[str]:
         "# vectors: (batch, windows, size) float32, and how many windows each clip has\n"
         'print(model.signatures["serving_default"](features=vectors, lengths=lengths))',
     )
+
+
+def _how_to_load(place: str, of_sound: bool) -> Iterator[str]:
+    ask = '\nprint(model.predict("song.mp3"))' if of_sound else ""
+    yield "In Python, with this package, which looks at what it loads before it is opened:"
+    yield _block("python", f"import keras_mir as km\n\nmodel = km.load({json.dumps(place)}){ask}")
+    yield "From the shell: an answer, and a SavedModel for TF Serving."
+    predict = f"python -m keras_mir.predict song.mp3 --model {shlex.quote(place)}\n" if of_sound else ""
+    yield _block("sh", f"{predict}python -m keras_mir.export {shlex.quote(place)} --format savedmodel")
 
 
 def _sound(sample_rate: int, window_seconds: float) -> str:

@@ -31,14 +31,16 @@ from pipelines.files import flush_to_disk, locked
 from pipelines.spec import Spec
 
 
-def write(model: ServableModel, folder: Path, name: str, signature: str) -> Written:
+def write(model: ServableModel, folder: Path, name: str, signature: str, quantization: str) -> Written:
     """Write the next version of a model; see `export_savedmodel`.
 
     Raises:
-        ArgumentError: If one signature is asked for.
+        ArgumentError: If one signature is asked for, or quantized weights.
     """
     if signature:
         raise ArgumentError("signature", signature, "a SavedModel has all signatures; leave it out")
+    if quantization:
+        raise ArgumentError("quantization", quantization, "a SavedModel has float32 weights; leave it out")
     path = export_savedmodel(
         model.keras,
         folder,

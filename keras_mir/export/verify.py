@@ -199,8 +199,11 @@ def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioModel | N
     return checks
 
 
-def compare(path: Path, check: Check, served: Arrays) -> None:
+def compare(path: Path, check: Check, served: Arrays) -> float:
     """Compare what was written with what the Keras model says.
+
+    Returns:
+        The largest difference of a number, in the unit of the check's tolerance.
 
     Raises:
         UserError: Naming the output that is missing or differs.
@@ -222,6 +225,7 @@ def compare(path: Path, check: Check, served: Arrays) -> None:
             answered = clip not in _UNANSWERED or "error" not in served
             if answered and served["genre"][row] != served["classes"][row, best[row]]:
                 raise UserError(f"{place}: the exported genre is not the class of highest probability")
+    largest = 0.0
     # Of two equally likely genres either will do.
     for name, value in ((name, value) for name, value in check.expected.items() if name != "genre"):
         differ = f"{place}: the exported model and the Keras model differ"
@@ -234,6 +238,8 @@ def compare(path: Path, check: Check, served: Arrays) -> None:
         difference = np.abs(served[name] - value).max(initial=0.0)
         if not difference <= check.tolerance * scale:
             raise UserError(f"{differ} by {difference:.2g} in {name!r}")
+        largest = max(largest, float(difference / scale))
+    return largest
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mir.layers import DownMix, FrontEnd
-from keras_mir.layers.audio.base import each_clip, pad_to
+from keras_mir.layers.audio.base import pad_to
 from keras_mir.layers.audio.resample import resample
 from keras_mir.models.limits import (
     IMPOSSIBLE_LENGTH,
@@ -27,6 +27,7 @@ from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLD
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE
+from pipelines.ops.portable import is_portable, map_each
 from pipelines.ops.wav import decode_wav
 from pipelines.ops.windows import Windows, cut
 from pipelines.settings import InputSettings
@@ -162,6 +163,49 @@ class AudioModel(tf.Module):
         # Not one for each clip is an error of the whole request, and here of the operation.
         return self._answer_each(one, (waveform, tf.reshape(lengths, clips), tf.reshape(rate, clips)))
 
+    def from_clip(self, waveform: tf.Tensor, lengths: tf.Tensor, rate: tf.Tensor) -> Outputs:
+        """Answer for one clip that has the model's sample rate: `from_waveform` for other runtimes.
+
+        Made of operations that they have, too, where it is traced within `portable()`.
+
+        Args:
+            waveform: `(1, samples)` float32, from -1 to 1.
+            lengths: `(1,)` int32, in samples.
+            rate: `(1,)` int32, in Hz; another rate than the model's is an error.
+
+        Returns:
+            As `from_waveform`.
+        """
+        samples, own = waveform[0], self._spec.sample_rate
+        there, least = tf.size(samples), round(MIN_SECONDS * own)
+        possible = tf.logical_and(lengths[0] >= 1, lengths[0] <= there)
+        samples = samples[: tf.where(possible, lengths[0], there)]
+        problems = [
+            *_problems(samples, own, 1),
+            (tf.not_equal(rate[0], own), f"a sample rate other than the model's, {own} Hz"),
+            (tf.logical_not(possible), IMPOSSIBLE_LENGTH),
+        ]
+        error = tf.constant(0)  # by number: not every runtime can choose between strings
+        for number, (holds, _) in enumerate(problems, start=1):
+            error = tf.where(holds, number, error)
+        # Where there is no answer, it is computed all the same: of the shortest silence.
+        padded = tf.pad(samples, [[0, least]])
+        size = tf.where(tf.equal(error, 0), tf.size(samples), least)
+        answers = self._answer_sound(tf.where(tf.equal(error, 0), padded, 0.0)[:size], own)
+        finite = tf.reduce_all([_are_numbers(answers[name]) for name in self._called().values()])
+        error = tf.where(tf.logical_and(tf.equal(error, 0), tf.logical_not(finite)), len(problems) + 1, error)
+        good = tf.equal(error, 0)
+        messages = tf.constant(["", *(text for _, text in problems), NO_NUMBER])
+        outputs: Outputs = {"error": tf.gather(messages, error)[tf.newaxis], "note": tf.constant([self.note])}
+        for name, spec in self._specs().items():
+            if name == "error":
+                continue
+            value = tf.where(good, answers[name], tf.zeros_like(answers[name]))
+            if isinstance(spec, tf.RaggedTensorSpec):  # nothing where there is no answer
+                value = value[: tf.where(good, tf.shape(value)[0], 0)]
+            outputs[name] = tf.expand_dims(value, 0)
+        return self._with_names(outputs, 1, good)
+
     def from_wav(self, audio: tf.Tensor) -> Outputs:
         """Answer for WAV files.
 
@@ -201,17 +245,21 @@ class AudioModel(tf.Module):
             clips: Tensors whose first axis is the batch.
         """
         count = tf.shape(clips[0])[0]
-        answers = each_clip(lambda *clip: self._answer(*sound_of(*clip), count), clips, self._specs())
+        answers = map_each(lambda *clip: self._answer(*sound_of(*clip), count), clips, self._specs())
         outputs: Outputs = {"note": tf.fill([count], self.note)}
         for name, value in answers.items():
             filler = _NO_BEAT if name == "beat_times" else 0
             outputs[name] = value.to_tensor(filler) if isinstance(value, tf.RaggedTensor) else value
+        return self._with_names(outputs, count, tf.equal(outputs["error"], ""))
+
+    def _with_names(self, outputs: Outputs, count: Any, good: tf.Tensor) -> Outputs:
+        """With what probabilities are of, of so many clips; `good` where they have an answer."""
         for output, listed in self._names.items():
-            names = tf.constant(listed)
-            outputs[PROBABILITIES[output][1]] = tf.tile(names[None], [count, 1])
+            names = tf.constant([*listed, ""])
+            outputs[PROBABILITIES[output][1]] = tf.tile(names[None, :-1], [count, 1])
             if output == GENRE:
-                likeliest = tf.gather(names, tf.argmax(outputs[served_name(output)], axis=-1))
-                outputs[GENRE] = tf.where(tf.equal(outputs["error"], ""), likeliest, "")
+                likeliest = tf.argmax(outputs[served_name(output)], axis=-1, output_type=tf.int32)
+                outputs[GENRE] = tf.gather(names, tf.where(good, likeliest, len(listed)))
         if self._thresholds:
             outputs[THRESHOLDS] = tf.tile(tf.constant(self._thresholds)[None], [count, 1])
         return outputs
@@ -228,7 +276,7 @@ class AudioModel(tf.Module):
             }
 
         outputs = tf.cond(tf.equal(problem, ""), lambda: self._answer_sound(samples, rate), nothing)
-        answered = [tf.reduce_all(tf.math.is_finite(outputs[name])) for name in self._called().values()]
+        answered = [_are_numbers(outputs[name]) for name in self._called().values()]
         # Where it is none the sound was good, so that its reason comes last.
         finite = tf.reduce_all(answered)
         problem = tf.where(finite, problem, NO_NUMBER)
@@ -261,11 +309,13 @@ class AudioModel(tf.Module):
             }
             if self._synced:
                 hop = self._hop_length
-                mine = tf.boolean_mask(made["beats"][0], made["beats"][0] * hop < end - start)
+                beats = made["beats"][0]
+                mine = tf.boolean_mask(beats, tf.logical_and(beats >= 0, beats * hop < end - start))
                 times = pad_to(self._seconds(start + mine * hop), _MOST_BEATS)
+                times.set_shape([_MOST_BEATS])
                 outputs |= {
                     "tempo": made["tempo"][0],
-                    "beat_times": tf.ensure_shape(times, (_MOST_BEATS,)),
+                    "beat_times": times,
                     "beat_counts": tf.minimum(tf.size(mine), _MOST_BEATS),
                 }
             return outputs
@@ -279,7 +329,7 @@ class AudioModel(tf.Module):
                 "beat_times": tf.TensorSpec([_MOST_BEATS], tf.float32),
                 "beat_counts": tf.TensorSpec([], tf.int32),
             }
-        return dict(each_clip(answer, (windows.start, windows.size, windows.end), signature))
+        return dict(map_each(answer, (windows.start, windows.size, windows.end), signature))
 
     def _fitted(self, features: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A clip, `(1, time, bands)`, in windows of the length the model reads, or filled up to it.
@@ -332,17 +382,24 @@ class AudioModel(tf.Module):
 
 def _problem(samples: tf.Tensor, rate: tf.Tensor, clips: tf.Tensor) -> tf.Tensor:
     """What is wrong with one of so many clips; an empty string if nothing is."""
-    finite = tf.reduce_all(tf.math.is_finite(samples))
+    problem = tf.constant("")
+    for holds, message in _problems(samples, rate, clips):
+        problem = tf.where(holds, message, problem)
+    return problem
+
+
+def _problems(samples: tf.Tensor, rate: Any, clips: Any) -> list[tuple[tf.Tensor, Any]]:
+    """What may be wrong with one of so many clips: whether it is, and in words.
+
+    The last that holds is what is to be said, so the more basic ones come last.
+    """
     loudest = _loudest(samples)
-    beyond = tf.strings.join(["samples of ", tf.strings.as_string(loudest, scientific=True, precision=0)])
     known = tf.logical_and(rate >= MIN_RATE, rate <= MAX_RATE)
     seconds = tf.cast(tf.size(samples), tf.float32) / tf.cast(tf.where(known, rate, 1), tf.float32)
-    # The last that holds is what is said, so the more basic ones come last.
-    problem = tf.constant("")
-    for holds, message in (
+    return [
         (loudest < SILENCE, "silent: there is nothing to analyse"),
-        (loudest > MAX_LEVEL, tf.strings.join([beyond, ", and full scale is 1"])),
-        (tf.logical_not(finite), "samples that are NaN or infinite"),
+        (loudest > MAX_LEVEL, _beyond(loudest)),
+        (tf.logical_not(_are_numbers(samples)), "samples that are NaN or infinite"),
         (
             seconds * tf.cast(clips, tf.float32) > MAX_BATCH_SECONDS,
             "too long among so many clips: send fewer",
@@ -350,9 +407,19 @@ def _problem(samples: tf.Tensor, rate: tf.Tensor, clips: tf.Tensor) -> tf.Tensor
         (seconds > MAX_SECONDS, f"longer than {MAX_SECONDS / 60:.0f} minutes: send it in parts"),
         (seconds < MIN_SECONDS, f"shorter than {MIN_SECONDS} s: there is too little to analyse"),
         (tf.logical_not(known), f"a sample rate outside {MIN_RATE} to {MAX_RATE} Hz"),
-    ):
-        problem = tf.where(holds, message, problem)
-    return problem
+    ]
+
+
+def _beyond(loudest: tf.Tensor) -> Any:
+    if is_portable():  # other runtimes write no numbers
+        return f"samples above {MAX_LEVEL:.0e}, and full scale is 1"
+    number = tf.strings.as_string(loudest, scientific=True, precision=0)
+    return tf.strings.join(["samples of ", number, ", and full scale is 1"])
+
+
+def _are_numbers(x: tf.Tensor) -> tf.Tensor:
+    """Whether none is NaN or infinite; not every runtime has `is_finite`."""
+    return tf.reduce_all(tf.abs(x) <= x.dtype.max)
 
 
 def _loudest(samples: tf.Tensor) -> tf.Tensor:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from keras import Model
 from keras.models import load_model
 
 import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved model
+from keras_mir.models import package
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.embedding import embedding_of
 from keras_mir.models.folders import DESCRIPTION, FORMAT, KERAS_MODEL, find_version, read_description, spec_of
+from keras_mir.models.hub import HUB, download, hub_name
 from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
@@ -149,6 +153,7 @@ class TrainedModel(ServableModel):
         description: What it says of itself.
         folder: Of the run, or of the exported version, that it is from.
         keras: The Keras model; None to load it from `folder` when it is wanted.
+        place: What `load` finds it by, if that is no folder.
 
     Attributes:
         name: As given.
@@ -156,10 +161,18 @@ class TrainedModel(ServableModel):
         folder: As given.
     """
 
-    def __init__(self, name: str, description: Description, folder: Path, keras: Model | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: Description,
+        folder: Path,
+        keras: Model | None = None,
+        place: str = "",
+    ) -> None:
         self.name = name
         self.description = description
         self.folder = folder
+        self._place = place
         if keras is not None:
             self.keras = keras
 
@@ -183,6 +196,8 @@ class TrainedModel(ServableModel):
 
     @property
     def place(self) -> str:
+        if self._place:
+            return self._place
         folder = self.folder.resolve()
         return f"{folder.parent.name}/{folder.name}" if self.exported else str(folder)
 
@@ -254,6 +269,11 @@ class TrainedModel(ServableModel):
         write_json(run.description, self.description.to_dict())
         write_report(self.report, run.path)
 
+    def push(self, hub: str, *, public: bool = False) -> str:
+        """Upload the model to a model hub; see `keras_mir.export.push.push`."""
+        address: str = import_module("keras_mir.export.push").push(self, hub, public=public)
+        return address
+
     def evaluate(self, data: str | Path | None = None, **options: Any) -> Report:
         """Scores on a labelled data set; see `keras_mir.evaluate.evaluate`."""
         report: Report = function_of("evaluate")(self, data, **options)
@@ -271,14 +291,22 @@ def load(place: str | Path, models: str | Path = "saved_models") -> ServableMode
 
     Args:
         place: A run's folder; a folder of an exported model, or of one of its versions; `NAME` or
-            `NAME/VERSION` in `models`; or, where nothing there is called so, a pretrained network's name.
+            `NAME/VERSION` in `models`; or, where nothing there is called so, a pretrained network's name. A
+            model that others made is a `.zip`, or `hf://OWNER/NAME`, with `@REVISION` if not the newest: it
+            is looked at before it is opened.
         models: The export root.
 
     Raises:
-        UserError: If there is none, or it is damaged.
+        UserError: If there is none, or it is damaged, or might run code.
     """
     from keras_mir.models.tagger import Tagger
 
+    if str(place).startswith(HUB):
+        return _of_package(download(str(place)), str(place), hub_name(str(place)))
+    if Path(place).suffix == package.ZIP:
+        with TemporaryDirectory() as folder:
+            package.unpack(Path(place), Path(folder))
+            return _of_package(Path(folder), str(Path(place).resolve()), Path(place).stem)
     if network := network_named(str(place), Path(models)):
         return Tagger(network)
     run = RunFolder(Path(place))
@@ -316,6 +344,16 @@ def _of_run(run: RunFolder) -> TrainedModel:
     exported_to = read_report(run.path).model if run.report.is_file() else str(run.model)
     description = Description.from_dict(values, str(run.description), exported_to)
     return TrainedModel(run.read_options().name, description, run.path)
+
+
+def _of_package(folder: Path, place: str, name: str) -> TrainedModel:
+    package.check_package(folder, place)
+    values = read_json(folder / package.DESCRIPTION, "ask for another copy")
+    description = Description.from_dict(values, f"{place}: {package.DESCRIPTION}")
+    model = load_keras(folder / package.MODEL)
+    if problem := description.problem_with(model):
+        raise UserError(f"{place}: {problem} by its description; ask for another copy")
+    return TrainedModel(name, description, Path(place), model, place)
 
 
 def load_keras(file: Path) -> Model:

@@ -21,6 +21,8 @@ from keras_mir.models.folders import (
     read_description,
     spec_of,
 )
+from keras_mir.models.hub import HUB
+from keras_mir.models.package import ZIP
 from keras_mir.recipes.networks import Network, network_named
 from pipelines.errors import ArgumentError
 from pipelines.spec import FeatureSpec, VectorSpec
@@ -61,6 +63,8 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
     if network := network_named(model, models):
         network.check()
         return ChosenModel(model, FeatureSpec(), partial(open_network, network))
+    if model.startswith(HUB) or model.endswith(ZIP):
+        return ChosenModel(model, FeatureSpec(), partial(open_package, model))
     if model:
         version = find_version(model, models)
     else:
@@ -134,6 +138,18 @@ def open_network(network: Network) -> Iterator[AnswerWav]:
     from keras_mir.models.tagger import Tagger
 
     yield Tagger(network).audio_model().answer_wav
+
+
+@contextmanager
+def open_package(place: str) -> Iterator[AnswerWav]:
+    """Load a model that others made, from a `.zip` or a model hub, and make it ready to answer.
+
+    Raises:
+        UserError: As `load`.
+    """
+    from keras_mir.models.trained_model import load
+
+    yield load(place).audio_model().answer_wav
 
 
 @contextmanager

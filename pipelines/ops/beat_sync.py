@@ -13,8 +13,10 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from pipelines.ops.portable import map_each, nth_smallest
 from pipelines.spec import FeatureSpec
 
+_FAR = 1e30  # beyond all values
 _RUN = 16  # frames sorted by the network; two runs make a short segment
 
 
@@ -67,15 +69,19 @@ def segment_medians(values: tf.Tensor, bounds: tf.Tensor) -> tuple[tf.Tensor, tf
     short, long = (tf.cast(tf.where(which)[:, 0], tf.int32) for which in (~is_long, is_long))
     of_short = _of_short(values, tf.gather(bounds, short), tf.gather(lengths, short))
     of_long = _of_long(values, tf.gather(bounds, long), tf.gather(lengths, long))
-    lower, upper = (tf.dynamic_stitch([short, long], parts) for parts in zip(of_short, of_long, strict=True))
+    in_order = tf.argsort(tf.concat([short, long], axis=0))
+    lower, upper = (
+        tf.gather(tf.concat(parts, axis=0), in_order) for parts in zip(of_short, of_long, strict=True)
+    )
     return lower, upper
 
 
 def _of_short(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The same of segments of up to two runs, given by first frame and length, both `(segments,)`."""
-    frames, bands = tf.unstack(tf.shape(values))
-    # A segment is filled up with as many -inf as bring its lower middle to the 16th place of 32.
-    padded = tf.concat([values, tf.fill([1, bands], -np.inf), tf.fill([1, bands], np.inf)], axis=0)
+    frames, bands = tf.shape(values)[0], tf.shape(values)[1]
+    starts, lengths = _one_more(starts, lengths)
+    # A segment is filled up with as many least values as bring its lower middle to the 16th place of 32.
+    padded = tf.concat([values, tf.fill([1, bands], -_FAR), tf.fill([1, bands], _FAR)], axis=0)
     place = np.arange(2 * _RUN, dtype=np.int32).reshape(_RUN, 2, 1)
     low = lengths + (_RUN - 1) - (lengths - 1) // 2
     frame = tf.where(place < lengths, starts + place, tf.where(place < low, frames, frames + 1))
@@ -85,23 +91,24 @@ def _of_short(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple
     falling = tf.stack([wire[1] for wire in reversed(wires)])
     lower = tf.reduce_max(tf.minimum(rising, falling), axis=0)  # (segments, bands)
     upper = tf.reduce_min(tf.maximum(rising, falling), axis=0)
-    return lower, tf.where(lengths[:, None] % 2 == 0, upper, lower)
+    return lower[:-1], tf.where(lengths[:, None] % 2 == 0, upper, lower)[:-1]
 
 
 def _of_long(values: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The same of segments of any length, one after the other."""
 
-    def of_one(segment: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        start, length = segment
+    def of_one(start: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = tf.transpose(values[start : start + length])  # (bands, length)
-        lower, upper = (tf.raw_ops.NthElement(input=rows, n=n) for n in ((length - 1) // 2, length // 2))
-        return lower, upper
+        return nth_smallest(rows, (length - 1) // 2), nth_smallest(rows, length // 2)
 
     bands = tf.TensorSpec(values.shape[1:], values.dtype)
-    # One more than there are, for no tensors at all cannot be stacked if their shape is unknown.
-    segments = (tf.concat([starts, [0]], axis=0), tf.concat([lengths, [1]], axis=0))
-    lower, upper = tf.map_fn(of_one, segments, fn_output_signature=(bands, bands))
+    lower, upper = map_each(of_one, _one_more(starts, lengths), (bands, bands))
     return lower[:-1], upper[:-1]
+
+
+def _one_more(starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A segment more than there are: no tensors at all could not be stacked, nor unstacked in LiteRT."""
+    return tf.concat([starts, [0]], axis=0), tf.concat([lengths, [1]], axis=0)
 
 
 def sort_values(values: list[tf.Tensor]) -> list[tf.Tensor]:

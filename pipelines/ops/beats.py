@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
-from pipelines.ops.tempo import tempo
+from pipelines.ops.portable import dilation, is_portable, wide
+from pipelines.ops.tempo import stretch, tempo
 from pipelines.spec import FeatureSpec
 
 TIGHTNESS = 100.0  # how closely beats keep to the tempo
+_NONE = -1e30  # the score of no frame
 _UNROLLED = 4  # steps of a recurrence in one turn of its loop; a turn costs as much as three
 
 
@@ -49,11 +50,14 @@ def track_beats(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         spec: What the envelope was made with.
 
     Returns:
-        int32 `(n,)`, increasing; empty if the envelope is zero or shorter than 4 frames.
+        int32 `(n,)`, increasing; empty, in the portable form a -1, if the envelope is zero or shorter than
+        4 frames.
     """
     frames = tf.shape(envelope)[0]
     audible = tf.logical_and(frames >= 4, tf.reduce_any(envelope > 0))
-    return tf.cond(audible, lambda: _track(envelope, spec), lambda: tf.zeros([0], tf.int32))
+    # A branch cannot give an empty tensor in LiteRT: there no beat is a -1.
+    none = tf.fill([1 if is_portable() else 0], -1)
+    return tf.cond(audible, lambda: _track(envelope, spec), lambda: none)
 
 
 def fixed_step_beats(frames: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
@@ -76,7 +80,7 @@ def fixed_step_beats(frames: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
 
 def _track(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     period = tf.round(spec.frame_rate * 60.0 / tempo(envelope, spec))  # frames per beat
-    local = _local_score(envelope, period)
+    local = _local_score(envelope, period, spec)
     step = _Step.of(period)
     cumulative = _best_scores(local, step)
     # Frames before the first audible one start no sequence.
@@ -85,15 +89,17 @@ def _track(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     return _trim(beats, local)
 
 
-def _local_score(envelope: tf.Tensor, period: tf.Tensor) -> tf.Tensor:
+def _local_score(envelope: tf.Tensor, period: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """The envelope in units of its deviation, smoothed by a Gaussian of 1/32 beat."""
-    count = tf.cast(tf.shape(envelope)[0], tf.float64)
-    wide = tf.cast(envelope, tf.float64)
-    deviation = tf.sqrt(tf.reduce_sum((wide - tf.reduce_mean(wide)) ** 2) / (count - 1.0))
+    count = tf.cast(tf.shape(envelope)[0], wide())
+    exact = tf.cast(envelope, wide())
+    deviation = tf.sqrt(tf.reduce_sum((exact - tf.reduce_mean(exact)) ** 2) / (count - 1.0))
     normalised = envelope / tf.cast(deviation, tf.float32)
     # librosa's sum leaves out frame 0, in which a spectral flux is always 0.
-    normalised = tf.cast(tf.pad(normalised[1:], [[1, 0]]), tf.float64)
-    reach = tf.range(-period, period + 1.0, dtype=tf.float64)
+    normalised = tf.cast(tf.pad(normalised[1:], [[1, 0]]), wide())
+    # Past a period the Gaussian is 0. Other runtimes want a filter of a fixed length.
+    end = tf.constant(float(stretch(spec)), wide()) if is_portable() else period
+    reach = tf.range(-end, end + 1.0, dtype=wide())
     gaussian = tf.exp(-0.5 * (reach * 32.0 / period) ** 2)
     smooth = tf.nn.conv1d(normalised[None, :, None], gaussian[:, None, None], stride=1, padding="SAME")
     return smooth[0, :, 0]
@@ -117,7 +123,7 @@ class _Step:
     def of(cls, period: tf.Tensor) -> _Step:
         shortest = tf.maximum(tf.cast(tf.round(period / 2.0), tf.int32), 1)
         longest = tf.cast(2.0 * period, tf.int32)
-        steps = tf.cast(tf.range(shortest, longest + 1), tf.float64)
+        steps = tf.cast(tf.range(shortest, longest + 1), wide())
         return cls(shortest, longest, TIGHTNESS * (tf.math.log(steps) - tf.math.log(period)) ** 2)
 
 
@@ -134,34 +140,34 @@ def _best_scores(local: tf.Tensor, step: _Step) -> tf.Tensor:
     kernel = tf.reverse(-step.penalty, [0])[None, :, None]
     # Time is the width of an image one pixel high, for the dilation. The first block has no predecessors.
     ahead = tf.reshape(tf.pad(local, [[0, missing]]), (1, 1, -1, 1))
-    nothing = tf.fill([1, 1, step.longest, 1], tf.constant(-np.inf, tf.float64))
+    nothing = tf.fill([1, 1, step.longest, 1], tf.constant(_NONE, wide()))
     recent = tf.concat([nothing, ahead[:, :, :block]], axis=2)[:, :, block:]
     width, begins = tf.shape(recent), [tf.stack([0, 0, i * block, 0]) for i in range(_UNROLLED + 1)]
     block_shape = tf.stack([1, 1, block, 1])
 
     def next_blocks(
-        turn: tf.Tensor, begin: tf.Tensor, recent: tf.Tensor, scores: tf.TensorArray
+        turn: tf.Tensor, begin: tf.Tensor, recent: tf.Tensor, scores: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         for i in range(_UNROLLED):
             window = tf.slice(recent, begins[i], width) if i else recent
-            best = tf.nn.dilation2d(window, kernel, [1, 1, 1, 1], "VALID", "NHWC", [1, 1, 1, 1])
+            best = dilation(window, kernel)
             recent = tf.concat([recent, tf.slice(ahead, begin, block_shape) + best], axis=2)
             begin += begins[1]
-        scores = scores.write(turn, tf.reshape(recent, [-1])[step.longest :])
+        scores = tf.concat([scores, tf.reshape(recent, [-1])[step.longest :]], axis=0)
         return turn + 1, begin, tf.slice(recent, begins[_UNROLLED], width), scores
 
     *_, scores = tf.while_loop(
         lambda turn, *_: turn < turns,
         next_blocks,
-        (0, begins[1], recent, tf.TensorArray(tf.float64, turns, element_shape=[None])),
+        (0, begins[1], recent, local[:block]),
         shape_invariants=(
             tf.TensorShape([]),
             tf.TensorShape([4]),
             tf.TensorShape([None] * 4),
-            tf.TensorShape(None),
+            tf.TensorShape([None]),
         ),
     )
-    return tf.concat([local[:block], tf.reshape(scores.stack(), [-1])], axis=0)[:frames]
+    return scores[:frames]
 
 
 def _last_beat(cumulative: tf.Tensor) -> tf.Tensor:
@@ -184,7 +190,7 @@ def _backtrack(scores: tf.Tensor, last: tf.Tensor, first: tf.Tensor, step: _Step
     """The best sequence that ends at the frame `last`; frames before `first` have no predecessor."""
     end = tf.shape(scores)[0] - 1
     # Places count back from the end, so that of equal predecessors the argmax finds the nearest.
-    back = tf.pad(scores[::-1], [[0, _UNROLLED * step.longest]], constant_values=-np.inf)
+    back = tf.pad(scores[::-1], [[0, _UNROLLED * step.longest]], constant_values=tf.cast(_NONE, wide()))
     start = end - tf.maximum(first, step.shortest)  # the last place that has a predecessor
     candidates = tf.shape(step.penalty)
 

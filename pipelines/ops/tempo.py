@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from pipelines.ops.portable import irfft, is_portable, log1p, rfft, wide
 from pipelines.spec import FeatureSpec
 
 START_BPM = 120.0  # centre of the log-normal prior over tempo
@@ -38,16 +39,21 @@ def tempo(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         spec: What the envelope was made with.
 
     Returns:
-        float64 scalar, in beats per minute.
+        Scalar of the type `wide()`, in beats per minute.
     """
-    window = int(TEMPOGRAM_SECONDS * spec.sample_rate) // spec.hop_length  # frames
+    window = stretch(spec)
     bpm, log_prior = _prior(window, spec)
     frames = tf.shape(envelope)[0]
     faded = _fade_ends(envelope, window // 2)
 
     def score(autocorrelation: tf.Tensor) -> tf.Tensor:
-        return tf.math.log1p(1e6 * autocorrelation) + log_prior
+        return log1p(1e6 * autocorrelation) + tf.cast(log_prior, wide())
 
+    def by_stretch() -> tf.Tensor:
+        return tf.argmax(score(_mean_autocorrelation_by_stretch(faded, frames, window)))
+
+    if is_portable():
+        return tf.gather(tf.constant(bpm, wide()), by_stretch())
     mean, error = _mean_autocorrelation(faded, frames, window)
     best = tf.argmax(score(mean))
     # Differences of running sums lose digits where loud and quiet passages alternate: where
@@ -56,9 +62,14 @@ def tempo(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     best = tf.cond(
         tf.equal(tf.math.count_nonzero(rivals), 1),
         lambda: best,
-        lambda: tf.argmax(score(_mean_autocorrelation_by_stretch(faded, frames, window))),
+        by_stretch,
     )
     return tf.gather(tf.constant(bpm), best)
+
+
+def stretch(spec: FeatureSpec) -> int:
+    """Frames of a window; a period is shorter."""
+    return int(TEMPOGRAM_SECONDS * spec.sample_rate) // spec.hop_length
 
 
 def _prior(window: int, spec: FeatureSpec) -> tuple[np.ndarray, np.ndarray]:
@@ -76,10 +87,10 @@ def _fade_ends(envelope: tf.Tensor, half: int) -> tf.Tensor:
 
     def ramp(edge: tf.Tensor) -> tf.Tensor:
         # The ends fade to zero instead of stopping, which the window would hear as an onset.
-        return tf.cast(tf.cast(edge, tf.float64) * tf.range(half, dtype=tf.float64) / half, tf.float32)
+        return tf.cast(tf.cast(edge, wide()) * tf.range(half, dtype=wide()) / half, tf.float32)
 
     ends = [ramp(envelope[0]), envelope, tf.reverse(ramp(envelope[-1]), [0])]
-    return tf.cast(tf.concat(ends, axis=0), tf.float64)
+    return tf.cast(tf.concat(ends, axis=0), wide())
 
 
 def _hann(window: int) -> np.ndarray:
@@ -131,9 +142,10 @@ def _mean_autocorrelation(faded: tf.Tensor, frames: tf.Tensor, window: int) -> t
 def _mean_autocorrelation_by_stretch(faded: tf.Tensor, frames: tf.Tensor, window: int) -> tf.Tensor:
     """The same, by the FFT of every stretch; those that are silent count as zero."""
     n_fft = 1 << int(np.ceil(np.log2(2 * window - 1)))
-    stretches = tf.signal.frame(faded, window, 1)[:frames] * _hann(window)  # (time, window)
+    stretches = tf.signal.frame(faded, window, 1)[:frames] * tf.cast(_hann(window), wide())  # (time, window)
     energy = tf.reduce_sum(tf.square(stretches), axis=-1, keepdims=True)
-    stretches = stretches / tf.sqrt(tf.where(energy < _TINY, tf.ones_like(energy), energy))
-    spectrum = tf.signal.rfft(stretches, [n_fft])
-    power = tf.reduce_mean(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)), axis=0)
-    return tf.signal.irfft(tf.cast(power, tf.complex128), [n_fft])[:window]
+    tiny = np.finfo(wide().as_numpy_dtype).tiny
+    stretches = stretches / tf.sqrt(tf.where(energy < tiny, tf.ones_like(energy), energy))
+    spectrum = rfft(tf.pad(stretches, [[0, 0], [0, n_fft - window]]))
+    power = tf.reduce_mean(tf.reduce_sum(tf.square(spectrum), axis=-1), axis=0)
+    return irfft(tf.stack([power, tf.zeros_like(power)], axis=-1))[:window]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from pipelines.ops.portable import is_portable
+
 _STRETCH = 0.1  # of a window: a clip up to that much longer is still one window
 
 
@@ -47,16 +49,20 @@ def cut(lengths: tf.Tensor, window: int, *, whole: bool = False) -> Windows:
         size = tf.minimum(lengths, window)
         covered = counts * size
     else:
-        counts = tf.where(lengths <= tolerated, 1, -(-lengths // window))
+        enough = lengths // window + tf.cast(lengths % window > 0, tf.int32)
+        counts = tf.where(lengths <= tolerated, 1, enough)
         size = tf.where(counts > 1, window, lengths)
         covered = lengths
     positions = tf.cast(tf.where(tf.sequence_mask(counts)), tf.int32)  # (windows, 2), clip by clip
     clip, number = positions[:, 0], positions[:, 1]
-    room = tf.cast(tf.gather(covered - size, clip), tf.int64)
-    last = tf.cast(tf.maximum(tf.gather(counts, clip) - 1, 1), tf.int64)
+    # LiteRT divides no int64, and is given clips of minutes, not of days.
+    exact = tf.int32 if is_portable() else tf.int64
+    room = tf.cast(tf.gather(covered - size, clip), exact)
+    last = tf.cast(tf.maximum(tf.gather(counts, clip) - 1, 1), exact)
 
     def start_of(which: tf.Tensor) -> tf.Tensor:
-        return tf.cast(room * tf.cast(which, tf.int64) // last, tf.int32)
+        which = tf.cast(which, exact)  # room * which // last, without a large product
+        return tf.cast(room // last * which + room % last * which // last, tf.int32)
 
     is_last = tf.equal(number + 1, tf.gather(counts, clip))
     return Windows(

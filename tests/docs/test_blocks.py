@@ -40,6 +40,7 @@ NOT_RUN = {
     "wants other environments": 1,
     "takes minutes, and has tests of its own": 1,
     "the extra onnx is not installed": 1,
+    "needs an account": 1,
     "their own tests read miniatures of these data sets": 1,
 }
 LANGUAGES = {"", "sh", "python", "toml", "csv", "text"}

@@ -40,7 +40,7 @@ def _lacks(used: set[str]) -> set[str]:
     return used - set(known) - _GONE
 
 
-def _convert(function: Any, description: Mapping[str, Any]) -> bytes:
+def _convert(function: Any, description: Mapping[str, Any], _quantization: str) -> bytes:
     """A model with the description in its metadata, under the key `keras_mir`."""
     import onnx
     from tf2onnx import convert
@@ -86,4 +86,4 @@ def _as_bytes(value: np.ndarray) -> np.ndarray:
     return np.char.encode(value.astype(str), "utf-8").astype(object) if value.dtype == object else value
 
 
-FORMAT = OneFile("ONNX", ".onnx", check_installed, _lacks, _convert, _run)
+FORMAT = OneFile("ONNX", ".onnx", {}, check_installed, _lacks, _convert, _run)

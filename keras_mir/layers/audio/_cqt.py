@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipelines.ops.portable import fft, magnitude
+
 OCTAVES = 7
 BINS_PER_OCTAVE = 36
 LOWEST = 440.0 * 2.0 ** (-45 / 12)  # Hz, the note C1
@@ -71,10 +73,10 @@ def _filters(tuning: Any, rate: float) -> Any:
     window = tf.where((time >= -before) & (time < after), window, 0.0)
     window *= tf.sqrt(length) / tf.reduce_sum(window, axis=-1, keepdims=True)
     phase = 2 * math.pi / rate * frequency * time
-    spectrum = _sparse(tf.signal.fft(tf.complex(window * tf.cos(phase), window * tf.sin(phase))))
+    spectrum = _sparse(fft(tf.stack([window * tf.cos(phase), window * tf.sin(phase)], axis=-1)))
     # A forward transform instead of the inverse turns time around, as a convolution wants it.
-    filters = tf.transpose(tf.signal.fft(spectrum), [0, 2, 1]) / width
-    return tf.concat([tf.math.real(filters), tf.math.imag(filters)], axis=-1)
+    filters = tf.transpose(fft(spectrum), [0, 2, 3, 1]) / width  # (batch, width, 2, bins)
+    return tf.reshape(filters, [-1, width, 2 * BINS_PER_OCTAVE])
 
 
 def _low_pass(rate: float) -> np.ndarray:
@@ -88,13 +90,14 @@ def _low_pass(rate: float) -> np.ndarray:
 
 def _sparse(spectrum: Any) -> Any:
     """Without negative frequencies and without the smallest bins, which together are `SPARSITY`."""
-    positive = spectrum.shape[-1] // 2 + 1
-    magnitude = tf.abs(spectrum[..., :positive])
-    ascending = tf.sort(magnitude, axis=-1)
+    width = spectrum.shape[-2]
+    positive = width // 2 + 1
+    loudness = magnitude(spectrum[..., :positive, :])  # (batch, bins, positive)
+    ascending = tf.sort(loudness, axis=-1)
     share = tf.cumsum(ascending, axis=-1) / tf.reduce_sum(ascending, axis=-1, keepdims=True)
     smallest = tf.reduce_min(tf.where(share < SPARSITY, np.inf, ascending), axis=-1, keepdims=True)
-    kept = tf.where(magnitude >= smallest, spectrum[..., :positive], 0.0)
-    return tf.pad(kept, [[0, 0], [0, 0], [0, spectrum.shape[-1] - positive]])
+    kept = tf.where((loudness >= smallest)[..., tf.newaxis], spectrum[..., :positive, :], 0.0)
+    return tf.pad(kept, [[0, 0], [0, 0], [0, width - positive], [0, 0]])
 
 
 def _halve(audio: Any, lengths: Any, low_pass: np.ndarray) -> Any:

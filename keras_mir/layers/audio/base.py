@@ -6,7 +6,6 @@ need (frames of a run-time step, loops over clips) other backends lack.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -86,15 +85,3 @@ def pad_to(x: Any, size: Any, value: float = 0) -> Any:
     missing = tf.maximum(size - tf.shape(x)[0], 0)
     paddings = [[0, missing]] + [[0, 0]] * (x.shape.rank - 1)
     return tf.pad(x, paddings, constant_values=tf.cast(value, x.dtype))[:size]
-
-
-def each_clip(function: Callable[..., Any], clips: tuple[Any, ...], outputs: Any) -> Any:
-    """Run `function` on every clip: in a graph on several at once, eagerly on one after the other.
-
-    Args:
-        function: Takes an entry of each of `clips`.
-        clips: Tensors whose first axis is the batch.
-        outputs: What `function` returns, as `tf.TensorSpec` in the same structure.
-    """
-    as_it_is = tf.autograph.experimental.do_not_convert(lambda clip: function(*clip))
-    return tf.map_fn(as_it_is, clips, fn_output_signature=outputs)

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_mir.layers.audio.base import AudioLayer, each_clip, frames_of, pad_to
+from keras_mir.layers.audio.base import AudioLayer, frames_of, pad_to
 from keras_mir.layers.audio.mel import mel_bands, stft
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.ops.beat_sync import beat_sync, power_to_db
 from pipelines.ops.beats import fixed_step_beats, track_beats
+from pipelines.ops.portable import is_portable, magnitude, map_each, wide
 from pipelines.ops.tempo import tempo
 from pipelines.spec import FeatureSpec
 
@@ -58,8 +59,8 @@ class BeatTracker(AudioLayer):
         def track(samples: Any, length: Any) -> dict[str, Any]:
             envelope = _onset_envelope(samples[:length], spec)
             found = track_beats(envelope, spec)
-            count = tf.size(found)
-            bpm = tf.cond(count > 0, lambda: tempo(envelope, spec), lambda: tf.zeros([], tf.float64))
+            count = tf.math.count_nonzero(found >= 0, dtype=tf.int32)
+            bpm = tf.cond(count > 0, lambda: tempo(envelope, spec), lambda: tf.zeros([], wide()))
             return {
                 "onset_envelope": pad_to(envelope, frames),
                 "tempo": tf.cast(bpm, tf.float32),
@@ -67,7 +68,7 @@ class BeatTracker(AudioLayer):
                 "beat_counts": count,
             }
 
-        tracked = each_clip(
+        tracked = map_each(
             track,
             (audio, lengths),
             {
@@ -77,7 +78,8 @@ class BeatTracker(AudioLayer):
                 "beat_counts": tf.TensorSpec([], tf.int32),
             },
         )
-        most = tf.maximum(tf.reduce_max(tracked["beat_counts"]), 0)
+        # Other runtimes are given a -1 rather than an empty tensor.
+        most = tf.maximum(tf.reduce_max(tracked["beat_counts"]), 1 if is_portable() else 0)
         return {**tracked, "beats": tracked["beats"][:, :most]}
 
     def _shapes(self, batch: Size, samples: Size) -> dict[str, Shape]:
@@ -91,7 +93,7 @@ class BeatTracker(AudioLayer):
 
 def _onset_envelope(audio: Any, spec: FeatureSpec) -> Any:
     """Equals `librosa.onset.onset_strength(y=audio, aggregate=np.median)`, `(frames,)` float32."""
-    power = tf.abs(stft(audio, spec.n_fft, spec.hop_length)) ** 2  # (frames, bins)
+    power = magnitude(stft(audio, spec.n_fft, spec.hop_length)) ** 2  # (frames, bins)
     mel = power_to_db(mel_bands(power, spec.sample_rate, spec.n_fft, spec.n_mels))
     mel = tf.maximum(mel, tf.reduce_max(mel) - TOP_DB)
     rise = tf.sort(tf.nn.relu(mel[1:] - mel[:-1]), axis=-1)  # (frames - 1, n_mels)
@@ -164,7 +166,7 @@ class BeatSync(AudioLayer):
             synced = beat_sync(clip[:length], boundaries, spec)
             return pad_to(synced, tf.shape(features)[1]), tf.shape(synced)[0]
 
-        synced, steps = each_clip(
+        synced, steps = map_each(
             synchronise,
             (features, lengths, beats),
             (tf.TensorSpec([None, bands], tf.float32), tf.TensorSpec([], tf.int32)),

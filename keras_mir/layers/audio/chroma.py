@@ -4,16 +4,19 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mir.layers.audio._cqt import BINS_PER_OCTAVE, folded_cqt
 from keras_mir.layers.audio.base import AudioLayer, frames_of, zero_past
 from keras_mir.layers.base import Shape, Size
+from pipelines.ops.portable import is_portable, magnitude, rfft, wide
 
 N_FFT, HOP_LENGTH = 2048, 512  # of the tuning, whatever the clip's own features use, as in the reference
 LOWEST, HIGHEST = 150.0, 4000.0  # Hz, of the peaks that vote
 PROMINENCE = 0.1  # of the loudest bin of the frame
 COLUMNS = 100
+HALVINGS = 40  # of the range of magnitudes, until the median is found: finer than float32
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -95,15 +98,14 @@ def estimate_tuning(audio: Any, lengths: Any, sample_rate: int, bins_per_octave:
         `(batch,)` float32, a multiple of 0.01 in [-0.5, 0.5), in bins; 0 for a clip without peaks.
     """
     margin = N_FFT // 2
-    spectrum = tf.abs(
-        tf.signal.stft(tf.pad(audio, [[0, 0], [margin, margin]]), N_FFT, HOP_LENGTH, pad_end=False)
-    )  # (batch, frames, bins)
+    framed = tf.signal.frame(tf.pad(audio, [[0, 0], [margin, margin]]), N_FFT, HOP_LENGTH)
+    spectrum = magnitude(rfft(framed * tf.signal.hann_window(N_FFT)))  # (batch, frames, bins)
     frequencies, magnitudes = _peaks(spectrum, sample_rate)
     in_clip = tf.sequence_mask(1 + lengths // HOP_LENGTH, tf.shape(spectrum)[1])
     magnitudes = _flat(tf.where(in_clip[..., tf.newaxis], magnitudes, 0.0))
     loud = (magnitudes > 0.0) & (magnitudes >= _median_of_positive(magnitudes)[:, tf.newaxis])
 
-    octaves = tf.math.log(tf.cast(_flat(frequencies) / 27.5, tf.float64)) / math.log(2.0)  # from A0
+    octaves = tf.math.log(tf.cast(_flat(frequencies) / 27.5, wide())) / math.log(2.0)  # from A0
     bins = bins_per_octave * tf.cast(octaves, tf.float32)
     offset = bins - tf.floor(bins + 0.5)  # [-0.5, 0.5)
     column = tf.clip_by_value(tf.cast(COLUMNS * (offset + 0.5), tf.int32), 0, COLUMNS - 1)
@@ -126,7 +128,7 @@ def _peaks(spectrum: Any, sample_rate: int) -> tuple[Any, Any]:
     shift = tf.where(inside, tf.math.divide_no_nan(-slope, curvature), 0.0)
     is_peak = (here > below) & (here >= above)
     is_peak &= here > PROMINENCE * tf.reduce_max(spectrum, axis=-1, keepdims=True)
-    position = tf.range(first, stop, dtype=tf.float64) + tf.cast(shift, tf.float64)
+    position = tf.range(first, stop, dtype=wide()) + tf.cast(shift, wide())
     frequencies = tf.cast(position * (sample_rate / N_FFT), tf.float32)
     return frequencies, tf.where(is_peak, here + 0.5 * slope * shift, 0.0)
 
@@ -140,6 +142,16 @@ def _median_of_positive(values: Any) -> Any:
 
     From `(batch, n)`, none negative, to `(batch,)`, NaN for a row without positive entries.
     """
+    if is_portable():  # no bit patterns: a number that parts the two halves of the entries as well
+        half = tf.math.count_nonzero(values > 0.0, axis=1, dtype=tf.int32) // 2
+        ranked = tf.where(values > 0.0, values, np.float32(np.inf))
+        median = tf.zeros([tf.shape(values)[0]])
+        step = tf.reduce_max(values, axis=1)
+        for _ in range(HALVINGS):
+            step *= 0.5
+            below = tf.math.count_nonzero(ranked < (median + step)[:, tf.newaxis], axis=1, dtype=tf.int32)
+            median = tf.where(below <= half, median + step, median)
+        return median
     patterns = tf.bitcast(values, tf.int32)
     patterns = tf.where(values > 0.0, patterns, tf.int32.max)  # others are above everything
     half = tf.math.count_nonzero(values > 0.0, axis=1, dtype=tf.int32) // 2

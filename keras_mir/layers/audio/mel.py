@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_mir.layers.audio.base import AudioLayer, frames_of, zero_past
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.ops.beat_sync import power_to_db
+from pipelines.ops.portable import irfft, log1p, overlap_and_add, rfft, wide
 
 
 @keras.saving.register_keras_serializable("keras_mir")
@@ -47,10 +48,9 @@ class STFT(AudioLayer):
     def call(self, inputs: Any) -> Any:
         audio, lengths = self.tensors(inputs)
         audio = zero_past(audio, lengths)
-        spectrum = stft(audio, self.n_fft, self.hop_length)  # (batch, frames, bins)
+        spectrum = stft(audio, self.n_fft, self.hop_length)
         # The last frames past the end still reach back into the clip.
-        spectrum = zero_past(spectrum, 1 + lengths // self.hop_length)
-        return tf.bitcast(spectrum, tf.float32)  # a complex number is its two parts
+        return zero_past(spectrum, 1 + lengths // self.hop_length)
 
     def _shapes(self, batch: Size, samples: Size) -> Shape:
         return (batch, frames_of(samples, self.hop_length), 1 + self.n_fft // 2, 2)
@@ -59,12 +59,13 @@ class STFT(AudioLayer):
 def stft(audio: Any, n_fft: int, hop_length: int) -> Any:
     """Equals `librosa.stft`, transposed.
 
-    From `(..., samples)` float32 to `(..., 1 + samples // hop_length, 1 + n_fft // 2)` complex64.
+    From `(..., samples)` float32 to `(..., 1 + samples // hop_length, 1 + n_fft // 2, 2)` float32, real
+    and imaginary parts.
     """
     margin = [[0, 0]] * (audio.shape.rank - 1) + [[n_fft // 2, n_fft // 2]]
     # In single precision a transform is wrong by 0.001 dB at 80 dB below the loudest.
-    wide = tf.cast(tf.pad(audio, margin), tf.float64)
-    return tf.cast(tf.signal.stft(wide, n_fft, hop_length, n_fft), tf.complex64)
+    frames = tf.signal.frame(tf.cast(tf.pad(audio, margin), wide()), n_fft, hop_length)
+    return tf.cast(rfft(frames * tf.signal.hann_window(n_fft, dtype=frames.dtype)), tf.float32)
 
 
 def inverse_stft(spectrum: Any, samples: Any, n_fft: int, hop_length: int) -> Any:
@@ -74,13 +75,13 @@ def inverse_stft(spectrum: Any, samples: Any, n_fft: int, hop_length: int) -> An
     Griffin and J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE
     Transactions on Acoustics, Speech, and Signal Processing 32(2), 1984).
 
-    From `(frames, 1 + n_fft // 2)` complex64, the whole clip, to `(samples,)` float32.
+    From `(frames, 1 + n_fft // 2, 2)` float32, the whole clip, to `(samples,)` float32.
     """
     window = tf.signal.hann_window(n_fft)
     windows = tf.broadcast_to(window**2, [tf.shape(spectrum)[0], n_fft])
-    frames = tf.signal.irfft(spectrum, [n_fft]) * window
-    total = tf.signal.overlap_and_add(frames, hop_length)[n_fft // 2 :]
-    weight = tf.signal.overlap_and_add(windows, hop_length)[n_fft // 2 :]
+    frames = irfft(spectrum) * window
+    total = overlap_and_add(frames, hop_length)[n_fft // 2 :]
+    weight = overlap_and_add(windows, hop_length)[n_fft // 2 :]
     covered = weight > np.finfo(np.float32).tiny
     audio = tf.where(covered, total / tf.where(covered, weight, 1.0), total)[:samples]
     return tf.pad(audio, [[0, samples - tf.shape(audio)[0]]])
@@ -195,7 +196,7 @@ class LogCompression(AudioLayer):
 
     def call(self, inputs: Any) -> Any:
         (power,) = self.tensors(inputs)
-        return tf.math.log1p(self.factor * power) / np.log(10.0)
+        return log1p(self.factor * power) / np.log(10.0)
 
 
 @keras.saving.register_keras_serializable("keras_mir")

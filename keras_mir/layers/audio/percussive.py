@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
+from keras_mir.layers.audio.base import AudioLayer, pad_to
 from keras_mir.layers.audio.mel import inverse_stft
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.ops.beat_sync import merge_sorted
+from pipelines.ops.portable import magnitude, map_each
 
 COLUMNS = 64  # at a time: few enough for a processor's cache, enough to outweigh the cost of an op
 KERNEL = 31  # frames, and bins, of the two median filters
@@ -51,13 +52,12 @@ class Percussive(AudioLayer):
     def call(self, inputs: Any) -> Any:
         spectrum, lengths = self.tensors(inputs)
         samples = self._longest(spectrum)
-        spectrum = tf.bitcast(spectrum, tf.complex64)  # (batch, frames, bins)
 
         def separate(clip: Any, length: Any) -> Any:
             clip = clip[: 1 + length // self.hop_length]  # its own frames: medians mirror at the last
             return pad_to(inverse_stft(_mask(clip), length, self.n_fft, self.hop_length), samples)
 
-        return each_clip(separate, (spectrum, lengths), tf.TensorSpec([None], tf.float32))
+        return map_each(separate, (spectrum, lengths), tf.TensorSpec([None], tf.float32))
 
     def _longest(self, x: Any) -> Any:
         return tf.shape(x)[1] * self.hop_length - 1  # the most samples that have so many frames
@@ -67,16 +67,16 @@ class Percussive(AudioLayer):
 
 
 def _mask(spectrum: Any) -> Any:
-    """`(frames, bins)` complex64, with the share of each bin that is percussive."""
-    magnitude = tf.abs(spectrum)
-    harmonic = running_median(magnitude, KERNEL)
-    percussive = tf.transpose(running_median(tf.transpose(magnitude), KERNEL))
+    """`(frames, bins, 2)`, with the share of each bin that is percussive."""
+    loudness = magnitude(spectrum)
+    harmonic = running_median(loudness, KERNEL)
+    percussive = tf.transpose(running_median(tf.transpose(loudness), KERNEL))
     # The greater of the two is 1, so that squares of small numbers do not vanish.
     greater = tf.maximum(harmonic, percussive)
     share = tf.math.divide_no_nan(percussive, greater) ** 2
     rest = tf.math.divide_no_nan(harmonic, greater) ** 2
     mask = tf.where(greater < np.finfo(np.float32).tiny, 0.5, tf.math.divide_no_nan(share, share + rest))
-    return spectrum * tf.cast(mask, tf.complex64)
+    return spectrum * mask[..., tf.newaxis]
 
 
 def running_median(values: Any, size: int) -> Any:
@@ -104,10 +104,8 @@ def running_median(values: Any, size: int) -> Any:
     parts = (columns + COLUMNS - 1) // COLUMNS
     mirrored = tf.pad(mirrored, [[0, 0], [0, parts * COLUMNS - columns]])
     stacked = tf.transpose(tf.reshape(mirrored, [n + 2 * margin, parts, COLUMNS]), [1, 0, 2])
-    medians = tf.map_fn(
-        lambda part: _median_of_windows(part, size),
-        stacked,
-        fn_output_signature=tf.TensorSpec([None, COLUMNS], tf.float32),
+    medians = map_each(
+        lambda part: _median_of_windows(part, size), (stacked,), tf.TensorSpec([None, COLUMNS], tf.float32)
     )
     return tf.reshape(tf.transpose(medians, [1, 0, 2]), [n, parts * COLUMNS])[:, :columns]
 

@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_mir.layers.audio.base import AudioLayer, each_clip, pad_to
+from keras_mir.layers.audio.base import AudioLayer, pad_to
 from keras_mir.layers.base import A_CLIP, Axes, Shape, Size
 from pipelines.limits import MAX_RATE, MIN_RATE
+from pipelines.ops.portable import map_each
 
 REJECTION = 126.0  # dB, of everything above the lower of the two Nyquist frequencies
 PASSBAND = 0.913  # of that frequency, kept as it is; like librosa's default, soxr's "HQ"
@@ -98,7 +99,7 @@ class Resample(AudioLayer):
             return pad_to(resample(samples[:length], rate, self.sample_rate), longest)
 
         spec = tf.TensorSpec([None], tf.float32)
-        return [each_clip(convert, (audio, lengths, rates), spec), new_lengths]
+        return [map_each(convert, (audio, lengths, rates), spec), new_lengths]
 
     def compute_output_spec(self, inputs: Any) -> list[Any]:
         shapes = self.compute_output_shape([x.shape for x in self.named(inputs).values()])
@@ -117,7 +118,12 @@ def resampled_length(samples: Any, rate: Any, target: int) -> Any:
 
 
 def resample(audio: Any, rate: Any, target: int) -> Any:
-    """One clip, `(samples,)` float32, at another rate, `(ceil(samples * target / rate),)`."""
+    """One clip, `(samples,)` float32, at another rate, `(ceil(samples * target / rate),)`.
+
+    A rate that is a number, not a tensor, may be the target's own alone.
+    """
+    if not tf.is_tensor(rate) and rate == target:
+        return audio
     samples = resampled_length(tf.shape(audio)[0], rate, target)
     return tf.cond(tf.equal(rate, target), lambda: audio, lambda: _resample(audio, rate, target, samples))
 

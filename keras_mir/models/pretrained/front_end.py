@@ -12,6 +12,7 @@ from keras_mir.models.pretrained.musicnn import BANDS, PATCH
 from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.ops.beat_sync import power_to_db
+from pipelines.ops.portable import map_each
 from pipelines.spec import EMBEDDINGS, FeatureSpec, VectorSpec
 
 SAMPLE_RATE = 16000  # Hz
@@ -72,10 +73,10 @@ class PatchVectors(tf.Module):
         filled = tf.gather(mel, tf.minimum(repeated, frames - 1), batch_dims=1)
         each = tf.reshape(filled, (-1, PATCH, BANDS))
         # One after the other: the maps of a patch take 20 MB, and a song has hundreds of them.
-        vectors = tf.map_fn(
+        vectors = map_each(
             lambda patch: self.model(patch[None], training=False)[0],
-            each,
-            fn_output_signature=tf.TensorSpec([self.size], tf.float32),
+            (each,),
+            tf.TensorSpec([self.size], tf.float32),
         )
         return {
             "features": tf.reshape(vectors, (batch, patches, self.size)),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,36 +18,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mir.evaluate.evaluate import compare_with_labels
 from keras_mir.export import savedmodel
 from keras_mir.export.__main__ import main
-from keras_mir.export.formats import one_file
+from keras_mir.export.formats import litert, one_file
 from keras_mir.export.savedmodel import export_savedmodel
-from keras_mir.models.build import build_model
-from keras_mir.models.ensemble import mean_model
 from keras_mir.models.folders import KERAS_MODEL, read_description
-from keras_mir.models.json_file import write_json
-from keras_mir.models.report import Circumstances, Dataset, Split, Thresholds, TrainingSummary, make_report
-from keras_mir.models.run_folder import RunFolder, RunOptions
-from keras_mir.models.trained_model import Description, load_keras
-from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.named import named_recipe
-from pipelines.settings import InputSettings
+from keras_mir.models.trained_model import load_keras
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec(n_mels=12, n_chroma=12)
 CLASSES = ("Blues", "Ρεμπέτικο", "Trip-Hop")
 TARGETS = ("valence", "a.b-c")
-TAGS = Thresholds({"κιθάρα": 0.25, "live": 0.5, "rock": 0.125}, 9, "training clips")
-SETTINGS = {
-    "lstm": ModelSettings(kind="lstm", units=4, layers=2, normalise="bands"),
-    "cnn": ModelSettings(kind="cnn", filters=(3, 4), pools=(2, 3)),
-    "multitask": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3), hidden=5),
-    "tags": ModelSettings(kind="vectors", normalise="none", statistics=("max", "attention")),
-    "ensemble": ModelSettings(kind="cnn-any-length", filters=(3, 4), pools=(2, 3)),
-}
-# By kind, classes, targets and thresholds of the tags.
-OUTPUTS = {"multitask": (CLASSES, TARGETS, TAGS), "tags": (None, (), TAGS)}
+TAGS = ("κιθάρα", "live", "rock")
+# By kind, its classes, targets and tags.
+OUTPUTS = {"multitask": (CLASSES, TARGETS, TAGS), "tags": ((), (), TAGS)}
 needs_onnx = pytest.mark.skipif(
     importlib.util.find_spec("tf2onnx") is None or importlib.util.find_spec("onnxruntime") is None,
     reason="tf2onnx and onnxruntime are not installed",
@@ -55,69 +39,15 @@ needs_onnx = pytest.mark.skipif(
 FORMATS = ["litert", pytest.param("onnx", marks=needs_onnx)]
 
 
-def build(kind):
-    if kind == "ensemble":  # of a cross-validation's folds
-        return mean_model([build_one(kind, seed) for seed in range(2)])
-    return build_one(kind)
-
-
-def build_one(kind, seed=0):
-    keras.utils.set_random_seed(seed)
-    classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
-    return build_model(
-        SETTINGS[kind],
-        bands=12,
-        time=12 if kind == "cnn" else None,
-        classes=classes,
-        targets=targets,
-        tags=tuple(thresholds.by_tag) if thresholds else (),
-        spec=SPEC,
-        feature="mel",
-        band_mean=np.linspace(-60, -20, 12),
-        band_variance=np.linspace(50, 200, 12),
-    )
-
-
-def describe(kind):
-    settings = InputSettings("mel", sync="beat", frames=12 if kind == "cnn" else "batch")
-    named = {"tags": "lstm-beat-mel-tags", "multitask": "small-cnn-multitask"}
-    base = named_recipe(named.get(kind, "lstm-beat-mel"))
-    recipe = dataclasses.replace(base, model=SETTINGS[kind], input=settings)
-    classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
-    labels = {"genre": np.arange(3), "tags": np.eye(3)} | {name: np.arange(3.0) for name in targets}
-    outputs = {"genre": np.eye(3), "tags": np.eye(3)} | {name: np.arange(3.0) for name in targets}
-    scores = compare_with_labels(labels, outputs, classes or (), targets, 0, thresholds).scores
-    circumstances = Circumstances(
-        seed=0,
-        split=Split(evaluated="test", sizes={"train": 9, "test": 3}, test_from="held out", group_by="none"),
-        dataset=Dataset("songs", synthetic=False, licence="CC0"),
-        recipe=recipe.to_dict(),
-        training=TrainingSummary(epochs=1, best_epoch=1, stopped_early=False, seconds=1.0),
-        model="",
-    )
-    return Description(
-        recipe=recipe,
-        feature_spec=SPEC,
-        frames=12 if kind == "cnn" else None,
-        classes=classes or (),
-        targets=targets,
-        class_mapping="as-is",
-        tags=tuple(thresholds.by_tag) if thresholds else (),
-        thresholds=thresholds.by_tag if thresholds else {},
-        report=make_report(scores, circumstances),
-        members=2 if kind == "ensemble" else 1,
-    )
-
-
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, small):
     """The export root with a model of a kind in it, and that model; to be read and not to be changed."""
     root = tmp_path_factory.mktemp("exports")
 
     @functools.cache
     def export(kind):
-        model = build(kind)
-        description = describe(kind)
+        model = small.build(kind)
+        description = small.describe(kind)
         export_savedmodel(
             model,
             root,
@@ -186,9 +116,11 @@ def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, 
         f"export  {file}",
         f"takes   features (any, {time}, 12) float32, lengths (any) int32",
     ]
+    assert lines[3] == f"size    {file.stat().st_size / 1e6:.2f} MB"
+    assert re.fullmatch(r"differs from the Keras model by [\de.-]+ at most", lines[4])
     assert list(tmp_path.iterdir()) == [file]
     answer = runner(form, file)
-    classes, targets, thresholds = OUTPUTS.get(kind, (CLASSES, (), None))
+    classes, targets, tags = OUTPUTS.get(kind, (CLASSES, (), ()))
     rng = np.random.default_rng(1)
     for batch, steps in ((1, 12), (4, 12), (2, 31), (1, 1), (3, 12)):
         if kind == "cnn" and steps != 12:
@@ -200,11 +132,11 @@ def test_a_model_answers_the_same_at_any_batch_and_length(kind, form, exported, 
         names = {"error", *targets}
         for target in targets:
             np.testing.assert_allclose(got[target], np.asarray(expected[target])[:, 0], atol=1e-5)
-        if thresholds:
+        if tags:
             names |= {"tags", "tag_probabilities", "tag_thresholds"}
             np.testing.assert_allclose(got["tag_probabilities"], expected["tags"], atol=1e-5)
             np.testing.assert_array_equal(got["tag_thresholds"], [[0.25, 0.5, 0.125]] * batch)
-            assert [as_text(tag) for tag in got["tags"][0]] == list(TAGS.by_tag)
+            assert [as_text(tag) for tag in got["tags"][0]] == list(TAGS)
         if classes:
             names |= {"genre", "classes", "probabilities"}
             probabilities = np.asarray(expected["genre"])
@@ -231,41 +163,79 @@ def test_embedding(kind, form, exported, export, tmp_path):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_a_litert_file_has_the_description_zipped_to_it(exported, export, tmp_path):
+def test_a_litert_file_has_the_description_zipped_to_it(exported, export, tmp_path, small):
     root, _ = exported("lstm")
     export("lstm", "--models", root, "--format", "litert", "--out", tmp_path)
     with zipfile.ZipFile(tmp_path / "lstm.tflite") as archive:
-        assert json.loads(archive.read("keras_mir.json")) == describe("lstm").to_dict()
+        assert json.loads(archive.read("keras_mir.json")) == small.describe("lstm").to_dict()
 
 
 @needs_onnx
-def test_an_onnx_file_has_the_description_in_its_metadata_and_named_axes(exported, export, tmp_path):
+def test_an_onnx_file_has_the_description_in_its_metadata_and_named_axes(exported, export, tmp_path, small):
     import onnxruntime
 
     root, _ = exported("lstm")
     export("lstm", "--models", root, "--format", "onnx", "--out", tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / "lstm.onnx")
     metadata = session.get_modelmeta().custom_metadata_map
-    assert json.loads(metadata["keras_mir"]) == describe("lstm").to_dict()
+    assert json.loads(metadata["keras_mir"]) == small.describe("lstm").to_dict()
     assert [tensor.shape for tensor in session.get_inputs()] == [["batch", "time", 12], ["batch"]]
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize(("signature", "lacking"), [("waveform", "BesselI0"), ("audio", "StatelessCase")])
-def test_sound_is_refused_by_the_operations_that_are_lacking(
-    form, signature, lacking, exported, export, tmp_path
-):
+def test_wav_files_are_refused_by_the_operations_that_are_lacking(form, exported, export, tmp_path):
     root, _ = exported("cnn")
-    options = ("--format", form, "--signature", signature, "--out", tmp_path / "out")
+    options = ("--format", form, "--signature", "audio", "--out", tmp_path / "out")
     status, lines, errors = export("cnn", "--models", root, *options)
     assert (status, lines) == (2, [])
-    assert errors.startswith(
-        f"error: --signature {signature}: {'LiteRT' if form == 'litert' else 'ONNX'} lacks "
-    )
-    assert lacking in errors
-    assert "convert serving_default, which takes features, or serve the SavedModel" in errors
+    assert errors.startswith(f"error: --signature audio: {'LiteRT' if form == 'litert' else 'ONNX'} lacks ")
+    assert "StatelessCase" in errors
+    assert "convert waveform, which takes samples, or serve the SavedModel" in errors
     assert errors.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lstm", "tags"])
+def test_a_clip_of_sound_has_the_keras_models_answer(kind, exported, export, tmp_path):
+    root, _ = exported(kind)
+    options = ("--format", "litert", "--signature", "waveform", "--out", tmp_path)
+    status, lines, errors = export(kind, "--models", root, *options)  # which compares the answers
+    assert (status, errors) == (0, "")
+    assert lines[1] == "takes   waveform (1, any) float32, lengths (1) int32, rate (1) int32"
+    answer = litert_runner(tmp_path / f"{kind}.waveform.tflite")
+    clip = np.random.default_rng(4).normal(0, 0.1, (1, 30000)).astype(np.float32)
+    for rate, error in ((22050, ""), (44100, "a sample rate other than the model's, 22050 Hz")):
+        got = answer(waveform=clip, lengths=np.array([30000], np.int32), rate=np.array([rate], np.int32))
+        assert as_text(got["error"][0]) == error
+        assert got["windows"] == (not error)
+
+
+def test_quantized_weights_are_smaller_and_answers_near(exported, export, tmp_path):
+    root, _ = exported("wide")
+    sizes, differences = [], []
+    for quantization in ((), ("--quantization", "float16"), ("--quantization", "dynamic-range")):
+        options = ("--models", root, "--format", "litert", *quantization, "--out", tmp_path)
+        status, lines, errors = export("wide", *options)
+        assert (status, errors) == (0, "")
+        file = tmp_path / ".".join(["wide", *quantization[1:], "tflite"])
+        assert lines[0] == f"export  {file}"
+        sizes.append(file.stat().st_size)
+        differences.append(float(re.search(r"by (\S+) at most", lines[-1])[1]))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] < 0.75 * sizes[0]
+    assert differences == sorted(differences)
+    assert differences[0] < 1e-5
+
+
+def test_weights_that_are_too_coarse_are_refused(exported, export, tmp_path, monkeypatch):
+    root, _ = exported("wide")
+    monkeypatch.setitem(litert.FORMAT.quantizations, "dynamic-range", 1e-6)
+    options = ("--models", root, "--format", "litert", "--quantization", "dynamic-range", "--out", tmp_path)
+    status, lines, errors = export("wide", *options)
+    assert (status, lines) == (2, [])
+    assert "the exported model and the Keras model differ by" in errors
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -281,30 +251,18 @@ def test_a_file_that_answers_differently_is_not_written(form, exported, export, 
     assert list(tmp_path.iterdir()) == []
 
 
-def make_run(folder, policy="float32"):
-    run = RunFolder(folder)
-    options = RunOptions("", "", False, False, "", 0, "lstm-of-a-run", False, "", 0, ())
-    run.create(describe("lstm").recipe, options, run.split, b"id,split\n")
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = build("lstm")
-    finally:
-        keras.config.set_dtype_policy("float32")
-    model.save(run.model)
-    write_json(run.description, describe("lstm").to_dict())
-    return model
-
-
 @pytest.mark.slow
-def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkeypatch, session_predict):
+def test_a_run_in_half_precision_is_exported_in_float32(
+    export, tmp_path, monkeypatch, session_predict, small
+):
     monkeypatch.chdir(tmp_path)
-    model = make_run(tmp_path / "run", "mixed_float16")
+    model = small.make_run(tmp_path / "run", "mixed_float16")
     monkeypatch.setattr(savedmodel, "card_of", lambda name, *_: f"# {name}\n")
     status, lines, errors = export("run", "--format", "savedmodel")
     assert (status, errors) == (0, "")
     path = Path("saved_models/lstm-of-a-run/1")
     assert lines == [f"export  {path}"]
-    assert read_description(path) == describe("lstm").to_dict()
+    assert read_description(path) == small.describe("lstm").to_dict()
     assert (path / "assets.extra" / "model_card.md").read_text() == "# lstm-of-a-run\n"
     features = np.random.default_rng(3).uniform(-80, 0, (2, 9, 12)).astype(np.float32)
     lengths = np.array([9, 4], np.int32)
@@ -319,7 +277,7 @@ def test_a_run_in_half_precision_is_exported_in_float32(export, tmp_path, monkey
     assert (status, lines[0]) == (0, "export  saved_models/lstm-of-a-run.tflite")
 
 
-def test_mistakes(export, exported, tmp_path, monkeypatch):
+def test_mistakes(export, exported, tmp_path, monkeypatch, small):
     root, _ = exported("lstm")
 
     def mistake(*arguments):
@@ -332,10 +290,14 @@ def test_mistakes(export, exported, tmp_path, monkeypatch):
     assert "no exported model" in mistake("nothing", "--models", root, *litert)
     assert "letters a-z" in mistake("lstm", "--models", root, "--name", "../x", *litert)
     assert "goes with --format litert" in mistake("lstm", "--format", "savedmodel", "--signature", "audio")
+    assert "goes with --format litert" in mistake("lstm", "--format", "onnx", "--quantization", "float16")
+    assert "goes with --push" in mistake("lstm", *litert, "--public")
+    assert "--name goes with --format" in mistake("lstm", "--push", "hf://me/songs", "--name", "other")
+    assert "write hf://OWNER/NAME" in mistake("lstm", "--push", "songs")
     (tmp_path / "file").touch()
     assert "a file, not a folder" in mistake("lstm", "--format", "litert", "--out", tmp_path / "file")
     run = tmp_path / "run"
-    make_run(run)
+    small.make_run(run)
     (run / "model.keras").unlink()
     assert f"{run}: no trained model in it; finish the run" in mistake(run, *litert)
     bare = tmp_path / "models" / "bare" / "1"
@@ -362,9 +324,10 @@ def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "RUN_OR_MODEL" in done.stdout
-    assert done.stdout.splitlines()[-3:] == [
+    assert done.stdout.splitlines()[-5:-1] == [
         f"export  {tmp_path}/cnn.tflite",
         "takes   features (any, 12, 12) float32, lengths (any) int32",
         "gives   probabilities (any, 3) float32, error (any) string, classes (any, 3) string, "
         "genre (any) string",
+        f"size    {(tmp_path / 'cnn.tflite').stat().st_size / 1e6:.2f} MB",
     ]

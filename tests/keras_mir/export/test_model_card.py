@@ -81,8 +81,8 @@ def section(card, title):
 
 def test_a_genre_model():
     card = model_card("songs", describe(), SIGNATURES)
-    assert card.startswith(
-        "# songs\n\nA bidirectional LSTM, 2 layers of 128 units in each direction, that names"
+    assert (
+        "---\n\n# songs\n\nA bidirectional LSTM, 2 layers of 128 units in each direction, that names" in card
     )
     assert r"3 classes: Blues, Drum \| Bass, Trip-Hop." in card
     assert "/v1/models/songs:predict" in section(card, "How to ask it")
@@ -107,6 +107,47 @@ def test_a_genre_model():
     assert re.search(r"accuracy 1\.000 \[1\.000,\s1\.000\]", section(card, "How good it is"))
     assert re.search(r"\| tensorflow \| \d+\.", section(card, "Made with"))
     assert 'name = "lstm-beat-mel"' in section(card, "Settings")
+
+
+def test_its_head_is_what_model_hubs_read():
+    card = model_card("songs", describe(), SIGNATURES)
+    assert card.startswith("""---
+library_name: "keras-mir"
+pipeline_tag: "audio-classification"
+license: "cc-by-4.0"
+tags:
+  - "keras"
+  - "music"
+  - "music-genre-recognition"
+model-index:
+  - name: "songs"
+    results:
+      - task:
+          type: "audio-classification"
+          name: "music genre recognition"
+        dataset:
+          type: "my_songs"
+          name: "my_songs"
+          split: "test"
+        metrics:
+          - type: "accuracy"
+            value: 1.0
+            name: "accuracy"
+          - type: "f1"
+            value: 1.0
+            name: "macro_f1"
+---
+
+# songs
+""")
+    for stated, told in (
+        ("", 'license: "unknown"\n'),
+        ("ask <us>", 'license_name: "ask-\\u003cus\\u003e"\n'),
+    ):
+        assert told in model_card("songs", describe(dataset={"licence": stated}), SIGNATURES)
+    affect = model_card("songs", describe("multitask-cnn", (), ("valence", "energy")), SIGNATURES)
+    assert 'type: "spearmanr"' in affect
+    assert 'name: "spearman.valence"' in affect
 
 
 def test_how_probabilities_were_calibrated():

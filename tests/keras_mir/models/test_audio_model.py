@@ -23,6 +23,7 @@ from pipelines.datasets.base import Examples
 from pipelines.errors import UserError
 from pipelines.extraction.features import extract
 from pipelines.input.cache import cache_examples
+from pipelines.ops.portable import portable
 from pipelines.settings import InputSettings
 from pipelines.source import Source
 from pipelines.spec import FeatureSpec
@@ -115,6 +116,46 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
         count = int(outputs["beat_counts"][0])
         np.testing.assert_allclose(outputs["beat_times"][0, :count], made.beats * 512 / 22050, atol=1e-4)
         assert 50 < outputs["tempo"][0] < 220
+
+
+@pytest.mark.parametrize(
+    ("feature", "sync", "frames"),
+    [("fused", "none", 100), pytest.param("mel", "beat", None, marks=pytest.mark.slow)],
+)
+def test_the_form_for_other_runtimes_answers_as_the_served_one(clip, feature, sync, frames):
+    model = model_for(InputSettings(feature, sync=sync, frames=frames or "batch"), frames)
+    answers = AudioModel(model, CLASSES, InputSettings(feature, sync=sync), frames, SPEC)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([1, None], tf.float32),
+            tf.TensorSpec([1], tf.int32),
+            tf.TensorSpec([1], tf.int32),
+        ],
+        autograph=False,
+    )
+    def for_others(waveform, lengths, rate):
+        with portable():
+            return answers.from_clip(waveform, lengths, rate)
+
+    silence, longer = np.zeros(22050, np.float32), np.tile(clip, 1 + 34 * 22050 // len(clip))
+    for samples, length in (
+        (clip, len(clip)),
+        (longer, len(longer)),
+        (silence, 22050),
+        (clip, len(clip) + 1),
+    ):
+        asked = (samples[None].astype(np.float32), np.array([length], np.int32), np.array([22050], np.int32))
+        got, expected = for_others(*asked), answers.from_waveform(*map(tf.constant, asked))
+        assert got.keys() == expected.keys()
+        for name, value in expected.items():
+            if value.dtype.is_floating:
+                assert got[name].shape == value.shape
+                np.testing.assert_allclose(got[name], value, atol=1e-4 * max(1, np.abs(value).max(initial=0)))
+            else:
+                np.testing.assert_array_equal(got[name], value)
+    (reason,) = for_others(*asked[:1], np.array([len(clip)], np.int32), np.array([44100], np.int32))["error"]
+    assert reason == b"a sample rate other than the model's, 22050 Hz"
 
 
 def test_other_rates_channels_and_widths_change_little(clip, ask_wav):

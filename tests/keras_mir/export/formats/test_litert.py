@@ -13,7 +13,7 @@ def test_an_operation_that_does_not_convert_is_named():
         return {"y": tf.map_fn(lambda row: row * 2, x)}
 
     with pytest.raises(CannotConvert, match=r"^lacks TensorListReserve$"):
-        FORMAT.convert(double_each, {})
+        FORMAT.convert(double_each, {}, "")
 
 
 def test_a_file_that_does_not_run_is_said():
