@@ -114,7 +114,15 @@ def _prepare(place: Path, table: Path, by: str) -> None:
     from keras_mir.prepare.__main__ import main as prepare
 
     with tempfile.TemporaryDirectory(dir=place) as out, redirect_stdout(sys.stderr):
-        words = [str(place), "--labels", str(table), "--out", str(Path(out) / "data")]
+        words = [
+            str(place),
+            "--labels",
+            str(table),
+            "--out",
+            str(Path(out) / "data"),
+            "--test-fraction",
+            ".5",
+        ]
         status = beam(["prepare", *words, "--", "--direct_num_workers=1"]) if by == "beam" else 0
         status = status if by == "beam" else prepare([*words, "--jobs", "1"])
     if status:
