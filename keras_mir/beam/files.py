@@ -152,8 +152,3 @@ def _matching(pattern: str) -> list[FileMetadata]:
 def _found(metadata: FileMetadata) -> Found:
     seconds = metadata.last_updated_in_seconds or 0
     return Found(metadata.path, metadata.size_in_bytes, round(seconds * 1000) * 1_000_000)
-
-
-def _found_here(path: Path) -> Found:
-    status = path.stat()
-    return Found(str(path), status.st_size, status.st_mtime_ns)
