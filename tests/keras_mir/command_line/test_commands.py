@@ -165,7 +165,7 @@ class TestCompletion:
         assert complete("") == sorted(COMMANDS)
         assert complete("fit", "--learn") == ["--learning-rate"]
         assert complete("data-service", "--j") == ["--join"]
-        assert complete("export", "--format", "") == ["litert", "onnx", "savedmodel"]
+        assert complete("export", "--format", "") == ["litert", "onnx", "savedmodel", "zip"]
         assert complete("fit", "--data", "da") == ["data"]
         assert complete("fit", "--labels", "da") == ["data", "date.csv"]
 

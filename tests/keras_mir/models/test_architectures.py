@@ -50,7 +50,7 @@ def test_a_kind_from_outside_is_trained_listed_and_described(toy, course_data, t
     embedding = keras.models.load_model(out / "model.keras").get_layer("embedding")
     assert embedding.output.shape == (None, 4)
     card = model_card("toy", load_trained(out).description, {})
-    assert card.startswith("# toy\n\nA toy, that names the genre of music (recipe `lstm-beat-mel`).")
+    assert "\n---\n\n# toy\n\nA toy, that names the genre of music (recipe `lstm-beat-mel`)." in card
 
     with pytest.raises(SystemExit):
         main(["--help"])

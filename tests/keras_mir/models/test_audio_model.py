@@ -124,7 +124,7 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
 )
 def test_the_form_for_other_runtimes_answers_as_the_served_one(clip, feature, sync, frames):
     model = model_for(InputSettings(feature, sync=sync, frames=frames or "batch"), frames)
-    answers = AudioModel(model, CLASSES, InputSettings(feature, sync=sync), frames, SPEC)
+    answers = AudioModel(model, {"genre": CLASSES}, InputSettings(feature, sync=sync), frames, SPEC)
 
     @tf.function(
         input_signature=[
