@@ -7,6 +7,7 @@ MAX_LEVEL = 2.0**32
 # Of the loudest channel; channels of which a mix to mono leaves less are each other's inverse.
 CANCELLED = 2.0**-10
 CANCELS = "silent when mixed to mono: its channels cancel each other"
+TOO_LONG = "too long for this machine's memory; cut it into pieces"
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 MAX_CHANNELS = 32
 

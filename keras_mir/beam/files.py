@@ -38,11 +38,6 @@ def is_remote(place: str) -> bool:
     return "://" in place
 
 
-def text_of(place: str) -> str:
-    """A name as text that can be written, even if it is not UTF-8."""
-    return os.fsencode(place).decode("utf-8", "backslashreplace")
-
-
 def everywhere(place: str) -> str:
     """A name that is the same wherever on a machine a process was started."""
     return place if is_remote(place) else os.path.abspath(place)  # noqa: PTH100 (links are not followed)

@@ -12,6 +12,7 @@ from pipelines.errors import UserError
 from pipelines.extraction.dataset import Clip, Made, extract_clip
 from pipelines.extraction.features import Extraction, compile_functions, extract
 from pipelines.files import locked
+from pipelines.limits import TOO_LONG
 from pipelines.spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def features_of(song: Path, spec: FeatureSpec) -> Extraction | str:
     except UserError as error:
         return str(error)
     except MemoryError:
-        return f"{song}: too long for this machine's memory; cut it into pieces"
+        return f"{song}: {TOO_LONG}"
 
 
 def files_of(clip: Clip, spec: FeatureSpec) -> Made | str | OSError:

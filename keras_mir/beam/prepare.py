@@ -30,7 +30,6 @@ from keras_mir.beam.files import (
     inside,
     is_remote,
     local_copy,
-    text_of,
     write,
 )
 from keras_mir.beam.one_song import files_of
@@ -45,7 +44,7 @@ from keras_mir.beam.shards import (
     run_chunks,
 )
 from keras_mir.beam.transforms import DeadLetter, Work
-from keras_mir.models.prediction import clock
+from keras_mir.models.prediction import clock, path_text
 from keras_mir.prepare.__main__ import prepare
 from pipelines.checksums import sha256
 from pipelines.datasets.course import FOLDERS
@@ -164,7 +163,7 @@ class _ClipWork(Work):
             if is_remote(self._out):
                 for path in clip.features:
                     write(inside(self._out, path.relative_to(folder).as_posix()), path.read_bytes())
-        facts = {"id": identity, "path": text_of(audio), "bytes": size, "modified": modified}
+        facts = {"id": identity, "path": path_text(audio), "bytes": size, "modified": modified}
         return {**facts, "spec": _said(self._spec), **{name: getattr(made, name) for name in _MADE}}
 
     def seconds(self, made: dict[str, Any]) -> float:
@@ -222,7 +221,7 @@ class _Beam:
         for clip in waiting:
             made = known.get(self._known_by(clip))
             if made is None:
-                yield clip, reasons[text_of(self._here.facts(clip.audio).path)]
+                yield clip, reasons[path_text(self._here.facts(clip.audio).path)]
             else:
                 self.seconds += made.seconds
                 yield clip, self._put_here(clip, made)
@@ -238,7 +237,7 @@ class _Beam:
 
     def _known_by(self, clip: Clip) -> tuple[Any, ...]:
         audio, size, modified = self._here.facts(clip.audio)
-        return clip.id, text_of(audio), size, modified
+        return clip.id, path_text(audio), size, modified
 
     def _known(self, spec: FeatureSpec) -> dict[tuple[Any, ...], Made]:
         """What has been made of clips, by what they are known by."""

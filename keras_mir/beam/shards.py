@@ -20,8 +20,10 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
-from keras_mir.beam.files import delete, exists, files_in, inside, local_copy, read_part, text_of, write
+from keras_mir.beam.files import delete, exists, files_in, inside, local_copy, read_part, write
 from keras_mir.beam.transforms import DeadLetter, EachItem, Work
+from keras_mir.embed.table import write_table
+from keras_mir.models.prediction import path_text
 from pipelines.errors import UserError
 
 DEAD_LETTERS = "dead_letters"  # a folder in the output
@@ -85,7 +87,7 @@ class ToShards(EachItem):
             outcome = self.outcome(each)
             (failed if isinstance(outcome, DeadLetter) else made).append(outcome)
         if failed:
-            columns = [[text_of(text) for text in texts] for texts in zip(*failed, strict=True)]
+            columns = [[path_text(text) for text in texts] for texts in zip(*failed, strict=True)]
             letters = pa.table(dict(zip(DeadLetter._fields, columns, strict=True)))
             write_shard(letters, inside(inside(self.out, DEAD_LETTERS), chunk.name + SHARD))
         if made:
@@ -153,5 +155,5 @@ def write_shard(table: pa.Table, place: str) -> None:
     """Write a shard, whole or not at all."""
     with TemporaryDirectory(prefix="keras_mir-") as folder:
         path = Path(folder) / "shard"
-        pq.write_table(table, path, use_dictionary=["model"], write_page_checksum=True)
+        write_table(table, path)
         write(place, path.read_bytes())

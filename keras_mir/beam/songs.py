@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from keras_mir.beam.files import Found, everywhere, files_in, found_here, inside, is_remote, text_of
+from keras_mir.beam.files import Found, everywhere, files_in, found_here, inside, is_remote
 from keras_mir.beam.shards import (
     SHARD,
     Chunk,
@@ -25,7 +25,7 @@ from keras_mir.beam.shards import (
 from keras_mir.beam.transforms import PredictionsOfSongs, VectorsOfSongs, Work
 from keras_mir.command_line.lines import say, tally
 from keras_mir.embed.table import is_by, table_of
-from keras_mir.models.prediction import clock
+from keras_mir.models.prediction import clock, path_text
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
 from pipelines.errors import ArgumentError, UserError
@@ -92,7 +92,7 @@ class Predictions(_Kind):
         import pyarrow as pa
 
         rows = [
-            {**prediction.rows()[0], "path": text_of(name), "model": self.made_by}
+            {**prediction.rows()[0], "path": path_text(name), "model": self.made_by}
             for name, prediction in made
         ]
         types = {str: pa.string(), float: pa.float64(), int: pa.int64(), type(None): pa.float64()}
@@ -171,12 +171,12 @@ def _is_folder(place: str) -> bool:
 
 
 def _known_by(song: Found, kind: _Kind) -> tuple[Any, ...]:
-    return (text_of(song.path), *song[1 : len(kind.facts)])
+    return (path_text(song.path), *song[1 : len(kind.facts)])
 
 
 def _tidy(kind: _Kind, found: Sequence[Found], folders: Sequence[str], out: str) -> set[tuple[Any, ...]]:
     """What is known of songs, once rows of those that have changed or gone are out of the shards."""
-    songs = {text_of(song.path): _known_by(song, kind) for song in found}
+    songs = {path_text(song.path): _known_by(song, kind) for song in found}
     starts = tuple(inside(everywhere(place), "") for place in folders)
     known: set[tuple[Any, ...]] = set()
     for shard in files_in(out, SHARD):

@@ -24,6 +24,7 @@ from pipelines.checksums import sha256
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.workers import map_in_processes
 from pipelines.files import beside, flush_to_disk, locked
+from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
     except UserError as error:
         return str(error)
     except MemoryError:
-        return f"{song}: too long for this machine's memory; cut it into pieces"
+        return f"{song}: {TOO_LONG}"
     except OSError as error:
         return f"{song}: {(error.strerror or 'cannot be read').lower()}; check the file"
     tempo = None if made.tempo is None else round(made.tempo, 2)

@@ -13,6 +13,7 @@ from typing import Any
 from keras_mir.models.report import Report
 from keras_mir.models.trained_model import Description
 from pipelines.datasets.base import Task
+from pipelines.wording import listed
 
 _TASKS: dict[Task, str] = {
     "genre": "music genre recognition",
@@ -52,7 +53,7 @@ def front_matter(name: str, description: Description) -> str:
         **_licence(description.report.dataset.licence),
         "tags": ["keras", "music", *(task.replace(" ", "-") for task in tasks)],
     }
-    if (result := _result(" and ".join(tasks), description.report))["metrics"]:
+    if (result := _result(listed(tasks), description.report))["metrics"]:
         values["model-index"] = [{"name": name, "results": [result]}]
     return "\n".join(["---", *_yaml(values), "---", ""])
 

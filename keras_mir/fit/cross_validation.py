@@ -302,13 +302,12 @@ class CrossValidationRun:
         if self.options.suspicious_labels:
             self._write_suspicious_labels(means["genre"])
         model = self._ensemble(means) if self.options.ensemble else None
-        tables = [predictions.table.reset_index() for predictions in heads.values()]
-        if len(tables) > 1:
+        tables = {task: predictions.table.reset_index() for task, predictions in heads.items()}
+        table, *others = tables.values()
+        if others:
             keys = [ID, FOLD, REPEAT]
-            tables = [
-                pd.concat({task: p.table.reset_index().set_index(keys) for task, p in heads.items()}, axis=1)
-            ]
-        return CrossValidation(self.folder.path, report, tables[0], model)
+            table = pd.concat({task: each.set_index(keys) for task, each in tables.items()}, axis=1)
+        return CrossValidation(self.folder.path, report, table, model)
 
     def _out_of_fold(self, whole: Path, tables: Mapping[tuple[int, int], Path]) -> dict[Task, Predictions]:
         """The out-of-fold predictions of each head, which are written; see `tables_of`."""

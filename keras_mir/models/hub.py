@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keras_mir.models.package import DESCRIPTION, MODEL, MOST_BYTES
+from keras_mir.models.package import DESCRIPTION, MODEL, check_size
 from pipelines.errors import UserError
 
 HUB = "hf://"
@@ -56,8 +56,7 @@ def download(place: str) -> Path:
         for file in (DESCRIPTION, MODEL):
             if file not in sizes:
                 raise UserError(f"{place}: no {file} in it; give a model that keras_mir has pushed")
-            if sizes[file] > MOST_BYTES[file]:
-                raise UserError(f"{place}: {file} has more than {MOST_BYTES[file] // 2**20} MB")
+            check_size(file, sizes[file], place)
         # Of the commit that was looked at, whatever is pushed meanwhile.
         paths = [api.hf_hub_download(name, file, revision=there.sha) for file in (DESCRIPTION, MODEL)]
     return Path(paths[0]).parent

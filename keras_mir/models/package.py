@@ -42,6 +42,11 @@ _BY_MODULE = {
 }
 _CLASSES = [(module, name) for module, names in _BY_MODULE.items() for name in names]
 _CHUNK = _MEGABYTE
+# What reading a zip file raises of damaged, encrypted or unknown content.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError),
+    *(RuntimeError, OSError, ValueError),
+)
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -70,10 +75,7 @@ def unpack(path: Path, folder: Path) -> None:
                 _copy(archive, member, folder / member.filename, path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the name") from None
-    # What zipfile raises of damaged, encrypted or unknown content.
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be unpacked ({error}); ask for another copy") from None
-    except (OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path}: cannot be unpacked ({error}); ask for another copy") from None
 
 
@@ -91,6 +93,21 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, path: Pat
             file.write(chunk)
 
 
+def check_size(name: str, size: int, place: str) -> None:
+    """Refuse a file that is larger than a model's may be.
+
+    Args:
+        name: Of the file.
+        size: In bytes.
+        place: Where it is from, for messages.
+
+    Raises:
+        UserError: If it is.
+    """
+    if size > MOST_BYTES[name]:
+        raise UserError(f"{place}: {name} has more than {MOST_BYTES[name] // _MEGABYTE} MB")
+
+
 def check_package(folder: Path, place: str) -> None:
     """Look at a model's files before any of them is opened as what it says it is.
 
@@ -106,8 +123,7 @@ def check_package(folder: Path, place: str) -> None:
         file = folder / name
         if not file.is_file():
             raise UserError(f"{place}: no {name} in it; give a model that keras_mir has zipped or pushed")
-        if file.stat().st_size > MOST_BYTES[name]:
-            raise UserError(f"{place}: {name} has more than {MOST_BYTES[name] // _MEGABYTE} MB")
+        check_size(name, file.stat().st_size, place)
     try:
         with zipfile.ZipFile(folder / MODEL) as archive:
             sizes = {member.filename: member.file_size for member in archive.infolist()}
@@ -123,7 +139,7 @@ def check_package(folder: Path, place: str) -> None:
                 raise _refusal(place, f"holds {unknown[:80]}, which no model of this package does")
             with archive.open("model.weights.h5") as weights:
                 _check_weights(weights, place)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{place}: {MODEL} is damaged ({error}); ask for another copy") from None
 
 

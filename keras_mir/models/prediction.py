@@ -177,7 +177,7 @@ class Failure:
     reason: str
 
 
-def path_text(path: Path | None) -> str:
+def path_text(path: str | Path | None) -> str:
     """A path as text that can be written, even if it is not UTF-8."""
     return os.fsencode(path or "").decode("utf-8", "backslashreplace")
 

@@ -19,7 +19,7 @@ import soundfile
 
 from pipelines.errors import UserError
 from pipelines.extraction.containers import flac_links, missing, mpeg_frames, mpeg_start, ogg_links
-from pipelines.limits import MAX_CHANNELS, MAX_LEVEL, MAX_RATE, MIN_RATE
+from pipelines.limits import MAX_CHANNELS, MAX_LEVEL, MAX_RATE, MIN_RATE, TOO_LONG
 from pipelines.quiet import quiet
 
 # A file of such a name is taken for audio, and for damaged if no decoder knows it.
@@ -193,7 +193,7 @@ def _blocks(path: Path) -> Iterator[Sound]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except MemoryError:
-        raise UserError(f"{path}: too long for this machine's memory; cut it into pieces") from None
+        raise UserError(f"{path}: {TOO_LONG}") from None
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or 'cannot be read').lower()}; check the file") from None
 

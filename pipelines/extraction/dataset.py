@@ -49,6 +49,7 @@ from pipelines.files import (
     write_json,
 )
 from pipelines.levels import LEVELS, Levels
+from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
 
@@ -526,7 +527,7 @@ def extract_clip(clip: Clip, spec: FeatureSpec) -> Made | str | OSError:
     except UserError as error:
         return str(error).removeprefix(f"{clip.audio}: ")
     except MemoryError:
-        return "too long for this machine's memory; cut it into pieces"
+        return TOO_LONG
     try:
         for content, (first, *others) in ((full, clip.full), (synced, clip.synced)):
             write_atomically(first, content)

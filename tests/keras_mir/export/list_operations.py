@@ -8,14 +8,11 @@ In an environment that has the oldest promised version:
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-# What these begin with is refused for another reason.
-NOT_SERVABLE = ("CudnnRNN", "PyFunc", "EagerPyFunc", "Xla", "TPU", "Nccl", "Collective")
-
 if __name__ == "__main__":
     version = ".".join(tf.__version__.split(".")[:2])
     made = "tests/keras_mir/export/list_operations.py prints them"
     print(f"# Operations of TensorFlow {version} and their attributes; {made}.")
     for name in sorted(dir(tf.raw_ops)):
         operation = op_def_registry.get(name)
-        if operation is not None and not name.startswith(NOT_SERVABLE):
+        if operation is not None:
             print(name, *sorted(attribute.name for attribute in operation.attr))
