@@ -1,4 +1,6 @@
-"""What a user's mistake raises."""
+"""What a user's mistake raises, and what other errors say."""
+
+_MOST_SHOWN = 200  # characters of an error that is not ours
 
 
 class UserError(Exception):
@@ -6,6 +8,13 @@ class UserError(Exception):
 
     Its message is one line that names the file or the argument, says what is wrong and what to do.
     """
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, in one line: the system's words, the error's first line, or its class."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:_MOST_SHOWN]
 
 
 class ArgumentError(UserError):

@@ -25,7 +25,7 @@ from keras_mir.client.codec import (
 from keras_mir.client.errors import Code, Retry, ServingError
 from keras_mir.client.expected import SIGNATURE, difference
 from keras_mir.client.rest import Address, RestTransport, parse_address
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 
 if TYPE_CHECKING:
     from keras_mir.client.grpc_transport import GrpcTransport
@@ -195,7 +195,7 @@ class ServingClient:
             except OSError as error:
                 yield from self._answer(batch)
                 batch = []
-                yield FileAnswer(path, error=f"{path}: cannot be read ({(error.strerror or '').lower()})")
+                yield FileAnswer(path, error=f"{path}: cannot be read ({reason_of(error)})")
                 continue
             size = len(content) + sum(len(other) for _, other in batch)
             if len(batch) == self.batch_size or size > _BATCH_BYTES:

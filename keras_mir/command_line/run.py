@@ -11,7 +11,7 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 
 # What may be wrong with a place to write to, and what to do.
 _PLACES = {
@@ -72,7 +72,7 @@ def run(
         if not is_about_a_place(error):
             raise
         where = error.filename or "the output folder"
-        return _refuse(f"{where}: {(error.strerror or '').lower()}; {_PLACES[error.errno or 0]}")
+        return _refuse(f"{where}: {reason_of(error)}; {_PLACES[error.errno or 0]}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

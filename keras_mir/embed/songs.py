@@ -21,7 +21,7 @@ from keras_mir.models.embedding import Maker
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.extraction.workers import map_in_processes
 from pipelines.files import beside, flush_to_disk, locked
 from pipelines.limits import TOO_LONG
@@ -253,7 +253,7 @@ def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
     except MemoryError:
         return f"{song}: {TOO_LONG}"
     except OSError as error:
-        return f"{song}: {(error.strerror or 'cannot be read').lower()}; check the file"
+        return f"{song}: {reason_of(error)}; check the file"
     tempo = None if made.tempo is None else round(made.tempo, 2)
     return Row(
         key(song), round(made.duration, 3), tempo, made.vector, status.st_size, status.st_mtime_ns, digest

@@ -16,7 +16,7 @@ import numpy as np
 from keras_mir.models.embedding import Maker
 from keras_mir.models.json_file import from_json
 from keras_mir.models.prediction import path_text
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,8 +170,7 @@ def read_table(path: Path) -> VectorTable:
         with path.open("rb") as file:
             songs = pq.read_table(file, pre_buffer=False, page_checksum_verification=True).combine_chunks()
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"{path}: damaged, or not Parquet ({reason}); {_REMEDY}") from None
+        raise UserError(f"{path}: damaged, or not Parquet ({reason_of(error)}); {_REMEDY}") from None
     maker = _maker(songs, path)
     if missing := [name for name in _OWN if name not in songs.column_names]:
         raise UserError(f"{path}: without the column {missing[0]!r}; {_REMEDY}")

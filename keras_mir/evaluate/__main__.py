@@ -12,7 +12,7 @@ from keras_mir.command_line.options import add_data_options, add_model_argument,
 from keras_mir.command_line.run import run
 
 # Options that `evaluate` takes under the same name.
-_OPTIONS = ("data", "labels", "synced", "split", "skip_bad", "cache_dir", "jobs", "seed")
+_OPTIONS = ("data", "labels", "synced", "split", "task", "skip_bad", "cache_dir", "jobs", "seed")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("test", "validation", "train", "all"),
         default="test",
         help="which examples; train and validation as they were for training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--task", default="", help="of several heads, only these, such as genre or genre+tags (default: all)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from rich.console import Console
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import (
+    TEST,
     chosen_targets,
     describe_bad,
     make_source,
@@ -31,8 +32,8 @@ from keras_mir.models.report import (
     write_report,
 )
 from keras_mir.models.run_folder import RunFolder
-from keras_mir.models.trained_model import TrainedModel
-from pipelines.datasets.base import ID, Examples
+from keras_mir.models.trained_model import Description, TrainedModel
+from pipelines.datasets.base import ID, SPLIT, Examples
 from pipelines.datasets.classes import ClassMap
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import cache_examples
@@ -46,6 +47,7 @@ def evaluate(
     labels: str | Path | None = None,
     synced: bool = False,
     split: str = "test",
+    task: str = "",
     skip_bad: bool = False,
     cache_dir: str | Path | None = None,
     jobs: int = 0,
@@ -63,6 +65,9 @@ def evaluate(
         labels: Label table of a folder of files.
         synced: Whether such a folder's features are beat-synchronous already.
         split: `test`, `validation`, `train` (as they were for training) or `all`.
+        task: Of a model with several heads, those to evaluate, such as `genre` or `genre+tags`, where the
+            data have no labels for the others (`split` is then `all`, or the data's own `test`); empty
+            for all.
         skip_bad: Leave out files that cannot be read.
         cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
         jobs: Processes that extract features; 0 for one a core.
@@ -76,33 +81,36 @@ def evaluate(
     console = console or Console(quiet=True)
     if out is not None and (Path(out) / "report.json").exists():
         raise ArgumentError("out", out, "there is a report in it; choose another folder")
+    described = model.description.of(task)
     network = model.keras  # refused, if it is damaged, before data are touched
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
-    examples = find_examples(str(data or ""), str(labels or ""), synced, model.recipe, cache, jobs, console)
+    examples = find_examples(
+        str(data or ""), str(labels or ""), synced, described.recipe, cache, jobs, console
+    )
     found = examples.spec.to_dict()
-    for name, value in model.description.feature_spec.to_dict().items():
+    for name, value in described.feature_spec.to_dict().items():
         if found[name] != value:
             raise UserError(
                 f"{model.folder}: trained on features of {name} {value}, but {examples.name} has "
                 f"{found[name]}; prepare the data again with the model's"
             )
-    ids, source, left_out = _source(model, examples, split, skip_bad, cache, console)
+    ids, source, left_out = _source(described, examples, split, skip_bad, cache, console)
     exported = model.exported
     outputs = predict_export(exported, source) if exported else predict_source(network, source)
     evaluation = compare_with_labels(
         source.labels,
         outputs,
-        model.classes,
-        model.description.targets,
+        described.classes,
+        described.targets,
         seed,
-        thresholds_of(model.report),
+        thresholds_of(model.report) if described.tags else None,
         source.labelled,
     )
     circumstances = Circumstances(
         seed=seed,
         split=Split(evaluated=split, sizes={split: len(source)}, left_out=left_out),
         dataset=Dataset(examples.name, examples.synthetic, examples.licence),
-        recipe=model.recipe.to_dict(),
+        recipe=described.recipe.to_dict(),
         training=None,
         model=str(model.folder),
     )
@@ -116,16 +124,20 @@ def evaluate(
 
 
 def _source(
-    model: TrainedModel, examples: Examples, split: str, skip_bad: bool, cache: Path, console: Console
+    described: Description, examples: Examples, split: str, skip_bad: bool, cache: Path, console: Console
 ) -> tuple[list[str], Source, tuple[str, ...]]:
     """The ids of the chosen split, what batches of it are made from, and the paths left out."""
-    recipe, described = model.recipe, model.description
+    recipe = described.recipe
     known = None if described.class_map is None else ClassMap(described.class_mapping, described.class_map)
     examples, _ = mapped(examples, recipe.task, known)
-    chosen_targets(examples, dataclasses.replace(recipe.task, targets=model.description.targets))
+    chosen_targets(examples, replace(recipe.task, targets=described.targets))
     if described.tags:
         examples = with_tags(examples, described.tags)
     if split != "all":
+        own_test = split == TEST and (examples.table[SPLIT] == TEST).any()
+        if recipe.task.task != described.report.task and not own_test:
+            why = "clips with labels of some heads are divided otherwise than those that were trained on"
+            raise ArgumentError("split", split, f"{why}; choose all, for clips that the model has not seen")
         parts = split_examples(examples, recipe.split)
         if split not in parts:
             raise ArgumentError("split", split, f"{examples.name} has none; choose {', '.join(parts)} or all")
@@ -136,8 +148,7 @@ def _source(
         raise UserError(describe_bad(cached.bad))
     rows = np.flatnonzero(cached.lengths > 0)
     examples = examples.take(rows)
-    source = make_source(
-        examples, cached.take(rows), recipe, model.classes, described.targets, described.tags
-    )
-    source = dataclasses.replace(source, frames=model.description.frames)
+    labels = described.classes, described.targets, described.tags
+    source = make_source(examples, cached.take(rows), recipe, *labels)
+    source = replace(source, frames=described.frames)
     return list(examples.table[ID]), source, tuple(bad.path for bad in cached.bad)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_mir.command_line.lines import say
-from keras_mir.command_line.options import add_data_options, command_parser, count
+from keras_mir.command_line.options import add_data_options, command_parser, count, names
 from keras_mir.command_line.run import run
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.flags import add_setting_flags, changed_settings
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     folder.add_argument("--no-export", dest="export", action="store_false", help="write no SavedModel")
     folder.add_argument(
         "--devices",
-        type=lambda text: tuple(filter(None, text.split(","))),
+        type=names,
         default=(),
         metavar="A,B",
         help="train on these devices in step (default: all GPUs)",

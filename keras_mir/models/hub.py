@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from keras_mir.models.package import DESCRIPTION, MODEL, check_size
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 
 HUB = "hf://"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"
@@ -79,5 +79,4 @@ def hub_errors(place: str) -> Iterator[None]:
         ) from None
     # Their base is that of all errors of the HTTP library, which is another in each generation of the hub's.
     except HfHubHTTPError.__bases__ as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{place}: the hub does not do it ({reason[:200]}); try again later") from None
+        raise UserError(f"{place}: the hub does not do it ({reason_of(error)}); try again later") from None

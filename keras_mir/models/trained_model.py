@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from keras import Model
 from keras.models import load_model
@@ -25,8 +25,8 @@ from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
 from keras_mir.recipes.networks import NETWORKS, network_named
 from keras_mir.recipes.outputs import Outputs
-from keras_mir.recipes.recipe import Recipe
-from pipelines.errors import UserError
+from keras_mir.recipes.recipe import Recipe, Tasks
+from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import flush_to_disk, read_json
 from pipelines.ops.npy import MAX_FRAMES
 from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
@@ -77,6 +77,29 @@ class Description(_Outputs):
     def outputs(self) -> Outputs:
         """What it answers."""
         return Outputs(self.classes, self.targets, self.tags)
+
+    def of(self, task: str) -> Description:
+        """The same of some of its heads, `genre` or `genre+tags`, say, with the report of all; empty for all.
+
+        Raises:
+            ArgumentError: If it has no such head.
+        """
+        there = self.recipe.task.tasks
+        asked = task.split("+") if task else there
+        if strange := [name for name in asked if name not in there]:
+            problem = f"the model has no {strange[0]} head; it has {', '.join(there)}"
+            raise ArgumentError("task", task, problem)
+        kept = [name for name in there if name in asked]
+        names = {"genre": self.classes, "tags": self.tags, "affect": self.targets}
+        classes, tags, targets = (of if name in kept else () for name, of in names.items())
+        settings = replace(
+            self.recipe.task,
+            task=cast(Tasks, "+".join(kept)),
+            targets=self.recipe.task.targets and targets,
+            tags=self.recipe.task.tags and tags,
+        )
+        recipe = replace(self.recipe, task=settings)
+        return replace(self, recipe=recipe, classes=classes, tags=tags, targets=targets)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it; where files were on this machine is left out."""
@@ -367,5 +390,5 @@ def load_keras(file: Path) -> Model:
     try:
         return load_model(file, compile=False)
     except Exception as error:  # of a damaged file, whatever zipfile, h5py and Keras raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{file}: cannot be read ({reason}); train or export the model again") from None
+        remedy = "train or export the model again"
+        raise UserError(f"{file}: cannot be read ({reason_of(error)}); {remedy}") from None

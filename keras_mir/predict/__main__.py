@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.options import add_models_option, command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import EMBEDDINGS
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     files = parser.add_argument_group("tags of the music files themselves")
     files.add_argument(
         "--write-tags",
-        type=_names,
+        type=names,
         default=(),
         metavar="FIELDS",
         help="show what would be written into the songs, any of genre,mood,bpm: the genre, or a tagger's "
@@ -82,10 +82,6 @@ def parser() -> argparse.ArgumentParser:
         "--undo", type=Path, metavar="JOURNAL", help="make all songs as they were before, byte by byte"
     )
     return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
 
 
 def _predict(arguments: argparse.Namespace) -> int:

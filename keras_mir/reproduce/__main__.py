@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_mir.command_line.options import command_parser
+from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from keras_mir.reproduce import reproduce
 
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DATA", help="as for fit")
     add("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
     text = "affect targets (default: the paper's, or the data's first three)"
-    add("--targets", type=_listed, default=(), metavar="A,B,C", help=text)
+    add("--targets", type=names, default=(), metavar="A,B,C", help=text)
     add("--classes", default="auto", help="class mapping, as for fit (default: %(default)s)")
     text = "MNIST for experiment 7a: mnist.npz, or the folder of its files"
     add("--mnist", type=Path, metavar="FILE", help=text)
@@ -39,22 +39,16 @@ def parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=0, metavar="N", help="processes that extract features")
     add = parser.add_argument_group("run").add_argument
     text = "these experiments, and what they build on; others may be asked for later"
-    add("--only", type=_listed, default=(), metavar="5c,7b", help=text)
+    add("--only", type=names, default=(), metavar="5c,7b", help=text)
     text = "the paper's own settings, our variants, or both (default: %(default)s)"
     add("--settings", choices=("both", "paper", "ours"), default="both", help=text)
-    text = (
-        "trainings of each kind; 3 or more show a spread, and may be asked for later (default: %(default)s)"
-    )
+    text = "trainings of each kind; 3 or more show a spread; may be more later (default: %(default)s)"
     add("--seeds", type=int, default=1, metavar="N", help=text)
     add("--quick", action="store_true", help="a trial: few clips, two epochs, short stretches")
     text = "cut full spectrograms to N frames (43 a second)"
     add("--frames", type=int, default=0, metavar="N", help=text)
     add("--limit", type=int, default=0, metavar="N", help="at most N clips in each part of the split")
     return parser
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 if __name__ == "__main__":

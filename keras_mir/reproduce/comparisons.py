@@ -82,9 +82,8 @@ def compare(question: Question, outcomes: Sequence[Outcome], settings: Settings)
 def _answer(claim: Claim, one: str, other: str, pairs: pd.DataFrame) -> str:
     first, second = pairs["first"], pairs["second"]
     differences = first - second
-    sides = (
-        f"{one} is {spread(first.mean(), first.std())} and of {other} {spread(second.mean(), second.std())}"
-    )
+    ours, others = (spread(side.mean(), side.std()) for side in (first, second))
+    sides = f"{one} is {ours} and of {other} {others}"
     answer, by = f"{_verdict(claim, first, second)}: {sides}, a", difference(differences.mean())
     if len(pairs) == 1:
         return f"{answer} difference of {by}."

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, reason_of
 
 _WANTED = "give mnist.npz, or the folder of MNIST's four IDX files"
 _OWN, _AGAIN = "give MNIST's own", "copy it again"
@@ -53,10 +53,8 @@ def read_mnist(path: Path) -> dict[str, np.ndarray]:
         else:
             arrays = _read_npz(path)
     except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise ArgumentError(
-            "mnist", error.filename or path, f"cannot be read ({reason}); {_WANTED}"
-        ) from None
+        problem = f"cannot be read ({reason_of(error)}); {_WANTED}"
+        raise ArgumentError("mnist", error.filename or path, problem) from None
     for name, problem in _problems(arrays):
         raise ArgumentError("mnist", files[name], problem if path.is_dir() else f"{name} {problem}")
     return arrays
@@ -103,9 +101,8 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             for name in filter(there.__contains__, _IDX_FILES):
                 arrays[name] = np.asarray(archive[name])
     except Exception as error:  # of any class, as archives are damaged in many ways
-        reason = (str(error).splitlines() or ["ends too early"])[0]
-        problem = f"{name} cannot be read ({reason})"
-        raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz") from None
+        problem = f"{name} cannot be read ({reason_of(error)}); {_OWN} mnist.npz"
+        raise ArgumentError("mnist", path, problem) from None
     if missing := [name for name in _IDX_FILES if name not in there]:
         problem = f"no array {missing[0]!r} in it, only {', '.join(there) or 'nothing'}"
         raise ArgumentError("mnist", path, f"{problem}; {_OWN} mnist.npz")

@@ -85,7 +85,6 @@ class _Grid:
     """A table to show.
 
     Attributes:
-        label: For those who do not see it.
         name: Such as `Table 1`; empty for none.
         title: What stands above it, after the name.
         columns: Their names; kind `published` where a column of the paper's values follows.
@@ -95,7 +94,6 @@ class _Grid:
         command: To which all of its numbers lead; None if they lead to several.
     """
 
-    label: str
     name: str
     title: str
     columns: Sequence[_Cell]
@@ -205,7 +203,7 @@ class _Outline:
         name = f"Table {table.number}{variant}" if table.number else "Overview"
         numbers = table.numbers
         if numbers.empty:
-            return _Grid(name, name, table.title, [], [], table.note)
+            return _Grid(name, table.title, [], [], table.note)
         printed = numbers.groupby("column", sort=False)["published"].count() > 0
         columns = [_Cell(""), *([_Cell("clips")] if table.clips else [])]
         columns += [_Cell(str(column), kind="published" * shown) for column, shown in printed.items()]
@@ -225,7 +223,7 @@ class _Outline:
         commands = {cell.command for cells in rows.values() for cell in cells} - {None}
         alike = commands.pop() if len(commands) == 1 else None
         kind = f"{'by-class' * bool(table.clips)} {'alike' * bool(alike)}".strip()
-        return _Grid(name, name, table.title, columns, list(rows.values()), table.note, kind, alike)
+        return _Grid(name, table.title, columns, list(rows.values()), table.note, kind, alike)
 
     def _trainings(self, outcome: Outcome) -> _Grid:
         result = _Cell("result", kind="words")
@@ -236,7 +234,7 @@ class _Outline:
             result = _Cell(_outcome(run), self.commands[run.command], kind)
             time = "" if run.status == "waiting" else duration(run.seconds)
             rows.append([_Cell(run.kind), _Cell(str(run.seed)), result, _Cell(_epochs(run)), _Cell(time)])
-        return _Grid(f"Trainings of experiment {outcome.id}", "", "Trainings", columns, rows)
+        return _Grid("", f"Trainings of experiment {outcome.id}", columns, rows)
 
     def _unfinished(self, status: str) -> Iterator[str]:
         """Runs of a status, and experiments that have it for a reason of their own."""

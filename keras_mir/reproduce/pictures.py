@@ -96,12 +96,7 @@ def overfit_curve(losses: Sequence[float]) -> Figure:
 
 
 def curves_over_seeds(
-    histories: Sequence[History],
-    metric: str,
-    *,
-    stopped: Sequence[bool],
-    best: int,
-    title: str,
+    histories: Sequence[History], metric: str, *, stopped: Sequence[bool], best: int, title: str
 ) -> Figure:
     """Loss and a metric over epochs, a line for each seed; a gap where a value is undefined.
 

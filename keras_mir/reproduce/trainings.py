@@ -31,7 +31,7 @@ from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce import scores
 from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.results import Run
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 from pipelines.files import read_json
 
 EpochDone = Callable[[int], None]
@@ -163,8 +163,7 @@ def do_all(trainings: Sequence[tuple[str, Training]], console: Console) -> None:
             bar.update(task, completed=before)
             left = bar.tasks[task].time_remaining
             rest = f", about {duration(left)} left" if left else ""
-            line = f"[{number}/{len(waiting)}] {training.run.name}: {_outcome(run)}{rest}"
-            say(console, line)
+            say(console, f"[{number}/{len(waiting)}] {training.run.name}: {_outcome(run)}{rest}")
 
 
 def expected_seconds(recipe: Recipe, clips: int, frames: int) -> float:
@@ -189,8 +188,7 @@ def attempt(work: Callable[[], object], log: Path) -> str:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             traceback.print_exc(file=file)
-        said = str(error).strip().splitlines()
-        return f"{type(error).__name__}: {said[0] if said else 'no message'} (details: {log})"
+        return f"{type(error).__name__}: {reason_of(error)} (details: {log})"
     return ""
 
 

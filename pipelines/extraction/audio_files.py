@@ -17,7 +17,7 @@ import audioread
 import numpy as np
 import soundfile
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 from pipelines.extraction.containers import flac_links, missing, mpeg_frames, mpeg_start, ogg_links
 from pipelines.limits import MAX_CHANNELS, MAX_LEVEL, MAX_RATE, MIN_RATE, TOO_LONG
 from pipelines.quiet import quiet
@@ -195,7 +195,7 @@ def _blocks(path: Path) -> Iterator[Sound]:
     except MemoryError:
         raise UserError(f"{path}: {TOO_LONG}") from None
     except OSError as error:
-        raise UserError(f"{path}: {(error.strerror or 'cannot be read').lower()}; check the file") from None
+        raise UserError(f"{path}: {reason_of(error)}; check the file") from None
 
 
 def _next_quietly(blocks: Iterator[Sound]) -> Sound | None:

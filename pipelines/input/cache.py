@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from pipelines.checksums import find_cached, write_cached
 from pipelines.datasets.base import BEATS, PATH, Examples
+from pipelines.errors import reason_of
 from pipelines.input.diagnosis import diagnose, diagnose_beats, stated_frames
 from pipelines.input.service import DataService
 from pipelines.input.steps import BeatSync, ReadFused, Select, Step, fuse
@@ -177,7 +178,7 @@ def _results(
         try:
             yield next(iterator).numpy()
         except tf.errors.OpError as error:
-            yield error.message.splitlines()[0]
+            yield reason_of(error)
 
 
 def _code() -> list[str]:

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -82,8 +82,8 @@ class DataService:
         try:
             arriving = numbered.apply(service.distribute(service.ShardingPolicy.DYNAMIC, self.target))
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
-            raise UserError(f"--data-service {self.target}: it refuses the work: {reason}") from None
+            problem = f"it refuses the work: {reason_of(error)}"
+            raise UserError(f"--data-service {self.target}: {problem}") from None
 
         def load_here(number: tf.Tensor) -> Any:
             self._read_here.assign_add(1)

@@ -84,7 +84,8 @@ def _track(envelope: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     step = _Step.of(period)
     cumulative = _best_scores(local, step)
     # Frames before the first audible one start no sequence.
-    first = tf.argmax(local >= 0.01 * tf.reduce_max(local), output_type=tf.int32)
+    audible = tf.cast(local >= 0.01 * tf.reduce_max(local), tf.int32)  # ONNX's argmax is not of bool
+    first = tf.argmax(audible, output_type=tf.int32)
     beats = _backtrack(cumulative, _last_beat(cumulative), first, step)
     return _trim(beats, local)
 

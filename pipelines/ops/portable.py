@@ -64,10 +64,17 @@ def irfft(spectrum: tf.Tensor) -> tf.Tensor:
     if not is_portable():
         return tf.signal.irfft(_complex(spectrum))
     half = spectrum.shape[-2] - 1
-    # Of the mirrored spectrum's conjugate the transform is the conjugate, and its real part is the frames.
-    mirrored = tf.reverse(spectrum[..., 1:half, :], [-2]) * tf.constant([1.0, -1.0])
-    whole = tf.concat([spectrum, mirrored], axis=-2) * tf.constant([1.0, -1.0])
-    return _dft(whole, 2 * half)[..., 0] / (2 * half)
+    n = 2 * half
+    # The other half mirrors this one, conjugated. Of the conjugate of the whole the transform is conjugate,
+    # too, and its real part is the frames.
+    places = np.concatenate([np.arange(half + 1), np.arange(half - 1, 0, -1)])
+    signs = np.ones((n, 2), np.float32)
+    signs[: half + 1, 1] = -1.0
+    # In three dimensions: within a loop, ONNX's converter must be told how many there are.
+    whole = tf.gather(tf.reshape(spectrum, [-1, half + 1, 2]), places, axis=1) * signs
+    frames = tf.reshape(_dft(whole, n)[:, :, 0] / n, tf.concat([tf.shape(spectrum)[:-2], [n]], axis=0))
+    frames.set_shape([*spectrum.shape[:-2], n])
+    return frames
 
 
 def fft(frames: tf.Tensor) -> tf.Tensor:
@@ -151,6 +158,32 @@ def nth_smallest(rows: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
     if not is_portable():
         return tf.raw_ops.NthElement(input=rows, n=n)
     return tf.gather(tf.sort(rows, axis=-1), n, axis=1)
+
+
+def histogram(columns: tf.Tensor, counted: tf.Tensor, n: int) -> tf.Tensor:
+    """Of each row, how many of its entries are in each of `n` columns.
+
+    Args:
+        columns: int32 `(rows, entries)`, from 0 to `n - 1`.
+        counted: bool, likewise: which entries count.
+
+    Returns:
+        int32 `(rows, n)`.
+    """
+    if not is_portable():
+        rows = tf.shape(columns)[0]
+        bins = n * tf.range(rows)[:, tf.newaxis] + columns
+        counts = tf.math.unsorted_segment_sum(tf.cast(counted, tf.int32), bins, n * rows)
+        return tf.reshape(counts, [-1, n])
+    # One matrix product over the entries: the column's first digit against its last, to a base of the root.
+    base = math.isqrt(n - 1) + 1
+    first, last = (
+        tf.cast(tf.expand_dims(digit, -1) == tf.range(base), tf.float32)
+        for digit in (columns // base, columns % base)
+    )
+    first *= tf.cast(tf.expand_dims(counted, -1), tf.float32)
+    counts = tf.matmul(first, last, transpose_a=True)  # exact up to 2**24 entries
+    return tf.cast(tf.reshape(counts, [-1, base * base])[:, :n], tf.int32)
 
 
 def log1p(x: tf.Tensor) -> tf.Tensor:

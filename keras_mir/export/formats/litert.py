@@ -15,6 +15,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 
 from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
 from keras_mir.export.verify import Arrays
+from pipelines.errors import reason_of
 from pipelines.quiet import quiet
 
 DESCRIPTION = "keras_mir.json"
@@ -92,7 +93,7 @@ def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
             runner = interpreter(model_content=content).get_signature_runner()
             return [dict(runner(**feed)) for feed in feeds]
         except (RuntimeError, ValueError) as error:
-            raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
+            raise CannotConvert(f"fails ({reason_of(error)})") from None
 
 
 FORMAT = OneFile(

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
 from keras_mir.export.verify import Arrays
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, reason_of
 from pipelines.quiet import quiet
 
 DESCRIPTION = "keras_mir"
@@ -51,13 +51,23 @@ def _convert(function: Any, description: Mapping[str, Any], _quantization: str) 
             # Frozen: constants that a layer made outside the graph would become inputs.
             model, _ = convert.from_function(frozen(function), input_signature=function.input_signature)
         except (ValueError, NotImplementedError) as error:
-            raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
+            raise CannotConvert(f"fails ({reason_of(error)})") from None
     for tensor in (*model.graph.input, *model.graph.output):
         for size, axis in zip(tensor.type.tensor_type.shape.dim, _AXES, strict=False):
             if not size.HasField("dim_value"):
                 size.dim_param = axis
+    _shape_counters(model.graph)
     onnx.helper.set_model_props(model, {DESCRIPTION: json.dumps(description, ensure_ascii=False)})
     return bytes(model.SerializeToString())
+
+
+def _shape_counters(graph: Any) -> None:
+    """Say that what counts the turns of a loop is a number: the converter does not, and the runtime asks."""
+    for node in graph.node:
+        for body in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            if node.op_type == "Loop":
+                body.input[0].type.tensor_type.shape.SetInParent()
+            _shape_counters(body)
 
 
 def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
@@ -78,7 +88,7 @@ def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:
         errors.NotImplemented,
         errors.RuntimeException,
     ) as error:
-        raise CannotConvert(f"fails ({str(error).splitlines()[0]})") from None
+        raise CannotConvert(f"fails ({reason_of(error)})") from None
     return [{name: _as_bytes(value) for name, value in answer.items()} for answer in answers]
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_mir.layers.audio._cqt import BINS_PER_OCTAVE, folded_cqt
 from keras_mir.layers.audio.base import AudioLayer, frames_of, zero_past
 from keras_mir.layers.base import Shape, Size
-from pipelines.ops.portable import is_portable, magnitude, rfft, wide
+from pipelines.ops.portable import histogram, is_portable, magnitude, rfft, wide
 
 N_FFT, HOP_LENGTH = 2048, 512  # of the tuning, whatever the clip's own features use, as in the reference
 LOWEST, HIGHEST = 150.0, 4000.0  # Hz, of the peaks that vote
@@ -109,11 +109,7 @@ def estimate_tuning(audio: Any, lengths: Any, sample_rate: int, bins_per_octave:
     bins = bins_per_octave * tf.cast(octaves, tf.float32)
     offset = bins - tf.floor(bins + 0.5)  # [-0.5, 0.5)
     column = tf.clip_by_value(tf.cast(COLUMNS * (offset + 0.5), tf.int32), 0, COLUMNS - 1)
-    clip = tf.range(tf.shape(audio)[0])[:, tf.newaxis]
-    votes = tf.math.unsorted_segment_sum(
-        tf.cast(loud, tf.int32), COLUMNS * clip + column, COLUMNS * tf.shape(audio)[0]
-    )
-    votes = tf.reshape(votes, [-1, COLUMNS])
+    votes = histogram(column, loud, COLUMNS)
     winner = tf.cast(tf.argmax(votes, axis=1), tf.float32) / COLUMNS - 0.5
     return tf.where(tf.reduce_any(loud, axis=1), winner, 0.0)
 

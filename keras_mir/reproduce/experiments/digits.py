@@ -26,7 +26,7 @@ from keras_mir.reproduce.mnist import read_mnist
 from keras_mir.reproduce.results import Picture, Run
 from keras_mir.reproduce.trainings import Training
 from keras_mir.reproduce.wording import command_line
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 from pipelines.files import read_json
 
 EPOCHS = 60
@@ -167,8 +167,7 @@ def activations(folder: Path, image: np.ndarray) -> list[np.ndarray]:
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # of any class, as archives and settings are damaged in many ways
-        reason = (str(error).splitlines() or ["ends too early"])[0]
-        raise UserError(f"{path}: damaged ({reason}); delete {folder} and train again") from None
+        raise UserError(f"{path}: damaged ({reason_of(error)}); delete {folder} and train again") from None
     names = ("hidden_1", "hidden_2", "output")
     layers = keras.Model(model.input, [model.get_layer(name).output for name in names])
     outputs = layers(image[np.newaxis, ..., np.newaxis], training=False)

@@ -182,6 +182,7 @@ def test_an_onnx_file_has_the_description_in_its_metadata_and_named_axes(exporte
     assert [tensor.shape for tensor in session.get_inputs()] == [["batch", "time", 12], ["batch"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_wav_files_are_refused_by_the_operations_that_are_lacking(form, exported, export, tmp_path):
     root, _ = exported("cnn")
@@ -196,14 +197,15 @@ def test_wav_files_are_refused_by_the_operations_that_are_lacking(form, exported
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("kind", ["lstm", "tags"])
-def test_a_clip_of_sound_has_the_keras_models_answer(kind, exported, export, tmp_path):
+def test_a_clip_of_sound_has_the_keras_models_answer(kind, form, exported, export, tmp_path):
     root, _ = exported(kind)
-    options = ("--format", "litert", "--signature", "waveform", "--out", tmp_path)
+    options = ("--format", form, "--signature", "waveform", "--out", tmp_path)
     status, lines, errors = export(kind, "--models", root, *options)  # which compares the answers
     assert (status, errors) == (0, "")
     assert lines[1] == "takes   waveform (1, any) float32, lengths (1) int32, rate (1) int32"
-    answer = litert_runner(tmp_path / f"{kind}.waveform.tflite")
+    answer = runner(form, tmp_path / f"{kind}.waveform.{SUFFIX[form]}")
     clip = np.random.default_rng(4).normal(0, 0.1, (1, 30000)).astype(np.float32)
     for rate, error in ((22050, ""), (44100, "a sample rate other than the model's, 22050 Hz")):
         got = answer(waveform=clip, lengths=np.array([30000], np.int32), rate=np.array([rate], np.int32))

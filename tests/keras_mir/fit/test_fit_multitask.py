@@ -18,7 +18,7 @@ from keras_mir.data.load import load_data
 from keras_mir.evaluate.predictions_table import read_heads
 from keras_mir.fit.__main__ import main
 from keras_mir.fit.model import compile_model, new_model
-from keras_mir.models.report import MultitaskReport, read_report
+from keras_mir.models.report import GenreReport, MultitaskReport, read_report
 from keras_mir.models.session import ServedModel
 from keras_mir.recipes.named import named_recipe
 from pipelines.errors import UserError
@@ -111,6 +111,30 @@ def test_a_head_is_compared_with_the_same_of_another_run(run, tmp_path):
     found = compare([run, again], head="affect")
     assert (found.score, found.n) == ("mean Spearman", 12)
     assert found.runs[1].score == read_report(run).affect.spearman_mean
+
+
+def test_one_head_is_evaluated_where_the_data_have_labels_for_no_other(run, data, tmp_path):
+    folder = shutil.copytree(data / "vectors", tmp_path / "genres")
+    genres = pd.read_csv(folder / "labels.csv")[["id", "genre"]].dropna()
+    genres.to_csv(folder / "labels.csv", index=False)
+    for number in {*range(CLIPS)} - {*genres["id"]}:
+        (folder / f"{number}.npy").unlink()
+    model = km.load(run)
+    with pytest.raises(UserError, match="has no such tag or column; there is no column tags"):
+        model.evaluate(folder, split="all")
+    with pytest.raises(UserError, match=r"^split test: clips with labels of some heads are divided other"):
+        model.evaluate(folder, task="genre")
+    with pytest.raises(
+        UserError, match=r"^task tempo: the model has no tempo head; it has genre, tags, aff"
+    ):
+        model.evaluate(data / "vectors", task="tempo")
+    alone = model.evaluate(folder, task="genre", split="all")
+    every = model.evaluate(data / "vectors", split="all")
+    assert isinstance(alone, GenreReport)
+    assert (alone.n, alone.accuracy) == (60, every.genre.accuracy)
+    own_test = model.evaluate(data / "vectors", task="affect+genre")
+    assert own_test.task == "genre+affect"
+    assert own_test.affect.spearman_mean == read_report(run).affect.spearman_mean
 
 
 @pytest.mark.slow

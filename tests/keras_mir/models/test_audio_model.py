@@ -95,7 +95,12 @@ def wav(samples, rate=22050, subtype="PCM_16") -> bytes:
 
 @pytest.mark.parametrize(
     ("feature", "sync", "frames"),
-    [("mel", "beat", None), ("fused", "beat", None), ("chroma", "none", 100), ("mel", "none", 600)],
+    [
+        ("mel", "beat", None),
+        pytest.param("fused", "beat", None, marks=pytest.mark.slow),
+        ("chroma", "none", 100),
+        pytest.param("mel", "none", 600, marks=pytest.mark.slow),
+    ],
 )
 def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, frames):
     settings = InputSettings(feature, sync=sync, frames=frames or "batch")
@@ -118,10 +123,8 @@ def test_the_answer_is_that_of_the_offline_path(clip, tmp_path, feature, sync, f
         assert 50 < outputs["tempo"][0] < 220
 
 
-@pytest.mark.parametrize(
-    ("feature", "sync", "frames"),
-    [("fused", "none", 100), pytest.param("mel", "beat", None, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("feature", "sync", "frames"), [("fused", "none", 100), ("mel", "beat", None)])
 def test_the_form_for_other_runtimes_answers_as_the_served_one(clip, feature, sync, frames):
     model = model_for(InputSettings(feature, sync=sync, frames=frames or "batch"), frames)
     answers = AudioModel(model, {"genre": CLASSES}, InputSettings(feature, sync=sync), frames, SPEC)
@@ -198,6 +201,7 @@ def test_channels_that_cancel_each_other_are_not_called_silent(clip, ask_wav):
     ]
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_no_number_is_none(clip):
     settings = InputSettings("mel", sync="beat")
     model = model_for(settings)
@@ -241,6 +245,7 @@ def test_every_clip_has_one_length_and_one_rate(clip, beat_answers):
             beat_answers.from_waveform(clip[None], tf.constant(lengths), tf.constant(rates))
 
 
+@pytest.mark.slow
 def test_a_long_clip_among_very_many_is_refused_alone(ask_wav, clip):
     files = [wav(np.ones(1000 * 600) / 2, 1000, "PCM_U8"), wav(clip), *[b""] * 600]
     outputs = ask_wav(*files)

@@ -41,7 +41,7 @@ def clips(seed: int = 0) -> dict[str, np.ndarray]:
     return {"features": features, "lengths": np.array([16, 9, 12], np.int32)}
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_answers_with_the_mean_of_its_members(kind, policy, tmp_path):
     keras.mixed_precision.set_dtype_policy(policy)

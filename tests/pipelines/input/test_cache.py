@@ -188,18 +188,20 @@ def test_a_bad_file_that_was_mended_is_read(tmp_path, make_examples, make_fused,
 
 
 def test_bad_beats_are_reported_as_such(tmp_path, make_examples):
-    examples = make_examples([50])
-    beats = tmp_path / "clip.beats.npy"
-    examples.table["beats"] = str(beats)
-    for values, problem in (
+    found = (
         ([20, 10], "its frame numbers do not increase"),
         ([-3, 10], "frame -3 is not in the clip, which has 50"),
         ([10, 2**32 + 20], "frame 4294967316 is not in the clip"),  # which is 20 in 32 bits
         ([10, 51], "frame 51 is not in the clip"),
-    ):
-        np.save(beats, np.array(values))
-        cached = cache_examples(examples, InputSettings(sync="beat"), tmp_path / "cache")
-        assert f"its beats file {beats}: {problem}" in cached.bad[0].reason
+    )
+    examples = make_examples([50] * len(found))
+    files = [tmp_path / f"{number}.beats.npy" for number in range(len(found))]
+    for file, (values, _) in zip(files, found, strict=True):
+        np.save(file, np.array(values))
+    examples.table["beats"] = list(map(str, files))
+    cached = cache_examples(examples, InputSettings(sync="beat"), tmp_path / "cache")
+    for bad, file, (_, problem) in zip(cached.bad, files, found, strict=True):
+        assert f"its beats file {file}: {problem}" in bad.reason
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path, make_examples, monkeypatch):
