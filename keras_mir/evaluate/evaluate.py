@@ -136,8 +136,11 @@ def _source(
     if split != "all":
         own_test = split == TEST and (examples.table[SPLIT] == TEST).any()
         if recipe.task.task != described.report.task and not own_test:
-            why = "clips with labels of some heads are divided otherwise than those that were trained on"
-            raise ArgumentError("split", split, f"{why}; choose all, for clips that the model has not seen")
+            problem = (
+                "clips with labels of some heads are divided otherwise than those that were trained on; "
+                "choose all, for clips that the model has not seen"
+            )
+            raise ArgumentError("split", split, problem)
         parts = split_examples(examples, recipe.split)
         if split not in parts:
             raise ArgumentError("split", split, f"{examples.name} has none; choose {', '.join(parts)} or all")
