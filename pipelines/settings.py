@@ -10,6 +10,8 @@ from typing import Literal
 from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import FEATURES, SPECTROGRAMS, Spec, VectorSpec
 
+_MOST_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class InputSettings:
@@ -97,6 +99,16 @@ class AugmentSettings:
     def strength(self, name: str) -> float:
         """Of an augmentation in `augment`; 0 if it is not there."""
         return numbers_by_name("augment", self.augment).get(name, 0.0)
+
+
+def check_seed(seed: int, argument: str = "seed") -> None:
+    """Refuse what numpy, scikit-learn and Keras do not all take for a seed.
+
+    Raises:
+        ArgumentError: If it is negative, or needs more than 32 bits.
+    """
+    if not 0 <= seed <= _MOST_SEED:
+        raise ArgumentError(argument, seed, f"give a number from 0 to {_MOST_SEED}")
 
 
 def numbers_by_name(setting: str, texts: Sequence[str], number: str = "number") -> dict[str, float]:

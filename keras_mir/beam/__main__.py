@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from keras_mir.beam import NEEDS
-from keras_mir.command_line.options import add_models_option, command_parser
+from keras_mir.command_line.options import add_models_option, command_parser, count
 from keras_mir.command_line.run import run
 from keras_mir.prepare.__main__ import add_options
 from pipelines.errors import UserError
@@ -55,18 +55,12 @@ def parser() -> argparse.ArgumentParser:
     for command in commands.choices.values():
         command.add_argument(
             "--chunk",
-            type=_count,
+            type=count,
             default=20,
             metavar="N",
             help="clips that a worker does on end, and that are in a shard (default: %(default)s)",
         )
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
-    return int(text)
 
 
 def _run(arguments: argparse.Namespace, options: Sequence[str]) -> int:

@@ -37,6 +37,7 @@ from pipelines.datasets.base import ID, SPLIT, Examples
 from pipelines.datasets.classes import ClassMap
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import cache_examples
+from pipelines.settings import check_seed
 from pipelines.source import Source
 
 
@@ -81,6 +82,7 @@ def evaluate(
     console = console or Console(quiet=True)
     if out is not None and (Path(out) / "report.json").exists():
         raise ArgumentError("out", out, "there is a report in it; choose another folder")
+    check_seed(seed)
     described = model.description.of(task)
     network = model.keras  # refused, if it is damaged, before data are touched
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()

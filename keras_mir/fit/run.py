@@ -50,6 +50,7 @@ from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError
 from pipelines.files import locked
 from pipelines.input.service import connect
+from pipelines.settings import check_seed
 from pipelines.spec import SPECTROGRAMS
 from pipelines.wording import counted
 
@@ -121,8 +122,7 @@ class Run:
         self.recipe = as_recipe(recipe).with_settings(settings)
         if labels and not data:
             raise ArgumentError("labels", labels, "goes with data, the folder its files are in")
-        if not 0 <= seed < 2**32:
-            raise ArgumentError("seed", seed, f"give a number from 0 to {2**32 - 1}")
+        check_seed(seed)
         folder = Path(out) if out else Path("runs") / f"{self.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         self.options = RunOptions(
             data=_absolute(data),

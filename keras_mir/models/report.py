@@ -27,6 +27,7 @@ from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.datasets.base import Task
 from pipelines.errors import UserError
 from pipelines.files import read_json
+from pipelines.settings import check_seed
 from pipelines.wording import counted
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Bootstrap:
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.resamples < 1:
             raise UserError(f"bootstrap: {self.resamples} resamples; give at least 1")
         if not 0.0 < self.confidence < 1.0:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
 from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
-from pipelines.settings import AugmentSettings, InputSettings, numbers_by_name
+from pipelines.settings import AugmentSettings, InputSettings, check_seed, numbers_by_name
 
 # Of one kind of labels, or of several at once, which then have a head each.
 Tasks = Literal["genre", "affect", "tags", "genre+tags", "genre+affect", "tags+affect", "genre+tags+affect"]
@@ -152,6 +152,7 @@ class SplitSettings:
     limit: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.split_seed, "split_seed")
         if self.folds < 0 or self.folds == 1:
             raise ArgumentError("folds", self.folds, "give 2 or more, or 0 for one training")
         if self.folds and self.split == "course":

@@ -51,6 +51,7 @@ from pipelines.files import (
 from pipelines.levels import LEVELS, Levels
 from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
+from pipelines.settings import check_seed
 from pipelines.spec import FeatureSpec
 
 DATASET = "dataset.json"
@@ -273,6 +274,7 @@ def extract_dataset(
     """
     if jobs < 1:
         raise ArgumentError("jobs", jobs, "give 1 or more")
+    check_seed(seed)
     check_spec(spec)
     labels, own_name = audio.labels, audio.folder.resolve().name
     files, unlabelled = _find_audio(audio.folder, labels)

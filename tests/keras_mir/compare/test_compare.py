@@ -86,6 +86,11 @@ def test_the_better_run_is_ahead_on_the_clips_that_all_have(write):
     assert three.difference == Interval(0.0, 0.0, 0.0)
 
 
+def test_a_seed_that_cannot_be_is_refused(write):
+    with pytest.raises(UserError, match=r"^seed -1: give a number from 0 to 4294967295$"):
+        compare([write("one", 15), write("two", 20)], seed=-1)
+
+
 def test_affect_is_compared_by_the_mean_correlation(write):
     one = write("one", 20, classes=(), targets=("power", "joy"))
     two = write("two", 30, classes=(), targets=("joy", "power"))

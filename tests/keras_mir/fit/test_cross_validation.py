@@ -246,6 +246,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("flags", "problem"),
         [
+            (["--split-seed", "-1"], "--split-seed -1: give a number from 0 to 4294967295"),
             (["--folds", "1"], "--folds 1: give 2 or more, or 0 for one training"),
             (["--folds", "13"], "--folds 13: class 'Blues' has 12 clips; give fewer, or leave it out"),
             (

@@ -124,9 +124,7 @@ def test_one_head_is_evaluated_where_the_data_have_labels_for_no_other(run, data
         model.evaluate(folder, split="all")
     with pytest.raises(UserError, match=r"^split test: clips with labels of some heads are divided other"):
         model.evaluate(folder, task="genre")
-    with pytest.raises(
-        UserError, match=r"^task tempo: the model has no tempo head; it has genre, tags, aff"
-    ):
+    with pytest.raises(UserError, match=r"^task tempo: the model has no tempo head; it has genre, tags, aff"):
         model.evaluate(data / "vectors", task="tempo")
     alone = model.evaluate(folder, task="genre", split="all")
     every = model.evaluate(data / "vectors", split="all")

@@ -376,6 +376,8 @@ def test_mistakes_are_found_before_any_work(audio: Path) -> None:
         extract_dataset(load_labelled_audio(Path("nowhere"), audio.parent / "labels.csv"), audio / "data")
     with pytest.raises(UserError, match="jobs 0"):
         prepare(audio, jobs=0)
+    with pytest.raises(UserError, match="seed -1: give a number from 0 to 4294967295"):
+        prepare(audio, seed=-1)
     with pytest.raises(UserError, match=r"group_by band: .*labels\.csv has no such column"):
         prepare(audio, group_by="band")
     with pytest.raises(UserError, match="sample rate 100"):
