@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import itertools
@@ -67,14 +68,29 @@ def make_examples(tmp_path: Path) -> MakeExamples:
     """Examples of given lengths in `tmp_path`; row `i` is `fused(lengths[i], seed=i)`."""
 
     def make(lengths: Sequence[int]) -> Examples:
-        paths = [tmp_path / "features" / f"{row}.npy" for row in range(len(lengths))]
-        for row, (path, frames) in enumerate(zip(paths, lengths, strict=True)):
-            save(path, fused(frames, row).astype(np.float32))
-        table = pd.DataFrame({"id": [path.stem for path in paths], "path": [str(path) for path in paths]})
-        table["split"], table["beats"], table["genre"] = "", "", "Rock"
-        return Examples(table, name="noise")
+        return _examples(tmp_path, lengths)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_examples(tmp_path_factory: pytest.TempPathFactory) -> MakeExamples:
+    """The same, in folders that tests share and leave as they are."""
+
+    @functools.cache
+    def make(lengths: tuple[int, ...]) -> Examples:
+        return _examples(tmp_path_factory.mktemp("examples"), lengths)
+
+    return lambda lengths: make(tuple(lengths))
+
+
+def _examples(folder: Path, lengths: Sequence[int]) -> Examples:
+    paths = [folder / "features" / f"{row}.npy" for row in range(len(lengths))]
+    for row, (path, frames) in enumerate(zip(paths, lengths, strict=True)):
+        save(path, fused(frames, row).astype(np.float32))
+    table = pd.DataFrame({"id": [path.stem for path in paths], "path": [str(path) for path in paths]})
+    table["split"], table["beats"], table["genre"] = "", "", "Rock"
+    return Examples(table, name="noise")
 
 
 @pytest.fixture(scope="session")

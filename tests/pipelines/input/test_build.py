@@ -22,13 +22,14 @@ FLOOR = np.array([-80.0] * 128 + [0.0] * 12, np.float32)
 MakeSource = Callable[..., Source]
 
 
-@pytest.fixture
-def make_source(tmp_path, make_examples) -> MakeSource:
-    """Examples whose label `row` is their row."""
+@pytest.fixture(scope="module")
+def make_source(tmp_path_factory, shared_examples) -> MakeSource:
+    """Examples whose label `row` is their row, each file read once."""
+    cache = tmp_path_factory.mktemp("cache")
 
     def make(lengths: list[int] = LENGTHS, frames: int | None = None, **settings: Any) -> Source:
         chosen = InputSettings(**{"feature": "fused", **settings})
-        cached = cache_examples(make_examples(lengths), chosen, tmp_path / "cache")
+        cached = cache_examples(shared_examples(lengths), chosen, cache)
         labels = {"row": np.arange(len(lengths), dtype=np.int32)}
         return Source(cached, labels, None, chosen, frames, FeatureSpec())
 
