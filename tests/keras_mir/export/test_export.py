@@ -213,6 +213,7 @@ def test_a_clip_of_sound_has_the_keras_models_answer(kind, form, exported, expor
         assert got["windows"] == (not error)
 
 
+@pytest.mark.slow
 def test_quantized_weights_are_smaller_and_answers_near(exported, export, tmp_path):
     root, _ = exported("wide")
     sizes, differences = [], []

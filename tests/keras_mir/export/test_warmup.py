@@ -21,6 +21,7 @@ def requests(folder):
         yield log.predict_log.request
 
 
+@pytest.mark.slow
 def test_every_signature_is_asked_for_one_and_eight_and_answers(audio_models):
     folder = audio_models / "tiny" / "1"
     asked = []

@@ -37,6 +37,7 @@ def test_the_genre_is_learnt_and_left_out_of_what_is_kept(data, tmp_path, augmen
     assert all(0 <= float(value[0, 0]) <= 1 for value in again.keras(features).values()), "a share stays one"
 
 
+@pytest.mark.slow
 def test_where_a_clip_has_no_genre_affect_is_learnt_alone(data, tmp_path):
     (data / "examples.csv").rename(tmp_path / "examples.csv")
     try:

@@ -108,7 +108,7 @@ FORMS |= {
 
 def saved_forms() -> list[Any]:
     """All forms; graphs of the large layers over sound take long to make, and are made four times."""
-    large = ("FrontEnd", "BeatTracker", "Percussive", "ChromaCQT without", "BeatSync without")
+    large = ("FrontEnd", "BeatTracker", "Percussive", "ChromaCQT", "BeatSync", "Resample without")
     return [pytest.param(form, marks=pytest.mark.slow if form.startswith(large) else ()) for form in FORMS]
 
 

@@ -14,7 +14,11 @@ TARGETS = ("valence", "joyful_activation")
 
 @pytest.mark.parametrize(
     ("kind", "classes", "targets"),
-    [("lstm", None, TARGETS), ("cnn", None, TARGETS), ("cnn-any-length", CLASSES, ())],
+    [
+        ("lstm", None, TARGETS),
+        pytest.param("cnn", None, TARGETS, marks=pytest.mark.slow),
+        ("cnn-any-length", CLASSES, ()),
+    ],
 )
 def test_trains_in_mixed_precision_with_float32_outputs(small, kind, classes, targets):
     keras.config.set_dtype_policy("mixed_float16")

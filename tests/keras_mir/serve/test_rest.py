@@ -445,7 +445,9 @@ def test_a_real_export_answers_as_its_model(serving, tmp_path):
         assert prediction["genre"] == classes[probabilities.argmax()]
 
 
-@pytest.mark.parametrize(("sent", "exit_status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("sent", "exit_status"), [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_the_command_says_where_it_listens_and_ends_cleanly(root, sent, exit_status):
     command = [
         sys.executable,

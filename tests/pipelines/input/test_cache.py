@@ -68,7 +68,15 @@ def damage_zeros(content: bytes) -> bytes:
     return bytes(len(content))
 
 
-@pytest.mark.parametrize("damage", [damage_cut, damage_bit, damage_zeros, lambda content: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_bit,
+        damage_cut,
+        pytest.param(damage_zeros, marks=pytest.mark.slow),
+        pytest.param(lambda content: b"", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_file_is_made_anew(tmp_path, make_examples, damage):
     examples = make_examples([7, 3])
     first = cache_examples(examples, FUSED, tmp_path / "cache")
@@ -159,7 +167,7 @@ def test_bad_files_are_reported_and_the_others_done(tmp_path, make_examples, sav
 IMPOSSIBLE = [(3, 500.0), (127, -3e38), (0, 3e38), (0, 2.0), (5, -82.0), (128, -0.1), (139, 1.5)]
 
 
-@pytest.mark.parametrize("feature", ["mel", "fused"])
+@pytest.mark.parametrize("feature", [pytest.param("mel", marks=pytest.mark.slow), "fused"])
 def test_one_impossible_value_is_that_clips_fault(
     tmp_path, make_examples, save_features, make_fused, feature
 ):

@@ -133,6 +133,7 @@ def test_features_are_processed_in_the_workers(tmp_path, make_examples, service)
         np.testing.assert_array_equal(there.read(row), here.read(row))
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_said_as_without_a_service(tmp_path, make_examples, service):
     examples = make_examples([5, 6, 7, 8])
     Path(examples.table["path"][1]).write_bytes(b"no spectrogram")

@@ -280,6 +280,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_does_not_fill_the_memory(tmp_path, save_features, make_fused):
     """Files of 1 MB that inflate to 256 MB, behind a small claim, a huge one and none."""
     save_features(tmp_path / "good.npy.gz", make_fused(10, 5).astype(np.float32))

@@ -136,6 +136,7 @@ def test_in_a_pipeline_of_clips_of_any_length(song):
         np.testing.assert_allclose(output[0], chroma(song[:length]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_served_by_a_session_with_stock_ops_alone(song, tmp_path):
     audio, lengths = keras.Input((None,), name="audio"), keras.Input((), dtype="int32", name="lengths")
     keras.Model([audio, lengths], ChromaCQT()([audio, lengths])).export(tmp_path / "model", verbose=False)

@@ -49,7 +49,10 @@ def test_running_median_sees_mirrored_ends(n, columns, size):
     np.testing.assert_array_equal(running_median(tf.constant(values), size), expected)
 
 
-@pytest.mark.parametrize(("genre", "samples"), [("Rock", 66000), ("Jazz", 44100), ("Pop", 3000)])
+@pytest.mark.parametrize(
+    ("genre", "samples"),
+    [pytest.param("Rock", 66000, marks=pytest.mark.slow), ("Jazz", 44100), ("Pop", 3000)],
+)
 def test_percussive_part_is_librosas(genre, samples):
     audio = render_clip(genre, 3, duration_s=3.0).audio[:samples]
     batch, lengths = padded([np.append(audio, np.ones(9000, np.float32)), audio])
