@@ -21,6 +21,7 @@ _COLUMNS = 1500  # about the most of a picture
 _FRAMES_AT_ONCE = 1024
 _FLOOR = 1e-10  # of the power, as in librosa
 _MOST_CLASSES = 12  # shown, the likeliest
+_LEGEND_COLUMNS = 5
 _LINES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -147,4 +148,7 @@ def _draw_affect(axes: Axes, prediction: Prediction, edges: np.ndarray) -> None:
     axes.set_ylabel("affect")
     axes.margins(y=0.15)
     axes.grid(alpha=0.3)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small", frameon=False)
+    # Above: beside, it would push the colour bars of the other panels away from them.
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=_LEGEND_COLUMNS, fontsize="small", frameon=False
+    )
