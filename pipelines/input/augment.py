@@ -182,9 +182,9 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
 
     Args:
         batch: `features` `(batch, time, bands)` and `lengths` `(batch,)`; a mixed
-            example is as long as the longer of the two. Where some examples have no label for an output,
-            `known:<output>` `(batch,)` says so by a 0: a label that is mixed with none stays as it is, and
-            counts for its own share.
+            example is as long as the longer of the two. Where labels of an output do not all count the same,
+            `known:<output>` `(batch,)` says how far each does, 0 if there is none: both parts count for
+            their own share, and a label that is mixed with none stays as it is.
         labels: float32 tensors of first dimension `batch`; classes as one-hot rows.
         seed: int `(2,)`.
         alpha: Both parameters of the beta distribution the weight is drawn from.

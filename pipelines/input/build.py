@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.input.augment import BatchChange, Clips, on_batches, on_clips
-from pipelines.input.loading import LABEL, BatchLoader, Loader, fill_padding, split
+from pipelines.input.loading import LABEL, WEIGHT, BatchLoader, Loader, fill_padding, split
 from pipelines.input.order import Load, read_in_turn
 from pipelines.input.service import DataService
 from pipelines.input.steps import KNOWN, Crop, Element, Length, Pad, ReadCached, Step
@@ -204,13 +204,15 @@ def _changed(
     batches: tf.data.Dataset, changes: Sequence[BatchChange], key: tf.Tensor, n_classes: int
 ) -> tf.data.Dataset:
     def change_all(number: tf.Tensor, batch: Element) -> tuple[Element, ...]:
-        inputs, labels, *_ = split(batch)
-        inputs |= {name: values for name, values in batch.items() if name.startswith(KNOWN)}
+        inputs, labels, *weights = split(batch)
+        # A clip's weight for an output says how far its label counts, like whether it has one.
+        weighed = [name for name in labels if {f"{KNOWN}{name}", f"{WEIGHT}{name}"} & batch.keys()]
+        inputs |= {f"{KNOWN}{name}": weights[0][name] for name in weighed}
         labels = _all_soft(labels, n_classes)
         seed = tf.random.experimental.stateless_fold_in(key, -1 - number)
         for change in changes:
             inputs, labels = change(inputs, labels, seed)
-        return split({**batch, **inputs, **{f"{LABEL}{name}": values for name, values in labels.items()}})
+        return split(inputs | {f"{LABEL}{name}": values for name, values in labels.items()})
 
     return batches.enumerate().map(change_all, tf.data.AUTOTUNE)
 

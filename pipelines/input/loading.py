@@ -15,7 +15,7 @@ from pipelines.input.steps import KNOWN, Element, Step, fuse
 from pipelines.source import Source
 
 HELD_BYTES = 64 * 2**20
-LABEL, _WEIGHT = "label:", "weight:"  # before an output: keep its labels apart from the inputs
+LABEL, WEIGHT = "label:", "weight:"  # before an output: keep its labels apart from the inputs
 
 
 class Labels:
@@ -27,7 +27,7 @@ class Labels:
                 f"{prefix}{name}": tf.constant(values)
                 for prefix, arrays in (
                     (LABEL, source.labels),
-                    (_WEIGHT, source.weights),
+                    (WEIGHT, source.weights),
                     (KNOWN, source.known),
                 )
                 for name, values in (arrays or {}).items()
@@ -112,7 +112,7 @@ def fill_padding(features: tf.Tensor, lengths: tf.Tensor, fill: tuple[float, ...
 def split(batch: Element) -> tuple[Element, ...]:
     """A batch as Keras takes it: inputs, labels, and weights if there are any."""
     inputs = {"features": batch["features"], "lengths": batch["lengths"]}
-    labels, weights, known = (_after(prefix, batch) for prefix in (LABEL, _WEIGHT, KNOWN))
+    labels, weights, known = (_after(prefix, batch) for prefix in (LABEL, WEIGHT, KNOWN))
     if not weights and not known:
         return inputs, labels
     alike = tf.ones(tf.shape(batch["lengths"]))

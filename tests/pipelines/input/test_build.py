@@ -194,7 +194,7 @@ def test_what_has_no_label_weighs_nothing_for_that_output_alone(make_source, mix
         for inputs, labels, given in batches:
             assert set(inputs) == {"features", "lengths"}
             assert set(labels) == set(given) == {"row", "calm"}
-            np.testing.assert_array_equal(given["row"], np.full(len(given["row"]), 0.5))
+            np.testing.assert_allclose(given["row"], np.full(len(given["row"]), 0.5), rtol=1e-6)
     total = sum(float(tf.reduce_sum(given["calm"])) for *_, given in evaluation_batches(source, 4))
     assert total == pytest.approx(11)
     plain = {
@@ -231,6 +231,18 @@ def test_mixup_mixes_labels_as_it_mixes_features(make_source, make_fused):
         np.testing.assert_allclose(inputs["features"], np.tensordot(parts, clips, 1), rtol=1e-4, atol=1e-4)
         mixed += int(((parts > 0.05) & (parts < 0.95)).any(axis=1).sum())
     assert mixed > 5
+
+
+def test_what_is_mixed_counts_for_its_own_weight(make_source, make_fused):
+    source = make_source([6] * 11, frames=6)
+    clips = np.stack([make_fused(6, row).T for row in range(11)]).astype(np.float32)
+    weights = np.linspace(0.2, 2.0, 11, dtype=np.float32)
+    source = replace(source, weights={"row": weights})
+    dataset, _ = training_batches(source, 4, 0, range(2), AugmentSettings(mixup=1.0), n_classes=11)
+    for inputs, labels, given in dataset:
+        parts = labels["row"].numpy() * given["row"].numpy()[:, None] / weights  # (batch, 11)
+        np.testing.assert_allclose(parts.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(inputs["features"], np.tensordot(parts, clips, 1), rtol=1e-3, atol=1e-3)
 
 
 def test_a_mixed_example_is_as_long_as_the_longer(make_source):
