@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,8 +65,20 @@ def test_the_sdist_builds_what_the_wheel_is_of(built):
         assert needed in names
 
 
-def test_it_is_installed_in_a_clean_environment(wheel, tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+def interpreter(version: str) -> str:
+    """Python of a version: the one at work, or one on the path; the test is skipped where there is none."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    found = shutil.which(f"python{version}")
+    # Managers of versions leave commands on the path that say how to choose one.
+    if not found or subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no python{version} on the path")
+    return found
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_it_is_installed_in_a_clean_environment(version, wheel, tmp_path):
+    subprocess.run([interpreter(version), "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, cwd=tmp_path)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -80,4 +93,7 @@ def test_it_is_installed_in_a_clean_environment(wheel, tmp_path):
     assert said(tmp_path / "venv/bin/keras-mir", "--version") == f"keras-mir {version}\n"
     assert f"-{version}-" in wheel.name
     assert "small-cnn" in said(python, "-m", "keras_mir.fit", "--list")
+    song = "np.sin(np.arange(66150) / 20).astype('float32')"
+    shape = f"import numpy as np, keras_mir as km; print(km.features({song}, 22050).fused.shape)"
+    assert said(python, "-c", shape) == "(140, 130)\n"
     said(python, "-m", "pip", "check")
