@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from tensorflow.python.eager import context
 
 from keras_mir.export.formats.one_file import CannotConvert, OneFile, frozen
 from keras_mir.export.verify import Arrays
@@ -46,7 +48,7 @@ def _convert(function: Any, description: Mapping[str, Any], _quantization: str) 
     from tf2onnx import convert
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    with quiet():
+    with quiet(), _own_functions():
         try:
             # Frozen: constants that a layer made outside the graph would become inputs.
             model, _ = convert.from_function(frozen(function), input_signature=function.input_signature)
@@ -59,6 +61,19 @@ def _convert(function: Any, description: Mapping[str, Any], _quantization: str) 
     _shape_counters(model.graph)
     onnx.helper.set_model_props(model, {DESCRIPTION: json.dumps(description, ensure_ascii=False)})
     return bytes(model.SerializeToString())
+
+
+@contextmanager
+def _own_functions() -> Iterator[None]:
+    """Forget the functions that a conversion leaves behind: the next would give its own the same names."""
+    known = context.context()
+    before = known.list_function_names()
+    try:
+        yield
+    finally:
+        for name in known.list_function_names() - before:
+            if not name.startswith("__"):  # those that are so called go with what they were traced for
+                known.remove_function(name)
 
 
 def _shape_counters(graph: Any) -> None:
