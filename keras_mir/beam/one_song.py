@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from pipelines.spec import FeatureSpec
 if TYPE_CHECKING:
     from keras_mir.models.prediction import Prediction
     from keras_mir.predict.predictor import Predictor
+
+_OPEN = ExitStack()  # models, as long as the process lives
 
 
 def features_of(song: Path, spec: FeatureSpec) -> Extraction | str:
@@ -58,4 +61,4 @@ def _predictor(model: str, models: Path) -> Predictor:
     from keras_mir.predict.models import choose_exported
     from keras_mir.predict.predictor import Predictor
 
-    return Predictor(choose_exported(model, models).open().__enter__())  # as long as the process lives
+    return Predictor(_OPEN.enter_context(choose_exported(model, models).open()))
