@@ -138,9 +138,10 @@ def forget_dead_letters(out: str) -> None:
 
 
 def read_shard(place: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a shard, or some columns of it."""
+    """Read a shard, or those of some columns that it has."""
     with local_copy(place) as path, path.open("rb") as file:
-        return pq.read_table(file, columns=columns)
+        shard = pq.ParquetFile(file)
+        return shard.read([name for name in shard.schema_arrow.names if columns is None or name in columns])
 
 
 def keep_rows(place: str, kept: Sequence[bool]) -> None:

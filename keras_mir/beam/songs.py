@@ -183,7 +183,7 @@ def _tidy(kind: _Kind, found: Sequence[Found], folders: Sequence[str], out: str)
         if shard.path.removeprefix(inside(out, "")).count("/"):
             continue  # of dead letters
         table = read_shard(shard.path, [*kind.facts, "model"])
-        models = table["model"].unique().to_pylist()
+        models = table["model"].unique().to_pylist() if "model" in table.column_names else ["another program"]
         if others := [model for model in models if not kind.is_ours(model)]:
             problem = f"its shards are of {others[0]}, and these would be of {kind.made_by}"
             raise ArgumentError("out", out, f"{problem}; name another folder")

@@ -9,7 +9,7 @@ import os
 import re
 import select
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pipelines.errors import ArgumentError, UserError, reason_of
 
@@ -109,9 +109,18 @@ def _refuse(problem: str) -> int:
 def _spelling(parser: argparse.ArgumentParser, argument: str) -> str:
     """How the command line calls an argument: `--group-by` for `group_by`."""
     option = f"--{argument.replace('_', '-')}"
-    for action in parser._actions:
+    for action in _actions(parser):
         if option in action.option_strings:
             return option
         if action.dest == argument:
             return str(action.option_strings[-1] if action.option_strings else action.metavar or argument)
     return argument
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Options and arguments, of the commands within a command, too."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

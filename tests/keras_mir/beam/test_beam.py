@@ -201,11 +201,18 @@ class TestSongs:
         assert not (tmp_path / "DATA").exists()
 
     def test_shards_of_another_model_are_refused(self, music, model, run, tmp_path):
+        import pandas as pd
+
         out = tmp_path / "ANSWERS"
         run("beam predict", music / "Jazz/Jazz0.flac", "--model", model, "--out", out)
         done = run("beam embed", music, "--model", model, "--out", out)
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].startswith(f"error: --out {out}: its shards are of ")
+        (shard,) = out.glob("*.parquet")
+        pd.DataFrame({"a": [1]}).to_parquet(shard)
+        done = run("beam predict", music, "--model", model, "--out", out)
+        assert done.returncode == 2
+        assert "its shards are of another program, and these would be of " in done.stderr.splitlines()[-1]
 
 
 class TestTransforms:

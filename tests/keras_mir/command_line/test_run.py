@@ -27,6 +27,14 @@ def parser():
     return parser
 
 
+def test_options_of_a_command_within_a_command(capsys):
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("embed").add_argument("--out-place")
+    assert run(parser, raising(ArgumentError("out_place", "x", "a file")), ["embed"]) == 2
+    assert capsys.readouterr().err == "error: --out-place x: a file\n"
+
+
 def raising(error):
     def body(arguments):
         raise error
