@@ -98,6 +98,7 @@ def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_pa
         own_vectors(folder, labels, "genre", tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_steps_that_run_together_give_what_they_give_one_by_one(folder, labels, tmp_path, monkeypatch):
     def trained(name):
         options = {"labels": labels, "epochs": 3, "batch_size": 2, "baseline": False}

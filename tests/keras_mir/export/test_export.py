@@ -231,6 +231,7 @@ def test_quantized_weights_are_smaller_and_answers_near(exported, export, tmp_pa
     assert differences[0] < 1e-5
 
 
+@pytest.mark.slow
 def test_weights_that_are_too_coarse_are_refused(exported, export, tmp_path, monkeypatch):
     root, _ = exported("wide")
     monkeypatch.setitem(litert.FORMAT.quantizations, "dynamic-range", 1e-6)
@@ -313,6 +314,7 @@ def test_mistakes(export, exported, tmp_path, monkeypatch, small):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_nothing_else_on_the_screen_and_help_without_tensorflow(exported, tmp_path):
     root, _ = exported("cnn")
     script = (

@@ -301,6 +301,7 @@ def test_where_nothing_can_be_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line(exported, tmp_path, monkeypatch):
     def full(folder, *_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/x.pb.tmp307; No space left on device")

@@ -113,6 +113,7 @@ def test_another_model_and_another_sample_rate_than_what_was_written_are_refused
         verify_against(spec)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
     with (
         FreshProcess() as process,

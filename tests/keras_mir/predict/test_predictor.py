@@ -84,6 +84,7 @@ def test_array_file_and_folder_agree(predictor, songs):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_model_is_loaded(audio_models, songs, predictor):
     with Predictor(audio_models / "tiny") as loaded:
         assert same(loaded.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))

@@ -110,6 +110,7 @@ def test_a_changed_file_is_read_anew(tmp_path, make_examples, make_fused, save_f
     np.testing.assert_array_equal(content(second, 0), make_fused(5, 99).T.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_changed_beats_are_read_anew(tmp_path, make_examples):
     examples = make_examples([50])
     examples.table["beats"] = str(tmp_path / "clip.beats.npy")

@@ -144,6 +144,7 @@ def test_a_file_that_cannot_be_read_is_said_as_without_a_service(tmp_path, make_
     assert there.lengths.tolist() == here.lengths.tolist() == [5, 0, 7, 8]
 
 
+@pytest.mark.slow
 def test_what_a_worker_had_in_hand_when_it_went_is_read_here():
     def identity(number: tf.Tensor) -> tf.Tensor:
         return tf.identity(number)
