@@ -107,8 +107,8 @@ def evaluated_on(run: Run) -> str:
 
 def undefined(run: Run) -> dict[str, str]:
     """Why a correlation does not exist, by target."""
-    named = ((name.partition(".")[::2], why) for name, why in (_report(run).get("undefined") or {}).items())
-    return {target: why for (score, target), why in named if score == "spearman"}
+    prefix, reasons = "spearman.", _report(run).get("undefined") or {}
+    return {name.removeprefix(prefix): why for name, why in reasons.items() if name.startswith(prefix)}
 
 
 def in_words(run: Run, interval: bool = True) -> str:

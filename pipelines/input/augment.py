@@ -204,7 +204,9 @@ def mixup(batch: Element, labels: Element, seed: tf.Tensor, alpha: float) -> tup
 
     lengths = tf.maximum(batch["lengths"], tf.gather(batch["lengths"], other))
     mixed = {**batch, "features": mix(batch["features"]), "lengths": lengths}
-    mixed |= {name: mix(values) for name, values in batch.items() if name.startswith(KNOWN)}
+    for name in (name for name in batch if name.startswith(KNOWN)):
+        others = tf.gather(batch[name], other)
+        mixed[name] = batch[name] + (1.0 - weight) * (others - batch[name])  # of equal ones exactly that
 
     def mix_known(name: str, values: tf.Tensor) -> tf.Tensor:
         if (known := f"{KNOWN}{name}") not in batch:
