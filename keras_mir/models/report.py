@@ -222,7 +222,7 @@ class GenreScores(_Scores):
 
     @property
     def majority(self) -> tuple[str, float]:
-        """The largest class, and the accuracy of always answering it."""
+        """The largest class, or one of several, and the accuracy of always answering it."""
         support = self.confusion_matrix.sum(axis=1)
         largest = int(support.argmax())
         return self.class_names[largest], float(support[largest] / self.n)
@@ -472,8 +472,7 @@ class GenreReport(_HeadReport, GenreScores, Circumstances):
         name, share = self.majority
         return self.beside_baseline(
             f"Genre of {counted(self.n, 'clip')} of {self.music}: accuracy {self.accuracy}, "
-            f"macro F1 {self.macro_f1}; always answering {name}, the largest class, would give "
-            f"{number(share)}."
+            f"macro F1 {self.macro_f1}; always answering {name} would give {number(share)}."
         )
 
     @property
