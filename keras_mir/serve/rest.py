@@ -146,12 +146,12 @@ class _Api:
             work = self._workers.submit(answer, body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    text, seconds = await asyncio.wrap_future(work)
+                    made = await asyncio.wrap_future(work)
             except TimeoutError:
                 raise self._workers.too_late() from None
-        seconds = {"arrive": arrived - started, **seconds}
+        seconds = {"arrive": arrived - started, **made.seconds}
         timing = ", ".join(f"{step};dur={1000 * spent:.1f}" for step, spent in seconds.items())
-        return Response(text, media_type="application/json", headers={"server-timing": timing})
+        return Response(made.text, media_type="application/json", headers={"server-timing": timing})
 
     async def _read(self, request: Request) -> bytearray | None:
         """The body, or None if it is over the limit; then the rest of it has not been read."""
