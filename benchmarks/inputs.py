@@ -10,11 +10,16 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLIPS_PER_GENRE = 30  # 300 clips
 SECONDS = 30.0
 RECIPE = "lstm-beat-mel"
 MODEL = "benchmark"
+COMPRESSED_RATE = 44_100  # Hz, as most music has it
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,30 @@ class Inputs:
             if not copy.exists():
                 shutil.copyfile(clip, copy)
         return folder
+
+    def compressed(self, count: int) -> list[Path]:
+        """So many of the clips as music comes: 44.1 kHz, stereo, half of them mp3, half ogg."""
+        import librosa
+        import numpy as np
+
+        from pipelines.extraction.audio_files import decode
+
+        folder = self.folder / "compressed"
+        folder.mkdir(parents=True, exist_ok=True)
+        made = []
+        for number, clip in enumerate(self.clips(count)):
+            kind = ("mp3", "ogg")[number % 2]
+            made.append(folder / f"{clip.stem}.{kind}")
+            if made[-1].exists():
+                continue
+            samples, rate = decode(clip)
+            samples = librosa.resample(samples, orig_sr=rate, target_sr=COMPRESSED_RATE)
+            if len(samples) == 1:  # the right a hundredth of a second late
+                samples = np.concatenate([samples, np.roll(samples, COMPRESSED_RATE // 100, axis=1)])
+            unfinished = folder / f".{made[-1].name}"
+            _write_compressed(unfinished, samples, kind)
+            unfinished.replace(made[-1])
+        return made
 
     def features(self) -> Path:
         """The music as `python -m keras_mir.prepare` prepares it."""
@@ -150,6 +179,17 @@ class Inputs:
             places = ["--export-dir", str(root), "--out", str(self.run)]
             subprocess.run([sys.executable, "-m", *command, *places], check=True, stdout=2)
         return version
+
+
+def _write_compressed(path: Path, samples: np.ndarray, kind: str) -> None:
+    """Little by little: libsndfile's encoders want no more at a time."""
+    import numpy as np
+    import soundfile
+
+    form = {"format": kind.upper(), "subtype": {"mp3": "MPEG_LAYER_III", "ogg": "VORBIS"}[kind]}
+    with soundfile.SoundFile(path, "w", COMPRESSED_RATE, len(samples), **form) as file:
+        for block in np.array_split(samples.T, 1 + samples.shape[1] // COMPRESSED_RATE):
+            file.write(block)
 
 
 def forget(paths: Iterable[Path]) -> None:

@@ -1,8 +1,8 @@
 """TF Serving's REST API over a registry of models: predict, status, metadata.
 
 See https://www.tensorflow.org/tfx/serving/api_rest. `GET /v1/models`, which lists the models, and
-`/v1/similar`, songs that sound alike, are additions; `classify` and `regress` and compressed requests are
-left out.
+`/v1/similar`, songs that sound alike, are additions, and so is the header `Server-Timing` of answers, which
+says how long their parts took; `classify` and `regress` and compressed requests are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, register_url_convertor
@@ -93,6 +93,13 @@ def rest_app(registry: Registry, workers: Workers, host: str, similar: SimilarSo
     return _logged(without_foreign_pages(app, host))
 
 
+class _Answer(NamedTuple):
+    """JSON, and how many seconds each step towards it took."""
+
+    text: str
+    seconds: dict[str, float]
+
+
 class _Api:
     def __init__(self, registry: Registry, workers: Workers, similar: SimilarSongs | None) -> None:
         self._registry = registry
@@ -118,10 +125,11 @@ class _Api:
             raise ModelError(Code.NOT_FOUND, "no such song, or none that may be listened to; see --music")
         return FileResponse(file, media_type=media_type(file), headers=_SOUND_HEADERS)
 
-    async def _answered(self, request: Request, answer: Callable[[bytearray, float], str]) -> Response:
+    async def _answered(self, request: Request, answer: Callable[[bytearray, float], _Answer]) -> Response:
         """The answer to what is sent, which a worker makes of the body in the time that is left."""
         limits = self._workers.limits
-        deadline = time.monotonic() + limits.seconds
+        started = time.monotonic()
+        deadline = started + limits.seconds
         if request.headers.get("content-encoding", "identity") != "identity":
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the request uncompressed")
         try:
@@ -133,14 +141,17 @@ class _Api:
             ) from None
         if body is None:
             return _TooLarge(limits.request_bytes)
+        arrived = time.monotonic()
         with self._workers.admitted():  # who sends slowly takes no place from others
             work = self._workers.submit(answer, body, deadline)
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    text = await asyncio.wrap_future(work)
+                    made = await asyncio.wrap_future(work)
             except TimeoutError:
                 raise self._workers.too_late() from None
-        return Response(text, media_type="application/json")
+        seconds = {"arrive": arrived - started, **made.seconds}
+        timing = ", ".join(f"{step};dur={1000 * spent:.1f}" for step, spent in seconds.items())
+        return Response(made.text, media_type="application/json", headers={"server-timing": timing})
 
     async def _read(self, request: Request) -> bytearray | None:
         """The body, or None if it is over the limit; then the rest of it has not been read."""
@@ -182,19 +193,24 @@ class _Api:
 
 def _predict(
     registry: Registry, name: str, version: int | str | None, body: bytearray, deadline: float
-) -> str:
+) -> _Answer:
     with registry.use(name, version) as (_, model):
+        started = time.monotonic()
         request = PredictRequest.parse(body)
         signature = parse_signature(signature_json(model.signature(request.signature_name)))
         inputs = request.arrays(signature)
-        outputs = model.run(request.signature_name, inputs, seconds=deadline - time.monotonic())
-        return write_answer(outputs, rows=request.rows)
+        read = time.monotonic()
+        outputs = model.run(request.signature_name, inputs, seconds=deadline - read)
+        ran = time.monotonic()
+        text = write_answer(outputs, rows=request.rows)
+        return _Answer(text, {"read": read - started, "model": ran - read, "write": time.monotonic() - ran})
 
 
-def _similar(songs: SimilarSongs, body: bytearray, deadline: float) -> str:
-    if time.monotonic() > deadline:
+def _similar(songs: SimilarSongs, body: bytearray, deadline: float) -> _Answer:
+    started = time.monotonic()
+    if started > deadline:
         raise ModelError(Code.DEADLINE_EXCEEDED, "the time limit passed before the model ran")
-    return songs.answer(body)
+    return _Answer(songs.answer(body), {"find": time.monotonic() - started})
 
 
 def _model(request: Request) -> tuple[str, int | str | None]:

@@ -122,9 +122,12 @@ def check_sound(samples: np.ndarray, rate: float) -> None:
     """
     channels = samples.shape[0] if samples.ndim > 1 else 1
     _check_format(rate, channels)
-    if not np.isfinite(samples).all():
+    if not samples.size:
+        return
+    loudest = max(samples.max(), -samples.min())  # NaN if there is one
+    if not np.isfinite(loudest):
         raise UserError("has samples that are NaN or infinite; export the audio again")
-    if samples.size and (loudest := np.abs(samples).max()) > MAX_LEVEL:
+    if loudest > MAX_LEVEL:
         raise UserError(f"has samples of {loudest:.0e}, and full scale is 1; export the audio again")
 
 
@@ -183,7 +186,9 @@ def _blocks(path: Path) -> Iterator[Sound]:
     try:
         # A decoder that is left in the middle is done with the bytes before they go.
         with _mapped(path) as content, closing(_by_any_decoder(path, content)) as blocks:
-            while (block := _next_quietly(blocks)) is not None:
+            while (found := _next_quietly(blocks)) is not None:
+                # Channel by channel, a little at a time: whoever mixes them would go through memory in steps.
+                block = Sound(np.ascontiguousarray(found.samples), found.rate)
                 check_sound(*block)
                 if like not in ((0, 0), (block.rate, len(block.samples))):
                     at = f"{length / like[0]:.1f} s"
@@ -328,13 +333,9 @@ def _through_pipe(content: mmap, start: int) -> Generator[Sound, None, _Streamed
     try:
         with _Stream(reading, closefd=False) as file:
             rate = file.samplerate
-            try:
-                for sound in _read(file, _LOST):
-                    length += sound.samples.shape[1]
-                    yield sound
-            except soundfile.LibsndfileError:
-                if not length:
-                    raise
+            for sound in _gathered(_read(file, _LOST)):
+                length += sound.samples.shape[1]
+                yield sound
     finally:
         stopped.set()
         while piece := os.read(reading, _BLOCK):
@@ -342,6 +343,29 @@ def _through_pipe(content: mmap, start: int) -> Generator[Sound, None, _Streamed
         feeder.join()
         os.close(reading)
     return _Streamed(fed - left, length, rate)
+
+
+def _gathered(sounds: Iterator[Sound]) -> Iterator[Sound]:
+    """Sounds of one stream as few longer ones, up to where nothing more can be made of it."""
+    waiting: list[np.ndarray] = []
+    length, rate, lost = 0, 0, False
+    while not lost:
+        try:
+            samples, rate = next(sounds)
+        except StopIteration:
+            break
+        except soundfile.LibsndfileError:
+            if not rate:
+                raise
+            lost = True
+        else:
+            waiting.append(samples)
+            length += samples.shape[1]
+            if length >= _BLOCK:
+                yield Sound(np.concatenate(waiting, axis=1), rate)
+                waiting, length = [], 0
+    if waiting:
+        yield Sound(np.concatenate(waiting, axis=1), rate)
 
 
 def _by_mpeg(content: mmap) -> Iterator[Sound]:

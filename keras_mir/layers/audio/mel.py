@@ -49,8 +49,9 @@ class STFT(AudioLayer):
         audio, lengths = self.tensors(inputs)
         audio = zero_past(audio, lengths)
         spectrum = stft(audio, self.n_fft, self.hop_length)
-        # The last frames past the end still reach back into the clip.
-        return zero_past(spectrum, 1 + lengths // self.hop_length)
+        # The last frames past the end still reach back into the clip. A product is quicker than a choice.
+        inside = tf.sequence_mask(1 + lengths // self.hop_length, tf.shape(spectrum)[1], spectrum.dtype)
+        return spectrum * inside[..., tf.newaxis, tf.newaxis]
 
     def _shapes(self, batch: Size, samples: Size) -> Shape:
         return (batch, frames_of(samples, self.hop_length), 1 + self.n_fft // 2, 2)
@@ -116,7 +117,7 @@ class MelPower(AudioLayer):
 
     def call(self, inputs: Any) -> Any:
         (spectrum,) = self.tensors(inputs)
-        power = tf.reduce_sum(spectrum**2, axis=-1)  # (batch, frames, bins)
+        power = spectrum[..., 0] ** 2 + spectrum[..., 1] ** 2  # (batch, frames, bins)
         return mel_bands(power, self.sample_rate, self.n_fft, self.n_mels)
 
     def _shapes(self, batch: Size, frames: Size, *_: Size) -> Shape:

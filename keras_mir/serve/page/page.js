@@ -87,6 +87,16 @@ async function attempt(work, report = complain) {
   }
 }
 
+/** Do one of the steps to an answer; browsers show how long each took among the page's timings. */
+async function timed(step, work) {
+  const start = performance.now();
+  try {
+    return await work();
+  } finally {
+    performance.measure(step, { start });
+  }
+}
+
 // ---- the server
 
 async function request(path, options) {
@@ -167,13 +177,14 @@ function base64(blob) {
   });
 }
 
-function post(path, content, signal) {
-  return request(path, { method: "POST", body: JSON.stringify(content), signal });
+async function post(path, content, signal) {
+  const body = await timed("pack", () => JSON.stringify(content));
+  return timed("ask", () => request(path, { method: "POST", body, signal }));
 }
 
 /** Samples as requests hold them. */
 async function sound(samples, rate) {
-  return { b64: await base64(wav(samples, rate)) };
+  return { b64: await timed("encode", () => base64(wav(samples, rate))) };
 }
 
 /** A model's outputs for samples, by name. */
@@ -299,9 +310,11 @@ function enqueue(model) {
   const askPart = async (samples, rate, signal, from, to) => read(await ask(model, samples, rate, signal), from, to);
   const show = (answers) => {
     const answer = join(answers);
-    showAnswer(card, answer);
-    if (answer.beats.length) showBeats(answer);
-    say(summary(model, answer));
+    return timed("show", () => {
+      showAnswer(card, answer);
+      if (answer.beats.length) showBeats(answer);
+      say(summary(model, answer));
+    });
   };
   inTurn(model, () => card.isConnected, askPart, show, (message) => showFailure(card, `${model}: ${message}`));
 }
@@ -335,13 +348,13 @@ async function open(blob, name) {
   other.pause();
   await attempt(async () => {
     say(`Decoding ${name} …`);
-    Object.assign(opened, await decode(blob, name));
+    Object.assign(opened, await timed("decode", () => decode(blob, name)));
     if (song !== opened) return;
     showSong(blob);
     if (!wantedModels().length) say("Choose a model to ask.");
     wantedModels().forEach(enqueue);
     enqueueSimilar();
-    await drawMel(opened);
+    await timed("draw", () => drawMel(opened));
   }, (message) => {
     if (song !== opened) return;
     song = null;

@@ -72,6 +72,13 @@ def test_columns(client):
     assert answer["outputs"]["greeting"] == ["hello blues", "hello Ρεμπέτικο"]
 
 
+def test_an_answer_says_how_long_its_steps_took(client):
+    with closing(http.client.HTTPConnection(client.server.rest_address, timeout=30)) as connection:
+        connection.request("POST", "/v1/models/toy:predict", json.dumps({"inputs": COLUMNS}))
+        timing = connection.getresponse().getheader("server-timing")
+    assert re.findall(r"(\w+);dur=\d+\.\d", timing) == ["arrive", "read", "model", "write"]
+
+
 def test_a_single_input_and_a_single_output_need_no_name(client):
     for key, answer in (("instances", "predictions"), ("inputs", "outputs")):
         request = {"signature_name": "scalars", key: [0.02, 1]}
