@@ -200,7 +200,7 @@ class GenreScores(_Scores):
         confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
             ones columns.
         bootstrap: How the intervals were made.
-        expected_calibration_error: How far the probability of the answered class is from the share of
+        expected_calibration_error: How far the probability of the predicted class is from the share of
             such answers that is right, the mean over 15 bins; None in reports of before it was computed.
     """
 
