@@ -234,7 +234,7 @@ def tag_areas(scores: TagScores) -> Figure:
         axes.set_yticks(rows, [f"{tag} ({scores.per_tag[tag].support})" for tag in order])
         axes.set(xlabel=f"{name}, with its interval", xlim=(0, 1), ylim=(len(order) - 0.4, -0.6))
         axes.grid(alpha=0.3, axis="x")
-        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
+        axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     return figure
 
 
