@@ -351,7 +351,7 @@ def _calibration(description: Description) -> str:
     text = report.calibration_sentence
     if members > 1:
         text += f" Each of the {members} models has a temperature of its own; their mean is left as it is."
-    return f"{text} They may fit worse where the music is unlike the data."
+    return f"{text} Probabilities may fit worse where the music is unlike the data."
 
 
 def _data(description: Description) -> Iterator[str]:
