@@ -156,7 +156,8 @@ def test_how_probabilities_were_calibrated():
     card = model_card("songs", replace(description, report=report), SIGNATURES)
     assert (
         "0.121 before the probabilities were calibrated by a temperature of 1.840, fitted on 20 validation "
-        "clips. Probabilities may fit worse where the music is unlike the data." in section(card, "Use and limits")
+        "clips. Probabilities may fit worse where the music is unlike the data."
+        in section(card, "Use and limits")
     )
     older = replace(report, expected_calibration_error=None)
     card = model_card("songs", replace(description, report=older), SIGNATURES)
