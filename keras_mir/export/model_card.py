@@ -349,7 +349,7 @@ def _calibration(description: Description) -> str:
     if not isinstance(report, GenreReport) or not report.calibration_sentence:
         return "The probabilities are not calibrated."
     text = report.calibration_sentence
-    if members > 1:
+    if members > 1 and description.recipe.split.validation > 0:
         text += f" Each of the {members} models has a temperature of its own; their mean is left as it is."
     return f"{text} Probabilities may fit worse where the music is unlike the data."
 
