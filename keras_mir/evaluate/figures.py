@@ -161,24 +161,24 @@ def confusion_matrix(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
 
 
 def reliability(found: Reliability) -> Figure:
-    """How often answers are right over how sure the model was of them, and how sure it was how often.
+    """Accuracy over the probability of the predicted class, and how many clips have which probability.
 
     Args:
-        found: By bin of the probability of the answered class.
+        found: By bin of the probability of the predicted class.
     """
     figure = new_figure(4.6, 5.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = len(found.share)
     centres = (np.arange(bins) + 0.5) / bins
     some = found.share > 0
-    upper.plot((0, 1), (0, 1), color=NEUTRAL, linewidth=1, linestyle="--", label="as sure as right")
-    upper.bar(centres[some], found.accuracy[some], 1 / bins, color=TRAIN, alpha=0.5, label="right")
+    upper.plot((0, 1), (0, 1), color=NEUTRAL, linewidth=1, linestyle="--", label="perfect calibration")
+    upper.bar(centres[some], found.accuracy[some], 1 / bins, color=TRAIN, alpha=0.5, label="accuracy")
     # A bar's middle is not how sure the model was within the bin.
-    upper.plot(found.confidence[some], found.accuracy[some], "o", color=VALIDATION, label="mean of the bin")
+    upper.plot(found.confidence[some], found.accuracy[some], "o", color=VALIDATION, label="mean probability")
     lower.bar(centres, found.share, 1 / bins, color=NEUTRAL)
     title = f"expected calibration error {found.error:.3f}"
-    upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02), title=title)
-    lower.set(xlabel="probability of the answered class", ylabel="share of clips")
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    lower.set(xlabel="probability of the predicted class", ylabel="share of clips")
     upper.legend(fontsize="small", loc="upper left")
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
@@ -234,7 +234,7 @@ def tag_areas(scores: TagScores) -> Figure:
         axes.set_yticks(rows, [f"{tag} ({scores.per_tag[tag].support})" for tag in order])
         axes.set(xlabel=f"{name}, with its interval", xlim=(0, 1), ylim=(len(order) - 0.4, -0.6))
         axes.grid(alpha=0.3, axis="x")
-        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2, frameon=False)
+        axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     return figure
 
 

@@ -136,7 +136,7 @@ class Reliability:
 
 
 def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
-    """Sort answers into `BINS` bins of equal width by the probability of the answered class.
+    """Sort answers into `BINS` bins of equal width by the probability of the predicted class.
 
     Args:
         true: int `(n,)` class indices.

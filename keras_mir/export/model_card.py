@@ -17,6 +17,7 @@ from rich.console import Console
 
 from keras_mir.evaluate.table import print_report
 from keras_mir.export.front_matter import front_matter
+from keras_mir.export.graph import OLDEST
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
@@ -63,7 +64,7 @@ _DOES: dict[Task, str] = {
     "affect": "rates the affect of music",
 }
 _TESTED_ON = {
-    "the data set": "The data set itself says which clips are for testing.",
+    "the data set": "The test clips are those that the data set, or `prepare`, had set apart for testing.",
     "held out": "The test clips were held out at random before training.",
     "a fold": "The test clips are those of one fold of a cross-validation.",
     "all folds": "No clip was kept from all of the models: each was tested by those whose fold it is in.",
@@ -123,7 +124,7 @@ def _card(
         _scores(description.report),
         "## Made with",
         _made_with(versions),
-        "Serve it with TensorFlow or TF Serving of that version, or a later one.",
+        f"As a SavedModel it runs in TensorFlow and TF Serving {OLDEST} and later.",
         "## Settings",
         "As a recipe, which `python -m keras_mir.fit --recipe FILE` trains again:",
         _block("toml", tomli_w.dumps(description.to_dict()["recipe"])),
@@ -348,9 +349,9 @@ def _calibration(description: Description) -> str:
     if not isinstance(report, GenreReport) or not report.calibration_sentence:
         return "The probabilities are not calibrated."
     text = report.calibration_sentence
-    if members > 1:
+    if members > 1 and description.recipe.split.validation > 0:
         text += f" Each of the {members} models has a temperature of its own; their mean is left as it is."
-    return f"{text} They may fit worse where the music is unlike the data."
+    return f"{text} Probabilities may fit worse where the music is unlike the data."
 
 
 def _data(description: Description) -> Iterator[str]:

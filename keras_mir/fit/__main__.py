@@ -175,6 +175,7 @@ def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, consol
         result = job.train()
     print_cross_validation(result.report, console)
     if result.model:
+        console.print()
         print_report(result.model.report, console)
     say(console, f"report  {job.folder.cross_validation}", f"table   {job.folder.predictions}")
     if job.options.suspicious_labels:

@@ -223,10 +223,10 @@ class CrossValidationRun:
         ]
         clips = len(tables[0])
         left_out = len(examples) - clips
-        which = f"all labelled clips but the data set's own {counted(left_out, 'test clip')}"
-        folds = f"{self.recipe.split.folds} folds of {which if left_out else 'all labelled clips'}"
+        folds = f"{self.recipe.split.folds} folds of {counted(clips, 'labelled clip')}"
+        own = f"; {counted(left_out, 'test clip')} of the data set's own in none" if left_out else ""
         kind = "synthetic music" if examples.synthetic else examples.name
-        say(self.console, f"data: {kind}: {folds}, {clips} in number")
+        say(self.console, f"data: {kind}: {folds}{own}")
         return pd.concat(tables, ignore_index=True)
 
     @property

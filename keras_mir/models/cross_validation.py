@@ -115,20 +115,27 @@ class CrossValidationReport:
 
     @property
     def headline(self) -> str:
-        """The main score of each head in a sentence."""
-        scores = "; ".join(
-            f"{score_name(name)} {summary}; out of fold {summary.pooled}"
-            for name, summary in self.scores.items()
-            if name in MAIN_SCORES.values()
-        )
+        """The main score of each head in a sentence, then its baseline's."""
+        scores = {
+            task: f"{score_name(name)} {self.scores[name]}; out of fold {self.scores[name].pooled}."
+            for task, name in MAIN_SCORES.items()
+            if name in self.scores
+        }
         repeats = f", {counted(self.repeats, 'repeat')}" if self.repeats > 1 else ""
         music = "synthetic music" if self.dataset.synthetic else "music"
-        text = (
+        clips = (
             f"{listed(self.task.split('+')).capitalize()} of {counted(self.clips, 'clip')} of {music} "
-            f"({self.dataset.name}), {self.folds} folds{repeats}: {scores}."
+            f"({self.dataset.name}), {self.folds} folds{repeats}"
         )
-        baselines = [self.baseline] if self.baseline else self.baselines.values()
-        return " ".join([text, *(baseline.sentence for baseline in baselines)])
+        if len(scores) == 1:
+            baseline = [self.baseline.sentence] if self.baseline else []
+            return " ".join([f"{clips}: {next(iter(scores.values()))}", *baseline])
+        sentences = [f"{clips}."]
+        for task, score in scores.items():
+            sentences.append(f"{task.capitalize()}: {score}")
+            if (found := self.baselines.get(task)) is not None:
+                sentences.append(found.sentence)
+        return " ".join(sentences)
 
 
 class CrossValidation:

@@ -84,6 +84,8 @@ def find_version(model: str, root: Path) -> Path:
 
 
 def _what_is_there(path: Path) -> str:
+    if (path / "description.json").is_file():
+        return f"this is a run; export it with python -m keras_mir.export {path} --format savedmodel"
     for folder in (path, path.parent):
         found = versions(folder)
         if found and folder != path:

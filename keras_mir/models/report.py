@@ -125,6 +125,8 @@ class Baseline:
         lead, low, high = self.difference.value, self.difference.low, self.difference.high
         if lead is None or low is None or high is None:
             return "how far the network is ahead is undefined"
+        if lead == 0:
+            return f"the network gets the same, a difference of {self.difference}"
         if lead < 0:
             # Not -high, for the negative of 0 has a sign.
             return f"the network is behind by {Interval(-lead, 0.0 - high, 0.0 - low)}"
@@ -200,7 +202,7 @@ class GenreScores(_Scores):
         confusion_matrix: int64 `(n_classes, n_classes)`: true classes are rows, predicted
             ones columns.
         bootstrap: How the intervals were made.
-        expected_calibration_error: How far the probability of the answered class is from the share of
+        expected_calibration_error: How far the probability of the predicted class is from the share of
             such answers that is right, the mean over 15 bins; None in reports of before it was computed.
     """
 

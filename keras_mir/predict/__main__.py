@@ -52,11 +52,11 @@ def parser() -> argparse.ArgumentParser:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json", dest="form", action="store_const", const="json", help="print a JSON object a line"
+        "--json", dest="form", action="store_const", const="json", help="print one JSON object per line"
     )
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV with a header")
     parser.set_defaults(form="table")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write a JSON file a song there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write one JSON file per song there")
     parser.add_argument(
         "--skip-existing",
         action="store_true",

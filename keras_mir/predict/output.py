@@ -99,7 +99,9 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
     title = Text(path_text(folder)) if folder else None
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("song", overflow="fold")
-    rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve)]
+    # A model that tracks no beats has no column of tempi.
+    tempi = any(prediction.tempo is not None for prediction in predictions)
+    rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve, tempi)]
     for heading in rows[0][1]:
         justify: Literal["left", "right"] = "left" if heading in ("genre", "next", "tags") else "right"
         table.add_column(
@@ -123,15 +125,14 @@ def _common_folder(predictions: Sequence[Prediction]) -> Path | None:
     return None if common in (Path(), Path("/")) else common
 
 
-def _table_rows(prediction: Prediction, curve: bool) -> Iterator[dict[str, str]]:
+def _table_rows(prediction: Prediction, curve: bool, tempi: bool) -> Iterator[dict[str, str]]:
     if curve:
         for window in prediction.windows:
             times = {"from": clock(window.start), "to": clock(window.end)}
             yield times | _cells(window, prediction.thresholds)
         return
     tempo = "none" if prediction.tempo is None else f"{prediction.tempo:.0f}"
-    # Pretrained networks, which have no thresholds, track no beat.
-    beats = {} if prediction.tags and not prediction.thresholds else {"BPM": tempo}
+    beats = {"BPM": tempo} if tempi else {}
     yield {"length": clock(prediction.duration)} | _cells(prediction, prediction.thresholds) | beats
 
 

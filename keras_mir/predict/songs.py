@@ -202,7 +202,7 @@ def left_out(others: Sequence[Path]) -> str:
     """What to say of the files in folders that are no songs."""
     names = ", ".join(path_text(path) for path in others[:_MOST_NAMES])
     more = f" and {len(others) - _MOST_NAMES} more" if len(others) > _MOST_NAMES else ""
-    return f"not looked at, for they are no audio, or hidden: {names}{more}"
+    return f"skipped, hidden or not audio: {names}{more}"
 
 
 def result_name(song: Path) -> str:

@@ -125,7 +125,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "vectors": Architecture(
         "keras_mir.models.vectors:vectors",
-        lambda _: "head on vectors",
+        lambda _: "vector head",
         lambda s: f"A head on statistics ({', '.join(s.statistics)}) of the vectors of a clip",
         seconds=lambda _: 5e-4,
     ),

@@ -153,7 +153,7 @@ OUR_RECIPES = (
         model=replace(_HEAD, kind="musicnn", l2=1e-3),
         train=replace(_HEAD_TRAINING, learning_rate=1e-4, schedule="constant"),
     ),
-    _small_cnn("small-cnn-tags", "small-cnn for tags, several a clip", task=_TAGS),
+    _small_cnn("small-cnn-tags", "small-cnn for tags, several per clip", task=_TAGS),
     _head("musicnn-tags", "musicnn for tags", "musicnn-mtt", task=_TAGS),
     _lstm("lstm-beat-mel-tags", "lstm-beat-mel for tags", _BEAT_MEL, _TAGS),
     Recipe(

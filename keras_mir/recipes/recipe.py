@@ -28,14 +28,14 @@ class TaskSettings:
     """What is learned.
 
     Attributes:
-        task: `"genre"` (one class a clip), `"affect"` (one value a target and clip), `"tags"` (several
-            a clip), or several of these at once, as in `"genre+tags+affect"`: a head each, on the same
-            layers, whose losses are summed.
+        task: `"genre"` (one class per clip), `"affect"` (one value per target and clip), `"tags"`
+            (several per clip), or several of these at once, as in `"genre+tags+affect"`: a head each, on
+            the same layers, whose losses are summed.
         classes: Genres to classes: `auto` (the course's mapping where all genres are the
             course's and it joins or drops one), `course`, `as-is` or a TOML file.
-        targets: Affect targets, names of columns; none means all the data set has.
-        tags: Tags, of the column `tags` or names of columns of 0 and 1; none means all that some clips
-            have and others have not.
+        targets: Affect targets, names of columns; where none are given, all of the data set.
+        tags: Tags, of the column `tags` or names of columns of 0 and 1; where none are given, all
+            that some clips have and others have not.
         class_weights: `"balanced"` weighs examples so that every class counts the same, and of each tag
             the clips that have it as much as the others.
         loss_weights: Weight of the loss of each output (a target, `genre` or `tags`), as `name=weight`;
@@ -85,7 +85,7 @@ class TrainSettings:
 
     Attributes:
         epochs: Most passes over the training examples.
-        batch_size: Examples a batch.
+        batch_size: Examples per batch.
         learning_rate: Adam's.
         weight_decay: Decoupled weight decay (AdamW); 0 for none.
         schedule: Of the learning rate: `constant`, or `cosine`, up in the first tenth of all steps
@@ -97,7 +97,7 @@ class TrainSettings:
         clip_norm: Largest norm of a gradient, above which it is scaled down; 0 for none. Recurrent
             layers over long sequences have rare steps that undo an epoch.
         mixed_precision: Compute in float16 where that is safe.
-        overfit_batches: Only check that so many batches can be memorised; 0 for a real training.
+        overfit_batches: Only check that this many batches can be memorised; 0 for a real training.
     """
 
     epochs: int = 100

@@ -41,13 +41,16 @@ def _kind(recipe: Recipe) -> str:
 
 
 _NOTES = (
-    "input: mel bands, chroma or both (fused), one column a beat, or so many frames; stop: epochs without",
-    "progress before early stopping; rate: Adam's learning rate; drop: dropout; batch: clips a batch.",
+    "input: mel bands, chroma or both (fused), one column per beat, or a number of",
+    "frames; stop: epochs without progress before early stopping; rate: Adam's",
+    "learning rate; batch: clips per batch; drop: dropout.",
     "A pooled CNN reads clips of any length.",
-    "Multitask recipes have a head for genre, tags and affect each; --task genre+affect, say, for two.",
+    "Multitask recipes have a head for genre, tags and affect each;",
+    "--task genre+affect, say, for two.",
     "Recipes named transfer need --backbone RUN, a trained CNN on the same input.",
-    f"The paper's digits CNN, {DIGITS}, is trained by python -m keras_mir.reproduce --only 7a,",
-    "and all of the paper's experiments by the same without --only.",
+    f"The paper's digits CNN, {DIGITS}, is trained by",
+    "python -m keras_mir.reproduce --only 7a, and all of the paper's experiments by",
+    "the same without --only.",
     "Every setting has a flag (--help); --recipe FILE takes a recipe of your own.",
 )
 

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json", dest="form", action="store_const", const="json", help="print a JSON object a line"
+        "--json", dest="form", action="store_const", const="json", help="print one JSON object per line"
     )
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV with a header")
     form.add_argument(

@@ -90,7 +90,7 @@ def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
     out = tmp_path / "vectors.parquet"
     bad = f"error: {music}/aa.mp3: cannot be decoded; it is damaged, not audio, or of a kind this machine "
     bad += "has no decoder for (ffmpeg adds m4a, wma and others)"
-    note = f"note: not looked at, for they are no audio, or hidden: {music}/cover.txt"
+    note = f"note: skipped, hidden or not audio: {music}/cover.txt"
 
     def embed(*places):
         status = main([*map(str, places), "--model", str(run_folder), "--out", str(out), "--jobs", "1"])

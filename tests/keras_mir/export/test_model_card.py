@@ -156,8 +156,14 @@ def test_how_probabilities_were_calibrated():
     card = model_card("songs", replace(description, report=report), SIGNATURES)
     assert (
         "0.121 before the probabilities were calibrated by a temperature of 1.840, fitted on 20 validation "
-        "clips. They may fit worse where the music is unlike the data." in section(card, "Use and limits")
+        "clips. Probabilities may fit worse where the music is unlike the data."
+        in section(card, "Use and limits")
     )
+    for recipe, temperatures in (("lstm-beat-mel", True), ("small-cnn", False)):  # which holds no clips out
+        ensemble = replace(description, recipe=named_recipe(recipe), members=4)
+        assert (
+            "Each of the 4 models has a temperature of its own" in model_card("songs", ensemble, SIGNATURES)
+        ) is temperatures
     older = replace(report, expected_calibration_error=None)
     card = model_card("songs", replace(description, report=older), SIGNATURES)
     assert "The probabilities are not calibrated." in section(card, "Use and limits")

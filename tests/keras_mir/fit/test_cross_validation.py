@@ -135,7 +135,7 @@ def test_a_stopped_one_goes_on_with_the_first_fold_that_is_not_finished(
     assert fit.main(["--resume", str(run)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == (
-        "data: course: 2 folds of all labelled clips but the data set's own 12 test clips, 36 in number"
+        "data: course: 2 folds of 36 labelled clips; 12 test clips of the data set's own in none"
     ).replace("course", course_data.name)
     assert said[4].startswith("repeat 2 of 2, fold 2 of 2: accuracy ")
     assert said[-2:] == [f"report  {run}/cross_validation.json", f"table   {run}/predictions.csv"]

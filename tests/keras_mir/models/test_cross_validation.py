@@ -20,7 +20,7 @@ from keras_mir.models.cross_validation import (
     summarised,
 )
 from keras_mir.models.json_file import write_json
-from keras_mir.models.report import Dataset, Interval
+from keras_mir.models.report import Baseline, Dataset, Interval
 from pipelines.errors import UserError
 
 POOLED = {"accuracy": Interval(0.7, 0.6, 0.8), "macro_f1": Interval(0.5, 0.4, 0.6)}
@@ -65,6 +65,24 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert read_cross_validation(tmp_path) == report
     with pytest.raises(UserError, match=r"no cross-validation there"):
         read_cross_validation(tmp_path / "none")
+
+
+def test_of_several_heads_each_score_has_its_baseline_beside_it():
+    pooled = {"accuracy": Interval(0.7, 0.6, 0.8), "spearman_mean": Interval(0.5, 0.4, 0.6)}
+    folds = [
+        dataclasses.replace(fold(n, 0.6), scores={"accuracy": 0.6, "spearman_mean": 0.5}) for n in (1, 2)
+    ]
+    report = dataclasses.replace(
+        report_of(fold(1, 0.6), fold(2, 0.6)),
+        task="genre+affect",
+        scores=summarised(folds, pooled),
+        baselines={"genre": Baseline("an SVM", Interval(0.5, 0.4, 0.6), Interval(0.2, 0.1, 0.3))},
+    )
+    assert report.headline == (
+        "Genre and affect of 20 clips of music (course), 2 folds. Genre: accuracy 0.600 (deviation 0.000); "
+        "out of fold 0.700 [0.600, 0.800]. An SVM gets 0.500 [0.400, 0.600]; the network is ahead by 0.200 "
+        "[0.100, 0.300]. Affect: mean Spearman 0.500 (deviation 0.000); out of fold 0.500 [0.400, 0.600]."
+    )
 
 
 def test_it_shows_itself_as_a_table():

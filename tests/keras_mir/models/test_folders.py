@@ -13,6 +13,8 @@ def root(tmp_path):
         (tmp_path / "lstm" / version / "saved_model.pb").touch()
     (tmp_path / "lstm" / "11").mkdir()  # a version without a model
     (tmp_path / "lstm" / "notes").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "description.json").touch()
     return tmp_path
 
 
@@ -28,6 +30,7 @@ def test_the_latest_version_is_the_highest_number_with_a_model(root):
         ("cnn", "has lstm"),
         ("", "has lstm"),
         ("nowhere/cnn", "export one with keras_mir.fit"),
+        ("run", "run --format savedmodel"),
     ],
 )
 def test_a_missing_model_is_answered_with_what_there_is(root, path, message):

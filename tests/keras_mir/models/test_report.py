@@ -331,6 +331,7 @@ def test_headline_says_what_was_evaluated_and_what_chance_is():
         (Interval(0.05, -0.02, 0.12), "the network is ahead by 0.050 [-0.020, 0.120]."),
         (Interval(-0.05, -0.12, 0.02), "the network is behind by 0.050 [-0.020, 0.120]."),
         (Interval(-0.05, -0.12, 0.0), "the network is behind by 0.050 [0.000, 0.120]."),
+        (Interval(0.0, -0.6, 0.4), "the network gets the same, a difference of 0.000 [-0.600, 0.400]."),
         (Interval(None, None, None), "how far the network is ahead is undefined."),
     ],
 )

@@ -172,7 +172,7 @@ def test_what_is_not_looked_at_is_said(predict, songs, tmp_path):
     (folder / ".old").mkdir()
     _, _, err = predict(folder, "--csv")
     left_out = f"{folder}/.old, {folder}/cover.jpg"
-    assert err == f"note: not looked at, for they are no audio, or hidden: {left_out}\n3 answered\n"
+    assert err == f"note: skipped, hidden or not audio: {left_out}\n3 answered\n"
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
