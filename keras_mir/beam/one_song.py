@@ -58,7 +58,7 @@ def _compile(spec: FeatureSpec) -> None:
 @lru_cache(maxsize=1)
 def _predictor(model: str, models: Path) -> Predictor:
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}  # its share of the cores
-    from keras_mir.predict.models import choose_exported
+    from keras_mir.predict.models import choose_local
     from keras_mir.predict.predictor import Predictor
 
-    return Predictor(_OPEN.enter_context(choose_exported(model, models).open()))
+    return Predictor(_OPEN.enter_context(choose_local(model, models).open()))

@@ -20,7 +20,7 @@ from keras_mir.beam.one_song import features_of, prediction_of
 from keras_mir.embed.embed import embed
 from keras_mir.embed.songs import row_of
 from keras_mir.embed.table import Row, check_parquet
-from keras_mir.predict.models import choose_exported
+from keras_mir.predict.models import choose_local
 from pipelines.errors import UserError
 from pipelines.extraction.features import Extraction, check_spec
 from pipelines.extraction.workers import Worker
@@ -119,7 +119,7 @@ class PredictionsOfSongs(_SongWork):
     """See `Predict`."""
 
     def __init__(self, model: str, models: Path) -> None:
-        self.model = choose_exported(model, models).name
+        self.model = choose_local(model, models).name
         self.function = partial(prediction_of, **_places(model, models))
 
     def named(self, name: str, made: Any) -> tuple[str, Any]:

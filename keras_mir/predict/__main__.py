@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line's arguments, named as those of `predict_songs`."""
     parser = command_parser(
         "predict",
-        description="Predict genre, affect or tags of songs, of any format this machine decodes, with an "
-        "exported model or a pretrained tagger.",
+        description="Predict genre, affect or tags of songs, of any format this machine decodes, with a "
+        "trained model or a pretrained tagger.",
         epilog="Answers go to standard output. A song that fails is named on standard error, and the others "
         "go on.",
     )
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default="",
         metavar="NAME",
-        help="name, NAME/VERSION or folder of an exported model, or a pretrained tagger: "
+        help="name, NAME/VERSION or folder of an exported model, a run's folder, or a pretrained tagger: "
         f"{', '.join(EMBEDDINGS)} (default: the only model)",
     )
     place = parser.add_mutually_exclusive_group()

@@ -23,6 +23,7 @@ from keras_mir.models.folders import (
 )
 from keras_mir.models.hub import HUB
 from keras_mir.models.package import ZIP
+from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.networks import Network, network_named
 from pipelines.errors import ArgumentError
 from pipelines.spec import FeatureSpec, VectorSpec
@@ -49,12 +50,12 @@ class ChosenModel:
     open: Callable[[], AbstractContextManager[AnswerWav]]
 
 
-def choose_exported(model: str, models: Path) -> ChosenModel:
-    """Find an exported model by its name or its folder, a pretrained network, or the only model there is.
+def choose_local(model: str, models: Path) -> ChosenModel:
+    """Find a model on this machine, or the only one that was exported.
 
     Args:
-        model: `NAME` or `NAME/VERSION` in `models`, a model's folder, the name of a pretrained network
-            where no model is called so, or empty.
+        model: `NAME` or `NAME/VERSION` in `models`, an exported model's folder, a run's folder, a `.zip`,
+            `hf://OWNER/NAME`, the name of a pretrained network where no model is called so, or empty.
         models: The export root, `saved_models`.
 
     Raises:
@@ -63,8 +64,8 @@ def choose_exported(model: str, models: Path) -> ChosenModel:
     if network := network_named(model, models):
         network.check()
         return ChosenModel(model, FeatureSpec(), partial(open_network, network))
-    if model.startswith(HUB) or model.endswith(ZIP):
-        return ChosenModel(model, FeatureSpec(), partial(open_package, model))
+    if model.startswith(HUB) or model.endswith(ZIP) or (model and RunFolder(Path(model)).options.is_file()):
+        return ChosenModel(model, FeatureSpec(), partial(open_trained, model))
     if model:
         version = find_version(model, models)
     else:
@@ -141,8 +142,8 @@ def open_network(network: Network) -> Iterator[AnswerWav]:
 
 
 @contextmanager
-def open_package(place: str) -> Iterator[AnswerWav]:
-    """Load a model that others made, from a `.zip` or a model hub, and make it ready to answer.
+def open_trained(place: str) -> Iterator[AnswerWav]:
+    """Load a run's model, or one that others made, a `.zip` or on a model hub, and make it ready to answer.
 
     Raises:
         UserError: As `load`.

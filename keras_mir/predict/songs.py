@@ -20,7 +20,7 @@ from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import Failure, Prediction, path_text
 from keras_mir.predict.file_tags import FileTags, take_back
-from keras_mir.predict.models import ChosenModel, choose_exported, choose_served
+from keras_mir.predict.models import ChosenModel, choose_local, choose_served
 from keras_mir.predict.output import Form, print_predictions, to_json
 from keras_mir.predict.predictor import Predictor, find_songs
 from pipelines.errors import ArgumentError, UserError
@@ -72,7 +72,7 @@ def predict_songs(
     if out is not None:
         check_folder("out", out)
     found, others = find_songs(songs)
-    chosen = choose_served(model, server) if server else choose_exported(model, models)
+    chosen = choose_served(model, server) if server else choose_local(model, models)
     results = _Results(out, chosen, curve, plot) if out is not None else None
     waiting = [song for song in found if not (skip_existing and results and results.has(song))]
     counts = Counter({"answered": 0, "failed": 0, "already there": len(found) - len(waiting)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,12 @@ def rows_where(songs: pd.DataFrame, condition: str) -> list[int]:
         problem = f"cannot be read ({error}); give a condition on {', '.join(names)}"
         raise ArgumentError("where", condition, problem) from None
     if not rows:
-        raise ArgumentError("where", condition, "holds for no song; give a wider condition")
+        asked = [name for name in names if re.search(rf"(?i)\b{re.escape(name)}\b", condition)]
+        if empty := [name for name in asked if songs[name].isna().all()]:
+            problem = f"no song in the table has a {empty[0]}; leave it out of the condition"
+        else:
+            problem = "holds for no song; give a wider condition"
+        raise ArgumentError("where", condition, problem)
     return rows
 
 

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import keras_mir as km
+from keras_mir.predict.__main__ import main as predict
 from pipelines.errors import ArgumentError, UserError
 
 SMALL = {"units": 8, "layers": 1, "epochs": 3, "batch_size": 8}
@@ -76,6 +77,14 @@ def test_it_answers_about_songs_alike_before_and_after_export(trained, exported,
     samples = np.random.default_rng(0).uniform(-1, 1, 44100).astype(np.float32)
     assert set(trained.predict(samples, 22050).probabilities) == {"Blues", "Jazz", "Metal"}
     assert len(trained.predict(songs)) == 3
+
+
+def test_the_command_answers_by_a_run_as_by_its_model(trained, songs, capsys):
+    assert predict([str(songs / "a.flac"), "--model", str(trained.folder), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    here = trained.predict(songs / "a.flac")
+    assert answer["genre"] == here.genre
+    assert answer["probabilities"] == pytest.approx(here.probabilities, abs=1e-6)
 
 
 def test_errors_speak_of_arguments(course_data, tmp_path):

@@ -58,3 +58,15 @@ def test_no_song_is_said():
         ArgumentError, match=r"^where year > 3000: holds for no song; give a wider condition$"
     ):
         rows_where(SONGS, "year > 3000")
+
+
+def test_a_column_that_is_empty_is_named():
+    songs = SONGS.assign(tempo=None, key=None)
+    message = (
+        r"^where Tempo > 90 and year > 1: no song in the table has a tempo; leave it out of the condition$"
+    )
+    with pytest.raises(ArgumentError, match=message):
+        rows_where(songs, "Tempo > 90 and year > 1")
+    assert rows_where(songs, "key is null") == list(range(len(songs)))
+    with pytest.raises(ArgumentError, match="holds for no song"):
+        rows_where(songs, "year > 3000")
