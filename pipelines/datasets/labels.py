@@ -275,7 +275,7 @@ def read_label_table(
         chosen, ignored = _default_targets(path, free, group_by, beside_others=labelled)
     for name in chosen:
         table[name] = _target(path, name, others)
-    kept = {name: column for name, column in others.items() if name not in set(chosen)}
+    kept = {name: column for name, column in others.items() if name not in table}
     table = pd.concat([table, pd.DataFrame(kept, table.index)], axis=1)
     _check_all_labelled(path, table, chosen, ignored)
     return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes), learnt)
