@@ -32,7 +32,12 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         path: The file.
         content: Of the file.
         lasting: Whether it is to be there after a loss of power, too; that takes milliseconds.
+
+    Raises:
+        UserError: If that is the name of a device or a pipe.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # which would be there no more
+        raise UserError(f"{path}: a device or a pipe, not a file; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
     with _place_named(path), _held(unfinished) as file:

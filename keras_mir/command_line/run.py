@@ -11,6 +11,7 @@ import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from keras_mir.command_line.lines import printable
 from pipelines.errors import ArgumentError, UserError, reason_of
 
 # What may be wrong with a place to write to, and what to do.
@@ -22,6 +23,7 @@ _PLACES = {
     errno.ENOTDIR: "choose a folder, not something inside a file",
     errno.EEXIST: "choose another folder",
     errno.EISDIR: "choose a file, not a folder",
+    errno.ELOOP: "choose another name",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -102,7 +104,7 @@ def is_about_a_place(error: OSError) -> bool:
 
 
 def _refuse(problem: str) -> int:
-    print(f"error: {problem}", file=sys.stderr)
+    print(f"error: {printable(problem)}", file=sys.stderr)
     return 2
 
 

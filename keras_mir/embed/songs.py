@@ -18,6 +18,7 @@ from keras_mir.command_line.progress import progress
 from keras_mir.embed.embed import Embedder, embed
 from keras_mir.embed.table import PATH, Row, check_parquet, joined, key, read_table, table_of, write_table
 from keras_mir.models.embedding import Maker
+from keras_mir.models.folders import check_file
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
@@ -54,8 +55,7 @@ def embed_songs(
         UserError: If something is missing, the table is of another model, or another process works on it.
     """
     check_parquet()
-    if out.is_dir():
-        raise ArgumentError("out", out, "a folder, not a file; name a file such as vectors.parquet")
+    check_file("out", out)
     found, others = find_songs(songs)
     before = read_table(out) if out.exists() else None
     maker = _loaded(model, models).maker

@@ -22,6 +22,7 @@ from keras_mir.data.load import (
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
+from keras_mir.models.folders import check_utf8
 from keras_mir.models.report import (
     Circumstances,
     Dataset,
@@ -86,6 +87,8 @@ def evaluate(
     described = model.description.of(task)
     network = model.keras  # refused, if it is damaged, before data are touched
     cache = Path(cache_dir or (Path(out) / "cache" if out else "runs/.cache")).resolve()
+    check_utf8("data", Path(data or ""))
+    check_utf8("cache_dir", cache)
     examples = find_examples(
         str(data or ""), str(labels or ""), synced, described.recipe, cache, jobs, console
     )

@@ -29,7 +29,7 @@ from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
-from keras_mir.models.folders import check_folder, check_name
+from keras_mir.models.folders import check_folder, check_name, check_utf8
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
     Circumstances,
@@ -141,6 +141,9 @@ class Run:
         )
         check_name(self.options.name)
         check_recipe(self.recipe)
+        check_utf8("out", folder.resolve())
+        for argument in ("data", "labels", "cache_dir", "export_dir"):
+            check_utf8(argument, Path(getattr(self.options, argument)))
         for argument in ("cache_dir", "export_dir"):
             check_folder(argument, Path(getattr(self.options, argument)))
         self.folder = RunFolder(folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import read_json
 from pipelines.spec import Spec, spec_from_dict
 
@@ -26,6 +27,37 @@ def check_folder(argument: str, folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(argument, folder, "a file, not a folder; choose another name")
+
+
+def check_file(argument: str, file: Path) -> None:
+    """Refuse a place where no file can be written, or that is something else.
+
+    Raises:
+        ArgumentError: For the argument of that name.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ArgumentError(argument, file, f"{reason_of(error)}; choose another name") from None
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise ArgumentError(argument, file, f"{what}, not a file; choose another name")
+
+
+def check_utf8(argument: str, path: Path) -> None:
+    """Refuse a path that TensorFlow, and a run's own files, cannot name.
+
+    Raises:
+        ArgumentError: For the argument of that name.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            argument, path, "a name that is not UTF-8, which TensorFlow wants; rename it"
+        ) from None
 
 
 def check_name(name: str) -> None:

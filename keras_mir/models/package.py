@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, reason_of
 
 DESCRIPTION = "keras_mir.json"
 MODEL = "model.keras"
@@ -76,7 +76,7 @@ def unpack(path: Path, folder: Path) -> None:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the name") from None
     except _DAMAGE as error:
-        raise UserError(f"{path}: cannot be unpacked ({error}); ask for another copy") from None
+        raise UserError(f"{path}: cannot be unpacked ({reason_of(error)}); ask for another copy") from None
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, path: Path) -> None:
@@ -140,7 +140,7 @@ def check_package(folder: Path, place: str) -> None:
             with archive.open("model.weights.h5") as weights:
                 _check_weights(weights, place)
     except _DAMAGE as error:
-        raise UserError(f"{place}: {MODEL} is damaged ({error}); ask for another copy") from None
+        raise UserError(f"{place}: {MODEL} is damaged ({reason_of(error)}); ask for another copy") from None
 
 
 def _refusal(place: str, problem: str) -> UserError:

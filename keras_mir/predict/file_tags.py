@@ -19,7 +19,7 @@ from typing import IO, Any
 from keras_mir.models.prediction import Failure, Prediction, ranked
 from keras_mir.predict.patch import Part, apply_patch, patch
 from keras_mir.predict.predictor import Listener
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import write_atomically
 
 _MOST_WORDS = 3  # of a tagger without thresholds
@@ -335,7 +335,7 @@ def _opened(song: Path) -> Iterator[IO[bytes]]:
         with song.open("rb") as file:
             yield file
     except OSError as error:
-        raise UserError(f"{song}: cannot be read ({error.strerror}); it was left alone") from None
+        raise UserError(f"{song}: cannot be read ({reason_of(error)}); it was left alone") from None
 
 
 def _tags_of(song: Path, file: IO[bytes]) -> _ID3 | _Vorbis:
@@ -364,15 +364,14 @@ def _errors_named(song: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of damaged files mutagen raises others than its own, too
-        reason = error or type(error).__name__
-        raise UserError(f"{song}: its tags are damaged ({reason}); it was left alone") from None
+        raise UserError(f"{song}: its tags are damaged ({reason_of(error)}); it was left alone") from None
 
 
 def _replace(song: Path, content: bytes) -> None:
     try:
         write_atomically(song, content)
     except OSError as error:
-        raise UserError(f"{song}: cannot be written ({error.strerror}); it was left alone") from None
+        raise UserError(f"{song}: cannot be written ({reason_of(error)}); it was left alone") from None
 
 
 def _check(song: Path, name: str, values: Sequence[str]) -> None:
@@ -397,7 +396,7 @@ def _read(journal: Path) -> list[_Entry]:
     try:
         *lines, _ = journal.read_bytes().split(b"\n")  # of a last one without an end nothing was written
     except OSError as error:
-        raise ArgumentError("undo", journal, f"cannot be read ({error.strerror})") from None
+        raise ArgumentError("undo", journal, f"cannot be read ({reason_of(error)})") from None
     try:
         return [_Entry(**json.loads(line)) for line in lines]
     except (ValueError, TypeError, RecursionError):

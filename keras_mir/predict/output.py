@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_mir.command_line.lines import say
+from keras_mir.command_line.lines import printable, say
 from keras_mir.models.prediction import (
     MOST_NEXT,
     MOST_TAGS,
@@ -96,7 +96,7 @@ def to_json(prediction: Prediction, model: str, curve: bool, plain: bool = False
 
 def _print_table(predictions: Sequence[Prediction], console: Console, curve: bool) -> None:
     folder = _common_folder(predictions)
-    title = Text(path_text(folder)) if folder else None
+    title = Text(printable(path_text(folder))) if folder else None
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("song", overflow="fold")
     # A model that tracks no beats has no column of tempi.
@@ -110,7 +110,7 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
     for prediction, row in rows:
         path = prediction.path
         name = path_text(path.relative_to(folder) if folder and path else path)
-        table.add_row(Text(name), *map(Text, row.values()))
+        table.add_row(Text(printable(name)), *map(Text, row.values()))
     console.print(table)
     if note := predictions[0].note:
         say(console, f"note: {note}")

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_mir.command_line.lines import say, tally
+from keras_mir.command_line.lines import printable, say, tally
 from keras_mir.command_line.progress import progress
 from keras_mir.models.folders import check_folder
 from keras_mir.models.prediction import Failure, Prediction, path_text
@@ -111,7 +111,7 @@ def predict_songs(
                     if tags is not None:
                         change = tags.write(song, outcome)
                         counts["to be changed" if tags.journal is None else "changed"] += bool(change.written)
-                        print(f"{path_text(song)}: {change}")
+                        print(printable(f"{path_text(song)}: {change}"))
                 except UserError as error:
                     fail(error)
                     continue

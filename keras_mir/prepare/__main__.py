@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_mir.command_line.lines import printable
 from keras_mir.command_line.options import command_parser, names
 from keras_mir.command_line.run import run
 from pipelines.errors import ArgumentError
@@ -302,7 +303,7 @@ def _print_clips(clips: Sequence[tuple[str, str]], what: str) -> None:
     title = f"{counted(len(clips), 'clip')} {what}"
     table = Table("file", "reason", title=title, title_justify="left")
     for file, reason in clips:
-        table.add_row(Text(file, overflow="fold"), Text(reason))
+        table.add_row(Text(printable(file), overflow="fold"), Text(printable(reason)))
     Console().print(table)
 
 

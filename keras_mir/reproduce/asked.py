@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from keras_mir.models.folders import check_folder, check_utf8
 from keras_mir.models.json_file import plain, write_json
 from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
 from keras_mir.reproduce.wording import command_line
@@ -90,8 +91,9 @@ class Asked:
             Every experiment that was asked for, in this call or an earlier one, empty for all; and
             when the first call was made, as ISO date and time.
         """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ArgumentError("out", self.out, "a file, not a folder; choose another name")
+        check_folder("out", self.folder)
+        for argument in ("out", "data", "labels"):
+            check_utf8(argument, Path(getattr(self, argument) or "").absolute())
         asked = plain(self)
         file = self.folder / "reproduction.json"
         before: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from pathlib import Path
 from keras_mir.client.errors import Code
 from keras_mir.models.folders import SAVED_MODEL
 from keras_mir.models.session import ModelError, ServedModel
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Registry:
             try:
                 folders = {path.name: path for path in self.root.iterdir() if path.is_dir()}
             except OSError as error:
-                self._complain(f"{self.root}: {error.strerror}; what is loaded goes on")
+                self._complain(f"{self.root}: {reason_of(error)}; what is loaded goes on")
                 return
             for name in sorted(folders.keys() | self._models.keys()):
                 if name.startswith("."):
@@ -109,7 +109,7 @@ class Registry:
                 try:
                     found = _versions(folders[name]) if name in folders else {}
                 except OSError as error:
-                    self._complain(f"{folders[name]}: {error.strerror}; what is loaded goes on")
+                    self._complain(f"{folders[name]}: {reason_of(error)}; what is loaded goes on")
                 else:
                     self._update(name, found)
 

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keras_mir.command_line.lines import printable
 from keras_mir.embed.table import key
+from keras_mir.models.folders import check_file
 from keras_mir.models.prediction import clock
 from keras_mir.similar.map import map_page
 from keras_mir.similar.playlist import m3u8
@@ -63,8 +65,8 @@ def print_similar(
     if playlist and song is None:
         raise ArgumentError("playlist", playlist, "goes on from a song; name one")
     for argument, file in (("out", out), ("map", map)):
-        if file is not None and file.is_dir():
-            raise ArgumentError(argument, file, "a folder, not a file; choose another name")
+        if file is not None:
+            check_file(argument, file)
     finder = Similar(vectors, where=where, models=models)
     marked: set[int] = set()
     if song is not None:
@@ -101,7 +103,7 @@ def _print(found: pd.DataFrame, form: Form) -> None:
 def _print_table(found: pd.DataFrame) -> None:
     folder = Path(os.path.commonpath([Path(path).parent for path in found["path"]]))
     shown = {
-        "song": [str(Path(path).relative_to(folder)) for path in found["path"]],
+        "song": [printable(str(Path(path).relative_to(folder))) for path in found["path"]],
         "similarity": [f"{value:.3f}" for value in found["similarity"]],
         "length": [clock(value) for value in found["duration"]],
     }
@@ -116,7 +118,7 @@ def _print_table(found: pd.DataFrame) -> None:
     for row in zip(*shown.values(), strict=True):
         table.add_row(*map(Text, row))
     console = Console()
-    console.print(Text(str(folder), style="bold"), soft_wrap=True)
+    console.print(Text(printable(str(folder)), style="bold"), soft_wrap=True)
     console.print(table)
 
 

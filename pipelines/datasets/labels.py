@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Task
-from pipelines.datasets.names import has_control_characters, one_spelling, without_folders
+from pipelines.datasets.names import one_spelling, without_folders
 from pipelines.datasets.splits import SPLITS, TEST, TRAIN, group_column
 from pipelines.datasets.tables import number, numbers, read_table, without_gaps
 from pipelines.datasets.tags import counts_of, of_use, tag_problem, tags_of_cells, tags_of_flags
 from pipelines.datasets.targets import target_problem
 from pipelines.errors import ArgumentError, UserError
-from pipelines.wording import counted
+from pipelines.wording import counted, has_control_characters
 
 FILE = "file"
 REFUSES: Mapping[str, str] = {
@@ -275,9 +275,8 @@ def read_label_table(
         chosen, ignored = _default_targets(path, free, group_by, beside_others=labelled)
     for name in chosen:
         table[name] = _target(path, name, others)
-    for name in others:
-        if name not in chosen:
-            table[name] = others[name]
+    kept = {name: column for name, column in others.items() if name not in table}
+    table = pd.concat([table, pd.DataFrame(kept, table.index)], axis=1)
     _check_all_labelled(path, table, chosen, ignored)
     return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes), learnt)
 

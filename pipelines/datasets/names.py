@@ -41,11 +41,6 @@ def one_spelling(names: pd.Series[str]) -> tuple[pd.Series[str], tuple[str, ...]
     return names.map(into), tuple(notes)
 
 
-def has_control_characters(text: str) -> bool:
-    """Whether a text has characters that steer a terminal, or end a line, rather than stand for something."""
-    return any(unicodedata.category(character) == "Cc" for character in text)
-
-
 def spellings(ids: Iterable[str]) -> dict[str, str]:
     """Ids by what they may be called: as they are, or `folded`."""
     known = list(ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Literal, TextIO
 import numpy as np
 import pandas as pd
 
-from pipelines.datasets.names import has_control_characters
 from pipelines.errors import UserError
+from pipelines.wording import has_control_characters
 
 csv.field_size_limit(1 << 30)  # characters; a cell may hold a biography
 
@@ -127,8 +128,9 @@ def read_table(path: Path, remedy: str) -> tuple[pd.DataFrame, list[str]]:
     if told:
         next(rows)
     header = [" ".join(name.split()) for name in next(rows, (0, [""]))[1]]
+    times = Counter(header)
     for name in header:
-        if name and header.count(name) > 1:
+        if name and times[name] > 1:
             raise UserError(f"{path}: column {name!r} is there twice; rename one")
         if has_control_characters(name):
             raise UserError(f"{path}: column {name!r} has control characters in its name; rename it")

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.datasets.base import TAGS
-from pipelines.datasets.names import has_control_characters, one_spelling
+from pipelines.datasets.names import one_spelling
 from pipelines.datasets.tables import number
 from pipelines.errors import ArgumentError, UserError
-from pipelines.wording import counted
+from pipelines.wording import counted, has_control_characters
 
 SEPARATORS = ";,|"  # between the tags of a cell; one kind in a table
 _FLAGS = {"true": 1.0, "false": 0.0}  # besides numbers

@@ -15,6 +15,7 @@ from pipelines.limits import OPEN_SIZE
 _CHUNK_AT = 12  # bytes before the first chunk of RIFF and IFF
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_W64_OPEN = 2**62  # a size from here on means that it was not known, as where ffmpeg writes into a pipe
 _ASF, _ASF_FILE = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # its properties
 _ID3, _ID3_HEADER = b"ID3", 10  # bytes
 _JUNK = 65536  # bytes in which a first frame of MPEG is looked for
@@ -69,7 +70,8 @@ def _promised(content: mmap) -> tuple[int, int]:
         return 0, struct.unpack_from("<Q", content, at + 40)[0] if 0 < at <= len(content) - 48 else 0
     at = content.find(_W64_DATA, 40) if begin == _W64_RIFF else -1
     if 0 < at <= len(content) - 24:
-        return at + 24, max(0, struct.unpack_from("<Q", content, at + 16)[0] - 24)
+        (size,) = struct.unpack_from("<Q", content, at + 16)
+        return at + 24, max(0, size - 24) if size < _W64_OPEN else 0
     return 0, 0
 
 

@@ -49,6 +49,17 @@ def test_what_a_killed_process_was_writing_is_gone_when_the_next_has_written(tmp
     assert tree(tmp_path) == {"report.json": b"whole"}
 
 
+def test_a_device_or_a_pipe_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(UserError, match="a device or a pipe, not a file; choose another name"):
+            write_atomically(tmp_path / name, b"content")
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_several_who_write_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
     contents = [bytes([number]) * 100_000 for number in range(4)]
 

@@ -66,7 +66,7 @@ def _convert(function: Any, description: Mapping[str, Any], quantization: str) -
         try:
             model = converter.convert()
         except ConverterError as error:
-            raise CannotConvert(_reason(str(error))) from None
+            raise CannotConvert(_reason(error)) from None
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a") as archive:
         text = json.dumps(description, indent=2, ensure_ascii=False)
@@ -75,12 +75,13 @@ def _convert(function: Any, description: Mapping[str, Any], quantization: str) -
     return file.getvalue()
 
 
-def _reason(message: str) -> str:
+def _reason(error: Exception) -> str:
     """The operations that a converter's message is about, or else its first line."""
+    message = str(error)
     listed = re.findall(r"^\s*(?:TF Select|Custom) ops: (.+)$", message, re.MULTILINE)
     names = {name for names in listed for name in names.split(", ")}
     names |= set(re.findall(r"'tf\.(\w+)' op", message))
-    return f"lacks {', '.join(sorted(names))}" if names else f"fails ({message.strip().splitlines()[0]})"
+    return f"lacks {', '.join(sorted(names))}" if names else f"fails ({reason_of(error)})"
 
 
 def _run(content: bytes, feeds: Sequence[Arrays]) -> list[Arrays]:

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from keras_mir.command_line.lines import say
+from keras_mir.command_line.lines import printable, say
 from keras_mir.command_line.progress import progress
 
 NAME = "Rock [live] [/b] :fire: [red]é"
@@ -25,3 +25,10 @@ def test_what_a_bar_is_of_is_shown_as_it_is():
     with progress(NAME, Console(file=file, force_terminal=True, width=200)) as report:
         report(1, 2)
     assert NAME in file.getvalue()
+
+
+def test_a_name_neither_steers_the_terminal_nor_ends_the_line():
+    file = io.StringIO()
+    say(Console(file=file), "error: a\nb\x1b[31m.wav", "\N{GUITAR} caf\u00e9")
+    assert file.getvalue() == "error: a\\nb\\x1b[31m.wav\n\N{GUITAR} caf\u00e9\n"
+    assert printable("\t\x85") == r"\t\x85"

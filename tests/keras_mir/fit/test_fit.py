@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -385,6 +386,21 @@ class TestMistakes:
         asked = ["lstm-beat-mel", "--data", str(course_data), "--out", str(tmp_path / "run")]
         assert fit.main([*asked, option, str(file)]) == 2
         assert capsys.readouterr().err.startswith(f"error: {option} {file}: a file")
+
+    @pytest.mark.parametrize("option", ["--data", "--labels", "--out", "--cache-dir", "--export-dir"])
+    def test_a_name_that_is_not_utf8_is_refused_before_anything_is_written(self, option, tmp_path, capsys):
+        path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+        flags = {"--data": "data", "--labels": "l.csv", "--out": str(tmp_path / "run"), option: path}
+        assert fit.main(["lstm-beat-mel", *chain.from_iterable(flags.items())]) == 2
+        line = f"error: {option} {path!r}: a name that is not UTF-8, which TensorFlow wants; rename it\n"
+        assert capsys.readouterr().err == line
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("option", ["--data", "--cache-dir"])
+    def test_evaluate_refuses_a_name_that_is_not_utf8(self, option, fitted, tmp_path, capsys):
+        path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+        assert evaluate.main([str(fitted / "run"), option, path]) == 2
+        assert f"error: {option} {path!r}: a name that is not UTF-8" in capsys.readouterr().err
 
     def test_unknown_recipe(self, tmp_path, capsys):
         assert "lstm-beat-mell" in mistake(fit, tmp_path, capsys, "lstm-beat-mell")

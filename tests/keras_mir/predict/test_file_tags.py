@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_written_is_named_and_left_whole(tmp_path):
     assert reasons.pop("cut.flac").startswith("IT: its tags are damaged (")
     assert reasons == {
         "readonly.flac": "IT: read-only; make it writable, or leave it out",
-        "gone.flac": "IT: cannot be read (No such file or directory); it was left alone",
+        "gone.flac": "IT: cannot be read (no such file or directory); it was left alone",
         "text.mp3": "IT: its tags are damaged (can't sync to MPEG frame); it was left alone",
     }
     assert {path: path.read_bytes() for path in before} == before
@@ -206,7 +206,7 @@ def test_a_full_disk_is_the_outcome_of_the_file(tmp_path, monkeypatch):
         patched.setattr("keras_mir.predict.file_tags.write_atomically", full)
         with pytest.raises(UserError) as error:
             written(song, journal)
-    assert str(error.value) == f"{song}: cannot be written (No space left on device); it was left alone"
+    assert str(error.value) == f"{song}: cannot be written (no space left on device); it was left alone"
     assert song.read_bytes() == before
     assert list(take_back(journal)) == [song], "which is as it was"
 

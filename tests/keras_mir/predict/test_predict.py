@@ -338,7 +338,7 @@ def test_a_run_that_is_stopped_says_how_to_take_back_what_it_wrote(predict, song
             "--yes, --replace and --journal belong to --write-tags; say which tags to write",
         ),
         (["SONGS", "--undo", "J"], "--undo J: names the songs itself; leave them out"),
-        (["--undo", "J"], "--undo J: cannot be read (No such file or directory)"),
+        (["--undo", "J"], "--undo J: cannot be read (no such file or directory)"),
         ([], "no song; give audio files, or folders of them"),
     ],
 )

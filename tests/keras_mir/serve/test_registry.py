@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_read_for_a_while_drops_nothing(put_version, ope
         registry.poll()
     assert scaled(registry) == 10.0
     assert [record.message for record in caplog.records if "goes on" in record.message] == [
-        f"{tmp_path / 'models'}: No such file or directory; what is loaded goes on"
+        f"{tmp_path / 'models'}: no such file or directory; what is loaded goes on"
     ]
 
 

@@ -18,6 +18,7 @@ from pipelines.errors import UserError
 from pipelines.extraction import audio_files
 from pipelines.extraction.audio_files import decode, decode_parts
 
+W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # how its sound begins
 RATE = 8000
 
 
@@ -209,6 +210,14 @@ def test_damage_inside_is_not_passed_over(tmp_path: Path, container: str) -> Non
         UserError, match=r"song: (damaged or cut off, .* of 4\.0 s|cannot be decoded; it is dam)"
     ):
         decode(tmp_path / "song")
+
+
+def test_a_wave64_written_to_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    content = bytearray(written(tmp_path / "song.w64", noise(), format="W64"))
+    at = content.index(W64_DATA) + 16
+    content[at : at + 8] = (2**63 - 1).to_bytes(8, "little")  # as ffmpeg says that it did not know
+    (tmp_path / "song.w64").write_bytes(content)
+    assert decode(tmp_path / "song.w64").samples.shape[1] == 4 * RATE
 
 
 def test_a_flac_written_to_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
