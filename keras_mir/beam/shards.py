@@ -19,12 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
+from rich.console import Console
 
 from keras_mir.beam.files import delete, exists, files_in, inside, local_copy, read_part, write
+from keras_mir.beam.quiet import of_workers
 from keras_mir.beam.transforms import DeadLetter, EachItem, Work
+from keras_mir.command_line.lines import say
 from keras_mir.embed.table import write_table
 from keras_mir.models.prediction import path_text
 from pipelines.errors import UserError
+from pipelines.wording import counted
 
 DEAD_LETTERS = "dead_letters"  # a folder in the output
 SHARD = ".parquet"
@@ -119,8 +123,12 @@ def run_chunks(do: ToShards, chunks: Sequence[Chunk], options: Sequence[str]) ->
     lines = [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
     ends = list(accumulate(map(len, lines)))
     place = inside(do.out, _TO_DO)
+    songs = counted(sum(len(chunk.items) for chunk in chunks), "clip")
+    say(Console(stderr=True), f"{songs} in {counted(len(chunks), 'chunk')} to do by Beam")
     write(place, b"".join(lines))
-    with beam.Pipeline(options=PipelineOptions([_QUIET, *options])) as pipeline:
+    run = PipelineOptions([_QUIET, *options])
+    # Without the list, workers end after the chunks in hand.
+    with of_workers(lambda: delete([place])), beam.Pipeline(options=run) as pipeline:
         parts = [(end - len(line), len(line)) for end, line in zip(ends, lines, strict=True)]
         pipeline | "chunks" >> beam.Create(parts) | beam.Reshuffle() | "work" >> beam.ParDo(do)
     delete([place])  # not after an error: elsewhere the work may go on

@@ -56,6 +56,7 @@ class TestPrepare:
         assert done.returncode == 1, done.stderr
         assert "8 extracted, 0 already there, 1 failed\n" in done.stdout
         assert done.stdout.splitlines()[-1] == "0:16 of music extracted"
+        assert done.stderr == "9 clips in 5 chunks to do by Beam\n"
         assert files(out) == files(data)
         bad = str(music / "Jazz/bad.flac")
         ((path, reason),) = letters(out)
@@ -79,15 +80,21 @@ class TestPrepare:
             env=environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             while len(list((out / "extracted").glob("*.parquet"))) < 3:
                 assert process.poll() is None
                 time.sleep(0.02)
-            if not whole:  # for which Beam's runner on one machine waits for ever
+            if whole:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
                 os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-                time.sleep(2)
-            os.killpg(process.pid, signal.SIGKILL)
+                _, said = process.communicate(timeout=120)
+                assert process.returncode == 2
+                assert said.splitlines()[1:] == [
+                    "error: a worker process of Beam's was killed; what is done is kept, run it again"
+                ]
         before = {path.name: path.read_bytes() for path in (out / "extracted").glob("*.parquet")}
         assert 3 <= len(before) < 8
         done = run("beam prepare", *prepare(music, out), "--chunk", 1, more=TWO)
