@@ -70,10 +70,10 @@ def _run(arguments: argparse.Namespace, options: Sequence[str]) -> int:
 
     of_beam()  # before it is imported, which is the first that it speaks of
     from keras_mir.beam.files import use_options
-    from keras_mir.beam.shards import check_runner
+    from keras_mir.beam.shards import check_options
 
+    check_options(options)
     use_options(options)
-    check_runner(options)
     if arguments.command == "prepare":
         from keras_mir.beam.prepare import prepare_by_beam
 

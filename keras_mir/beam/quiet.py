@@ -15,15 +15,17 @@ from typing import Any
 from pipelines.errors import UserError
 
 _WORKER = "run_worker"  # the thread of Beam's that waits for a worker process on this machine
+_READER = "beam_control_read"  # which listens to that process, and fails with it
 _KILLED = ("-9", "137")  # by the system for one, which had no memory left
 _INTERRUPTED = ("-2", "130")
 _OF_A_PLACE = re.compile(r"^\w+Error: \[Errno (\d+)\] ([^:\n]*)(?:: '([^\n]*)')?", re.MULTILINE)
 
 
 def of_beam() -> None:
-    """Let Beam tell of options that it does not know, and not of itself."""
+    """Let Beam warn of what a user gave, and not of itself."""
     logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
     logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
+    logging.getLogger("apache_beam.options").setLevel(logging.ERROR)  # `check_options` says it
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)  # what is raised says it again
 
 
@@ -54,7 +56,7 @@ def of_workers(stop: Callable[[], None]) -> Iterator[None]:
             stop()
             for handler in handlers:  # as Beam does where workers are containers
                 handler.control_conn.abort(problem.exc_value)
-        elif not ended:
+        elif problem.thread is None or problem.thread.name != _READER:
             hook(problem)
 
     sys.stderr.flush()

@@ -7,8 +7,10 @@ lost or after a run was killed, leaves one shard; and one that was not finished 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +34,7 @@ from pipelines.wording import counted
 
 DEAD_LETTERS = "dead_letters"  # a folder in the output
 SHARD = ".parquet"
+_HERE = ("apache_beam.runners.direct.", "apache_beam.runners.dask.")  # modules of runners
 _TO_DO = ".to-do.jsonl"
 _QUIET = "--default_sdk_harness_log_level=WARNING"  # each worker tells its life otherwise
 _DIGITS = 32  # of a chunk's name: as good as all 64, and short
@@ -99,16 +102,29 @@ class ToShards(EachItem):
         yield from ()
 
 
-def check_runner(options: Sequence[str]) -> None:
-    """Refuse a runner that there is not.
+def check_options(options: Sequence[str]) -> None:
+    """Refuse a runner that there is not, and options that Beam cannot read or does not know.
+
+    A runner elsewhere may know some of its own.
 
     Raises:
-        UserError: If Beam has none of that name, or it lacks something.
+        UserError: If there is such a thing, or a runner lacks something.
     """
+    given = PipelineOptions(list(options))
+    said = io.StringIO()
     try:
-        create_runner(PipelineOptions(list(options)).view_as(StandardOptions).runner or "DirectRunner")
+        with redirect_stderr(said):
+            runner = given.view_as(StandardOptions).runner or "DirectRunner"
+            created = create_runner(runner)  # its module adds its options to those that Beam knows
+            known = given.get_all_options()
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"--runner: {error}") from None
+    except SystemExit:  # after a page of usage
+        problem = said.getvalue().strip().rpartition("\n")[2].rpartition("error: argument ")[2]
+        raise UserError(f"{problem}; correct what stands after --") from None
+    more = given.get_all_options(retain_unknown_options=True).keys() - known.keys()
+    if more and type(created).__module__.startswith(_HERE):
+        raise UserError(f"--{min(more)}: no option of Beam's; correct what stands after --")
 
 
 def run_chunks(do: ToShards, chunks: Sequence[Chunk], options: Sequence[str]) -> None:

@@ -207,6 +207,19 @@ class TestSongs:
         assert done.stderr.splitlines()[-1].startswith("error: --runner: Unexpected pipeline runner: Cray. ")
         assert not (tmp_path / "DATA").exists()
 
+    @pytest.mark.parametrize(
+        ("option", "said"),
+        [
+            ("--direct_num_wrokers=2", "--direct_num_wrokers: no option of Beam's"),
+            ("--direct_num_workers=two", "--direct_num_workers: invalid int value: 'two'"),
+        ],
+    )
+    def test_options_that_beam_cannot_take(self, option, said, tmp_path, capsys):
+        from keras_mir.beam.__main__ import main
+
+        assert main(["embed", str(tmp_path), "--model", "m", "--out", "OUT", "--", option]) == 2
+        assert capsys.readouterr().err == f"error: {said}; correct what stands after --\n"
+
     def test_shards_of_another_model_are_refused(self, music, model, run, tmp_path):
         import pandas as pd
 
