@@ -66,11 +66,14 @@ def parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace, options: Sequence[str]) -> int:
     if importlib.util.find_spec("apache_beam") is None:
         raise UserError(NEEDS)
-    from keras_mir.beam.files import use_options
-    from keras_mir.beam.shards import check_runner
+    from keras_mir.beam.quiet import of_beam
 
+    of_beam()  # before it is imported, which is the first that it speaks of
+    from keras_mir.beam.files import use_options
+    from keras_mir.beam.shards import check_options
+
+    check_options(options)
     use_options(options)
-    check_runner(options)
     if arguments.command == "prepare":
         from keras_mir.beam.prepare import prepare_by_beam
 

@@ -7,8 +7,10 @@ lost or after a run was killed, leaves one shard; and one that was not finished 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,15 +21,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
+from rich.console import Console
 
 from keras_mir.beam.files import delete, exists, files_in, inside, local_copy, read_part, write
+from keras_mir.beam.quiet import of_workers
 from keras_mir.beam.transforms import DeadLetter, EachItem, Work
+from keras_mir.command_line.lines import say
 from keras_mir.embed.table import write_table
 from keras_mir.models.prediction import path_text
 from pipelines.errors import UserError
+from pipelines.wording import counted
 
 DEAD_LETTERS = "dead_letters"  # a folder in the output
 SHARD = ".parquet"
+_HERE = ("apache_beam.runners.direct.", "apache_beam.runners.dask.")  # modules of runners
 _TO_DO = ".to-do.jsonl"
 _QUIET = "--default_sdk_harness_log_level=WARNING"  # each worker tells its life otherwise
 _DIGITS = 32  # of a chunk's name: as good as all 64, and short
@@ -95,16 +102,29 @@ class ToShards(EachItem):
         yield from ()
 
 
-def check_runner(options: Sequence[str]) -> None:
-    """Refuse a runner that there is not.
+def check_options(options: Sequence[str]) -> None:
+    """Refuse a runner that there is not, and options that Beam cannot read or does not know.
+
+    A runner elsewhere may know some of its own.
 
     Raises:
-        UserError: If Beam has none of that name, or it lacks something.
+        UserError: If there is such a thing, or a runner lacks something.
     """
+    given = PipelineOptions(list(options))
+    said = io.StringIO()
     try:
-        create_runner(PipelineOptions(list(options)).view_as(StandardOptions).runner or "DirectRunner")
+        with redirect_stderr(said):
+            runner = given.view_as(StandardOptions).runner or "DirectRunner"
+            created = create_runner(runner)  # its module adds its options to those that Beam knows
+            known = given.get_all_options()
     except (ValueError, ImportError, AttributeError) as error:
         raise UserError(f"--runner: {error}") from None
+    except SystemExit:  # after a page of usage
+        problem = said.getvalue().strip().rpartition("\n")[2].rpartition("error: argument ")[2]
+        raise UserError(f"{problem}; correct what stands after --") from None
+    more = given.get_all_options(retain_unknown_options=True).keys() - known.keys()
+    if more and type(created).__module__.startswith(_HERE):
+        raise UserError(f"--{min(more)}: no option of Beam's; correct what stands after --")
 
 
 def run_chunks(do: ToShards, chunks: Sequence[Chunk], options: Sequence[str]) -> None:
@@ -119,8 +139,12 @@ def run_chunks(do: ToShards, chunks: Sequence[Chunk], options: Sequence[str]) ->
     lines = [json.dumps(chunk).encode() + b"\n" for chunk in chunks]
     ends = list(accumulate(map(len, lines)))
     place = inside(do.out, _TO_DO)
+    songs = counted(sum(len(chunk.items) for chunk in chunks), "clip")
+    say(Console(stderr=True), f"{songs} in {counted(len(chunks), 'chunk')} to do by Beam")
     write(place, b"".join(lines))
-    with beam.Pipeline(options=PipelineOptions([_QUIET, *options])) as pipeline:
+    run = PipelineOptions([_QUIET, *options])
+    # Without the list, workers end after the chunks in hand.
+    with of_workers(lambda: delete([place])), beam.Pipeline(options=run) as pipeline:
         parts = [(end - len(line), len(line)) for end, line in zip(ends, lines, strict=True)]
         pipeline | "chunks" >> beam.Create(parts) | beam.Reshuffle() | "work" >> beam.ParDo(do)
     delete([place])  # not after an error: elsewhere the work may go on

@@ -56,6 +56,7 @@ class TestPrepare:
         assert done.returncode == 1, done.stderr
         assert "8 extracted, 0 already there, 1 failed\n" in done.stdout
         assert done.stdout.splitlines()[-1] == "0:16 of music extracted"
+        assert done.stderr == "9 clips in 5 chunks to do by Beam\n"
         assert files(out) == files(data)
         bad = str(music / "Jazz/bad.flac")
         ((path, reason),) = letters(out)
@@ -79,15 +80,21 @@ class TestPrepare:
             env=environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             while len(list((out / "extracted").glob("*.parquet"))) < 3:
                 assert process.poll() is None
                 time.sleep(0.02)
-            if not whole:  # for which Beam's runner on one machine waits for ever
+            if whole:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
                 os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-                time.sleep(2)
-            os.killpg(process.pid, signal.SIGKILL)
+                _, said = process.communicate(timeout=120)
+                assert process.returncode == 2
+                assert said.splitlines()[1:] == [
+                    "error: a worker process of Beam's was killed; what is done is kept, run it again"
+                ]
         before = {path.name: path.read_bytes() for path in (out / "extracted").glob("*.parquet")}
         assert 3 <= len(before) < 8
         done = run("beam prepare", *prepare(music, out), "--chunk", 1, more=TWO)
@@ -199,6 +206,19 @@ class TestSongs:
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].startswith("error: --runner: Unexpected pipeline runner: Cray. ")
         assert not (tmp_path / "DATA").exists()
+
+    @pytest.mark.parametrize(
+        ("option", "said"),
+        [
+            ("--direct_num_wrokers=2", "--direct_num_wrokers: no option of Beam's"),
+            ("--direct_num_workers=two", "--direct_num_workers: invalid int value: 'two'"),
+        ],
+    )
+    def test_options_that_beam_cannot_take(self, option, said, tmp_path, capsys):
+        from keras_mir.beam.__main__ import main
+
+        assert main(["embed", str(tmp_path), "--model", "m", "--out", "OUT", "--", option]) == 2
+        assert capsys.readouterr().err == f"error: {said}; correct what stands after --\n"
 
     def test_shards_of_another_model_are_refused(self, music, model, run, tmp_path):
         import pandas as pd
