@@ -44,7 +44,8 @@ def tags_of_cells(path: Path, cells: pd.Series[str]) -> tuple[pd.Series, tuple[s
         differ only in case or blanks are one.
 
     Raises:
-        UserError: If lists are written as Python does, more than one kind of separator is used, or a tag cannot have its name.
+        UserError: If a cell is a list as Python writes it, more than one kind of separator is used, or a tag
+            cannot have its name.
     """
     for line, cell in cells.items():
         if _LIST.fullmatch(cell):  # whose brackets and quotes would be taken for parts of the tags
