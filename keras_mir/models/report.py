@@ -302,9 +302,8 @@ class TagScores(_Scores):
     bootstrap: Bootstrap
 
     def __post_init__(self) -> None:
-        tables = {"roc_auc": self.roc_auc, "average_precision": self.average_precision}
-        tables |= {"per_tag": self.per_tag, "thresholds": self.thresholds.by_tag}
-        _check_names(self.tags, **tables)
+        _check_names(self.tags, roc_auc=self.roc_auc, average_precision=self.average_precision)
+        _check_names(self.tags, per_tag=self.per_tag, thresholds=self.thresholds.by_tag)
 
     @property
     def main_scores(self) -> dict[str, Interval]:
