@@ -10,6 +10,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from keras_mir.command_line.lines import printable
 from pipelines.errors import ArgumentError, UserError, reason_of
@@ -71,6 +72,8 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and _is_nowhere():
+            return _refuse("the folder that this was started in is no longer there; change to another")
         if not is_about_a_place(error):
             raise
         where = error.filename or "the output folder"
@@ -79,6 +82,15 @@ def run(
         print("stopped", file=sys.stderr)
         return 130
     return status
+
+
+def _is_nowhere() -> bool:
+    """Whether the working folder has been removed, so that no relative path leads anywhere."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _make_writable() -> None:

@@ -14,7 +14,7 @@ from pipelines.datasets import folder
 from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, LoadOptions, Task
 from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import npy_bytes
 from pipelines.spec import VECTORS, VectorSpec
 
@@ -85,9 +85,11 @@ def _labelled(root: Path, labelled: LabelTable, task: Task) -> Examples:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        vectors = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as .npy ({error}); write it again") from None
+        # What `np.load` would open besides is no array: archives, and objects that could run code.
+        with path.open("rb") as file:
+            vectors = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, OSError, MemoryError) as error:
+        raise UserError(f"{path}: cannot be read as .npy ({reason_of(error)}); write it again") from None
     if vectors.ndim not in (1, 2) or vectors.dtype.kind not in "fiu" or not vectors.size:
         given = f"shape {vectors.shape} and dtype {vectors.dtype}"
         raise UserError(f"{path}: has {given}; give numbers of shape (size,) or (windows, size)")
@@ -106,27 +108,39 @@ def _rows(path: Path, ids: list[str]) -> dict[str, np.ndarray]:
 def _parquet(path: Path) -> dict[str, np.ndarray]:
     try:
         table = pd.read_parquet(path)
+        if ID not in table:
+            raise UserError(f"{path}: no column {ID!r}; add one")
+        ids = list(table[ID].astype(str))  # what is no text is found out only now
     except ImportError:
         raise ArgumentError("data", path, "reading Parquet needs pyarrow; pip install pyarrow") from None
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as Parquet ({error}); write it again") from None
-    if ID not in table:
-        raise UserError(f"{path}: no column {ID!r}; add one")
-    values = table.drop(columns=ID)
-    lists = [
-        name for name in values if values[name].map(lambda cell: isinstance(cell, np.ndarray | list)).all()
-    ]
-    if lists:
-        vectors = [np.asarray(cell, float) for cell in values[lists[0]]]
-    else:
-        vectors = list(values.select_dtypes("number").to_numpy(float))
+    except (ValueError, OSError, NotImplementedError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet ({reason_of(error)}); write it again") from None
+    if table.empty:
+        raise UserError(f"{path}: without a row; write it again")
     found: dict[str, list[np.ndarray]] = {}
-    for identity, vector in zip(table[ID].astype(str), vectors, strict=True):
+    for identity, vector in zip(ids, _columns(path, table.drop(columns=ID)), strict=True):
         found.setdefault(identity, []).append(vector)
     for identity, windows in found.items():
         if len({len(window) for window in windows}) > 1:
             raise UserError(f"{path}: id {identity!r} has vectors of different sizes; write it again")
     return {identity: np.stack(windows) for identity, windows in found.items()}
+
+
+def _columns(path: Path, values: pd.DataFrame) -> list[np.ndarray]:
+    """The vectors of a table's rows, from the column that has lists, or else from those of numbers."""
+    lists = [name for name in values if values[name].map(lambda cell: isinstance(cell, np.ndarray)).any()]
+    if len(lists) > 1:
+        raise UserError(f"{path}: columns {lists[0]!r} and {lists[1]!r} both hold lists; leave one out")
+    if not lists:
+        numeric = values.select_dtypes("number")
+        if numeric.empty:
+            raise UserError(f"{path}: no column of lists, nor one of numbers; add the vectors")
+        return list(numeric.to_numpy(float))
+    vectors = [np.asarray(cell) for cell in values[lists[0]]]
+    for row, vector in enumerate(vectors, start=1):
+        if vector.ndim != 1 or vector.dtype.kind not in "fiu" or not vector.size:
+            raise UserError(f"{path}: row {row}, {lists[0]}: no list of numbers; write it again")
+    return vectors
 
 
 def _check_ids(root: Path, labels: Path, there: list[str], known: list[str]) -> None:

@@ -183,6 +183,7 @@ def read_table(path: Path) -> VectorTable:
         raise UserError(f"{path}: has vectors of two models, {both}; give a table of each")
     table = VectorTable(path, maker, songs)
     _check_vectors(table)
+    _check_paths(table)
     return table
 
 
@@ -192,7 +193,9 @@ def _as_one(path: Path, shards: Sequence[VectorTable]) -> VectorTable:
         if shard.maker.fingerprint != maker.fingerprint:
             problem = f"its vectors are of {shard.maker}, and those of {shards[0].path.name} of {maker}"
             raise UserError(f"{shard.path}: {problem}; take one of them away")
-    return VectorTable(path, maker, joined([shard.songs for shard in shards], maker))
+    table = VectorTable(path, maker, joined([shard.songs for shard in shards], maker))
+    _check_paths(table)
+    return table
 
 
 def _types() -> dict[str, pa.DataType]:
@@ -240,8 +243,19 @@ def _check_vectors(table: VectorTable) -> None:
     sizes = pc.unique(pc.list_value_length(column)).to_pylist()
     if len(sizes) > 1 or not sizes[0]:
         raise UserError(f"{table.path}: its vectors are of different sizes, so of two models; {_REMEDY}")
-    if not np.isfinite(table.vectors).all():
-        raise UserError(f"{table.path}: has vectors with values that are no numbers; {_REMEDY}")
+    # Nor may a vector's length be beyond all numbers: it would be like nothing, not even itself.
+    if not np.isfinite(np.einsum("ij,ij->i", table.vectors, table.vectors)).all():
+        raise UserError(f"{table.path}: has vectors with values that are no numbers, or too large; {_REMEDY}")
+
+
+def _check_paths(table: VectorTable) -> None:
+    """Refuse a song that is there twice, as where tables were joined: it would be in every answer twice."""
+    import pyarrow.compute as pc
+
+    paths = table.songs[PATH]
+    if pc.count_distinct(paths).as_py() < len(paths):
+        twice = next(each for each in pc.value_counts(paths).to_pylist() if each["counts"] > 1)
+        raise UserError(f"{table.path}: has the song {twice['values']} twice; leave one of them out")
 
 
 def _said(maker: Maker) -> bytes:

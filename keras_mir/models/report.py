@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -221,6 +221,7 @@ class GenreScores(_Scores):
         shape, matrix = (len(self.class_names),) * 2, self.confusion_matrix
         if matrix.shape != shape or matrix.dtype.kind != "i":
             raise ValueError(f"confusion_matrix is not {shape[0]} by {shape[0]} whole numbers")
+        _check_names(self.class_names, per_class=self.per_class)
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -259,6 +260,9 @@ class AffectScores(_Scores):
     undefined: dict[str, str]
     bootstrap: Bootstrap
 
+    def __post_init__(self) -> None:
+        _check_names(self.targets, spearman=self.spearman, rmse=self.rmse, r2=self.r2)
+
     @property
     def main_scores(self) -> dict[str, Interval]:
         """Rank correlations by name: `spearman_mean`, and `spearman.<target>` where there are several."""
@@ -296,6 +300,10 @@ class TagScores(_Scores):
     thresholds: Thresholds
     undefined: dict[str, str]
     bootstrap: Bootstrap
+
+    def __post_init__(self) -> None:
+        _check_names(self.tags, roc_auc=self.roc_auc, average_precision=self.average_precision)
+        _check_names(self.tags, per_tag=self.per_tag, thresholds=self.thresholds.by_tag)
 
     @property
     def main_scores(self) -> dict[str, Interval]:
@@ -663,8 +671,8 @@ def report_from_dict(values: Mapping[str, Any], place: str) -> Report:
     if values.get("format") != FORMAT:
         raise UserError(f"{place}: report format {values.get('format')!r}, expected {FORMAT}; {_REMEDY}")
     kinds = {kind.task: kind for kind in _REPORTS.values()}
-    several = "+" in str(values.get("task"))
-    kind = MultitaskReport if several else kinds.get(values.get("task"), AffectReport)
+    task = str(values.get("task"))
+    kind = MultitaskReport if "+" in task else kinds.get(task, AffectReport)
     report: Report = from_json(kind, values, place, _REMEDY)
     if isinstance(report, MultitaskReport) and report.task != values["task"]:
         raise UserError(f"{place}: damaged (it has scores of {report.task or 'nothing'}); {_REMEDY}")
@@ -709,6 +717,14 @@ def score_name(name: str) -> str:
 def number(value: float | None) -> str:
     """A score with three decimals."""
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _check_names(names: Sequence[str], **tables: Mapping[str, Any]) -> None:
+    """Fail where scores by name lack one of the names."""
+    for key, table in tables.items():
+        for name in names:
+            if name not in table:
+                raise ValueError(f"{key} lacks {name!r}")
 
 
 def _frame(rows: Mapping[str, Any], index: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tomli_w
 
@@ -13,6 +13,9 @@ from keras_mir.models.json_file import from_json, write_json
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import read_json, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _REMEDY = "start a new run"
 
@@ -161,3 +164,19 @@ class RunFolder:
             return read_recipe(self.recipe, {}, whole=True)
         except UserError as error:
             raise UserError(f"{error}; {_REMEDY}") from None
+
+    def read_history(self) -> pd.DataFrame:
+        """Losses and metrics, a row an epoch.
+
+        Raises:
+            UserError: If they are missing or damaged.
+        """
+        from pipelines.datasets.tables import read_table
+
+        remedy = "train the model again"
+        cells, _ = read_table(self.history, remedy)
+        try:
+            table = cells.replace("", "nan").astype(float)
+            return table.set_index(table.pop("epoch").astype(int))
+        except (KeyError, ValueError):
+            raise UserError(f"{self.history}: damaged, not a table of numbers by epoch; {remedy}") from None

@@ -252,11 +252,8 @@ class TrainedModel(ServableModel):
         """Losses and metrics, a row an epoch; without rows for an exported model, which has none."""
         import pandas as pd
 
-        file = RunFolder(self.folder).history
-        try:
-            return pd.read_csv(file, index_col="epoch") if file.is_file() else pd.DataFrame()
-        except ValueError as error:
-            raise UserError(f"{file}: damaged ({error}); train the model again") from None
+        run = RunFolder(self.folder)
+        return run.read_history() if run.history.is_file() else pd.DataFrame()
 
     def audio_model(self, model: Model | None = None) -> AudioModel:
         return AudioModel(

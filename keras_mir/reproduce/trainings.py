@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TextIO
 
 import keras
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -132,7 +131,7 @@ class RecipeTraining(Training):
                 done = replace(done, status="failed", reason="the batches were not memorised")
         else:
             return None
-        table = pd.read_csv(run.history, index_col="epoch")
+        table = run.read_history()
         return replace(done, history={str(name): [*map(float, table[name])] for name in table})
 
 

@@ -273,10 +273,10 @@ def read_label_table(
         free = {name: others[name] for name in others if name not in (tags or ())}
         labelled = GENRE in table or TAGS in table
         chosen, ignored = _default_targets(path, free, group_by, beside_others=labelled)
-    for name in chosen:
-        table[name] = _target(path, name, others)
-    kept = {name: column for name, column in others.items() if name not in table}
-    table = pd.concat([table, pd.DataFrame(kept, table.index)], axis=1)
+    values: dict[str, pd.Series] = {name: _target(path, name, others) for name in chosen}
+    values |= {name: column for name, column in others.items() if name not in values}
+    # All at once: to put thousands of columns in one by one takes pandas minutes, and it complains.
+    table = pd.concat([table, pd.DataFrame(values, table.index)], axis=1)
     _check_all_labelled(path, table, chosen, ignored)
     return LabelTable(table.reset_index(drop=True), tuple(chosen), path, ignored, tuple(notes), learnt)
 

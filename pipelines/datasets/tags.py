@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipelines.wording import counted, has_control_characters
 
 SEPARATORS = ";,|"  # between the tags of a cell; one kind in a table
 _FLAGS = {"true": 1.0, "false": 0.0}  # besides numbers
+_LIST = re.compile(r"\[\s*(['\"]).*\1\s*\]")  # as Python or JSON writes one
 _NONE = "or leave the column out (tags none)"
 
 
@@ -42,8 +44,15 @@ def tags_of_cells(path: Path, cells: pd.Series[str]) -> tuple[pd.Series, tuple[s
         differ only in case or blanks are one.
 
     Raises:
-        UserError: If more than one kind of separator is used, or a tag cannot have its name.
+        UserError: If a cell is a list as Python writes it, more than one kind of separator is used, or a tag
+            cannot have its name.
     """
+    for line, cell in cells.items():
+        if _LIST.fullmatch(cell):  # whose brackets and quotes would be taken for parts of the tags
+            raise UserError(
+                f"{path}: line {line}: tags {cell!r} are a list as Python writes it; "
+                f"write them as rock;guitar;live in all lines, {_NONE}"
+            )
     lines: dict[str, object] = {}  # of the first cell with each separator
     for line, cell in cells.items():
         for separator in set(cell) & set(SEPARATORS):

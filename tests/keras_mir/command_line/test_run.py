@@ -104,6 +104,16 @@ def test_a_name_that_the_locale_has_no_letters_for(parser, capsys, monkeypatch, 
     assert capsys.readouterr().err.replace("\udcff", "\\udcff") == said
 
 
+def test_a_working_folder_that_is_gone_is_said(parser, capsys, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(parser, lambda arguments: Path("out").mkdir(parents=True), []) == 2
+    assert capsys.readouterr().err == (
+        "error: the folder that this was started in is no longer there; change to another\n"
+    )
+
+
 @pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "broken"), BrokenPipeError()])
 def test_what_is_not_the_users_keeps_its_traceback(parser, error):
     with pytest.raises(type(error)):

@@ -98,6 +98,51 @@ def test_what_does_not_fit_is_named(name, array, message, folder, labels, tmp_pa
         own_vectors(folder, labels, "genre", tmp_path / "cache")
 
 
+def zipped(path):
+    np.savez(path, np.zeros(3))
+    path.with_name(f"{path.name}.npz").rename(path)
+
+
+HEADER = b"{'descr': '<f8', 'fortran_order': False, 'shape': (6, 400000000000), }\n"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        zipped,
+        lambda path: path.write_bytes(b"PK\3\4" + bytes(50)),
+        lambda path: path.write_bytes(b"\x93NUMPY\1\0" + len(HEADER).to_bytes(2, "little") + HEADER),
+    ],
+    ids=["an archive", "no archive", "more than the memory holds"],
+)
+def test_a_file_that_is_no_array_is_named(write, folder, labels, tmp_path):
+    (folder / "clip3.npy").unlink()
+    write(folder / "clip3.npy")
+    with pytest.raises(UserError, match=r"clip3\.npy: cannot be read as \.npy \(.*\); write it again$"):
+        own_vectors(folder, labels, "genre", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": ["a", "b"]}, "no column of lists, nor one of numbers; add the vectors"),
+        ({"id": ["a", "b"], "v": ["1", "2"]}, "no column of lists, nor one of numbers; add the vectors"),
+        ({"id": ["a", "b"], "v": [[1.0], None]}, "row 2, v: no list of numbers; write it again"),
+        ({"id": ["a", "b"], "v": [["x"], ["y"]]}, "row 1, v: no list of numbers; write it again"),
+        ({"id": ["a", "b"], "v": [[[1.0]], [[2.0]]]}, "row 1, v: no list of numbers; write it again"),
+        ({"id": ["a", "b"], "v": [[], []]}, "row 1, v: no list of numbers; write it again"),
+        ({"id": ["a", "b"], "v": [[1], [2]], "w": [[3], [4]]}, "columns 'v' and 'w' both hold lists; leave"),
+        ({"id": [b"a", b"\xff"], "v": [[1], [2]]}, r"cannot be read as Parquet \(.*\); write it again"),
+        ({"id": [], "v": []}, "without a row; write it again"),
+    ],
+)
+def test_a_parquet_table_of_something_else_is_named(columns, message, labels, tmp_path):
+    pytest.importorskip("pyarrow", exc_type=ImportError)
+    pd.DataFrame(columns).to_parquet(tmp_path / "all.parquet")
+    with pytest.raises(UserError, match=rf"^{tmp_path}/all\.parquet: {message}"):
+        own_vectors(tmp_path / "all.parquet", labels, "genre", tmp_path / "cache")
+
+
 @pytest.mark.slow
 def test_steps_that_run_together_give_what_they_give_one_by_one(folder, labels, tmp_path, monkeypatch):
     def trained(name):

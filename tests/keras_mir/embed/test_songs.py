@@ -162,7 +162,7 @@ def test_what_can_be_refused_is_refused_before_any_work(tmp_path, capsys, monkey
         f"{tmp_path}/no: no such file or folder; give audio files, or folders of them"
     )
     assert refusal(song, tmp_path / "empty") == (
-        f"--out {tmp_path}/empty: a folder, not a file; name a file such as vectors.parquet"
+        f"--out {tmp_path}/empty: a folder, not a file; choose another name"
     )
     assert refusal(song).startswith(f"{tmp_path}/none: no exported model; ")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

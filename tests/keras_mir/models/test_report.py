@@ -238,6 +238,22 @@ def test_unreadable_report_is_named(content, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("report", "key", "value", "message"),
+    [
+        (genre_report(), "class_names", ["Blues", "x", "y", "z"], "per_class lacks 'x'"),
+        (affect_report(), "targets", ["x"], "spearman lacks 'x'"),
+        (tags_report(), "tags", ["x"], "roc_auc lacks 'x'"),
+        (genre_report(), "task", [], "targets is missing"),
+    ],
+)
+def test_a_report_whose_parts_do_not_go_together_is_damaged(report, key, value, message, tmp_path):
+    path = write_report(report, tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(UserError, match=rf"report.json: damaged \({message}\); "):
+        read_report(path)
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_tables_fit_80_columns(width, terminal):

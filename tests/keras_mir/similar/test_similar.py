@@ -123,6 +123,15 @@ def test_a_mistake_is_one_line(similar, circle, tmp_path, arguments, message):
     assert similar(*arguments) == (2, "", f"error: {message.format(circle)}\n")
 
 
+def test_vectors_beyond_measure_and_a_song_twice_are_refused(write_vectors):
+    with pytest.raises(UserError, match="has vectors with values that are no numbers, or too large; make it"):
+        read_table(write_vectors(np.array([[1.0, 0.0], [3e38, 0.0]])))
+    path = write_vectors(np.eye(2), ["a.ogg", "b.ogg"])
+    read_table(path)
+    with pytest.raises(UserError, match=r"has the song \S*a\.ogg twice; leave one of them out$"):
+        read_table(write_vectors(np.eye(2), ["a.ogg", "a.ogg"]))
+
+
 def test_no_songs_are_too_few(similar, capsys, circle):
     with pytest.raises(SystemExit) as end:
         similar("music/a.ogg", "--top", 0)

@@ -257,3 +257,11 @@ def test_other_words_for_train_and_test_are_taken_and_it_is_said(tmp_path: Path)
 def test_a_table_of_excel_in_utf16_is_read(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_bytes("file\tgenre\r\n\u03b1.mp3\tRock\r\n".encode("utf-16"))
     assert read_label_table(tmp_path / "labels.txt").table["id"].tolist() == ["\u03b1"]
+
+
+def test_hundreds_of_targets_are_read_without_complaint(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(150)]
+    rows = [",".join(["id", *names]), *(row + ",.5" * len(names) for row in "ab")]
+    labels = read(tmp_path, "\n".join(rows))  # a warning is a failure here
+    assert labels.targets == tuple(names)
+    assert (labels.table[names] == 0.5).all(axis=None)

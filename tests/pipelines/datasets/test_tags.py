@@ -115,6 +115,12 @@ REFUSED = {
         "tags are separated by ',' in line 2 and by ';' in line 3; use one of them in all lines, or leave "
         "the column out (tags none)",
     ),
+    "lists of Python": (
+        "id,tags\n1,rock\n2,\"['rock', 'live']\"\n",
+        {},
+        """line 3: tags "['rock', 'live']" are a list as Python writes it; write them as rock;guitar;live """
+        "in all lines, or leave the column out (tags none)",
+    ),
     "none of use": (
         "id,tags\n1,rock\n2,rock\n",
         {},
