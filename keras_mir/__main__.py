@@ -18,9 +18,9 @@ _COMPLETION = "completion"
 COMMANDS = {
     "prepare": "extract features from audio and its labels, once",
     "fit": "train a model, evaluate and export it",
-    "evaluate": "evaluate an exported model on labelled clips",
+    "evaluate": "evaluate a trained model on labelled clips",
     "compare": "set runs side by side on the same clips",
-    "predict": "genre, tags or affect of songs, which files can keep",
+    "predict": "genre, tags or affect of songs, written into their files where asked",
     "embed": "make vectors of songs, by which those that sound alike are found",
     "similar": "find songs that sound alike, write playlists and a map",
     "export": "write a trained model for TF Serving, LiteRT or ONNX",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.checksums import FEATURES, Checksums, find_cached, sha256, write_cached
@@ -166,6 +167,12 @@ def _from_spectrograms(
     files = [found.get(key, Path(path)) for key, path in zip(keys, examples.table[PATH], strict=True)]
     waiting = [row for row, key in enumerate(keys) if key not in found]
     if waiting:
+        if made_from == MEL_AND_LEVEL:  # only data that `prepare` made of sound have all levels
+            say(
+                console,
+                f"{network}: vectors are made from the spectrograms and kept in {folder}; "
+                f"prepare --embed {network} makes them once for all runs, from the sound",
+            )
         vectors, read = PatchVectors(network), ReadFused((spec.n_mels, spec.n_bands), spec)
 
         @tf.function(autograph=False)

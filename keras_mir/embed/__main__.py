@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME",
         help=f"a pretrained network ({', '.join(EMBEDDINGS)}); name, NAME/VERSION or folder of an exported "
-        "model; or a run's folder",
+        "model; a run's folder; a .zip; or hf://OWNER/NAME",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="VECTORS", help="Parquet file to write")
     add_models_option(parser)

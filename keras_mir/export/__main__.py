@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--format", choices=tuple(FORMATS), help="what to write")
     where.add_argument("--push", metavar="hf://OWNER/NAME", help="upload it to the Hugging Face Hub instead")
     parser.add_argument(
-        "--public", action="store_true", help="let everyone read what --push makes (default: its owner)"
+        "--public", action="store_true", help="let everyone read what --push makes (default: its owner alone)"
     )
     parser.add_argument(
         "--signature",

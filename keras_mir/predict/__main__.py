@@ -38,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default="",
         metavar="NAME",
-        help="name, NAME/VERSION or folder of an exported model, a run's folder, or a pretrained tagger: "
-        f"{', '.join(EMBEDDINGS)} (default: the only model)",
+        help="name, NAME/VERSION or folder of an exported model; a run's folder; a .zip; hf://OWNER/NAME; "
+        f"or a pretrained tagger: {', '.join(EMBEDDINGS)} (default: the only model)",
     )
     place = parser.add_mutually_exclusive_group()
     add_models_option(place)

@@ -104,9 +104,9 @@ def _print_table(predictions: Sequence[Prediction], console: Console, curve: boo
     rows = [(prediction, row) for prediction in predictions for row in _table_rows(prediction, curve, tempi)]
     for heading in rows[0][1]:
         justify: Literal["left", "right"] = "left" if heading in ("genre", "next", "tags") else "right"
-        table.add_column(
-            heading, justify=justify, no_wrap=not (predictions[0].tags and heading in ("tags", "next"))
-        )
+        wrap = bool(predictions[0].tags) and heading in ("tags", "next")
+        # Of a tag that is wider than its column no letter is lost.
+        table.add_column(heading, justify=justify, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
     for prediction, row in rows:
         path = prediction.path
         name = path_text(path.relative_to(folder) if folder and path else path)

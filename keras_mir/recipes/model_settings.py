@@ -148,7 +148,7 @@ class ModelSettings:
 
     Attributes:
         kind: `lstm` (bidirectional), `cnn` (for one fixed length), `cnn-any-length`, a head on
-            `vectors`, or one on those of `musicnn` with its dense layer, which learns, too.
+            `vectors`, or one on those of `musicnn` with its dense layer trained as well.
         units: LSTM units in each direction.
         layers: Number of LSTM layers.
         filters: CNN channels, block by block.

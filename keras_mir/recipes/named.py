@@ -148,7 +148,7 @@ OUR_RECIPES = (
     _head("musicnn-affect", "the same for affect targets", "musicnn-mtt", task=_AFFECT),
     _head(
         "musicnn-tuned",
-        "on musicnn's last layer, which learns, too",
+        "musicnn with its last dense layer trained as well",
         "musicnn-mtt",
         model=replace(_HEAD, kind="musicnn", l2=1e-3),
         train=replace(_HEAD_TRAINING, learning_rate=1e-4, schedule="constant"),

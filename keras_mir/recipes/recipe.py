@@ -84,7 +84,7 @@ class TrainSettings:
     """How it is learned.
 
     Attributes:
-        epochs: Most passes over the training examples.
+        epochs: Passes over the training examples, at most.
         batch_size: Examples per batch.
         learning_rate: Adam's.
         weight_decay: Decoupled weight decay (AdamW); 0 for none.

@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         type=positive,
         default=2,
         metavar="SECONDS",
-        help="pause between looks for new versions (default: %(default)s)",
+        help="how often to look for new versions (default: %(default)s)",
     )
     parser.add_argument(
         "--similar",

@@ -18,7 +18,7 @@ class STFT(AudioLayer):
 
     Frame t is centred on sample `t * hop_length`, under a periodic Hann window. A clip of a
     padded batch gives what it gives alone. The real and the imaginary part are two entries of
-    the last axis, since Keras 3.5 knows no complex tensors.
+    the last axis, since Keras 3.5 has no complex tensors.
 
     Call arguments:
         inputs: Audio `(batch, samples)` float32, or a list of it and lengths `(batch,)` int32, in

@@ -165,7 +165,7 @@ class InputPooling(BaseLayer):
 
 @keras.saving.register_keras_serializable("keras_mir")
 class AttentionPooling(BaseLayer):
-    """Mean over the valid frames of each clip, weighted by how much each frame says, which is learnt.
+    """Mean over the valid frames of each clip, with weights that are learnt.
 
     The weights of a clip's frames are the softmax over time of `score . tanh(x @ kernel + bias)`: the
     attention of M. Ilse, J. Tomczak and M. Welling, "Attention-based Deep Multiple Instance Learning"

@@ -46,6 +46,9 @@ function element(tag, properties, ...content) {
   return made;
 }
 
+/** A name in parts, between which a line may end: after underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
+
 /** An element of a drawing, with attributes, and what it holds. */
 function drawing(tag, attributes, ...content) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -683,7 +686,7 @@ function showHead(card, answer) {
     fill.style.width = `${100 * (place(Math.max(0, value)) - from)}%`;
     const track = element("span", { className: "track" }, fill);
     track.setAttribute("aria-hidden", "true");
-    const name = element("span", { className: "name" }, names[rank]);
+    const name = element("span", { className: "name" }, ...breakable(names[rank]));
     const number = element("span", { className: "value" }, format(value));
     const first = given ? given[rank] : !kind || rank === 0;
     return element("li", { className: first ? "first" : "" }, name, track, number);

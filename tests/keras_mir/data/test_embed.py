@@ -1,5 +1,6 @@
 """A data set's vectors: those that prepare made of its sound, or made from its spectrograms, once."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,22 @@ def test_levels_are_used_where_all_are_known(musicnn, data, tmp_path):
     assert made.spec.made_from == "mel and level"
     assert set(made.table["path"]).isdisjoint(without.table["path"])
     assert not np.allclose(np.load(made.table["path"][0]), np.load(without.table["path"][0]), atol=0.01)
+
+
+def test_data_of_which_there_is_sound_are_told_of_embed(musicnn, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_mir.command_line.progress._SECONDS_BETWEEN_LINES", float("inf"))
+    examples, levels = examples_of(data), Levels(tmp_path / LEVELS)
+    for identity in examples.table["id"]:
+        levels.append(identity, 20.0)
+    first, again, without = (Console(file=io.StringIO(), width=40) for _ in range(3))
+    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, first)
+    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, again)
+    embedded(examples, "musicnn-mtt", data, tmp_path, without)
+    assert first.file.getvalue() == (
+        f"musicnn-mtt: vectors are made from the spectrograms and kept in {tmp_path / 'embeddings'}; "
+        "prepare --embed musicnn-mtt makes them once for all runs, from the sound\n"
+    )
+    assert again.file.getvalue() == without.file.getvalue() == ""
 
 
 def test_those_that_prepare_made_are_taken(data, tmp_path):

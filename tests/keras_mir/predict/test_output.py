@@ -168,3 +168,23 @@ HEADS_JSON = """\
 def test_several_heads_stand_side_by_side():
     assert printed("table", songs=HEADS) == HEADS_TABLE
     assert printed("json", curve=True, songs=HEADS[1:]) == HEADS_JSON
+
+
+NARROW_TABLE = """\
+music
+┏━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━┳━━━━━━━┳━━━━━┓
+┃ song  ┃ length ┃ genre     ┃ tags        ┃  calm ┃ next  ┃ BPM ┃
+┡━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━╇━━━━━━━╇━━━━━┩
+│ a.mp3 │   1:01 │  80% Jazz │ 70%         │ 0.500 │ 0.125 │ 120 │
+│       │        │           │ joyful_acti │       │       │     │
+│       │        │           │ vation, 40% │       │       │     │
+│       │        │           │ live        │       │       │     │
+└───────┴────────┴───────────┴─────────────┴───────┴───────┴─────┘
+"""
+
+
+def test_a_tag_wider_than_its_column_loses_no_letter(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "66")
+    tags = {"joyful_activation": 0.7, "live": 0.4}
+    songs = [replace(song, tags=tags, note="") for song in HEADS[:1]]
+    assert printed("table", songs=songs) == NARROW_TABLE

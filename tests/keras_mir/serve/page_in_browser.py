@@ -242,7 +242,7 @@ def test_tags_that_reach_their_thresholds_are_the_answer(browser, tmp_path, song
 
 
 def test_several_heads_are_answered_one_below_the_other(browser, tmp_path, song):
-    tags = ("guitar", "live", "rock")
+    tags = ("joyful_activation", "live", "rock")
     export(tmp_path, "heads", CLASSES, TARGETS, tags=tags, thresholds=(0.99, 0.01, 0.02), note=NOTE)
     with Predictor(tmp_path / "heads") as predictor:
         expected = predictor.predict_file(song)
@@ -263,6 +263,8 @@ def test_several_heads_are_answered_one_below_the_other(browser, tmp_path, song)
             [expected.affect[name] for name in TARGETS], abs=0.006
         )
         card = visit.answer("heads")
+        long = card.locator(".bars .name", has_text="joyful_activation")
+        assert long.inner_html() == "joyful_<wbr>activation"  # else broken in mid-word
         assert card.locator("h4.of").all_inner_texts() == ["Genre", "Tags", "Affect"]
         first, second = card.locator(".verdict").all_inner_texts()
         assert first.startswith(f"{expected.genre} ")
