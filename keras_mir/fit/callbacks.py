@@ -68,7 +68,10 @@ class EpochLines(keras.callbacks.Callback):
     """One line an epoch, for logs and pipes, where a progress bar is noise."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        values = "  ".join(f"{name} {float(value):.4g}" for name, value in (logs or {}).items())
+        logs = logs or {}
+        # Keras has them by the alphabet, where those of several heads surround their sum.
+        first = [name for name in ("loss", "val_loss") if name in logs]
+        values = "  ".join(f"{name} {float(logs[name]):.4g}" for name in dict.fromkeys((*first, *logs)))
         print(f"epoch {epoch + 1}/{self.params['epochs']}  {values}", flush=True)
 
 

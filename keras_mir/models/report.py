@@ -547,9 +547,10 @@ class TagsReport(_HeadReport, TagScores, Circumstances):
     @property
     def headline(self) -> str:
         """The main scores in a sentence, beside what guessing and the baseline give."""
+        scored = [tag for tag in self.tags if self.roc_auc[tag].value is not None]
         return self.beside_baseline(
             f"Tags of {counted(self.n, 'clip')} of {self.music}: macro ROC-AUC {self.macro_roc_auc}, "
-            f"mAP {self.mean_average_precision} over {counted(len(self.tags), 'tag')}; guessing would give "
+            f"mAP {self.mean_average_precision} over {counted(len(scored), 'tag')}; guessing would give "
             f"{number(self.chance['roc_auc'])} and {number(self.chance['average_precision'])}."
         )
 

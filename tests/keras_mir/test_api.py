@@ -79,6 +79,7 @@ def test_it_answers_about_songs_alike_before_and_after_export(trained, exported,
     assert len(trained.predict(songs)) == 3
 
 
+@pytest.mark.slow
 def test_the_command_answers_by_a_run_as_by_its_model(trained, songs, capsys):
     assert predict([str(songs / "a.flac"), "--model", str(trained.folder), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from keras_mir.data.load import load_data
+from keras_mir.fit.callbacks import EpochLines
 from keras_mir.fit.training import fit, overfit
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.named import named_recipe
@@ -51,6 +52,13 @@ def prepared(course_data, tmp_path, recipe):
 def run_folder(path: Path) -> RunFolder:
     path.mkdir()
     return RunFolder(path)
+
+
+def test_the_line_of_an_epoch_begins_with_the_losses(capsys):
+    lines = EpochLines()
+    lines.set_params({"epochs": 2})
+    lines.on_epoch_end(0, {"genre_loss": 1.0, "loss": 3.0, "val_genre_loss": 2.0, "val_loss": 4.0})
+    assert capsys.readouterr().out == "epoch 1/2  loss 3  val_loss 4  genre_loss 1  val_genre_loss 2\n"
 
 
 AUGMENTED = {"freq_mask": 20, "time_mask": 5, "mixup": 0.3, "bucket": True}

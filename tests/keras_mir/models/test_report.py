@@ -180,7 +180,7 @@ def test_tags_report():
     first, second = (score.bounds for score in tags_report().main_scores.values())
     assert tags_report().headline == (
         f"Tags of 4 clips of music (my-music, test split): macro ROC-AUC 0.875 {first}, mAP 0.917 {second} "
-        "over 3 tags; guessing would give 0.500 and 0.375."
+        "over 2 tags; guessing would give 0.500 and 0.375."
     )
 
 
