@@ -81,7 +81,8 @@ class Inputs:
             if made[-1].exists():
                 continue
             samples, rate = decode(clip)
-            samples = librosa.resample(samples, orig_sr=rate, target_sr=COMPRESSED_RATE)
+            # Half as loud: a decoder may give more than was put in, and some cut off what is over full scale.
+            samples = 0.5 * librosa.resample(samples, orig_sr=rate, target_sr=COMPRESSED_RATE)
             if len(samples) == 1:  # the right a hundredth of a second late
                 samples = np.concatenate([samples, np.roll(samples, COMPRESSED_RATE // 100, axis=1)])
             unfinished = folder / f".{made[-1].name}"

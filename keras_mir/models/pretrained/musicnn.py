@@ -35,6 +35,18 @@ class _OverTime(keras.layers.Conv2D):
         return self.activation(tf.einsum("btwf,wc->btfc", frames, self.kernel[:, 0, 0]) + self.bias)
 
 
+class _OverBands(keras.layers.Conv2D):
+    """Tall filters of one channel: with a filter's frames for its channels they take half the time."""
+
+    def call(self, inputs: Any) -> Any:
+        """From `(batch, time + width - 1, bands, 1)` to `(batch, time, bands - height + 1, filters)`."""
+        width, _ = self.kernel_size
+        frames = tf.signal.frame(inputs[..., 0], width, 1, axis=1)  # (batch, time, width, bands)
+        columns = tf.transpose(frames, (0, 1, 3, 2))
+        kernel = tf.transpose(self.kernel, (2, 1, 0, 3))  # (1, height, width, filters)
+        return self.activation(tf.nn.bias_add(tf.nn.conv2d(columns, kernel, 1, "VALID"), self.bias))
+
+
 def pooled_network(weights: Weights) -> keras.Model:
     """All up to the pooling over time: what is the same for every patch of a clip, whatever is learnt.
 
@@ -52,12 +64,12 @@ def pooled_network(weights: Weights) -> keras.Model:
     for height in _TIMBRES:
         number = next(numbers)
         padded = keras.layers.ZeroPadding2D(((3, 3), (0, 0)), name=f"pad_{number}")(x)
-        y = _conv2d(204, (7, height), "valid", number - 1)(padded)
-        found.append(ops.max(norm(number)(y), axis=2))
+        y = _OverBands(204, (7, height), activation="relu", name=_conv_name(number - 1))(padded)
+        found.append(_highest(y, number, weights))
     for width in _RHYTHMS:
         number = next(numbers)
         y = _OverTime(51, (width, 1), padding="same", activation="relu", name=_conv_name(number - 1))(x)
-        found.append(ops.max(norm(number)(y), axis=2))
+        found.append(_highest(y, number, weights))
     levels = [ops.concatenate(found, axis=-1)]  # (batch, time, 561)
     before = levels[0]
     for step in range(_MIDDLE):
@@ -72,6 +84,17 @@ def pooled_network(weights: Weights) -> keras.Model:
     load_layers(model, weights)
     model.trainable = False
     return model
+
+
+def _highest(features: Any, number: int, weights: Weights) -> Any:
+    """The maximum over the bands of what is normalised, `(batch, time, filters)`.
+
+    It is normalised last, when there are no bands any more: the highest stays the highest, or becomes the
+    lowest where a filter's scale is negative.
+    """
+    normalise = norm(number)
+    rising = np.asarray(weights[f"{normalise.name}/gamma"]) >= 0
+    return normalise(ops.where(rising, ops.max(features, axis=2), ops.min(features, axis=2)))
 
 
 def dense_layers() -> list[Any]:
@@ -101,10 +124,6 @@ def load_layers(model: keras.Model, weights: Weights) -> None:
             layer.set_weights(
                 [np.reshape(weights[name], shape) for name, shape in zip(names, shapes, strict=True)]
             )
-
-
-def _conv2d(filters: int, size: tuple[int, int], padding: str, number: int) -> Any:
-    return keras.layers.Conv2D(filters, size, padding=padding, activation="relu", name=_conv_name(number))
 
 
 def _conv_name(number: int) -> str:
