@@ -20,6 +20,7 @@ import numpy as np
 from pipelines.errors import UserError
 
 LOCK = ".lock"
+DEVICE = "a device or a pipe, not a file; choose another name"
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
@@ -36,8 +37,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     Raises:
         UserError: If that is the name of a device or a pipe.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():  # which would be there no more
-        raise UserError(f"{path}: a device or a pipe, not a file; choose another name")
+    if is_device(path):  # which would be there no more
+        raise UserError(f"{path}: {DEVICE}")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
     with _place_named(path), _held(unfinished) as file:
@@ -53,6 +54,11 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
             raise
     if lasting:
         _flush(path.parent)
+
+
+def is_device(path: Path) -> bool:
+    """Whether there is something that a file must not take the place of."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def beside(path: Path, ending: str) -> Path:

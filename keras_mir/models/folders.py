@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ArgumentError, UserError, reason_of
-from pipelines.files import read_json
+from pipelines.files import DEVICE, is_device, read_json
 from pipelines.spec import Spec, spec_from_dict
 
 SAVED_MODEL = "saved_model.pb"
@@ -36,14 +35,15 @@ def check_file(argument: str, file: Path) -> None:
         ArgumentError: For the argument of that name.
     """
     try:
-        mode = file.stat().st_mode
+        file.stat()
     except FileNotFoundError:
         return
     except OSError as error:
         raise ArgumentError(argument, file, f"{reason_of(error)}; choose another name") from None
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-        raise ArgumentError(argument, file, f"{what}, not a file; choose another name")
+    if file.is_dir():
+        raise ArgumentError(argument, file, "a folder, not a file; choose another name")
+    if is_device(file):
+        raise ArgumentError(argument, file, DEVICE)
 
 
 def check_utf8(argument: str, path: Path) -> None:
