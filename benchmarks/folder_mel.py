@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.inputs import COMPRESSED_RATE
-from benchmarks.machine import cores
 from benchmarks.row import DifferenceError, Results
+from benchmarks.warm_pool import WarmPool
 
 RATE, N_FFT, HOP, BANDS = COMPRESSED_RATE, 2048, 1024, 128
 
@@ -22,8 +20,8 @@ _MOST_DB, _MEAN_DB = 0.5, 0.01
 MelOf = Callable[[Path], np.ndarray]
 
 
-class Making:
-    """Processes that are warm, one thread each, for there is one a core.
+class Making(WarmPool):
+    """Mel spectrograms of clips.
 
     Args:
         mel_of: A module's function, from a file to mel power, float32 `(frames, BANDS)`.
@@ -31,29 +29,22 @@ class Making:
     """
 
     def __init__(self, mel_of: MelOf, clips: list[Path]) -> None:
-        self._mel_of, self._clips = mel_of, clips
-        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._pool = multiprocessing.get_context("spawn").Pool(cores())
-        self._make(clips[:1])  # one process alone: what two compile at a time may not fit together
-        self._make(clips[: 2 * cores()])
-
-    def run(self) -> None:
-        """Make all."""
-        self._make(self._clips)
+        self._mel_of = mel_of
+        super().__init__(clips)
 
     def result(self) -> Results:
         """The mel of every clip, by name."""
         return dict(zip((clip.name for clip in self._clips), self._make(self._clips), strict=True))
 
     def _make(self, clips: list[Path]) -> list[np.ndarray]:
-        return self._pool.map(self._mel_of, clips, chunksize=1)
+        return self._mapped(self._mel_of, clips)
 
 
 def same_mel(ours: Results, theirs: Results) -> None:
     """The same dB below a clip's loudest bin: within 0.5 everywhere, 0.01 on average, but for its end.
 
-    essentia's window is symmetric, ours periodic, and PyTorch's transform is in single precision: that is
-    heard in bins far below their neighbours.
+    essentia decodes to 16 bits, and PyTorch's transform is in single precision: that is heard in bins far
+    below their neighbours.
 
     Raises:
         DifferenceError: If a clip differs by more.

@@ -20,6 +20,7 @@ SECONDS = 30.0
 RECIPE = "lstm-beat-mel"
 MODEL = "benchmark"
 COMPRESSED_RATE = 44_100  # Hz, as most music has it
+_PEAK = 0.7  # of full scale, in compressed clips
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Inputs:
             if made[-1].exists():
                 continue
             samples, rate = decode(clip)
-            # Half as loud: a decoder may give more than was put in, and some cut off what is over full scale.
-            samples = 0.5 * librosa.resample(samples, orig_sr=rate, target_sr=COMPRESSED_RATE)
+            samples = librosa.resample(samples, orig_sr=rate, target_sr=COMPRESSED_RATE)
+            # A decoder may give more than was put in, and essentia cuts off what is over full scale; less
+            # loud, its 16 bits would be coarse.
+            samples *= _PEAK / np.abs(samples).max()
             if len(samples) == 1:  # the right a hundredth of a second late
                 samples = np.concatenate([samples, np.roll(samples, COMPRESSED_RATE // 100, axis=1)])
             unfinished = folder / f".{made[-1].name}"

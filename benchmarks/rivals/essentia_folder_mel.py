@@ -16,7 +16,7 @@ from benchmarks.inputs import Inputs
 How = Literal["standard", "streaming"]
 
 # librosa's frames, centred from the first sample on, and its bands, of equal area on Slaney's scale.
-_WINDOW = {"type": "hann", "size": N_FFT, "normalized": False, "zeroPhase": False}
+_WINDOW = {"type": "hann", "size": N_FFT, "symmetric": False, "normalized": False, "zeroPhase": False}
 _FRAMES = {"frameSize": N_FFT, "hopSize": HOP, "startFromZero": False}
 _BANDS: dict[str, Any] = {
     "inputSize": 1 + N_FFT // 2,

@@ -19,7 +19,7 @@ ROWS = (
         theirs=(Side("benchmarks.command", {"arguments": _THEIRS}),),
         check=close,
         rounds=5,
-        note="a whole process; ours looks for the tempo, too",
+        note="a whole process",
         inputs=lambda inputs: inputs.some(CLIPS),
     ),
 )
