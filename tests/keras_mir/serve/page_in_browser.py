@@ -535,7 +535,7 @@ def test_a_later_song_takes_the_place_of_an_earlier_one(visit, song, tmp_path):
     assert set(visit.values("affect")) == set(TARGETS)
     assert set(visit.values("genre")) == set(CLASSES)
     expect(visit.page.get_by_role("heading", name=song.name)).to_be_visible()
-    expect(visit.page.locator(".answer")).to_have_count(2)
+    expect(visit.page.locator(".answer")).to_have_count(3)  # of the later song alone, one of each model
     expect(visit.page.locator(".over-time:visible")).to_have_count(0)
     expect(visit.page.get_by_role("progressbar")).to_be_hidden()
 
