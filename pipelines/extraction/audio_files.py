@@ -50,11 +50,11 @@ _OTHER_KINDS = (
     (0, b"#!AMR"),
 )
 
-_BLOCK = 2**16  # frames that are decoded at a time, whatever a header says
+_LOST = 1152  # frames that are decoded at a time in a stream: so many are lost where it is damaged
+_BLOCK = 57 * _LOST  # frames that are decoded at a time, whatever a header says
 _COMPLETE = 0.9  # lengths of compressed files are a little wrong now and then; less than this is damaged
 _OPEN_LENGTH = 2**62  # libsndfile's lengths from here on mean that the header does not say
 _MPEG_1_RATE = 32_000  # Hz; its frames are longer than those of MPEG-2, whose rates are below
-_LOST = 1152  # frames that are decoded at a time in a stream: so many are lost where it is damaged
 _PIECE = 4096  # bytes that go into a pipe wholly or not at all (POSIX, PIPE_BUF)
 
 
@@ -281,18 +281,25 @@ def _by_soundfile(path: Path, content: mmap) -> Generator[Sound]:
         yield from _by_mpeg(content) if file.format == "MP3" else _read(file)
 
 
-def _read(file: _Stream, block: int = _BLOCK) -> Iterator[Sound]:
+def _read(file: _Stream, piece: int = _BLOCK) -> Iterator[Sound]:
+    """All samples, a block at a time, asked for in pieces: where it is damaged, all pieces before that come."""
     _check_format(file.samplerate, file.channels)
     promised = file.frames if file.frames < _OPEN_LENGTH else None
-    length = 0
-    while True:
-        wanted = block if promised is None else min(block, promised - length)
-        samples = file.read(wanted, dtype="float32", always_2d=True)
-        if len(samples) or not length:
-            yield Sound(samples.T, file.samplerate)
-        length += len(samples)
-        if not len(samples):
-            break
+    length, filled, damage = 0, -1, None
+    while filled and not damage:
+        size = _BLOCK if promised is None else min(_BLOCK, promised - length)
+        block = np.empty((size, file.channels), np.float32)
+        filled = 0
+        try:
+            while read := file.buffer_read_into(block[filled : filled + piece], dtype="float32"):
+                filled += read
+        except soundfile.LibsndfileError as error:
+            damage = error
+        if filled or not (length or damage):
+            yield Sound(block[:filled].T, file.samplerate)
+        length += filled
+    if damage:
+        raise damage
     _check_length(length, promised or 0, file.samplerate, 1.0 if file.format == "FLAC" else _COMPLETE)
 
 
@@ -333,9 +340,13 @@ def _through_pipe(content: mmap, start: int) -> Generator[Sound, None, _Streamed
     try:
         with _Stream(reading, closefd=False) as file:
             rate = file.samplerate
-            for sound in _gathered(_read(file, _LOST)):
-                length += sound.samples.shape[1]
-                yield sound
+            try:
+                for sound in _read(file, _LOST):
+                    length += sound.samples.shape[1]
+                    yield sound
+            except soundfile.LibsndfileError:
+                if not length:
+                    raise
     finally:
         stopped.set()
         while piece := os.read(reading, _BLOCK):
@@ -343,29 +354,6 @@ def _through_pipe(content: mmap, start: int) -> Generator[Sound, None, _Streamed
         feeder.join()
         os.close(reading)
     return _Streamed(fed - left, length, rate)
-
-
-def _gathered(sounds: Iterator[Sound]) -> Iterator[Sound]:
-    """Sounds of one stream as few longer ones, up to where nothing more can be made of it."""
-    waiting: list[np.ndarray] = []
-    length, rate, lost = 0, 0, False
-    while not lost:
-        try:
-            samples, rate = next(sounds)
-        except StopIteration:
-            break
-        except soundfile.LibsndfileError:
-            if not rate:
-                raise
-            lost = True
-        else:
-            waiting.append(samples)
-            length += samples.shape[1]
-            if length >= _BLOCK:
-                yield Sound(np.concatenate(waiting, axis=1), rate)
-                waiting, length = [], 0
-    if waiting:
-        yield Sound(np.concatenate(waiting, axis=1), rate)
 
 
 def _by_mpeg(content: mmap) -> Iterator[Sound]:

@@ -260,7 +260,7 @@ def test_whatever_a_decoder_raises_is_a_reason(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(soundfile.SoundFile, "read", fail)
+    monkeypatch.setattr(soundfile.SoundFile, "buffer_read_into", fail)
     with pytest.raises(UserError, match=r"song\.wav: .*; \w+ "):
         decode(stereo)
 
