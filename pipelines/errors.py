@@ -1,5 +1,7 @@
 """What a user's mistake raises, and what other errors say."""
 
+from typing import Any
+
 _MOST_SHOWN = 200  # characters of an error that is not ours
 
 
@@ -31,6 +33,9 @@ class ArgumentError(UserError):
         self.value = value
         self.problem = problem
         super().__init__(self.in_words(argument))
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.argument, self.value, self.problem)  # from a process of ours
 
     def in_words(self, name: str) -> str:
         """The message, with another name for the argument."""

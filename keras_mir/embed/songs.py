@@ -5,25 +5,36 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from rich.console import Console
 
 from keras_mir.command_line.lines import say, tally
 from keras_mir.command_line.progress import progress
 from keras_mir.embed.embed import Embedder, embed
-from keras_mir.embed.table import PATH, Row, check_parquet, joined, key, read_table, table_of, write_table
+from keras_mir.embed.table import (
+    PATH,
+    Row,
+    VectorTable,
+    check_parquet,
+    joined,
+    key,
+    read_table,
+    table_of,
+    write_table,
+)
 from keras_mir.models.embedding import Maker
 from keras_mir.models.folders import check_file
+from keras_mir.predict.models import choose_local
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
 from pipelines.errors import ArgumentError, UserError, reason_of
-from pipelines.extraction.workers import map_in_processes
+from pipelines.extraction.workers import Workers
 from pipelines.files import beside, flush_to_disk, locked
 from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
@@ -58,27 +69,29 @@ def embed_songs(
     check_file("out", out)
     found, others = find_songs(songs)
     before = read_table(out) if out.exists() else None
-    maker = _loaded(model, models).maker
-    if before is not None and before.maker.fingerprint != maker.fingerprint:
-        problem = f"its vectors are of {before.maker}, and these would be of {maker}"
-        raise ArgumentError("out", out, f"{problem}; name another file")
+    choose_local(model, models)  # what is no model is refused at once, without TensorFlow
     errors = Console(stderr=True)
-    for note in filter(None, (others and left_out(others), maker.note)):
-        say(errors, f"note: {note}")
-    folder = beside(out, "parts")
-    with locked(folder):
-        parts = _Parts(folder, maker)
-        known = _Known([*([before.songs] if before else []), *parts.read()])
+    work = partial(_answer, model=model, models=models)
+    with _workplace(out) as folder, Workers(work, jobs or os.cpu_count() or 1) as workers:
+        tables = [*([before] if before else []), *_read_parts(folder)]
+        likely = tables[0].maker.fingerprint if tables else ""
+        known = _Known(tables, likely)
         done, waiting = known.sort(found)
+        maker = _maker(workers, len(waiting))
+        if before is not None and before.maker.fingerprint != maker.fingerprint:
+            problem = f"its vectors are of {before.maker}, and these would be of {maker}"
+            raise ArgumentError("out", out, f"{problem}; name another file")
+        for note in filter(None, (others and left_out(others), maker.note)):
+            say(errors, f"note: {note}")
+        if maker.fingerprint != likely:
+            known = _Known(tables, maker.fingerprint)
+            done, waiting = known.sort(found)
         elsewhere = known.elsewhere(found, [Path(key(song)) for song in songs if song.is_dir()])
         counts = Counter({"embedded": 0, "failed": 0, "already there": len(found) - len(waiting)})
-        work = partial(row_of, model=model, models=models, fingerprint=maker.fingerprint)
-        with (
-            parts,
-            progress("embedding", errors) as report,
-            closing(map_in_processes(work, waiting, jobs or os.cpu_count() or 1)) as outcomes,
-        ):
-            for number, (song, outcome) in enumerate(outcomes, len(found) - len(waiting) + 1):
+        asked = [_Asked(song, maker.fingerprint) for song in waiting]
+        with _Parts(folder, maker) as parts, progress("embedding", errors) as report:
+            answers = workers.map(asked)
+            for number, ((song, _), outcome) in enumerate(answers, len(found) - len(waiting) + 1):
                 if isinstance(outcome, Row):
                     parts.add(outcome)
                     counts["embedded"] += 1
@@ -88,23 +101,35 @@ def embed_songs(
                     counts["failed"] += 1
                 report(number, len(found))
         parts.to_one_table([*elsewhere, *done], out)
-    with suppress(OSError):  # the next one works there already
-        folder.rmdir()
     say(errors, tally(counts))
     return 1 if counts["failed"] else 0
+
+
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    """A folder beside a table, for what is done of it, and for one process; it goes when it is empty."""
+    folder = beside(out, "parts")
+    try:
+        with locked(folder):
+            yield folder
+    finally:
+        with suppress(OSError):  # the next one works there already
+            folder.rmdir()
 
 
 class _Known:
     """Songs whose vectors are known, by their files and by what is in them.
 
     Args:
-        tables: What is known; of a song that is in several, the last.
+        tables: Songs; of one that is in several, the last counts.
+        fingerprint: Of the model by which a vector is known; tables of others do not count.
     """
 
-    def __init__(self, tables: Sequence[pa.Table]) -> None:
+    def __init__(self, tables: Sequence[VectorTable], fingerprint: str) -> None:
         import pyarrow as pa
 
-        self._songs = pa.concat_tables(tables, promote_options="default") if tables else None
+        songs = [table.songs for table in tables if table.maker.fingerprint == fingerprint]
+        self._songs = pa.concat_tables(songs, promote_options="default") if songs else None
         facts = ("bytes", "modified", "sha256", PATH)
         columns = [self._songs[name].to_pylist() if self._songs else [] for name in facts]
         self._sizes, self._modified, self._digests, paths = columns
@@ -153,11 +178,23 @@ class _Known:
         return self._by_digest.get(sha256(song)) if status.st_size in self._all_sizes else None
 
 
+def _read_parts(folder: Path) -> list[VectorTable]:
+    """What processes that were stopped have left in a folder; damaged and other files go."""
+    tables = []
+    for file in sorted(folder.glob("[!.]*")):
+        try:
+            int(file.stem)
+            tables.append(read_table(file))
+        except (UserError, ValueError):
+            file.unlink()
+    return tables
+
+
 class _Parts:
     """What has been embedded while a table is being made, in files that outlive this process.
 
     Args:
-        folder: Which is locked.
+        folder: Which is locked, and has nothing but such files.
         maker: The model.
     """
 
@@ -166,27 +203,13 @@ class _Parts:
         self._waiting: list[Row] = []
         self._made: list[pa.Table] = []
         self._written = time.monotonic()
-        self._number = 0
+        self._number = max((int(file.stem) for file in folder.glob("[!.]*")), default=0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._write()
-
-    def read(self) -> list[pa.Table]:
-        """What a process that was stopped has left here; other files, and those of other models, go."""
-        tables = []
-        for number, file in enumerate(sorted(self._folder.glob("[!.]*")), 1):
-            try:
-                table = read_table(file)
-                if table.maker.fingerprint != self._maker.fingerprint:
-                    raise UserError(f"{file}: of {table.maker}")
-                tables.append(table.songs)
-            except UserError:
-                file.unlink()
-            self._number = number
-        return tables
 
     def add(self, row: Row) -> None:
         """Keep a song's vector, from now on or soon."""
@@ -217,10 +240,31 @@ class _Parts:
         unfinished.replace(path)
 
 
-def _loaded(model: str, models: Path) -> Embedder:
-    from keras_mir.models.trained_model import load
+class _Asked(NamedTuple):
+    """A song, and the fingerprint of the model that is to embed it."""
 
-    return embed(load(model, models))
+    song: Path
+    fingerprint: str
+
+
+def _maker(workers: Workers[_Asked | None, Maker | UserError | Row | str], songs: int) -> Maker:
+    """The model, which the processes that so many songs need load at the same time, before they get one."""
+    answers = workers.start(max(1, songs), None)
+    for answer in answers:
+        if isinstance(answer, UserError):
+            raise answer
+        if isinstance(answer, Died):
+            raise UserError(f"the model cannot be loaded: {answer.reason}")
+    return cast(Maker, answers[0])
+
+
+def _answer(asked: _Asked | None, model: str, models: Path) -> Maker | UserError | Row | str:
+    if asked is not None:
+        return row_of(asked.song, model, models, asked.fingerprint)
+    try:
+        return _embedder(model, models).maker
+    except UserError as error:
+        return error
 
 
 @lru_cache(maxsize=1)
@@ -228,9 +272,11 @@ def _embedder(model: str, models: Path) -> Embedder:
     """In a process of its own: one thread is its share of the cores, and rounds alike each time."""
     import tensorflow as tf
 
+    from keras_mir.models.trained_model import load
+
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    return _loaded(model, models)
+    return embed(load(model, models))
 
 
 def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:

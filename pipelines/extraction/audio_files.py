@@ -282,7 +282,7 @@ def _by_soundfile(path: Path, content: mmap) -> Generator[Sound]:
 
 
 def _read(file: _Stream, piece: int = _BLOCK) -> Iterator[Sound]:
-    """All samples, a block at a time, asked for in pieces: where it is damaged, all pieces before that come."""
+    """All samples, a block at a time; of a damaged file, all pieces that come before what is damaged."""
     _check_format(file.samplerate, file.channels)
     promised = file.frames if file.frames < _OPEN_LENGTH else None
     length, filled, damage = 0, -1, None

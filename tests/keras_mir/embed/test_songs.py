@@ -22,23 +22,27 @@ MAKER = Maker("toy/1", "f" * 64, {"feature": "mel"})
 TOY = f"""
 import os, sys
 from pathlib import Path
-from types import SimpleNamespace
 import numpy as np
 from keras_mir.embed import songs
 from keras_mir.embed.__main__ import main
 from keras_mir.embed.table import Row, key
 from keras_mir.models.embedding import Maker
 
-def made(work, waiting, jobs):
-    for song in waiting:
-        if song.name == sys.argv[1]:
-            os.kill(os.getpid(), 9)
-        number, status = int(song.stem), song.stat()
-        vector = np.array([number, 1], np.float32)
-        yield song, Row(key(song), 1.0, None, vector, status.st_size, status.st_mtime_ns, song.stem)
+class Workers(songs.Workers):
+    def start(self, most, asked):
+        return [{MAKER!r}]
 
-songs._loaded = lambda *_: SimpleNamespace(maker={MAKER!r})
-songs.map_in_processes = made
+    def map(self, asked):
+        for each in asked:
+            song = each.song
+            if song.name == sys.argv[1]:
+                os.kill(os.getpid(), 9)
+            number, status = int(song.stem), song.stat()
+            vector = np.array([number, 1], np.float32)
+            yield each, Row(key(song), 1.0, None, vector, status.st_size, status.st_mtime_ns, song.stem)
+
+songs.choose_local = lambda *_: None
+songs.Workers = Workers
 songs._SECONDS_BETWEEN_PARTS = 0
 raise SystemExit(main(["music", "--model", "toy", "--out", "vectors.parquet"]))
 """
@@ -73,7 +77,8 @@ def test_what_was_killed_goes_on_to_the_same_table(toy, tmp_path):
     assert (out.exists(), len(list(parts.glob("[!.]*")))) == (False, 2)
     next(parts.glob("[!.]*2.parquet")).write_bytes(b"cut off")
     assert toy("4.wav")[0] == -9
-    assert toy() == (0, "2 embedded, 4 already there\n")
+    assert toy("5.wav")[0] == -9
+    assert toy() == (0, "1 embedded, 5 already there\n")
     assert out.read_bytes() == whole
     assert {path.name for path in tmp_path.iterdir()} == {"music", "vectors.parquet"}
 

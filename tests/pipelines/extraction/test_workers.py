@@ -8,7 +8,7 @@ import signal
 import subprocess
 from contextlib import closing
 
-from pipelines.extraction.workers import Worker, map_in_processes
+from pipelines.extraction.workers import Worker, Workers, map_in_processes
 from pipelines.processes import Died
 
 
@@ -47,6 +47,24 @@ def test_closing_early_leaves_no_process() -> None:
         next(results)
         assert children() != ""
     assert children() == ""
+
+
+def test_all_are_ready_before_there_is_work():
+    this = "__import__('os').getpid()"
+    with Workers(eval, jobs=2) as workers:
+        ready = workers.start(9, this)
+        assert len(set(ready)) == 2
+        assert {pid for _, pid in workers.map([this] * 5)} <= set(ready)
+        assert workers.start(1, "1 + 1") == [2]
+        assert children() != ""
+    assert children() == ""
+
+
+def test_one_that_dies_getting_ready_says_so():
+    with Workers(int, jobs=2) as workers:
+        died = Died("ValueError: invalid literal for int() with base 10: 'x'")
+        assert workers.start(2, "x") == [died, died]
+        assert dict(workers.map(["1", "2", "3"])) == {"1": 1, "2": 2, "3": 3}
 
 
 def test_one_worker_keeps_what_it_has_until_it_dies():
