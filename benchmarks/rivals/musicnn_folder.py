@@ -64,6 +64,11 @@ def embed(path: Path) -> np.ndarray:
     return session.run(tags, feed).mean(axis=0)
 
 
+def songs_in(folder: Path) -> list[Path]:
+    """The songs of a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
+
+
 def main() -> None:
     """Embed a folder, and write one array."""
     parser = argparse.ArgumentParser()
@@ -71,9 +76,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    paths = sorted(path for path in arguments.folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
     with multiprocessing.get_context("spawn").Pool(cores()) as pool:
-        vectors = pool.map(embed, paths, chunksize=1)
+        vectors = pool.map(embed, songs_in(arguments.folder), chunksize=1)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     np.save(arguments.out, np.stack(vectors))
 
