@@ -75,6 +75,7 @@ def test_fit_writes_what_the_readme_says(fitted):
         "recipe.toml",
         "run.json",
         "model.keras",
+        "model.sha256",
         "description.json",
         "checkpoint",
         "logs",
@@ -542,6 +543,16 @@ class TestMistakes:
         file.write_text(json.dumps(values | {"classes": values["classes"][1:]}))
         line = mistake(evaluate, tmp_path, capsys, model, *data)
         assert "model.keras: has outputs {'genre': 3}, and should have {'genre': 2} by its descr" in line
+
+    def test_a_model_of_another_run_is_not_taken_for_this_one(
+        self, fitted, course_data, tmp_path, capsys, copy_tree
+    ):
+        folder = copy_tree(fitted / "run")
+        model = keras.models.load_model(folder / "model.keras")
+        model.set_weights([weight + 0.25 for weight in model.get_weights()])
+        model.save(folder / "model.keras")
+        line = mistake(evaluate, tmp_path, capsys, folder, "--data", course_data)
+        assert f"{folder / 'model.keras'}: damaged, or of another model, by its checksum" in line
 
     def test_what_a_finished_run_was_asked_for_is_no_matter(self, fitted, course_data, tmp_path, copy_tree):
         """Its description has the recipe as it was trained."""
