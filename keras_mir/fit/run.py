@@ -190,7 +190,7 @@ class Run:
             return self._resume()
 
     def _resume(self) -> TrainedModel:
-        if self.folder.report.exists():
+        if self.folder.is_finished:
             model = load_trained(self.folder.path)
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
                 problem = f"the run is finished; its report is {self.folder.report}"

@@ -91,6 +91,11 @@ class RunFolder:
         self.trials = path / "trials.csv"
         self.best = path / "best.toml"
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the model is there and all that is said of it; what is lost a checkpoint can make again."""
+        return all(file.exists() for file in (self.model, self.description, self.report))
+
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.
 

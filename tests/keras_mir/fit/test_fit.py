@@ -554,6 +554,16 @@ class TestMistakes:
         line = mistake(evaluate, tmp_path, capsys, folder, "--data", course_data)
         assert f"{folder / 'model.keras'}: damaged, or of another model, by its checksum" in line
 
+    def test_a_model_that_was_lost_is_made_again_of_the_checkpoint(self, fitted, copy_tree):
+        folder = copy_tree(fitted)
+        (folder / "run" / "model.keras").unlink()
+        options = json.loads((folder / "run" / "run.json").read_text()) | {"export": False}
+        (folder / "run" / "run.json").write_text(json.dumps(options))
+        assert fit.main(["--resume", str(folder / "run")]) == 0
+        for name in ("history.csv", "predictions.csv"):
+            assert (folder / "run" / name).read_bytes() == (fitted / "run" / name).read_bytes()
+        assert load(folder / "run").keras
+
     def test_what_a_finished_run_was_asked_for_is_no_matter(self, fitted, course_data, tmp_path, copy_tree):
         """Its description has the recipe as it was trained."""
         folder = copy_tree(fitted / "run")
