@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import tomllib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -158,6 +159,23 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: damaged, not a JSON object; {remedy}")
     return values
+
+
+def read_toml(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a file that somebody wrote in TOML, perhaps with a byte order mark, as some editors put one.
+
+    Args:
+        path: The file.
+        remedy: What a user is to do if it is something else.
+
+    Raises:
+        UserError: If it is not TOML.
+        OSError: If it cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not TOML ({error}); {remedy}") from None
 
 
 def npy_bytes(array: np.ndarray) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import itertools
 import os
 import re
 import select
@@ -28,6 +29,8 @@ _PLACES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+_MOST_SHOWN = 1000  # characters of a refusal, in which a cell or a name of megabytes may stand
+
 _NAMES = re.compile(r"[^\0\n]+")
 
 
@@ -50,6 +53,7 @@ def run(
     _make_writable()
     arguments = parser.parse_args(argv)
     try:
+        _check_filled(sys.argv[1:] if argv is None else argv)
         status = body(arguments)
         sys.stdout.flush()
     except ArgumentError as error:
@@ -84,6 +88,16 @@ def run(
     return status
 
 
+def _check_filled(words: Sequence[str]) -> None:
+    """Refuse empty arguments, mostly of a variable that is not set: a path would be the working folder."""
+    for before, word in itertools.pairwise(("", *words)):
+        option, sign, value = word.partition("=")
+        if not word or (word.startswith("--") and sign and not value):
+            name = option or before
+            name = name if name.startswith("--") else "an argument"
+            raise UserError(f"{name}: empty; give a value, or leave it out")
+
+
 def _is_nowhere() -> bool:
     """Whether the working folder has been removed, so that no relative path leads anywhere."""
     try:
@@ -116,7 +130,10 @@ def is_about_a_place(error: OSError) -> bool:
 
 
 def _refuse(problem: str) -> int:
-    print(f"error: {printable(problem)}", file=sys.stderr)
+    line = printable(problem)
+    half = _MOST_SHOWN // 2
+    shown = line if len(line) <= _MOST_SHOWN else f"{line[:half]} … {line[-half:]}"
+    print(f"error: {shown}", file=sys.stderr)
     return 2
 
 

@@ -37,7 +37,7 @@ from keras_mir.recipes.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe, Tasks
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import flush_to_disk, read_json
-from pipelines.ops.npy import MAX_FRAMES
+from pipelines.limits import MAX_FRAMES
 from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
 
 if TYPE_CHECKING:

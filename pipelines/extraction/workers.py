@@ -44,7 +44,7 @@ def map_in_processes(
                     selector.register(child.answers, selectors.EVENT_READ, child)
                     child.send(in_hand[child])
 
-            for _ in range(jobs):
+            for _ in range(min(jobs, len(items))):
                 start()
             while in_hand:
                 for key, _ in selector.select():

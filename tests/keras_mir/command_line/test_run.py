@@ -52,6 +52,29 @@ def test_the_body_gets_the_arguments_and_gives_the_status(parser, status):
 
 
 @pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--recipe", ""], "--recipe"),
+        (["--recipe="], "--recipe"),
+        (["--epochs", ""], "--epochs"),
+        ([""], "an argument"),
+        (["a.wav", ""], "an argument"),
+    ],
+)
+def test_an_empty_argument_is_refused_and_is_no_path(parser, words, name, capsys):
+    assert run(parser, raising(AssertionError), words) == 2
+    assert capsys.readouterr().err == f"error: {name}: empty; give a value, or leave it out\n"
+
+
+def test_a_refusal_of_any_length_is_a_line_that_can_be_read(parser, capsys):
+    assert run(parser, raising(UserError(f"t.csv: line 3, tags {'x' * 10**6}; write a,b")), []) == 2
+    line = capsys.readouterr().err
+    assert len(line) < 1100
+    assert line.startswith("error: t.csv: line 3, tags xxx")
+    assert line.endswith("x; write a,b\n")
+
+
+@pytest.mark.parametrize(
     ("argument", "spelling"),
     [
         ("split_lists", "--split-lists"),

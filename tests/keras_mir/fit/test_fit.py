@@ -253,6 +253,15 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
 
 
+def test_too_little_memory_is_said(course_data, tmp_path, capsys, monkeypatch):
+    def exhausted(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nHint: ...")
+
+    monkeypatch.setattr("keras_mir.fit.run.fit", exhausted)
+    line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data)
+    assert "run: too little memory to train this; start a new run with a smaller batch_size" in line
+
+
 @pytest.mark.slow
 def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     course_data, tmp_path, capsys, monkeypatch
