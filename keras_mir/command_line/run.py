@@ -51,8 +51,11 @@ def run(
         Ctrl-C.
     """
     _make_writable()
-    arguments = parser.parse_args(argv)
     try:
+        try:
+            arguments = parser.parse_args(argv)
+        finally:
+            sys.stdout.flush()  # what --help prints
         _check_filled(sys.argv[1:] if argv is None else argv)
         status = body(arguments)
         sys.stdout.flush()
@@ -80,12 +83,22 @@ def run(
             return _refuse("the folder that this was started in is no longer there; change to another")
         if not is_about_a_place(error):
             raise
-        where = error.filename or "the output folder"
+        where = error.filename or ("standard output" if _is_output_lost() else "the output folder")
         return _refuse(f"{where}: {reason_of(error)}; {_PLACES[error.errno or 0]}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     return status
+
+
+def _is_output_lost() -> bool:
+    """Whether it is standard output that cannot be written, on a full disk, say; it goes nowhere then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain when it flushes at the end
+        return True
+    return False
 
 
 def _check_filled(words: Sequence[str]) -> None:

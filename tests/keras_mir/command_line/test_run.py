@@ -166,3 +166,19 @@ def test_who_has_read_enough_ends_it_quietly(lines):
         process.stdin.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--version"], ["fit", "--list"]])
+def test_what_cannot_be_printed_is_said_in_a_line(words):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "keras_mir", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: standard output: no space left on device; ")
+    assert ended.stderr.count("\n") == 1
