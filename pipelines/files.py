@@ -42,7 +42,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         raise UserError(f"{path}: {DEVICE}")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
-    with _place_named(path), _held(unfinished) as file:
+    with place_named(path), _held(unfinished) as file:
         try:
             unfinished.write_bytes(content)
             with suppress(FileNotFoundError):
@@ -75,7 +75,7 @@ def link_or_copy(source: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
     unfinished.unlink(missing_ok=True)
-    with _place_named(path):
+    with place_named(path):
         try:
             try:
                 unfinished.hardlink_to(source)
@@ -244,7 +244,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _place_named(path: Path) -> Iterator[None]:
+def place_named(path: Path) -> Iterator[None]:
     """An error of the file system names the file that was to be written, not a passing one, or none."""
     try:
         yield

@@ -24,7 +24,7 @@ from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.extraction.workers import map_in_processes
-from pipelines.files import beside, flush_to_disk, locked
+from pipelines.files import beside, flush_to_disk, locked, place_named
 from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
 
@@ -66,8 +66,10 @@ def embed_songs(
     for note in filter(None, (others and left_out(others), maker.note)):
         say(errors, f"note: {note}")
     folder = beside(out, "parts")
+    with place_named(out):
+        folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        parts = _Parts(folder, maker)
+        parts = _Parts(folder, maker, out)
         known = _Known([*([before.songs] if before else []), *parts.read()])
         done, waiting = known.sort(found)
         elsewhere = known.elsewhere(found, [Path(key(song)) for song in songs if song.is_dir()])
@@ -87,7 +89,7 @@ def embed_songs(
                     say(errors, f"error: {reason}")
                     counts["failed"] += 1
                 report(number, len(found))
-        parts.to_one_table([*elsewhere, *done], out)
+        parts.to_one_table([*elsewhere, *done])
     with suppress(OSError):  # the next one works there already
         folder.rmdir()
     say(errors, tally(counts))
@@ -159,10 +161,11 @@ class _Parts:
     Args:
         folder: Which is locked.
         maker: The model.
+        out: The table.
     """
 
-    def __init__(self, folder: Path, maker: Maker) -> None:
-        self._folder, self._maker = folder, maker
+    def __init__(self, folder: Path, maker: Maker, out: Path) -> None:
+        self._folder, self._maker, self._out = folder, maker, out
         self._waiting: list[Row] = []
         self._made: list[pa.Table] = []
         self._written = time.monotonic()
@@ -194,10 +197,10 @@ class _Parts:
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_PARTS:
             self._write()
 
-    def to_one_table(self, others: Sequence[pa.Table], out: Path) -> None:
+    def to_one_table(self, others: Sequence[pa.Table]) -> None:
         """Write the table, sorted by path, from other songs and these; then these files go."""
         if tables := [*others, *self._made]:
-            self._replace(joined(tables, self._maker), out)
+            self._replace(joined(tables, self._maker), self._out)
         for file in self._folder.glob("[!.]*"):
             file.unlink()
 
@@ -212,9 +215,10 @@ class _Parts:
 
     def _replace(self, songs: pa.Table, path: Path) -> None:
         unfinished = self._folder / ".unfinished"
-        write_table(songs, unfinished)
-        flush_to_disk(unfinished)
-        unfinished.replace(path)
+        with place_named(self._out):
+            write_table(songs, unfinished)
+            flush_to_disk(unfinished)
+            unfinished.replace(path)
 
 
 def _loaded(model: str, models: Path) -> Embedder:

@@ -177,7 +177,11 @@ def test_what_cannot_be_printed_is_said_in_a_line(words):
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONUNBUFFERED": "",
+            },
         )
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: standard output: no space left on device; ")
