@@ -41,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name in COMMANDS:
         return int(_module(name).main(words[1:]))
     if name.startswith("-"):
-        _parser().parse_args(words)  # shows what is asked for, or refuses it
-        return 0
+        return run(_parser(), lambda _: 0, words)  # shows what is asked for, or refuses it
     near = difflib.get_close_matches(name, COMMANDS, 1)
     advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
     print(f"error: {words[0]}: no such command; {advice}", file=sys.stderr)

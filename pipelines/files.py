@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import tomllib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +42,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         raise UserError(f"{path}: {DEVICE}")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
-    with _place_named(path), _held(unfinished) as file:
+    with place_named(path), _held(unfinished) as file:
         try:
             unfinished.write_bytes(content)
             with suppress(FileNotFoundError):
@@ -74,7 +75,7 @@ def link_or_copy(source: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
     unfinished.unlink(missing_ok=True)
-    with _place_named(path):
+    with place_named(path):
         try:
             try:
                 unfinished.hardlink_to(source)
@@ -160,6 +161,23 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     return values
 
 
+def read_toml(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a file that somebody wrote in TOML, perhaps with a byte order mark, as some editors put one.
+
+    Args:
+        path: The file.
+        remedy: What a user is to do if it is something else.
+
+    Raises:
+        UserError: If it is not TOML.
+        OSError: If it cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not TOML ({error}); {remedy}") from None
+
+
 def npy_bytes(array: np.ndarray) -> bytes:
     """The content of a `.npy` file."""
     buffer = io.BytesIO()
@@ -226,7 +244,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _place_named(path: Path) -> Iterator[None]:
+def place_named(path: Path) -> Iterator[None]:
     """An error of the file system names the file that was to be written, not a passing one, or none."""
     try:
         yield

@@ -10,6 +10,7 @@ CANCELS = "silent when mixed to mono: its channels cancel each other"
 TOO_LONG = "too long for this machine's memory; cut it into pieces"
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 MAX_CHANNELS = 32
+MAX_FRAMES = 1 << 20  # about 6.7 hours at 43 frames a second; a header that claims more is refused
 
 # This and more, in a header, is what programs write that do not know the size of the sound yet.
 OPEN_SIZE = 0x7FFFF000

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.errors import ArgumentError, UserError
+from pipelines.limits import MAX_FRAMES
 from pipelines.spec import FEATURES, SPECTROGRAMS, Spec, VectorSpec
 
 _MOST_SEED = 2**32 - 1
@@ -48,8 +49,8 @@ class InputSettings:
         _one_of("padding", self.padding, ("zero", "floor"))
         if isinstance(self.frames, str):
             _one_of("frames", self.frames, ("batch", "longest"))
-        elif self.frames < 1:
-            raise UserError(f"frames {self.frames}: give at least 1, or batch or longest")
+        elif not 1 <= self.frames <= MAX_FRAMES:
+            raise UserError(f"frames {self.frames}: give 1 to {MAX_FRAMES}, or batch or longest")
         if self.feature not in SPECTROGRAMS and self.sync == "beat":
             raise UserError(f"sync beat: {self.feature} has no beats; leave sync at none")
         if self.bucket and self.frames != "batch":
@@ -120,6 +121,8 @@ def numbers_by_name(setting: str, texts: Sequence[str], number: str = "number") 
     numbers = {}
     for text in texts:
         name, _, value = text.rpartition("=")
+        if name in numbers:
+            raise ArgumentError(setting, text, f"{name} is there twice; leave one out")
         try:
             numbers[name] = float(value)
         except ValueError:

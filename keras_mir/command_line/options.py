@@ -47,7 +47,7 @@ def add_data_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="CSV or TSV table, for a folder of files")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes for extraction (default: all cores)"
+        "--jobs", type=count, default=0, metavar="N", help="processes for extraction (default: all cores)"
     )
     parser.add_argument(
         "--synced", action="store_true", help="the folder's features are beat-synchronous already"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import itertools
 import os
 import re
 import select
@@ -28,6 +29,8 @@ _PLACES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+_MOST_SHOWN = 1000  # characters of a refusal, in which a cell or a name of megabytes may stand
+
 _NAMES = re.compile(r"[^\0\n]+")
 
 
@@ -48,8 +51,12 @@ def run(
         Ctrl-C.
     """
     _make_writable()
-    arguments = parser.parse_args(argv)
     try:
+        try:
+            arguments = parser.parse_args(argv)
+        finally:
+            sys.stdout.flush()  # what --help prints
+        _check_filled(sys.argv[1:] if argv is None else argv)
         status = body(arguments)
         sys.stdout.flush()
     except ArgumentError as error:
@@ -76,12 +83,32 @@ def run(
             return _refuse("the folder that this was started in is no longer there; change to another")
         if not is_about_a_place(error):
             raise
-        where = error.filename or "the output folder"
+        where = error.filename or ("standard output" if _is_output_lost() else "the output folder")
         return _refuse(f"{where}: {reason_of(error)}; {_PLACES[error.errno or 0]}")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     return status
+
+
+def _is_output_lost() -> bool:
+    """Whether it is standard output that cannot be written, on a full disk, say; it goes nowhere then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain when it flushes at the end
+        return True
+    return False
+
+
+def _check_filled(words: Sequence[str]) -> None:
+    """Refuse empty arguments, mostly of a variable that is not set: a path would be the working folder."""
+    for before, word in itertools.pairwise(("", *words)):
+        option, sign, value = word.partition("=")
+        if not word or (word.startswith("--") and sign and not value):
+            name = option or before
+            name = name if name.startswith("--") else "an argument"
+            raise UserError(f"{name}: empty; give a value, or leave it out")
 
 
 def _is_nowhere() -> bool:
@@ -116,7 +143,10 @@ def is_about_a_place(error: OSError) -> bool:
 
 
 def _refuse(problem: str) -> int:
-    print(f"error: {printable(problem)}", file=sys.stderr)
+    line = printable(problem)
+    half = _MOST_SHOWN // 2
+    shown = line if len(line) <= _MOST_SHOWN else f"{line[:half]} … {line[-half:]}"
+    print(f"error: {shown}", file=sys.stderr)
     return 2
 
 

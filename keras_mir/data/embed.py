@@ -70,7 +70,7 @@ def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Con
     from keras_mir.models.pretrained.front_end import AUDIO, ClipVectors, embedding_spec
     from pipelines.extraction.audio_files import decode
     from pipelines.input.diagnosis import diagnose
-    from pipelines.ops.npy import MAX_FRAMES
+    from pipelines.limits import MAX_FRAMES
 
     NETWORKS[network].check()
     folder, spec = out / FOLDER / network, embedding_spec(network, AUDIO, FeatureSpec())

@@ -35,7 +35,7 @@ from keras_mir.predict.songs import left_out
 from pipelines.checksums import sha256
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.extraction.workers import Workers
-from pipelines.files import beside, flush_to_disk, locked
+from pipelines.files import beside, flush_to_disk, locked, place_named
 from pipelines.limits import TOO_LONG
 from pipelines.processes import Died
 
@@ -89,7 +89,7 @@ def embed_songs(
         elsewhere = known.elsewhere(found, [Path(key(song)) for song in songs if song.is_dir()])
         counts = Counter({"embedded": 0, "failed": 0, "already there": len(found) - len(waiting)})
         asked = [_Asked(song, maker.fingerprint) for song in waiting]
-        with _Parts(folder, maker) as parts, progress("embedding", errors) as report:
+        with _Parts(folder, maker, out) as parts, progress("embedding", errors) as report:
             answers = workers.map(asked)
             for number, ((song, _), outcome) in enumerate(answers, len(found) - len(waiting) + 1):
                 if isinstance(outcome, Row):
@@ -100,7 +100,7 @@ def embed_songs(
                     say(errors, f"error: {reason}")
                     counts["failed"] += 1
                 report(number, len(found))
-        parts.to_one_table([*elsewhere, *done], out)
+        parts.to_one_table([*elsewhere, *done])
     say(errors, tally(counts))
     return 1 if counts["failed"] else 0
 
@@ -109,6 +109,8 @@ def embed_songs(
 def _workplace(out: Path) -> Iterator[Path]:
     """A folder beside a table, for what is done of it, and for one process; it goes when it is empty."""
     folder = beside(out, "parts")
+    with place_named(out):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder):
             yield folder
@@ -196,10 +198,11 @@ class _Parts:
     Args:
         folder: Which is locked, and has nothing but such files.
         maker: The model.
+        out: The table.
     """
 
-    def __init__(self, folder: Path, maker: Maker) -> None:
-        self._folder, self._maker = folder, maker
+    def __init__(self, folder: Path, maker: Maker, out: Path) -> None:
+        self._folder, self._maker, self._out = folder, maker, out
         self._waiting: list[Row] = []
         self._made: list[pa.Table] = []
         self._written = time.monotonic()
@@ -217,10 +220,10 @@ class _Parts:
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_PARTS:
             self._write()
 
-    def to_one_table(self, others: Sequence[pa.Table], out: Path) -> None:
+    def to_one_table(self, others: Sequence[pa.Table]) -> None:
         """Write the table, sorted by path, from other songs and these; then these files go."""
         if tables := [*others, *self._made]:
-            self._replace(joined(tables, self._maker), out)
+            self._replace(joined(tables, self._maker), self._out)
         for file in self._folder.glob("[!.]*"):
             file.unlink()
 
@@ -235,9 +238,10 @@ class _Parts:
 
     def _replace(self, songs: pa.Table, path: Path) -> None:
         unfinished = self._folder / ".unfinished"
-        write_table(songs, unfinished)
-        flush_to_disk(unfinished)
-        unfinished.replace(path)
+        with place_named(self._out):
+            write_table(songs, unfinished)
+            flush_to_disk(unfinished)
+            unfinished.replace(path)
 
 
 class _Asked(NamedTuple):

@@ -23,7 +23,14 @@ from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import FreshProcess, verify
 from keras_mir.export.warmup import write_warmup
 from keras_mir.models.audio_model import AudioModel
-from keras_mir.models.folders import DESCRIPTION, KERAS_MODEL, check_name, versions
+from keras_mir.models.folders import (
+    DESCRIPTION,
+    KERAS_MODEL,
+    SAVED_MODEL,
+    check_name,
+    note_checksums,
+    versions,
+)
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
 from pipelines.errors import ArgumentError, UserError
@@ -155,8 +162,20 @@ def export_savedmodel(
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
             verify(temporary, model, spec, process, answers)
+        _note_files(temporary)
         flush_to_disk(temporary)
         return _publish(temporary, root / name)
+
+
+def _note_files(folder: Path) -> None:
+    """Write down what the answers come from; the card, for one, a user may edit."""
+    files = [
+        folder / SAVED_MODEL,
+        folder / KERAS_MODEL,
+        *folder.glob("variables/*"),
+        *folder.glob("assets/*"),
+    ]
+    note_checksums(folder, {path.relative_to(folder).as_posix(): path for path in files})
 
 
 def _publish(temporary: Path, folder: Path) -> Path:

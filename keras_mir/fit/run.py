@@ -47,7 +47,7 @@ from keras_mir.recipes.named import DEFAULT, as_recipe
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.classes import mapping_in_words
-from pipelines.errors import ArgumentError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.files import locked
 from pipelines.input.service import connect
 from pipelines.settings import check_seed
@@ -190,7 +190,7 @@ class Run:
             return self._resume()
 
     def _resume(self) -> TrainedModel:
-        if self.folder.report.exists():
+        if self.folder.is_finished:
             model = load_trained(self.folder.path)
             if not self.options.export or Path(model.report.model).name != self.folder.model.name:
                 problem = f"the run is finished; its report is {self.folder.report}"
@@ -274,9 +274,12 @@ class Run:
             say(self.console, f"continue with: python -m keras_mir.fit --resume {self.folder.path}")
             raise
         except tf.errors.OpError as error:
-            if "No space left" not in error.message:
+            if "No space left" in error.message:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder.path)) from None
+            if not isinstance(error, tf.errors.ResourceExhaustedError):
                 raise
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder.path)) from None
+            remedy = "start a new run with a smaller batch_size, fewer frames or a smaller model"
+            raise UserError(f"{self.folder.path}: too little memory to train this; {remedy}") from None
         if self.service and self.service.read_here:
             say(
                 self.console,

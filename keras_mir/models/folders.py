@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.checksums import Checksums, sha256
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import DEVICE, is_device, read_json
 from pipelines.spec import Spec, spec_from_dict
@@ -16,6 +17,7 @@ SAVED_MODEL = "saved_model.pb"
 DESCRIPTION = Path("assets.extra") / "keras_mir.json"
 FORMAT = 1  # of a description
 KERAS_MODEL = Path("assets.extra") / "model.keras"
+CHECKSUMS = "model.sha256"  # of what the answers come from, in a run's folder and in an exported version's
 
 
 def check_folder(argument: str, folder: Path) -> None:
@@ -58,6 +60,37 @@ def check_utf8(argument: str, path: Path) -> None:
         raise ArgumentError(
             argument, path, "a name that is not UTF-8, which TensorFlow wants; rename it"
         ) from None
+
+
+def note_checksums(folder: Path, files: Mapping[str, Path]) -> None:
+    """Write down what a model's files hold, for `check_unchanged`, and for `sha256sum -c`.
+
+    Args:
+        folder: Of the run, or of the exported version.
+        files: By name in that folder, where they are now.
+    """
+    checksums = Checksums(folder / CHECKSUMS)
+    checksums.update({name: sha256(file) for name, file in files.items()})
+    checksums.write()
+
+
+def check_unchanged(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse files of a model that are not as they were written: TensorFlow may read another model in them.
+
+    Args:
+        folder: Of the run, or of the exported version; if it is of an older version, it has no list.
+        files: In that folder.
+
+    Raises:
+        UserError: Naming the first that is not.
+    """
+    checksums = Checksums(folder / CHECKSUMS)
+    for file in files:
+        if checksums.holds(file) is False:
+            raise UserError(
+                f"{file}: damaged, or of another model, by its checksum in {CHECKSUMS}; "
+                "copy the model again, or train or export it again"
+            )
 
 
 def check_name(name: str) -> None:

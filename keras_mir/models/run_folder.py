@@ -59,14 +59,14 @@ Options = TypeVar("Options", bound=RunOptions)
 class RunFolder:
     """Paths in a run's folder.
 
-    `recipe.toml` and `run.json` say what was asked for, `checkpoint` holds the state
-    after the last whole epoch, `logs` what TensorBoard shows; `split.csv`,
-    `history.csv`, `predictions.csv`, in `baseline.csv` those of the baseline, `report.json`,
-    `model.keras`, what it says of itself in `description.json`, and the pictures are the results; an
-    overfit check has `overfit.json` in place of the report. Where a model has several heads each has its own
-    `predictions_genre.csv`, `baseline_tags.csv` and so on. A cross-validation has `folds.csv`,
-    `cross_validation.json`, and a run's folder a fold; a search has its state in `study.log`,
-    `trials.csv`, the best recipe in `best.toml`, and a cross-validation's folder a trial.
+    `recipe.toml` and `run.json` say what was asked for, `checkpoint` holds the state after the last whole
+    epoch, `logs` what TensorBoard shows; `split.csv`, `history.csv`, `predictions.csv`, in `baseline.csv`
+    those of the baseline, `report.json`, `model.keras`, its checksum in `model.sha256`, what it says of
+    itself in `description.json`, and the pictures are the results; an overfit check has `overfit.json` in
+    place of the report. Where a model has several heads each has its own `predictions_genre.csv`,
+    `baseline_tags.csv` and so on. A cross-validation has `folds.csv`, `cross_validation.json`, and a
+    run's folder a fold; a search has its state in `study.log`, `trials.csv`, the best recipe in
+    `best.toml`, and a cross-validation's folder a trial.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,6 +90,11 @@ class RunFolder:
         self.study = path / "study.log"
         self.trials = path / "trials.csv"
         self.best = path / "best.toml"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the model is there and all that is said of it; what is lost a checkpoint can make again."""
+        return all(file.exists() for file in (self.model, self.description, self.report))
 
     def check_free(self) -> None:
         """Refuse a folder that a new run cannot have.

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.models.folders import SAVED_MODEL
+from keras_mir.models.folders import SAVED_MODEL, check_unchanged
 from keras_mir.models.limits import MAX_CLIPS
 from pipelines.errors import UserError
 
@@ -58,6 +58,10 @@ class ServedModel:
                 tf.errors.NOT_FOUND,
                 f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version",
             )
+        try:
+            check_unchanged(path, (path / SAVED_MODEL, *path.glob("variables/*"), *path.glob("assets/*")))
+        except UserError as error:
+            raise ModelError(tf.errors.DATA_LOSS, str(error)) from None
         graph = tf.Graph()
         # A graph is optimised once: twice, as is usual, costs seconds and gains none.
         config = tf.compat.v1.ConfigProto()

@@ -17,7 +17,16 @@ import keras_mir.layers  # noqa: F401, so that Keras knows the layers of a saved
 from keras_mir.models import package
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.embedding import embedding_of
-from keras_mir.models.folders import DESCRIPTION, FORMAT, KERAS_MODEL, find_version, read_description, spec_of
+from keras_mir.models.folders import (
+    DESCRIPTION,
+    FORMAT,
+    KERAS_MODEL,
+    check_unchanged,
+    find_version,
+    note_checksums,
+    read_description,
+    spec_of,
+)
 from keras_mir.models.hub import HUB, download, hub_name
 from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
@@ -28,7 +37,7 @@ from keras_mir.recipes.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe, Tasks
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import flush_to_disk, read_json
-from pipelines.ops.npy import MAX_FRAMES
+from pipelines.limits import MAX_FRAMES
 from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
 
 if TYPE_CHECKING:
@@ -207,7 +216,7 @@ class TrainedModel(ServableModel):
             UserError: If its file is missing or damaged, or the description is not of it.
         """
         file = self.exported / KERAS_MODEL if self.exported else RunFolder(self.folder).model
-        model = load_keras(file)
+        model = load_keras(file, self.folder)
         if problem := self.description.problem_with(model):
             raise UserError(f"{file}: {problem} by its description, which is damaged or another's; {_REMEDY}")
         return model
@@ -283,6 +292,7 @@ class TrainedModel(ServableModel):
         try:
             self.keras.save(temporary)
             flush_to_disk(temporary)
+            note_checksums(run.path, {run.model.name: temporary})
             temporary.replace(run.model)
         finally:
             temporary.unlink(missing_ok=True)
@@ -376,14 +386,19 @@ def _of_package(folder: Path, place: str, name: str) -> TrainedModel:
     return TrainedModel(name, description, Path(place), model, place)
 
 
-def load_keras(file: Path) -> Model:
+def load_keras(file: Path, folder: Path | None = None) -> Model:
     """Load a Keras model of this package.
+
+    Args:
+        file: The model.
+        folder: Of the run, or of the exported version, that it is in; without, its own.
 
     Raises:
         UserError: If it is missing or damaged.
     """
     if not file.is_file():
         raise UserError(f"{file}: missing; export the model with its Keras model kept")
+    check_unchanged(folder or file.parent, [file])
     try:
         return load_model(file, compile=False)
     except Exception as error:  # of a damaged file, whatever zipfile, h5py and Keras raise

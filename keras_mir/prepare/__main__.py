@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_mir.command_line.lines import printable
-from keras_mir.command_line.options import command_parser, names
+from keras_mir.command_line.options import command_parser, count, names
 from keras_mir.command_line.run import run
 from pipelines.errors import ArgumentError
 from pipelines.spec import EMBEDDINGS, FeatureSpec
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         help="where that data set lies (default: where mirdata puts it)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
+        "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--embed",

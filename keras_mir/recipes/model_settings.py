@@ -138,6 +138,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
 }
 
+_MOST_UNITS, _MOST_LAYERS = 2**16, 100  # more is a slip, and would build for hours before memory ends
+
 Normalise = Literal["bands", "none"]
 Head = Literal["auto", "linear", "sigmoid"]
 
@@ -189,8 +191,8 @@ class ModelSettings:
             ("kind", self.kind in ARCHITECTURES, f"choose {_listed(tuple(ARCHITECTURES))}"),
             ("normalise", self.normalise in get_args(Normalise), f"choose {_listed(get_args(Normalise))}"),
             ("head", self.head in get_args(Head), f"choose {_listed(get_args(Head))}"),
-            ("units", self.units >= 1, "give 1 or more"),
-            ("layers", self.layers >= 1, "give 1 or more"),
+            ("units", 1 <= self.units <= _MOST_UNITS, f"give 1 to {_MOST_UNITS}"),
+            ("layers", 1 <= self.layers <= _MOST_LAYERS, f"give 1 to {_MOST_LAYERS}"),
             ("filters", min(self.filters, default=0) >= 1, "give 1 or more for each block"),
             ("pools", min(self.pools, default=0) >= 1, "give 1 or more for each block"),
             (
@@ -208,7 +210,7 @@ class ModelSettings:
                 bool(self.statistics) and set(self.statistics) <= {"mean", "max", "std", "attention"},
                 "give some of mean, max, std and attention",
             ),
-            ("hidden", self.hidden >= 0, "give 0 for none, or a number of units"),
+            ("hidden", 0 <= self.hidden <= _MOST_UNITS, f"give 0 for none, or 1 to {_MOST_UNITS} units"),
             ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),
             ("l2", 0 <= self.l2 < float("inf"), "give 0 for none, or a positive strength"),
         ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any, Literal
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
 from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import read_toml
 from pipelines.settings import AugmentSettings, InputSettings, check_seed, numbers_by_name
 
 # Of one kind of labels, or of several at once, which then have a head each.
@@ -64,6 +64,7 @@ class TaskSettings:
         ):
             if getattr(self, name) and not has:
                 raise UserError(f"{name}: the {self.task} task has none; choose {recipe}")
+        self.loss_weights_by_output()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -172,6 +173,7 @@ class SplitSettings:
 
 
 _TEXTS = ("name", "description")  # keys of a recipe that are no table
+_MOST = 2**32 - 1  # of whole numbers; seeds need as many
 
 
 @dataclass(frozen=True)
@@ -311,11 +313,9 @@ def read_recipe(path: Path, named: Mapping[str, Recipe], *, whole: bool = False)
         UserError: If the file cannot be read, or has an unknown key or a wrong value.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path, "correct it")
     except FileNotFoundError:
         raise ArgumentError("recipe", path, "no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not TOML: {error}") from None
     if whole:
         there = {name for part in values.values() if isinstance(part, dict) for name in part}
         if missing := sorted(all_settings().keys() - there):
@@ -354,7 +354,7 @@ def _as(kind: Any, value: Any) -> Any:
         return value == "true"
     if kind in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
         number = kind(value)
-        if math.isfinite(number) and number == float(value):
+        if math.isfinite(number) and number == float(value) and (kind is float or abs(number) <= _MOST):
             return number
     elif value in typing.get_args(kind) if typing.get_origin(kind) is Literal else type(value) is kind:
         return value
@@ -364,7 +364,9 @@ def _as(kind: Any, value: Any) -> Any:
 def _describe(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return ", ".join(map(str, typing.get_args(kind)))
-    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[kind]
+    return {int: f"a whole number of at most {_MOST}", float: "a number", str: "text", bool: "true or false"}[
+        kind
+    ]
 
 
 def _suggestion(name: str, known: typing.Iterable[str]) -> str:

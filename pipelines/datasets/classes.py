@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from pipelines.datasets.base import GENRE, Examples
 from pipelines.datasets.course import COURSE_CLASSES
 from pipelines.errors import ArgumentError, UserError
+from pipelines.files import read_toml
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,7 @@ def load_class_map(choice: str, genres: Sequence[str]) -> ClassMap:
     if path.is_dir() or not path.exists():
         problem = "a folder" if path.is_dir() else "no such file"
         raise ArgumentError("classes", path, f"{problem}; give auto, course, as-is or a TOML file")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f'{path}: not TOML ({error}); write lines such as "Psych-Rock" = "Rock"') from None
+    values = read_toml(path, 'write lines such as "Psych-Rock" = "Rock"')
     for genre, name in values.items():
         if not isinstance(name, str):
             raise UserError(f'{path}: {genre!r} maps to {name!r}; write a class name, or "" to drop it')

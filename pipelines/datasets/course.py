@@ -95,6 +95,8 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
         raise UserError(
             f"{folder / 'test_labels.txt'}: its columns are not those of train_labels.txt; give both the same"
         )
+    if both := sorted(set(train[ID]) & set(test[ID])):
+        raise UserError(f"{folder}: {name_ids(both)} is in train and in test; delete it from one of them")
     table = pd.concat([part for part in (train, test) if len(part)], ignore_index=True)
     table = _with_extra_columns(table, base)
     notes: tuple[str, ...] = ()

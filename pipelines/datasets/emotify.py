@@ -64,6 +64,9 @@ def load(audio_dir: Path, table: Path | None, options: AudioOptions) -> Labelled
     for line, identity in rows[_ID].items():
         if not identity.isdecimal():
             raise UserError(f"{table}: line {line} begins with {identity!r}, no id of a clip; {_REMEDY}")
+    genres = rows.groupby(_ID)[_GENRE].nunique()
+    if (genres > 1).any():
+        raise UserError(f"{table}: clip {genres.idxmax()} has lines of two genres; {_REMEDY}")
     clips = rows.groupby(_ID, sort=False, as_index=False).agg(
         {_GENRE: "first", **dict.fromkeys(TARGETS, "mean")}
     )

@@ -70,8 +70,9 @@ def read_rows(
         The number of a row's last line, and its cells without surrounding spaces.
 
     Raises:
-        UserError: If the file is missing, is not text or is malformed.
+        UserError: If the file is missing, is not text, is malformed, or has a header alone.
     """
+    found = 0
     with _text(path, remedy) as file:
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
@@ -83,9 +84,12 @@ def read_rows(
                         f"{path}: line {reader.line_num} has a zero byte, so it is no text; {remedy}"
                     )
                 if any(stripped):
+                    found += 1
                     yield reader.line_num, stripped
         except csv.Error as error:
             raise UserError(f"{path}: line {reader.line_num} is malformed ({error}); {remedy}") from None
+    if found == 1:
+        raise UserError(f"{path}: a header but no rows; {remedy}")
 
 
 @contextmanager

@@ -18,7 +18,14 @@ import numpy as np
 import soundfile
 
 from pipelines.errors import UserError, reason_of
-from pipelines.extraction.containers import flac_links, missing, mpeg_frames, mpeg_start, ogg_links
+from pipelines.extraction.containers import (
+    flac_links,
+    missing,
+    mpeg_frames,
+    mpeg_start,
+    never_filled_in,
+    ogg_links,
+)
 from pipelines.limits import MAX_CHANNELS, MAX_LEVEL, MAX_RATE, MIN_RATE, TOO_LONG
 from pipelines.quiet import quiet
 
@@ -269,6 +276,10 @@ def _by_soundfile(path: Path, content: mmap) -> Generator[Sound]:
         for start, end in links:
             with _Stream(io.BytesIO(content[start:end])) as file:
                 yield from _read(file)
+        return
+    if at := never_filled_in(content):  # libsndfile would believe that there is no sound
+        with _Stream(io.BytesIO(content[:at] + b"\xff" * 4 + content[at + 4 :])) as file:
+            yield from _read(file)
         return
     try:
         opened = _open(path)

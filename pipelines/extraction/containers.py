@@ -43,6 +43,17 @@ def missing(content: mmap) -> str:
     return f"{there} of {size} bytes of sound are there" if there < size else ""
 
 
+def never_filled_in(content: mmap) -> int:
+    """Where a WAV file would have the size of its sound, if neither that nor its own size is there; else 0.
+
+    Who writes into a pipe, or was stopped, leaves them at 0. With a size of the whole, 0 means no sound.
+    """
+    if content[:4] != b"RIFF" or any(content[4:8]):
+        return 0
+    start, size = _chunk(content, b"data", "<4sI")
+    return start - 4 if start and not size else 0
+
+
 def _promised(content: mmap) -> tuple[int, int]:
     """Where the sound of WAV, AIFF, AU, CAF or Wave64 starts, and its size; 0 where that is not said.
 

@@ -178,7 +178,7 @@ class _Record:
             return held
         # Imports TensorFlow, which processes that extract have no use for.
         from pipelines.input.diagnosis import diagnose, diagnose_beats
-        from pipelines.ops.npy import MAX_FRAMES
+        from pipelines.limits import MAX_FRAMES
 
         if path.name.endswith(_SUFFIX):
             return not diagnose(path, (self._spec.n_bands,), MAX_FRAMES)

@@ -133,7 +133,8 @@ def check_spec(spec: FeatureSpec) -> None:
             f"sample rate {spec.sample_rate}: the chroma's seven octaves need {MIN_SAMPLE_RATE} Hz or more"
         )
     if spec.hop_length > spec.n_fft:
-        raise UserError(f"hop length {spec.hop_length}: longer than the window of {spec.n_fft} samples")
+        problem = f"longer than the window of {spec.n_fft} samples; give a shorter one"
+        raise UserError(f"hop length {spec.hop_length}: {problem}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # librosa warns of what is raised below
         weights = mel_filters(sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels)

@@ -72,7 +72,7 @@ class Workers(Generic[Item, Result]):
                 self._in_hand[child] = waiting.popleft()
                 child.send(self._in_hand[child])
 
-            for _ in range(self._jobs):
+            for _ in range(min(self._jobs, len(items))):
                 start()
             while self._in_hand:
                 for key, _ in selector.select():

@@ -25,7 +25,7 @@ from pipelines.errors import reason_of
 from pipelines.input.diagnosis import diagnose, diagnose_beats, stated_frames
 from pipelines.input.service import DataService
 from pipelines.input.steps import BeatSync, ReadFused, Select, Step, fuse
-from pipelines.ops.npy import MAX_FRAMES
+from pipelines.limits import MAX_FRAMES
 from pipelines.settings import InputSettings
 from pipelines.spec import Spec
 

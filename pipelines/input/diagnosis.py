@@ -16,7 +16,8 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
-from pipelines.ops.npy import FIELDS, FLOATS, HEADER, INTEGERS, MAGIC, MAX_FRAMES, MAX_HEADER, VERSIONS
+from pipelines.limits import MAX_FRAMES
+from pipelines.ops.npy import FIELDS, FLOATS, HEADER, INTEGERS, MAGIC, MAX_HEADER, VERSIONS
 from pipelines.spec import Spec
 
 _REWRITE = "features are written with numpy.save or keras_mir.prepare"

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-MAX_FRAMES = 1 << 20  # about 6.7 hours at 43 frames a second; a header that claims more is refused
+from pipelines.limits import MAX_FRAMES
 
 MAGIC = b"\x93NUMPY"
 VERSIONS = {b"\x01\0": 2, b"\x02\0": 4, b"\x03\0": 4}  # and how many bytes the header's length takes

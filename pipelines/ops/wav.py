@@ -138,7 +138,8 @@ def _find_chunks(contents: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
         name = tf.strings.substr(contents, tf.cast(position, tf.int32), 4)
         length = _little_endian(contents, position + 4, 4)
         start = position + _CHUNK
-        length = tf.where(length >= OPEN_SIZE, end - start, length)
+        is_open = (length >= OPEN_SIZE) | (tf.equal(name, b"data") & tf.equal(length, 0) & never_filled_in)
+        length = tf.where(is_open, end - start, length)
         is_format = tf.logical_and(tf.equal(name, b"fmt "), tf.equal(found[0], 0))
         is_data = tf.logical_and(tf.equal(name, b"data"), tf.equal(found[2], 0))
         return (
@@ -149,6 +150,8 @@ def _find_chunks(contents: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
             tf.where(is_data, length, found[3]),
         )
 
+    # Who writes into a pipe, or was stopped, leaves all sizes at 0.
+    never_filled_in = tf.equal(_little_endian(contents, 4, 4), 0)
     zero = tf.constant(0, tf.int64)
     _, *found = tf.while_loop(is_inside, step, (tf.constant(_HEADER, tf.int64), zero, zero, zero, zero))
     format_start, format_size, data_start, data_size = found

@@ -52,6 +52,29 @@ def test_the_body_gets_the_arguments_and_gives_the_status(parser, status):
 
 
 @pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--recipe", ""], "--recipe"),
+        (["--recipe="], "--recipe"),
+        (["--epochs", ""], "--epochs"),
+        ([""], "an argument"),
+        (["a.wav", ""], "an argument"),
+    ],
+)
+def test_an_empty_argument_is_refused_and_is_no_path(parser, words, name, capsys):
+    assert run(parser, raising(AssertionError), words) == 2
+    assert capsys.readouterr().err == f"error: {name}: empty; give a value, or leave it out\n"
+
+
+def test_a_refusal_of_any_length_is_a_line_that_can_be_read(parser, capsys):
+    assert run(parser, raising(UserError(f"t.csv: line 3, tags {'x' * 10**6}; write a,b")), []) == 2
+    line = capsys.readouterr().err
+    assert len(line) < 1100
+    assert line.startswith("error: t.csv: line 3, tags xxx")
+    assert line.endswith("x; write a,b\n")
+
+
+@pytest.mark.parametrize(
     ("argument", "spelling"),
     [
         ("split_lists", "--split-lists"),
@@ -143,3 +166,23 @@ def test_who_has_read_enough_ends_it_quietly(lines):
         process.stdin.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--version"], ["fit", "--list"]])
+def test_what_cannot_be_printed_is_said_in_a_line(words):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "keras_mir", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONUNBUFFERED": "",
+            },
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: standard output: no space left on device; ")
+    assert ended.stderr.count("\n") == 1

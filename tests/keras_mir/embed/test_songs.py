@@ -175,6 +175,11 @@ def test_what_can_be_refused_is_refused_before_any_work(tmp_path, capsys, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "song.ogg"]
 
 
+def test_a_place_that_cannot_be_written_is_called_as_the_user_does(toy, tmp_path):
+    beside(tmp_path / "vectors.parquet", "parts").write_text("where its passing files would be")
+    assert toy() == (2, "error: vectors.parquet: file exists; choose another folder\n")
+
+
 def test_one_process_works_on_a_table(toy, tmp_path):
     parts = beside(tmp_path / "vectors.parquet", "parts")
     with locked(parts):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ import tensorflow as tf
 from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.export.signatures import signatures
 from keras_mir.models.build import build_model
-from keras_mir.models.folders import KERAS_MODEL, read_description
+from keras_mir.models.folders import CHECKSUMS, KERAS_MODEL, read_description
 from keras_mir.models.session import ServedModel
 from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
@@ -273,6 +274,22 @@ def test_features_that_do_not_fit_are_refused(exported, shape, message, session_
     _, path = exported
     with pytest.raises(UserError, match=message):
         session_predict(path, np.zeros(shape, np.float32), np.ones(shape[0], np.int32))
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index", str(KERAS_MODEL)])
+def test_an_export_with_a_changed_bit_or_parts_of_another_is_not_loaded(exported, tmp_path, name):
+    path = Path(shutil.copytree(exported[1], tmp_path / "1"))
+    content = bytearray((path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"1/{name}: damaged, or of another model"):
+        ServedModel(path) if name != str(KERAS_MODEL) else load_keras(path / name, path)
+
+
+def test_an_export_without_checksums_is_read(exported, tmp_path, session_predict):
+    path = Path(shutil.copytree(exported[1], tmp_path / "1"))
+    (path / CHECKSUMS).unlink()  # as versions before had none
+    session_predict(path, *clips(1))
 
 
 def test_a_damaged_export_is_named(exported, tmp_path, session_predict):

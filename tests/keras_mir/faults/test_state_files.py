@@ -155,7 +155,12 @@ def made(commands, inputs, tmp_path_factory) -> Path:
     for name in ("audio", "course"):
         (folder / name).symlink_to(inputs / name)
     fit = "fit lstm-beat-mel --units 4 --layers 1 --epochs 3 --data course --out run --no-export"
-    for argv in (fit.split(), ["export", "run", "--format", "savedmodel", "--name", "tiny"], _PREPARE):
+    for argv in (
+        fit.split(),
+        ["export", "run", "--format", "savedmodel", "--name", "tiny"],
+        _PREDICT,
+        _PREPARE,
+    ):
         ended = commands.run(argv, folder)
         assert ended.status == 0, ended.output
     return folder

@@ -75,6 +75,7 @@ def test_fit_writes_what_the_readme_says(fitted):
         "recipe.toml",
         "run.json",
         "model.keras",
+        "model.sha256",
         "description.json",
         "checkpoint",
         "logs",
@@ -250,6 +251,15 @@ def test_a_second_fit_exports_the_next_version(fitted, course_data, tmp_path):
     )
     assert one["confusion_matrix"] == two["confusion_matrix"]
     assert (fitted / "run" / "history.csv").read_text() == (tmp_path / "again" / "history.csv").read_text()
+
+
+def test_too_little_memory_is_said(course_data, tmp_path, capsys, monkeypatch):
+    def exhausted(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nHint: ...")
+
+    monkeypatch.setattr("keras_mir.fit.run.fit", exhausted)
+    line = mistake(fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data)
+    assert "run: too little memory to train this; start a new run with a smaller batch_size" in line
 
 
 @pytest.mark.slow
@@ -542,6 +552,26 @@ class TestMistakes:
         file.write_text(json.dumps(values | {"classes": values["classes"][1:]}))
         line = mistake(evaluate, tmp_path, capsys, model, *data)
         assert "model.keras: has outputs {'genre': 3}, and should have {'genre': 2} by its descr" in line
+
+    def test_a_model_of_another_run_is_not_taken_for_this_one(
+        self, fitted, course_data, tmp_path, capsys, copy_tree
+    ):
+        folder = copy_tree(fitted / "run")
+        model = keras.models.load_model(folder / "model.keras")
+        model.set_weights([weight + 0.25 for weight in model.get_weights()])
+        model.save(folder / "model.keras")
+        line = mistake(evaluate, tmp_path, capsys, folder, "--data", course_data)
+        assert f"{folder / 'model.keras'}: damaged, or of another model, by its checksum" in line
+
+    def test_a_model_that_was_lost_is_made_again_of_the_checkpoint(self, fitted, copy_tree):
+        folder = copy_tree(fitted)
+        (folder / "run" / "model.keras").unlink()
+        options = json.loads((folder / "run" / "run.json").read_text()) | {"export": False}
+        (folder / "run" / "run.json").write_text(json.dumps(options))
+        assert fit.main(["--resume", str(folder / "run")]) == 0
+        for name in ("history.csv", "predictions.csv"):
+            assert (folder / "run" / name).read_bytes() == (fitted / "run" / name).read_bytes()
+        assert load(folder / "run").keras
 
     def test_what_a_finished_run_was_asked_for_is_no_matter(self, fitted, course_data, tmp_path, copy_tree):
         """Its description has the recipe as it was trained."""

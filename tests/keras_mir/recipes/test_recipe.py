@@ -94,6 +94,12 @@ def test_a_file_may_start_from_a_named_recipe(tmp_path):
         ("[split]\nvalidation = 0.0", "early_stopping and reduce_lr watch validation clips"),
         ('[split]\nvalidation = 0.0\nsplit = "course"', "the course's split evaluates on validation clips"),
         ("epochs 3", "not TOML"),
+        (f"a = {'[' * 5000}", "not TOML"),
+        ("[train]\nepochs = 1e30", "epochs 1e+30: give a whole number of at most 4294967295"),
+        ("[input]\nframes = 100_000_000", "frames 100000000: give 1 to 1048576"),
+        ("[model]\nlayers = 1_000_000", "layers = 1000000: give 1 to 100"),
+        ('[task]\ntask = "affect"\nloss_weights = ["x"]', "loss_weights x: write name=weight"),
+        ('[task]\ntask = "affect"\nloss_weights = ["x=1", "x=2"]', "x is there twice; leave one out"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_name(text, message, tmp_path):
@@ -106,6 +112,12 @@ def test_a_wrong_file_is_refused_with_its_name(text, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_a_byte_order_mark_is_no_matter(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf[train]\r\nepochs = 7\r\n")
+    assert read_recipe(path, RECIPES).train.epochs == 7
+
+
 def test_a_missing_file_and_an_unknown_recipe_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_recipe(tmp_path / "none.toml", RECIPES)
@@ -115,9 +127,8 @@ def test_a_missing_file_and_an_unknown_recipe_are_refused(tmp_path):
 
 @pytest.mark.parametrize("weights", [("valence",), ("=2",), ("valence=high",)])
 def test_loss_weights_must_be_name_and_number(weights):
-    recipe = Recipe("x").with_settings({"task": "affect", "loss_weights": weights})
     with pytest.raises(UserError, match="write name=weight"):
-        recipe.task.loss_weights_by_output()
+        Recipe("x").with_settings({"task": "affect", "loss_weights": weights})
 
 
 def test_loss_weights_are_read():

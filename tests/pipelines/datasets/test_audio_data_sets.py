@@ -306,6 +306,31 @@ def test_damaged_tables_are_named(kind: str, tmp_path: Path) -> None:
     assert "take" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("mtg-jamendo", "autotagging-validation.tsv"),
+        ("magnatagatune", "annotations_final.csv"),
+        ("magnatagatune", "clip_info_final.csv"),
+        ("emomusic", "songs_info.csv"),
+    ],
+)
+def test_a_table_that_is_cut_after_its_header_is_named(kind: str, name: str, tmp_path: Path) -> None:
+    folder, table = MINIATURES[kind](tmp_path)
+    cut = tmp_path / name
+    cut.write_text(f"{cut.read_text().splitlines()[0]}\n")
+    with pytest.raises(UserError, match=f"{name}: a header but no rows; take it from"):
+        load_labelled_audio(folder, table, layout=kind)
+
+
+def test_a_clip_of_two_genres_is_refused(tmp_path: Path) -> None:
+    folder, table = emotify(tmp_path)
+    assert table
+    table.write_text(table.read_text().replace("1,classical", "1,rock", 1))
+    with pytest.raises(UserError, match=r"data.csv: clip 1 has lines of two genres; take it from"):
+        load_labelled_audio(folder, table)
+
+
 def test_a_folder_without_its_clips(tmp_path: Path) -> None:
     for name in ("fma", "mtg-jamendo", "magnatagatune", "deam", "emomusic", "emotify"):
         folder = tmp_path / name

@@ -178,6 +178,14 @@ def test_a_clip_zipped_and_plain_is_named(broken, save_features, make_fused):
     assert "id '101' is also in 101.fused.full.npy; delete one of them" in refusal(broken)
 
 
+def test_a_clip_to_train_and_to_test_on_is_refused(broken):
+    file = next((broken / GENRE / "train").glob("101.*"))
+    shutil.copy(file, broken / GENRE / "test")
+    with (broken / GENRE / "test_labels.txt").open("a") as labels:
+        labels.write("101.full.fused.npy.gz\tRock\n")
+    assert f"{GENRE}: '101' is in train and in test; delete it from one of them" in refusal(broken)
+
+
 def append(text: str):
     return lambda content: content.rstrip("\n") + "\n" + text
 
@@ -186,7 +194,7 @@ def append(text: str):
     ("task", "change", "reason"),
     [
         ("genre", lambda content: "", "no labels in it"),
-        ("genre", lambda content: "Id\tGenre\n", "no labels in it"),
+        ("genre", lambda content: "Id\tGenre\n", "a header but no rows"),
         ("genre", lambda content: content.replace("\t", ","), "line 1 is 'Id,Genre', not a header"),
         ("genre", append("106.fused.full.npy.gz"), "line 7 ('106.fused.full.npy.gz') has not 2 values"),
         ("genre", append("106.fused.full.npy.gz\t"), "line 7"),

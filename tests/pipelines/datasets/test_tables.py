@@ -31,8 +31,9 @@ def test_a_column_without_a_name_is_left_out_and_named_by_its_place(tmp_path: Pa
 
 
 def test_quotes_may_be_plain_characters(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_text('1\t7" single\n')
-    assert list(read_rows(tmp_path / "labels.txt", "", "\t", quoted=False)) == [(1, ["1", '7" single'])]
+    (tmp_path / "labels.txt").write_text('1\t7" single\n2\tb\n')
+    rows = list(read_rows(tmp_path / "labels.txt", "", "\t", quoted=False))
+    assert rows == [(1, ["1", '7" single']), (2, ["2", "b"])]
 
 
 @pytest.mark.parametrize(

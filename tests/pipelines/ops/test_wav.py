@@ -91,6 +91,17 @@ def test_a_stream_of_unknown_length_is_read_to_its_end_here_and_from_a_file(deco
     )
 
 
+def test_sizes_that_were_never_filled_in_mean_a_stream_and_else_no_sound(decode, tmp_path):
+    sound = b"data" + bytes(4) + np.arange(5, dtype="<i2").tobytes()
+    whole = riff(format_chunk(), sound)
+    stream = whole[:4] + bytes(4) + whole[8:]
+    assert samples_of(decode, stream).shape == (5, 1)
+    assert refusal(decode, whole) == "a WAV file without a single sample"
+    for name, contents, count in (("stream", stream, 5), ("whole", whole, 0)):
+        (tmp_path / name).write_bytes(contents)
+        assert audio_files.decode(tmp_path / name).samples.shape == (1, count)
+
+
 @pytest.mark.parametrize("size", [9, 1000, 0x7FFFEFFF])
 def test_what_is_cut_off_is_refused_here_and_from_a_file(decode, size, tmp_path):
     contents = riff(format_chunk(), b"data" + struct.pack("<I", size) + bytes(8))
