@@ -415,7 +415,8 @@ def _training(description: Description) -> str:
 
 def _scores(report: Report) -> str:
     text = io.StringIO()
-    print_report(report, Console(file=text, width=80, force_terminal=False, color_system=None))
+    plain = Console(file=text, width=80, force_terminal=False, force_jupyter=False, color_system=None)
+    print_report(report, plain)
     return _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))
 
 

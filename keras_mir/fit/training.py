@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_mir.command_line.progress import in_notebook
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
 from keras_mir.fit.model import compile_model, new_model, without_auxiliary
@@ -213,7 +214,7 @@ def _fit(
     validation: tf.data.Dataset | None = None,
 ) -> keras.callbacks.History:
     """Keras's `fit` on batches, of which there are so many an epoch."""
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout.isatty() and not in_notebook()
     return model.fit(
         batches[0],
         steps_per_epoch=batches[1],

@@ -27,6 +27,14 @@ def test_what_a_bar_is_of_is_shown_as_it_is():
     assert NAME in file.getvalue()
 
 
+def test_a_notebook_s_cell_has_no_bar(monkeypatch):
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    file = io.StringIO()
+    with progress("extracting", Console(file=file, force_terminal=True)) as report:
+        report(1, 2)
+    assert file.getvalue() == ""
+
+
 def test_a_name_neither_steers_the_terminal_nor_ends_the_line():
     file = io.StringIO()
     say(Console(file=file), "error: a\nb\x1b[31m.wav", "\N{GUITAR} caf\u00e9")

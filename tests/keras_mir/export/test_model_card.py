@@ -244,3 +244,10 @@ def test_no_section_is_empty(recipe):
     assert len(titles) == 9
     assert all(len(section(card, title)) > 40 for title in titles)
     assert "None" not in card
+
+
+def test_scores_are_in_the_card_of_a_model_exported_in_a_notebook(monkeypatch, capsys):
+    card = section(model_card("m", describe(), SIGNATURES), "How good it is")
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert section(model_card("m", describe(), SIGNATURES), "How good it is") == card
+    assert capsys.readouterr().out == ""
