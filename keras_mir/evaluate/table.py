@@ -148,7 +148,12 @@ class Printer:
         self._console.print(self.text(text, style), width=self._width)
 
     def table(
-        self, head: Sequence[str], rows: Iterable[Sequence[str]], bold: int = -1, texts: int = 1
+        self,
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        bold: int = -1,
+        texts: int = 1,
+        name_width: int = _NAME_WIDTH,
     ) -> None:
         """Rows of cells, the row at index `bold` in bold.
 
@@ -157,7 +162,7 @@ class Printer:
         """
         pretty = self._console.is_terminal and not self._console.options.ascii_only
         table = Table(box=box.SIMPLE_HEAD if pretty else None, pad_edge=False)
-        table.add_column(head[0], overflow="fold", max_width=_NAME_WIDTH)
+        table.add_column(head[0], overflow="fold", max_width=name_width)
         for column in head[1:texts]:
             table.add_column(column, overflow="fold")
         for column in head[texts:]:
