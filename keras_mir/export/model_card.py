@@ -174,10 +174,9 @@ def _what_it_is(description: Description) -> Iterator[str]:
         "own operations, so TF Serving needs nothing beside it."
     )
     if classes := description.classes:
-        yield (
-            f"{len(classes)} classes: {', '.join(map(_text, classes))}. The data's genres became these by "
-            f"the mapping {_text(description.class_mapping)}."
-        )
+        joined = f" The data's genres became these by the mapping {_text(description.class_mapping)}."
+        as_they_are = description.class_mapping == "as-is"
+        yield f"{len(classes)} classes: {', '.join(map(_text, classes))}.{'' if as_they_are else joined}"
     if thresholds := description.thresholds:
         tags = ", ".join(f"{_text(tag)} ({number(value)})" for tag, value in thresholds.items())
         yield f"{len(thresholds)} tags, each with the probability from which on a clip is given it: {tags}."

@@ -66,7 +66,7 @@ def cross_validate(
     repeats: int = 1,
     **options: Any,
 ) -> CrossValidation:
-    """Train a model a fold, and evaluate each on the clips that it has not seen.
+    """Train one model per fold, and evaluate each on the clips that it has not seen.
 
     Args:
         recipe: What to train and how: the name of a recipe, or one of your own.

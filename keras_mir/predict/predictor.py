@@ -178,15 +178,15 @@ class Listener:
 
 
 class Predictor:
-    """Predicts songs of any length, rate and number of channels.
+    """Predicts genres, tags or affect of songs of any length, sample rate and number of channels.
 
     Args:
         model: What `load` takes: a name, a folder of an export or of a run, a `.zip`, `hf://OWNER/NAME`; a
             model that is loaded already; or what answers WAV files, as `open_served` gives it.
         models: The export root, where a name is looked up.
-        longest_seconds: The longest piece to send to the model at once, at least two windows. Longer
+        longest_seconds: The longest piece to send to the model at once, in seconds, at least 60. Longer
             songs are cut where a window ends, and the answers joined.
-        batch_seconds: About how much audio to send at once where songs are shorter.
+        batch_seconds: About how many seconds of audio to send at once where songs are shorter.
 
     Raises:
         UserError: If there is no such model, or it is damaged.
@@ -214,7 +214,7 @@ class Predictor:
         self.close()
 
     def close(self) -> None:
-        """Let go of a model that was loaded."""
+        """Free the memory of a model that was loaded here."""
         self._stack.close()
 
     def predict(
@@ -224,10 +224,10 @@ class Predictor:
 
         Args:
             song: A file or a folder, or samples as `predict_array` takes them.
-            rate: Of samples, in Hz.
+            rate: Sample rate of samples, in Hz.
 
         Returns:
-            A list for a folder.
+            The answer; for a folder a list, with a `Failure` for each file that has none.
 
         Raises:
             UserError: If there is no answer; the message says why.
