@@ -118,7 +118,7 @@ def compare(
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print a headline and a row a run; anything but a terminal gets plain ASCII but for names."""
+    """Print a headline and one row per run; anything but a terminal gets plain ASCII but for names."""
     printer = Printer(console)
     runs = counted(len(comparison.runs), "run")
     score = f"{comparison.score[0].upper()}{comparison.score[1:]}"

@@ -59,7 +59,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
-    """Print a headline and a row a fold, then mean, deviation and the interval; as `print_report`."""
+    """Print a headline and one row per fold, then mean, deviation and the interval; as `print_report`."""
     printer = Printer(console)
     printer.line(report.headline, style="bold")
     for names in _by_head(report.scores):

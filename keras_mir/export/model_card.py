@@ -247,7 +247,7 @@ def _what_it_takes(description: Description) -> Iterator[str]:
         mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",
         chroma=f"{spec.n_chroma} pitch classes",
     )
-    step = "one column a beat, the median of its frames" if settings.sync == "beat" else "every frame"
+    step = "one column per beat, the median of its frames" if settings.sync == "beat" else "every frame"
     frames = description.frames
     length = f"exactly {frames} steps" if frames else "any number of steps"
     yield (

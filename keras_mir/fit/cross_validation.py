@@ -1,4 +1,4 @@
-"""Cross-validation: a run a fold, and what their models say of the clips they have not seen."""
+"""Cross-validation: one run per fold, and what their models say of the clips they have not seen."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class CrossValidationRun:
         return cls(there.read_recipe(), **options, out=folder, data_service=data_service, console=console)
 
     def train(self) -> CrossValidation:
-        """Train and evaluate a model a fold."""
+        """Train and evaluate one model per fold."""
         self.prepare(self.options)
         with locked(self.folder.path):
             return self._train()

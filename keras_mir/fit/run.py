@@ -366,7 +366,7 @@ class Run:
         )
         learnt = "; ".join(text for names, text in named if names)
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
-        columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
+        columns = "one column per beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
         say(self.console, f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")

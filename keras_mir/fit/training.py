@@ -221,7 +221,7 @@ def _fit(
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         validation_data=validation,
-        # Keras has a progress bar for terminals; elsewhere there is a line an epoch.
+        # Keras has a progress bar for terminals; elsewhere there is one line per epoch.
         callbacks=[StopOnNan(), *callbacks, *([] if quiet or terminal else [EpochLines()])],
         shuffle=False,
         verbose=1 if terminal and not quiet else 0,
