@@ -23,7 +23,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     rows, failed = [], 0
-    with km.Predictor(km.load(arguments.model)) as predictor:
+    with km.Predictor(arguments.model) as predictor:
         for answer in predictor.predict_folder(arguments.songs):
             if isinstance(answer, Failure):
                 failed += 1

@@ -6,6 +6,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +20,12 @@ _SECONDS_BETWEEN_LINES = 15.0
 def in_notebook() -> bool:
     """Whether a notebook's cell runs this command: it keeps each state of a bar, as a line of its own."""
     return "JPY_PARENT_PID" in os.environ  # `!command` has a terminal that IPython makes
+
+
+def busy(label: str, console: Console) -> AbstractContextManager[Any]:
+    """Show on a terminal what is being done, for as long as it is."""
+    shown = console.is_terminal and not in_notebook()
+    return console.status(label) if shown else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from keras_mir.command_line.lines import say
+from keras_mir.command_line.progress import busy
 from keras_mir.data.load import TEST, fold_table, load_data, mapped, with_chosen_tags
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.metrics import (
@@ -248,7 +249,7 @@ class CrossValidationRun:
         reports = {}
         try:
             for repeat, fold, folder in self._folds():
-                with self.console.status(self._name(repeat, fold)):
+                with busy(self._name(repeat, fold), self.console):
                     reports[repeat, fold] = self._trained(repeat, fold, folder)
                 say(self.console, f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
         except KeyboardInterrupt:
