@@ -26,7 +26,7 @@ class AsyncServingClient:
         model: As `ServingClient` takes it.
         version: As `ServingClient` takes it.
         concurrency: How many requests may be under way at once; others wait.
-        **options: Of `ServingClient`.
+        **options: What else `ServingClient` takes.
 
     Raises:
         UserError: As `ServingClient`.

@@ -183,7 +183,7 @@ class ServingClient:
         several files is refused or takes too long, each is sent alone.
 
         Args:
-            paths: Of the files; read as the answers are taken.
+            paths: Paths of the files, which are read as the answers are taken.
 
         Yields:
             An answer for each file, in order.

@@ -411,13 +411,14 @@ class Circumstances:
     """What a report says besides scores: where data and model came from.
 
     Attributes:
-        seed: Of the training.
+        seed: Seed of the training.
         split: What was evaluated.
-        dataset: What the clips are of.
+        dataset: The data set that the clips are from.
         recipe: `name` and settings.
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
-        calibration: Of a genre model's probabilities; None where a finished model was evaluated.
+        calibration: How a genre model's probabilities were calibrated; None where a finished model was
+            evaluated.
         baseline: What a model without a network gets; None where a finished model was evaluated, or there
             are several heads.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
