@@ -18,7 +18,7 @@ from keras_mir.client import ServingClient, ServingError
 
 
 def main() -> int:
-    """A line a song; one without an answer is named, and the others go on."""
+    """One line per song; one without an answer is named, and the others go on."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("songs", nargs="+", help="WAV files")
     parser.add_argument(

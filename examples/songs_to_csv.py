@@ -13,7 +13,7 @@ from keras_mir.models.prediction import Failure
 
 
 def main() -> int:
-    """A row a song, with its likeliest tags; songs without an answer are named, and the others go on."""
+    """One row per song, with its likeliest tags; songs without an answer are named, and the others go on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("songs", type=Path, help="folder of audio files, at any depth")
     parser.add_argument("table", type=Path, help="CSV file to write")
@@ -23,7 +23,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     rows, failed = [], 0
-    with km.Predictor(km.load(arguments.model)) as predictor:
+    with km.Predictor(arguments.model) as predictor:
         for answer in predictor.predict_folder(arguments.songs):
             if isinstance(answer, Failure):
                 failed += 1

@@ -11,6 +11,7 @@
 What is used is imported when it is used first: importing the package imports nothing heavy.
 """
 
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -37,6 +38,8 @@ __all__ += ["layers", "load", "recipes", "similar", "train"]
 
 refuse_name_clash()
 import_tensorflow_quietly()
+# tqdm, which a library of librosa's imports, would say so in notebooks that have no ipywidgets.
+warnings.filterwarnings("ignore", "IProgress not found")
 # Keras loads models with the package's layers once these are imported; which imports Keras, so not now.
 when_imported(("keras", "tensorflow"), lambda: import_module("keras_mir.layers"))
 

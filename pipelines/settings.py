@@ -21,7 +21,7 @@ class InputSettings:
     Attributes:
         feature: What a model reads: `mel`, `chroma` or `fused` (mel, then chroma); vectors that a
             pretrained network makes of a clip, by its name; or `vectors` of your own.
-        sync: `"none"`, or `"beat"` for one step a beat. A beat-synchronous folder is used
+        sync: `"none"`, or `"beat"` for one step per beat. A beat-synchronous folder is used
             as it is; otherwise beats come from the data set where it has them, and are
             tracked where it has none.
         frames: Steps of an example: a number, `"longest"` of the training data, or `"batch"`

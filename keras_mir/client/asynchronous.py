@@ -11,8 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_mir.client.client import FileAnswer, ServingClient
+from keras_mir.client.client import CLOSED, FileAnswer, ServingClient
 from keras_mir.client.codec import ModelMetadata, VersionStatus
+from pipelines.errors import UserError
 
 
 class AsyncServingClient:
@@ -25,7 +26,7 @@ class AsyncServingClient:
         model: As `ServingClient` takes it.
         version: As `ServingClient` takes it.
         concurrency: How many requests may be under way at once; others wait.
-        **options: Of `ServingClient`.
+        **options: What else `ServingClient` takes.
 
     Raises:
         UserError: As `ServingClient`.
@@ -77,4 +78,8 @@ class AsyncServingClient:
             yield answer
 
     async def _run(self, function: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        try:
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, function)
+        except RuntimeError:  # of threads that have been shut down
+            raise UserError(CLOSED) from None
+        return await asked

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keras_mir.client.grpc_transport import GrpcTransport
 
 _AUDIO = "audio"  # the signature that takes WAV files, and its input
+CLOSED = "this client is closed; make another, or ask within its `with`"
 _BATCH_BYTES = 32 * 2**20  # of files in one request; a third more in base64, and servers have limits
 
 
@@ -106,6 +107,7 @@ class ServingClient:
         retry = Retry(retries=retries, timeout=timeout, sleep=sleep)
         self._transport = _transport(protocol, parse_address(server), model, version, retry)
         self._metadata: ModelMetadata | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +116,8 @@ class ServingClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections to the server."""
+        """Close the connections to the server; what is asked afterwards is a `UserError`."""
+        self._closed = True
         self._transport.close()
 
     def status(self) -> list[VersionStatus]:
@@ -123,7 +126,7 @@ class ServingClient:
         Raises:
             ServingError: If the server does not answer, or has no such model.
         """
-        return self._transport.status()
+        return self._opened().status()
 
     def metadata(self) -> ModelMetadata:
         """Ask what the model's signatures take and give.
@@ -131,7 +134,7 @@ class ServingClient:
         Raises:
             ServingError: If the server does not answer, or has no such model.
         """
-        return self._transport.metadata()
+        return self._opened().metadata()
 
     def check(self, description: Mapping[str, Any]) -> None:
         """Make sure that the served model is the one that was exported, before anything depends on it.
@@ -180,7 +183,7 @@ class ServingClient:
         several files is refused or takes too long, each is sent alone.
 
         Args:
-            paths: Of the files; read as the answers are taken.
+            paths: Paths of the files, which are read as the answers are taken.
 
         Yields:
             An answer for each file, in order.
@@ -231,16 +234,22 @@ class ServingClient:
             yield FileAnswer(path, rows)
 
     def _predict(self, name: str, inputs: Mapping[str, np.ndarray | Sequence[Any]]) -> dict[str, np.ndarray]:
+        transport = self._opened()
         try:
             signature = self._signature(name)
             batches = list(_split(_to_arrays(inputs, signature), self.batch_size))
-            return _join([self._transport.predict(name, signature, batch) for batch in batches], batches)
+            return _join([transport.predict(name, signature, batch) for batch in batches], batches)
         except UserError as error:
             # Another version may be served by now, with other inputs and outputs.
             self._metadata = None
             if isinstance(error, ServingError):
                 raise
             raise UserError(f"{self._transport.where}, signature {name!r}: {error}") from None
+
+    def _opened(self) -> RestTransport | GrpcTransport:
+        if self._closed:
+            raise UserError(CLOSED)
+        return self._transport
 
     def _signature(self, name: str) -> Signature:
         metadata = self._metadata = self._metadata or self.metadata()

@@ -31,7 +31,7 @@ from keras_mir.client.rest import Address
 # RESOURCE_EXHAUSTED is not among them: over gRPC it is a message too large, too.
 _MAY_PASS = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
 _REMEDIES = {
-    Code.INVALID_ARGUMENT: "check the inputs",
+    Code.INVALID_ARGUMENT: "check the inputs, and the version's label if you gave one",
     Code.NOT_FOUND: "check the model's name and version, and that the server has loaded it",
     Code.UNAVAILABLE: "check the address, the gRPC port (8500 for most servers), and that the server runs",
     Code.DEADLINE_EXCEEDED: "give a longer timeout, or send less at a time",

@@ -46,7 +46,7 @@ _MAY_PASS = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 _REMEDIES = {
-    Code.INVALID_ARGUMENT: "check the inputs",
+    Code.INVALID_ARGUMENT: "check the inputs, and the version's label if you gave one",
     Code.NOT_FOUND: "check the model's name and version, and that the server has loaded it",
     Code.UNAVAILABLE: "try again later",
     Code.DEADLINE_EXCEEDED: "send less at a time, or give the server more time",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,6 +15,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from keras_mir.command_line.lines import say
 
 _SECONDS_BETWEEN_LINES = 15.0
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's cell runs this command: it keeps each state of a bar, as a line of its own."""
+    return "JPY_PARENT_PID" in os.environ  # `!command` has a terminal that IPython makes
+
+
+def busy(label: str, console: Console) -> AbstractContextManager[Any]:
+    """Show on a terminal what is being done, for as long as it is."""
+    shown = console.is_terminal and not in_notebook()
+    return console.status(label) if shown else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -25,7 +39,7 @@ def progress(label: str, console: Console) -> Iterator[Callable[[int, int], None
     Yields:
         A function to call with the number of items done and of all.
     """
-    if console.is_terminal:
+    if console.is_terminal and not in_notebook():
         text = TextColumn("{task.description}", markup=False)
         columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:

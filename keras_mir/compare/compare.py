@@ -23,6 +23,7 @@ from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
 from pipelines.wording import counted
 
+_RUN_WIDTH = 40  # a recipe and a time
 _PICTURE = "comparison.png"
 
 
@@ -117,18 +118,21 @@ def compare(
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print a headline and a row a run; anything but a terminal gets plain ASCII but for names."""
+    """Print a headline and one row per run; anything but a terminal gets plain ASCII but for names."""
     printer = Printer(console)
     runs = counted(len(comparison.runs), "run")
     score = f"{comparison.score[0].upper()}{comparison.score[1:]}"
     printer.line(f"{score} of {runs} on the same {counted(comparison.n, 'clip')}.", style="bold")
     if comparison.left_out:
         printer.line(f"Left out: {counted(comparison.left_out, 'clip')} that not all of them have.")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (run.name, run.recipe, str(run.score), "" if run.difference is None else str(run.difference))
         for run in comparison.runs
     ]
-    printer.table(("run", "recipe", comparison.score, "difference"), rows, texts=2)
+    head: tuple[str, ...] = ("run", "recipe", comparison.score, "difference")
+    if all(run.name.startswith(run.recipe) for run in comparison.runs):  # as runs are named: said once
+        head, rows = head[:1] + head[2:], [row[:1] + row[2:] for row in rows]
+    printer.table(head, rows, texts=len(head) - 2, name_width=_RUN_WIDTH)
     printer.line(
         "Differences are from the first run. The 95 % intervals are by bootstrap over clips, those of "
         "differences by drawing the same clips for both: where one holds 0, the clips do not tell the runs "

@@ -44,7 +44,7 @@ def find_examples(
         synced: Whether a folder's features are beat-synchronous already.
         recipe: Says which task's labels are wanted, and whether beat-synchronous features are.
         cache: Where features that have to be made are kept.
-        jobs: Processes that make them; 0 for one a core.
+        jobs: Processes that make them; 0 for one per core.
         console: Where progress is shown.
 
     Raises:

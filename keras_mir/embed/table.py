@@ -60,7 +60,7 @@ class VectorTable:
     Attributes:
         path: The file it is from.
         maker: The model.
-        songs: A row a song; columns that a user has added stay.
+        songs: One row per song; columns that a user has added stay.
     """
 
     path: Path

@@ -72,8 +72,8 @@ def evaluate(
             for all.
         skip_bad: Leave out files that cannot be read.
         cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
-        jobs: Processes that extract features; 0 for one a core.
-        seed: Of the confidence intervals.
+        jobs: Processes that extract features; 0 for one per core.
+        seed: Seed of the bootstrap that makes the confidence intervals.
         out: Folder for the report, pictures and `predictions.csv`; None writes none.
         console: Where progress is shown.
 

@@ -1,10 +1,11 @@
 """`predictions.csv`: what a model said of each evaluated clip, beside its labels.
 
-A row a clip, with its `id`; of a genre model `label`, `predicted` and `probability_<class>` for each class,
-of an affect model `label_<target>` and `predicted_<target>` for each target, of a model of tags `label_<tag>`
-and `predicted_<tag>`, which are 0 or 1, and `probability_<tag>` for each tag. A model of several heads has a
-table for each, such as `predictions_genre.csv`, of the clips that have labels for it. Of a cross-validation
-a row a clip and repeat, and after the id `fold`, which the clip was in, and `repeat`, both counted from 1.
+One row per clip, with its `id`; of a genre model `label`, `predicted` and `probability_<class>` for each
+class, of an affect model `label_<target>` and `predicted_<target>` for each target, of a model of tags
+`label_<tag>` and `predicted_<tag>`, which are 0 or 1, and `probability_<tag>` for each tag. A model of
+several heads has a table for each, such as `predictions_genre.csv`, of the clips that have labels for it.
+Of a cross-validation one row per clip and repeat, and after the id `fold`, which the clip was in, and
+`repeat`, both counted from 1.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Predictions:
         return labels, answers
 
     def mean_over_repeats(self) -> Predictions:
-        """With a row a clip, the mean of its probabilities or values over the repeats, if there are any."""
+        """With one row per clip, the mean of its probabilities or values over repeats, if there are any."""
         if REPEAT not in self.table:
             return self
         outputs = [*self._probabilities, *(f"{_PREDICTED}_{name}" for name in self.targets)]
@@ -188,7 +189,7 @@ def write_out_of_fold(tables: Mapping[tuple[int, int], Path], path: Path) -> Pre
         path: Of the table of the cross-validation.
 
     Returns:
-        The predictions, a row a clip and repeat.
+        The predictions, one row per clip and repeat.
     """
     every = {at: read_predictions(table) for at, table in tables.items()}
     parts = []

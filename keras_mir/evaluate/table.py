@@ -59,7 +59,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_cross_validation(report: CrossValidationReport, console: Console) -> None:
-    """Print a headline and a row a fold, then mean, deviation and the interval; as `print_report`."""
+    """Print a headline and one row per fold, then mean, deviation and the interval; as `print_report`."""
     printer = Printer(console)
     printer.line(report.headline, style="bold")
     for names in _by_head(report.scores):
@@ -148,7 +148,12 @@ class Printer:
         self._console.print(self.text(text, style), width=self._width)
 
     def table(
-        self, head: Sequence[str], rows: Iterable[Sequence[str]], bold: int = -1, texts: int = 1
+        self,
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        bold: int = -1,
+        texts: int = 1,
+        name_width: int = _NAME_WIDTH,
     ) -> None:
         """Rows of cells, the row at index `bold` in bold.
 
@@ -157,7 +162,7 @@ class Printer:
         """
         pretty = self._console.is_terminal and not self._console.options.ascii_only
         table = Table(box=box.SIMPLE_HEAD if pretty else None, pad_edge=False)
-        table.add_column(head[0], overflow="fold", max_width=_NAME_WIDTH)
+        table.add_column(head[0], overflow="fold", max_width=name_width)
         for column in head[1:texts]:
             table.add_column(column, overflow="fold")
         for column in head[texts:]:

@@ -174,10 +174,9 @@ def _what_it_is(description: Description) -> Iterator[str]:
         "own operations, so TF Serving needs nothing beside it."
     )
     if classes := description.classes:
-        yield (
-            f"{len(classes)} classes: {', '.join(map(_text, classes))}. The data's genres became these by "
-            f"the mapping {_text(description.class_mapping)}."
-        )
+        joined = f" The data's genres became these by the mapping {_text(description.class_mapping)}."
+        as_they_are = description.class_mapping == "as-is"
+        yield f"{len(classes)} classes: {', '.join(map(_text, classes))}.{'' if as_they_are else joined}"
     if thresholds := description.thresholds:
         tags = ", ".join(f"{_text(tag)} ({number(value)})" for tag, value in thresholds.items())
         yield f"{len(thresholds)} tags, each with the probability from which on a clip is given it: {tags}."
@@ -248,7 +247,7 @@ def _what_it_takes(description: Description) -> Iterator[str]:
         mel=f"{spec.n_mels} mel bands in dB (0 the loudest of the clip, {-spec.top_db:g} the floor)",
         chroma=f"{spec.n_chroma} pitch classes",
     )
-    step = "one column a beat, the median of its frames" if settings.sync == "beat" else "every frame"
+    step = "one column per beat, the median of its frames" if settings.sync == "beat" else "every frame"
     frames = description.frames
     length = f"exactly {frames} steps" if frames else "any number of steps"
     yield (
@@ -415,7 +414,8 @@ def _training(description: Description) -> str:
 
 def _scores(report: Report) -> str:
     text = io.StringIO()
-    print_report(report, Console(file=text, width=80, force_terminal=False, color_system=None))
+    plain = Console(file=text, width=80, force_terminal=False, force_jupyter=False, color_system=None)
+    print_report(report, plain)
     return _block("text", re.sub(r" +$", "", text.getvalue().strip(), flags=re.MULTILINE))
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation: a run a fold, and what their models say of the clips they have not seen."""
+"""Cross-validation: one run per fold, and what their models say of the clips they have not seen."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from rich.console import Console
 
 from keras_mir.command_line.lines import say
+from keras_mir.command_line.progress import busy
 from keras_mir.data.load import TEST, fold_table, load_data, mapped, with_chosen_tags
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.metrics import (
@@ -66,7 +67,7 @@ def cross_validate(
     repeats: int = 1,
     **options: Any,
 ) -> CrossValidation:
-    """Train a model a fold, and evaluate each on the clips that it has not seen.
+    """Train one model per fold, and evaluate each on the clips that it has not seen.
 
     Args:
         recipe: What to train and how: the name of a recipe, or one of your own.
@@ -165,7 +166,7 @@ class CrossValidationRun:
         return cls(there.read_recipe(), **options, out=folder, data_service=data_service, console=console)
 
     def train(self) -> CrossValidation:
-        """Train and evaluate a model a fold."""
+        """Train and evaluate one model per fold."""
         self.prepare(self.options)
         with locked(self.folder.path):
             return self._train()
@@ -248,7 +249,7 @@ class CrossValidationRun:
         reports = {}
         try:
             for repeat, fold, folder in self._folds():
-                with self.console.status(self._name(repeat, fold)):
+                with busy(self._name(repeat, fold), self.console):
                     reports[repeat, fold] = self._trained(repeat, fold, folder)
                 say(self.console, f"{self._name(repeat, fold)}: {_in_words(reports[repeat, fold])}")
         except KeyboardInterrupt:

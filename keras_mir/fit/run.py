@@ -71,7 +71,7 @@ def train(recipe: Recipe | str = DEFAULT, data: str | Path | None = None, **opti
 
 
 class Run:
-    """One training and the folder it is kept in; nothing is written before it is trained.
+    """One training and the folder it is kept in; nothing is written before `train` is called.
 
     Args:
         recipe: What to train and how: the name of a recipe, or one of your own.
@@ -80,17 +80,17 @@ class Run:
         synced: Whether such a folder's features are beat-synchronous already.
         skip_bad: Leave out files that cannot be read.
         cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
-        jobs: Processes that extract features; 0 for one a core.
+        jobs: Processes that extract features; 0 for one per core.
         out: Folder of the run; by default `runs/RECIPE-TIME`.
         name: Name of the exported model; by default the recipe's.
         export: Whether to write a SavedModel at the end; `TrainedModel.export` does so at any time.
-        export_dir: Where to.
-        seed: Of everything random but the split.
+        export_dir: The export root, where that is written.
+        seed: Seed of everything random but the split.
         devices: Train on these in step; by default on all GPUs.
         baseline: Whether to fit the baseline that the report sets beside the scores.
         data_service: Where workers load the examples, `grpc://host:port`; empty for this process. The
             results do not depend on it, and a run may go on without it.
-        console: Where to say how far it is; by default standard output.
+        console: Where progress is shown; by default standard output.
         settings: Settings of the recipe to change.
 
     Raises:
@@ -369,7 +369,7 @@ class Run:
         )
         learnt = "; ".join(text for names, text in named if names)
         frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
-        columns = "one column a beat" if self.recipe.input.sync == "beat" else frames
+        columns = "one column per beat" if self.recipe.input.sync == "beat" else frames
         shape = f"{self.recipe.input.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
         say(self.console, f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_mir.command_line.progress import in_notebook
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
 from keras_mir.fit.model import compile_model, new_model, without_auxiliary
@@ -213,14 +214,14 @@ def _fit(
     validation: tf.data.Dataset | None = None,
 ) -> keras.callbacks.History:
     """Keras's `fit` on batches, of which there are so many an epoch."""
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout.isatty() and not in_notebook()
     return model.fit(
         batches[0],
         steps_per_epoch=batches[1],
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         validation_data=validation,
-        # Keras has a progress bar for terminals; elsewhere there is a line an epoch.
+        # Keras has a progress bar for terminals; elsewhere there is one line per epoch.
         callbacks=[StopOnNan(), *callbacks, *([] if quiet or terminal else [EpochLines()])],
         shuffle=False,
         verbose=1 if terminal and not quiet else 0,

@@ -14,6 +14,7 @@ import tomli_w
 from rich.console import Console
 
 from keras_mir.command_line.lines import say
+from keras_mir.command_line.progress import busy
 from keras_mir.evaluate.metrics import DivergedError
 from keras_mir.fit.cross_validation import CrossValidationOptions, CrossValidationRun
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
@@ -168,7 +169,7 @@ class Tuning:
             trial = study.ask({name: _distribution(each) for name, each in self._space.items()})
             index, values = trial.number, trial.params
         label = f"trial {index + 1} of {self.options.trials}"
-        with self.console.status(label):
+        with busy(label, self.console):
             report = self._cross_validated(index, chosen_settings(values))
         score = report.main_score if report else None
         study.tell(index, score, state=TrialState.COMPLETE if score is not None else TrialState.FAIL)

@@ -144,7 +144,7 @@ class CrossValidation:
     Args:
         folder: Where it is kept; each fold's run is in a folder of its own below, `fold-01` and so on.
         report: Its scores.
-        predictions: Out-of-fold predictions, a row a clip and repeat.
+        predictions: Out-of-fold predictions, one row per clip and repeat.
         model: The ensemble of the folds' models, if there is one.
 
     Attributes:
@@ -172,7 +172,7 @@ class CrossValidation:
         return self.report.scores
 
     def frame(self) -> pd.DataFrame:
-        """Scores, epochs and time, a row a fold, then mean and deviation over the folds."""
+        """Scores, epochs and time, one row per fold, then mean and deviation over the folds."""
         import pandas as pd
 
         rows = [{**vars(each), **each.scores} for each in self.report.by_fold]

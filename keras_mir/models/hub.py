@@ -12,6 +12,7 @@ from keras_mir.models.package import DESCRIPTION, MODEL, check_size
 from pipelines.errors import UserError, reason_of
 
 HUB = "hf://"
+_NOT_ALLOWED = (401, 403)  # HTTP: without a token, or with one that is not good for this
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"
 
 
@@ -65,7 +66,12 @@ def download(place: str) -> Path:
 @contextmanager
 def hub_errors(place: str) -> Iterator[None]:
     """Turns what the hub's library raises into a `UserError`."""
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         yield
@@ -77,6 +83,14 @@ def hub_errors(place: str) -> Iterator[None]:
         raise UserError(
             f"{place}: no such model, or it is private; check the name, or log in with `hf auth login`"
         ) from None
+    except RevisionNotFoundError:
+        raise UserError(
+            f"{place}: the model has no such revision; give a tag, a branch or a commit of it, or leave @ out"
+        ) from None
     # Their base is that of all errors of the HTTP library, which is another in each generation of the hub's.
     except HfHubHTTPError.__bases__ as error:
+        if isinstance(error, HfHubHTTPError) and error.response.status_code in _NOT_ALLOWED:
+            raise UserError(
+                f"{place}: the hub does not let you; log in with `hf auth login`, and a token that may write"
+            ) from None
         raise UserError(f"{place}: the hub does not do it ({reason_of(error)}); try again later") from None

@@ -61,15 +61,15 @@ class Prediction(_Values):
     Attributes:
         path: The file, or None if samples were given.
         duration: In seconds.
-        genre: The likeliest class; empty unless the model is of genres.
-        probabilities: By class, in the model's order, the mean over windows; empty unless it is of genres.
-        affect: By target, the mean over windows; empty unless it is of affect.
+        genre: The likeliest class; empty if the model knows no genres.
+        probabilities: By class, in the model's order, the mean over windows; empty if it knows no genres.
+        affect: By target, the mean over windows; empty if it predicts no affect.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
         beat_times: In seconds, increasing; empty if there is no beat, or the model does not track it.
         windows: The pieces that were analysed, in order; they may overlap. Silent stretches of minutes
             have none.
-        tags: Probability by tag, in the model's order, the mean over windows; empty unless it is of tags.
-        thresholds: From which probability on a song is given a tag, by tag; empty if the model has none.
+        tags: Probability by tag, in the model's order, the mean over windows; empty if it knows no tags.
+        thresholds: The least probability at which a song is given a tag, by tag; empty if the model has none.
         note: What to know of the model, such as that it was trained on generated music; mostly empty.
     """
 
@@ -94,12 +94,12 @@ class Prediction(_Values):
     def ranked(self) -> list[tuple[str, float]]:
         """Genres or tags with their probabilities, the likeliest first, or affect in the model's order.
 
-        Of a model of several heads those of its first; see `heads`.
+        For a model with several heads, those of the first; see `heads`.
         """
         return _in_order(*next(iter(self.heads.items()))) if self.heads else []
 
     def rows(self, windows: bool = False) -> list[dict[str, str | float | None]]:
-        """The answer as one row by column, or as a row a window.
+        """The answer as one row by column, or as one row per window.
 
         Columns of classes start with `probability_`, those of tags with `tag_`, those of targets with
         `affect_`; `given_tags` are those that reach their thresholds, where there are some.

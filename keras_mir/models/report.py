@@ -1,4 +1,4 @@
-"""The report: how good a model is, on what, and what it was made with; `report.json`.
+"""The report: how good a model is, on which clips, and how it was trained; `report.json`.
 
 Scores that carry a confidence interval are written `{"value", "low", "high"}`, below an *interval*;
 a score that is undefined has null in all three, never NaN. Epochs count from 1.
@@ -150,12 +150,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which probability on a clip is given a tag.
+    """The least probability at which a clip is given a tag.
 
     Attributes:
-        by_tag: Each where its F1 is highest on the clips that it was chosen by.
-        clips: How many they are.
-        chosen_on: What they are, such as `validation clips`.
+        by_tag: For each tag the threshold with the highest F1 on some clips.
+        clips: How many clips they were chosen on.
+        chosen_on: What these clips are, such as `validation clips`.
     """
 
     by_tag: dict[str, float]
@@ -164,7 +164,7 @@ class Thresholds:
 
     @property
     def sentence(self) -> str:
-        """Where they are from."""
+        """How a clip gets its tags, in words."""
         if not self.clips:
             return "A clip is given the tags of a probability of 0.5 or more."
         return (
@@ -189,7 +189,7 @@ class _Scores(ABC):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GenreScores(_Scores):
-    """How well genres were told apart.
+    """How well genres were recognised.
 
     Attributes:
         class_names: In the order of the class index.
@@ -284,7 +284,7 @@ class TagScores(_Scores):
         mean_average_precision: Likewise, known as mAP.
         per_tag: Precision, recall, F1 and support at the thresholds.
         averages: `macro`, `micro` and `weighted`.
-        thresholds: Those.
+        thresholds: The thresholds themselves.
         undefined: Why a tag has no areas.
         bootstrap: How the intervals were made.
     """
@@ -411,13 +411,14 @@ class Circumstances:
     """What a report says besides scores: where data and model came from.
 
     Attributes:
-        seed: Of the training.
+        seed: Seed of the training.
         split: What was evaluated.
-        dataset: What the clips are of.
+        dataset: The data set that the clips are from.
         recipe: `name` and settings.
         training: How it went; None where a finished model was evaluated.
         model: Path of the model.
-        calibration: Of a genre model's probabilities; None where a finished model was evaluated.
+        calibration: How a genre model's probabilities were calibrated; None where a finished model was
+            evaluated.
         baseline: What a model without a network gets; None where a finished model was evaluated, or there
             are several heads.
         versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for

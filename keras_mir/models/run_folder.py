@@ -30,7 +30,7 @@ class RunOptions:
         synced: Whether such a folder's features are beat-synchronous already.
         skip_bad: Leave out files that cannot be read.
         cache_dir: Where processed features are kept.
-        jobs: Processes that extract features; 0 for one a core.
+        jobs: Processes that extract features; 0 for one per core.
         name: Name of the exported model.
         export: Whether to write a SavedModel.
         export_dir: Where exported models go.
@@ -64,9 +64,9 @@ class RunFolder:
     those of the baseline, `report.json`, `model.keras`, its checksum in `model.sha256`, what it says of
     itself in `description.json`, and the pictures are the results; an overfit check has `overfit.json` in
     place of the report. Where a model has several heads each has its own `predictions_genre.csv`,
-    `baseline_tags.csv` and so on. A cross-validation has `folds.csv`, `cross_validation.json`, and a
-    run's folder a fold; a search has its state in `study.log`, `trials.csv`, the best recipe in
-    `best.toml`, and a cross-validation's folder a trial.
+    `baseline_tags.csv` and so on. A cross-validation has `folds.csv`, `cross_validation.json`, and one run
+    folder per fold; a search has its state in `study.log`, `trials.csv`, the best recipe in `best.toml`,
+    and one cross-validation folder per trial.
     """
 
     def __init__(self, path: Path) -> None:
@@ -171,7 +171,7 @@ class RunFolder:
             raise UserError(f"{error}; {_REMEDY}") from None
 
     def read_history(self) -> pd.DataFrame:
-        """Losses and metrics, a row an epoch.
+        """Losses and metrics, one row per epoch.
 
         Raises:
             UserError: If they are missing or damaged.

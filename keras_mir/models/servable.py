@@ -69,8 +69,8 @@ class ServableModel(ABC):
         decides, the mean over windows of half a minute."""
 
     def embed(self, song: Any, rate: int | None = None) -> Any:
-        """The vector of a song, for finding others that sound alike: a file, a folder, or samples with their
-        rate in Hz.
+        """Make the vector of a song, by which others that sound alike are found: of a file, a folder, or
+        samples `(n,)` or `(channels, n)` with their rate in Hz.
 
         Returns:
             An `Embedding`; a list of them, or of `Failure`s, for a folder.
@@ -83,7 +83,7 @@ class ServableModel(ABC):
         return self._embedder.embed(song, rate)
 
     def predict(self, song: Any, rate: int | None = None) -> Any:
-        """What the model says of a song: a file, a folder, or samples with their rate in Hz.
+        """Predict a song: a file, a folder, or samples `(n,)` or `(channels, n)` with their rate in Hz.
 
         Returns:
             A `Prediction`; a list of them, or of `Failure`s, for a folder.

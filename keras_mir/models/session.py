@@ -228,7 +228,7 @@ def _reason(error: Exception) -> str:
     text = (error.message or "") if isinstance(error, tf.errors.OpError) else str(error)
     lines = (line.strip() for line in text.splitlines())
     reason = next((line for line in lines if not _FRAME.search(line)), type(error).__name__)
-    return re.sub(r"^\(\d+\) [A-Z_]+: ", "", reason)[:500]
+    return re.sub(r"^\(\d+\) [A-Z_]+: ", "", reason)[:500].rstrip(".;")
 
 
 @contextmanager

@@ -181,9 +181,9 @@ class TrainedModel(ServableModel):
     """A Keras model with its description and report; what `train` returns and `load` reads.
 
     Args:
-        name: What an export of it is called, unless the user says otherwise.
+        name: The name of an export, unless another is given there.
         description: What it says of itself.
-        folder: Of the run, or of the exported version, that it is from.
+        folder: The folder of the run, or of the exported version, that it comes from.
         keras: The Keras model; None to load it from `folder` when it is wanted.
         place: What `load` finds it by, if that is no folder.
 
@@ -235,17 +235,17 @@ class TrainedModel(ServableModel):
 
     @property
     def report(self) -> Report:
-        """How good it is."""
+        """How good the model is: its scores on held-out clips."""
         return self.description.report
 
     @property
     def recipe(self) -> Recipe:
-        """What was trained."""
+        """What was trained, and how."""
         return self.description.recipe
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Genres in index order; empty for a model of none."""
+        """Genres in index order; empty for a model without genres."""
         return self.description.classes
 
     @property
@@ -258,7 +258,7 @@ class TrainedModel(ServableModel):
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """Losses and metrics, a row an epoch; without rows for an exported model, which has none."""
+        """Losses and metrics, one row per epoch; no rows for an exported model, which keeps no history."""
         import pandas as pd
 
         run = RunFolder(self.folder)
@@ -323,7 +323,7 @@ def load(place: str | Path, models: str | Path = "saved_models") -> ServableMode
         place: A run's folder; a folder of an exported model, or of one of its versions; `NAME` or
             `NAME/VERSION` in `models`; or, where nothing there is called so, a pretrained network's name. A
             model that others made is a `.zip`, or `hf://OWNER/NAME`, with `@REVISION` if not the newest: it
-            is looked at before it is opened.
+            is checked before it is opened.
         models: The export root.
 
     Raises:

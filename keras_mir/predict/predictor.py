@@ -22,10 +22,9 @@ import numpy as np
 import soundfile
 
 from keras_mir.client import ServingError
-from keras_mir.models.folders import latest_version
 from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.prediction import Failure, Prediction, Window
-from keras_mir.predict.models import AnswerWav, open_exported
+from keras_mir.predict.models import AnswerWav, choose_local
 from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, TAGS, THRESHOLDS
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
@@ -179,14 +178,15 @@ class Listener:
 
 
 class Predictor:
-    """Predicts songs of any length, rate and number of channels.
+    """Predicts genres, tags or affect of songs of any length, sample rate and number of channels.
 
     Args:
-        model: `saved_models/NAME` (its newest version) or `saved_models/NAME/VERSION`, which is loaded;
-            a trained model; or what answers WAV files, as `open_served` gives it.
-        longest_seconds: The longest piece to send to the model at once, at least two windows. Longer
+        model: What `load` takes: a name, a folder of an export or of a run, a `.zip`, `hf://OWNER/NAME`; a
+            model that is loaded already; or what answers WAV files, as `open_served` gives it.
+        models: The export root, where a name is looked up.
+        longest_seconds: The longest piece to send to the model at once, in seconds, at least 60. Longer
             songs are cut where a window ends, and the answers joined.
-        batch_seconds: About how much audio to send at once where songs are shorter.
+        batch_seconds: About how many seconds of audio to send at once where songs are shorter.
 
     Raises:
         UserError: If there is no such model, or it is damaged.
@@ -195,13 +195,14 @@ class Predictor:
     def __init__(
         self,
         model: str | Path | ServableModel | AnswerWav,
+        models: str | Path = "saved_models",
         *,
         longest_seconds: float = 300.0,  # 77 MB of JSON at 48 kHz, and servers have limits
         batch_seconds: float = 120.0,  # each song counted as the longest, which a model makes of it
     ) -> None:
         self._stack = ExitStack()
         if isinstance(model, str | Path):
-            answer_wav = self._stack.enter_context(open_exported(latest_version(Path(model))))
+            answer_wav = self._stack.enter_context(choose_local(str(model), Path(models)).open())
         else:
             answer_wav = model if callable(model) else model.audio_model().answer_wav
         self._listener = Listener(answer_wav, longest_seconds=longest_seconds, batch_seconds=batch_seconds)
@@ -213,7 +214,7 @@ class Predictor:
         self.close()
 
     def close(self) -> None:
-        """Let go of a model that was loaded."""
+        """Free the memory of a model that was loaded here."""
         self._stack.close()
 
     def predict(
@@ -223,10 +224,10 @@ class Predictor:
 
         Args:
             song: A file or a folder, or samples as `predict_array` takes them.
-            rate: Of samples, in Hz.
+            rate: Sample rate of samples, in Hz.
 
         Returns:
-            A list for a folder.
+            The answer; for a folder a list, with a `Failure` for each file that has none.
 
         Raises:
             UserError: If there is no answer; the message says why.
@@ -441,7 +442,9 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     starts = (part.start + outputs["window_starts"][row, :count].astype(float)).tolist()
     if not all(np.isfinite(each).all() for each in values.values()):  # of models exported before they said so
         return _Answer(part.end, error=f"{NO_NUMBER}; leave it out")
-    length = part.end - starts[-1]  # all are as long as the last, which ends with the part
+    length = part.end - starts[-1]  # all are as long as the last, which ends with the part;
+    if len(starts) > 1 and length < WINDOW_SECONDS / 2:  # but a tagger's, which leave out what is left there
+        length = starts[1] - starts[0]
     beats = np.zeros(0)
     if "beat_times" in outputs:
         beats = outputs["beat_times"][row, : outputs["beat_counts"][row]].astype(float)

@@ -51,7 +51,7 @@ def predict_songs(
         models: The export root.
         server: Where the model is served; empty if it is on this machine.
         form: What to print.
-        out: Folder for a JSON file a song; None for none.
+        out: Folder for a JSON file per song; None for none.
         skip_existing: Leave out songs whose files are in `out`, by the same model.
         curve: Include the windows of every song.
         plot: Put a picture of every song into `out`.

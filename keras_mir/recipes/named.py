@@ -89,7 +89,7 @@ def _head(name: str, description: str, feature: str, **changes: Any) -> Recipe:
 
 
 OUR_RECIPES = (
-    _lstm("lstm-beat-mel", "bidirectional LSTM over one mel column a beat", _BEAT_MEL),
+    _lstm("lstm-beat-mel", "bidirectional LSTM over one mel column per beat", _BEAT_MEL),
     _lstm(
         "lstm-mel",
         "the same over every frame: slow, and the paper's weakest but one",
@@ -97,7 +97,7 @@ OUR_RECIPES = (
     ),
     _lstm(
         "lstm-beat-chroma",
-        "the same over one chroma column a beat",
+        "the same over one chroma column per beat",
         InputSettings("chroma", sync="beat"),
     ),
     _lstm("lstm-beat-fused", "the same over mel and chroma", InputSettings("fused", sync="beat")),
@@ -125,7 +125,7 @@ OUR_RECIPES = (
     _affect_cnn("affect-cnn", "affect regression of one target with the paper's CNN"),
     _affect_cnn("affect-cnn-beat-mel", "the same for clips of any length, beat-synchronous", beats=True),
     _affect_cnn(
-        "multitask-cnn", "several affect targets at once: one CNN, a head a target, the sum of the losses"
+        "multitask-cnn", "several affect targets at once: one CNN, a head per target, the sum of the losses"
     ),
     _affect_cnn("multitask-cnn-beat-mel", "the same for clips of any length, beat-synchronous", beats=True),
     _affect_cnn(

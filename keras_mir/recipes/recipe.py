@@ -216,7 +216,7 @@ class Recipe:
         return dataclasses.replace(self, **parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as TOML and JSON can hold it: a table a part."""
+        """The recipe as TOML and JSON can hold it: one table per part."""
         return dataclasses.asdict(
             self,
             dict_factory=lambda items: {

@@ -36,7 +36,7 @@ class Asked:
         limit: Most clips of each part of the split; 0 for all, of the built-in corpus for 96.
         mnist: MNIST's own files for the digits; empty for scikit-learn's digits.
         skip_bad: Leave out files that cannot be read.
-        jobs: Processes that extract features; 0 for one a core.
+        jobs: Processes that extract features; 0 for one per core.
     """
 
     out: str

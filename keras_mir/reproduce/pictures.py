@@ -47,7 +47,7 @@ def clip_pair(
 ) -> Figure:
     """Spectrograms of several clips below each other, on one time axis in seconds.
 
-    `synced` ones have a column a beat, as wide as the beat is long; others every frame, with beats
+    `synced` ones have one column per beat, as wide as the beat is long; others every frame, with beats
     marked above.
     """
     figure = new_figure(_WIDTH, (2.4 if part == "mel" else 1.9) * len(clips) + 0.4)

@@ -64,7 +64,7 @@ class Training(ABC):
         # Memory of the models before is not given back otherwise.
         keras.backend.clear_session()
         with log.open("a", 1, "utf-8") as file, contextlib.redirect_stdout(_Log(file, epoch_done)):
-            reason = attempt(lambda: self._train(Console(file=file, width=110)), log)
+            reason = attempt(lambda: self._train(Console(file=file, width=110, force_jupyter=False)), log)
         if reason:
             write_json(self._failure, {"reason": reason, "seconds": round(time.perf_counter() - start, 1)})
         return self.collect()

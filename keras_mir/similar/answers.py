@@ -82,6 +82,7 @@ def print_similar(
             print(_playlist(song, finder, found, out), end="")
         else:
             write_atomically(out, _playlist(song, finder, found, out).encode())
+            print(f"playlist  {out}", file=sys.stderr)
     if map is not None:
         page = map_page(finder.library, map.parent, finder.rows, marked)
         write_atomically(map, page.encode())

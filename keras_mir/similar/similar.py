@@ -75,7 +75,8 @@ class Similar:
             top: How many, at most.
 
         Returns:
-            A row a song, the nearest first: `similarity`, the cosine, from -1 to 1, and the table's columns.
+            One row per song, the nearest first; `similarity` is the cosine, from -1 to 1, and the other
+            columns are the table's.
 
         Raises:
             UserError: If the song has no vector, or that is of another model than the table's.
@@ -166,7 +167,8 @@ def similar(
         models: The export root; the table's model is looked for there when the song is not in the table.
 
     Returns:
-        A row a song, the nearest first: `similarity`, the cosine, from -1 to 1, and the table's columns.
+        One row per song, the nearest first; `similarity` is the cosine, from -1 to 1, and the other
+            columns are the table's.
 
     Raises:
         UserError: If something is missing or damaged, or the vectors are of different models.

@@ -85,7 +85,7 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
         folder, base = root / FOLDERS[task, synced], root
         if not folder.is_dir():
             there = (root / FOLDERS[task, not synced]).is_dir()
-            other = "one column a beat" if not synced else "every frame"
+            other = "one column per beat" if not synced else "every frame"
             remedy = (
                 f"; there are spectrograms with {other}: choose a recipe that reads those" if there else ""
             )
@@ -235,7 +235,7 @@ def _read_labels(path: Path, task: Task, ids: Iterable[str]) -> tuple[pd.DataFra
     separator = "\t" if genre else ","
     rows = list(read_rows(path, "save the label file again", separator, quoted=not genre))
     if len(rows) < 2:
-        raise UserError(f"{path}: no labels in it; it needs a header and one line a clip")
+        raise UserError(f"{path}: no labels in it; it needs a header and one line per clip")
     header, width = rows[0][1], len(rows[0][1])
     if width < 2 or (task == "genre" and width != 2):
         wanted = "Id<TAB>Genre" if task == "genre" else "Id,<target>,..."

@@ -1,4 +1,4 @@
-"""Labelled audio, and a user's label table for it: a CSV or TSV file with one line a clip."""
+"""Labelled audio, and a user's label table for it: a CSV or TSV file with one line per clip."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LabelTable:
     """Labels of audio or feature files, checked.
 
     Attributes:
-        table: One row a clip, with a default index: `id` (str, unique), `file` (str as the
+        table: One row per clip, with a default index: `id` (str, unique), `file` (str as the
             user wrote it, may be `""`), `genre` (str, `""` where a clip has none) if there
             are genres, `split` (`"train"` or `"test"`) if the user chose one, `tags` (a tuple of
             str, None where a clip's are not known) if there are tags, the target columns
@@ -252,7 +252,7 @@ def read_label_table(
             split or no labels, lacks a column asked for, has a target value that is not a
             finite number, or tags that will not do.
     """
-    whole, nameless = read_table(path, "give a CSV or TSV file in UTF-8, with a header and a line a clip")
+    whole, nameless = read_table(path, "give a CSV or TSV file in UTF-8, with a header and one line per clip")
     read, taken = _named(path, whole)
     notes = [*nameless, *taken]
     cells = read.apply(lambda column: column if column.name in (ID, FILE) else without_gaps(column))

@@ -48,12 +48,12 @@ class Extraction:
 
     @property
     def times(self) -> np.ndarray:
-        """Of the frames' middles, in seconds, float64 `(frames,)`."""
+        """Times of the frames' middles, in seconds, float64 `(frames,)`."""
         return np.arange(self.fused.shape[1]) / self.spec.frame_rate
 
     @property
     def beat_times(self) -> np.ndarray:
-        """Of the beats, in seconds, float64 `(n,)`."""
+        """Times of the beats, in seconds, float64 `(n,)`."""
         return self.beats / self.spec.frame_rate
 
 

@@ -1,4 +1,4 @@
-"""One step a beat: the median of every band between beats, as `librosa.util.sync` takes it.
+"""One step per beat: the median of every band between beats, as `librosa.util.sync` takes it.
 
 Sorting is what a median costs. Segments of up to 32 frames, which is where beats lie, are sorted
 side by side: one sorting network, every comparison of it one `minimum` and one `maximum` over

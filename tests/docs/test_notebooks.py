@@ -28,9 +28,11 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are made anew, not kept"
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=1800, resources=resources).execute()
-    shown = {
-        kind for cell in notebook.cells for out in cell.get("outputs", ()) for kind in out.get("data", ())
-    }
-    assert "text/plain" in shown
-    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", ()))
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert any("text/plain" in out.get("data", ()) for out in outputs)
+    pictures = [out.data for out in outputs if "<Figure" in out.get("data", {}).get("text/plain", "")]
+    assert all("image/png" in picture for picture in pictures)
+    said = "".join(out.get("text", "") for out in outputs)
     assert "error:" not in said, said
+    assert not [out.text for out in outputs if out.get("name") == "stderr"]
+    assert "\x1b[2K" not in said  # lines drawn again

@@ -1,4 +1,4 @@
-"""Audio to tempo and beats, and features to one step a beat."""
+"""Audio to tempo and beats, and features to one step per beat."""
 
 from typing import Any, ClassVar
 

@@ -22,7 +22,7 @@ _NO_FLOOR = 1000.0  # dB
 class FrontEnd(AudioLayer):
     """The features that `keras_mir.prepare` extracts, in the graph.
 
-    Mel, chroma or both, frame by frame or one column a beat, as the reference recipe makes them
+    Mel, chroma or both, frame by frame or one column per beat, as the reference recipe makes them
     with librosa: beats are tracked in the percussive part.
 
     Call arguments:
@@ -37,7 +37,7 @@ class FrontEnd(AudioLayer):
 
     Args:
         feature: `mel`, `chroma` or `fused`.
-        sync: `none`, or `beat` for one column a beat.
+        sync: `none`, or `beat` for one column per beat.
         spec: What to make, as `FeatureSpec.to_dict` gives it.
 
     Raises:

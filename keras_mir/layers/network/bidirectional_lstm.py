@@ -33,7 +33,7 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
         `(batch, 2 * units)`, where each direction ends.
 
     Args:
-        units: Of each direction.
+        units: Number of units in each direction.
         return_sequences: Give the output of every frame, not the last of each direction.
         kernel_regularizer: Of both input kernels, as for `keras.layers.LSTM`.
         recurrent_regularizer: Of both recurrent kernels.

@@ -36,7 +36,7 @@ class NormReluPool(BaseLayer):
 
     Args:
         pool: Side of a pooling window, the same over time and bands.
-        momentum: Of the moving averages.
+        momentum: Momentum of the moving averages.
         epsilon: Added to the variance.
     """
 
@@ -128,8 +128,8 @@ class InputPooling(BaseLayer):
         `(batch, ceil(time / frames), first // bands + bands after the first)`.
 
     Args:
-        frames: In a window.
-        bands: In a window.
+        frames: Number of frames in a window.
+        bands: Number of bands in a window.
         first: How many bands, from the first on, are averaged by `bands`; the others are left apart.
 
     Raises:
@@ -179,7 +179,7 @@ class AttentionPooling(BaseLayer):
         `(batch, size)`.
 
     Args:
-        units: Width of the hidden layer that frames are judged by.
+        units: Width of the hidden layer that scores the frames.
 
     Raises:
         ValueError: If there are none.
@@ -233,7 +233,7 @@ class TimePooling(BaseLayer):
             is valid.
 
     Returns:
-        `(batch, len(statistics) * bands * channels)`: all of the first statistic, then the next.
+        A tensor `(batch, len(statistics) * bands * channels)`, all of the first statistic, then the next.
 
     Args:
         statistics: Of `mean`, `max`, `std` and `attention`, which is `AttentionPooling`, in order.

@@ -1,4 +1,4 @@
-"""Experiments 8, 9 and 10: affect, one model a target, by transfer, and several targets at once."""
+"""Experiments 8, 9 and 10: affect, one model per target, by transfer, and several targets at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Transfer(Affect):
 
 
 class Multitask(Affect):
-    """All targets at once, beside one model a target."""
+    """All targets at once, beside one model per target."""
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         yield from super().pictures(setup, runs, earlier)
@@ -65,14 +65,14 @@ _TRANSFER, _MULTITASK = Side("transfer", "9", "transfer"), Side("the multitask C
 
 ONE_MODEL_A_TARGET = Affect(
     "8",
-    "Affect regression, one model a target: LSTM and CNN",
+    "Affect regression, one model per target: LSTM and CNN",
     labels=("affect",),
     variants=(
         Variant("lstm", "paper-8-lstm", "affect-lstm", "LSTM", results="Fig 15", per_target=True),
         Variant("cnn", "paper-8-cnn", "affect-cnn-beat-mel", "CNN", results="Fig 16", per_target=True),
     ),
     questions=(Question("Does the CNN beat the LSTM in affect?", _CNN, (_LSTM,)),),
-    table=("6", "Spearman correlation, one model a target"),
+    table=("6", "Spearman correlation, one model per target"),
 )
 TRANSFER = Transfer(
     "9",
@@ -96,12 +96,12 @@ TRANSFER = Transfer(
 )
 MULTITASK = Multitask(
     "10",
-    "Multitask: one CNN, a head a target",
+    "Multitask: one CNN, a head per target",
     labels=("affect",),
     variants=(Variant("multitask", "paper-10-multitask", "multitask-cnn-beat-mel", "multitask CNN"),),
     questions=(
         Question(
-            "Does multitask beat one model a target?", _MULTITASK, (Side("one CNN a target", "8", "cnn"),)
+            "Does multitask beat one model per target?", _MULTITASK, (Side("one CNN per target", "8", "cnn"),)
         ),
     ),
     table=("7", "Spearman correlation, one model for all targets"),

@@ -26,7 +26,7 @@ class Spectrograms(Experiment):
     Attributes:
         part: Which bands are shown.
         full: The paper's figure of every frame; empty to leave it out.
-        beats: The paper's figure of one column a beat; empty to leave it out.
+        beats: The paper's figure of one column per beat; empty to leave it out.
     """
 
     part: Literal["mel", "chroma"] = "mel"
@@ -42,7 +42,7 @@ class Spectrograms(Experiment):
             yield setup.save(f"{self.id}-full", figure, f"{what}; beats are marked above", self.full)
         if self.beats:
             figure = clip_pair(clips, spec, part=self.part, synced=True)
-            caption = f"{what}, one column a beat: the median between beats"
+            caption = f"{what}, one column per beat: the median between beats"
             yield setup.save(f"{self.id}-beats", figure, caption, self.beats)
 
 

@@ -1,4 +1,4 @@
-"""Experiment 11: the file of predictions that the course asks for, a row a clip of the test folder."""
+"""Experiment 11: the file of predictions that the course asks for, one row per clip of the test folder."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.server
 import json
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_mir.client import ServingClient, ServingError, rest
+from keras_mir.client import AsyncServingClient, ServingClient, ServingError, rest
 from keras_mir.client.codec import Signature, TensorInfo
 from keras_mir.client.errors import Code, Retry
 from keras_mir.client.rest import parse_address
@@ -466,6 +467,22 @@ def test_a_model_that_is_not_there(server):
         ),
     ):
         client.status()
+
+
+def test_a_closed_client_says_so(server):
+    client = ServingClient(server.address, "toy")
+    client.close()
+    for ask in (client.status, client.metadata, lambda: client.predict(INPUTS)):
+        with pytest.raises(UserError, match="this client is closed; make another"):
+            ask()
+
+    async def ask_late():
+        async with AsyncServingClient(server.address, "toy") as client:
+            await client.status()
+        await client.status()
+
+    with pytest.raises(UserError, match="this client is closed; make another"):
+        asyncio.run(ask_late())
 
 
 def test_nobody_is_there(pauses):

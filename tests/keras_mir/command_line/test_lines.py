@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import pytest
 from rich.console import Console
 
 from keras_mir.command_line.lines import printable, say
-from keras_mir.command_line.progress import progress
+from keras_mir.command_line.progress import busy, progress
 
 NAME = "Rock [live] [/b] :fire: [red]é"
 
@@ -25,6 +26,25 @@ def test_what_a_bar_is_of_is_shown_as_it_is():
     with progress(NAME, Console(file=file, force_terminal=True, width=200)) as report:
         report(1, 2)
     assert NAME in file.getvalue()
+
+
+def test_a_notebook_s_cell_has_no_bar(monkeypatch):
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    file = io.StringIO()
+    with progress("extracting", Console(file=file, force_terminal=True)) as report:
+        report(1, 2)
+    assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_what_is_being_done_is_shown_on_a_terminal_alone(monkeypatch, notebook):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: notebook)
+    file = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # rich has one for each step, where ipywidgets are not installed
+        with busy("fold 1 of 2", Console(file=file, force_terminal=None if notebook else True)):
+            pass
+    assert ("fold 1 of 2" in file.getvalue()) is not notebook
 
 
 def test_a_name_neither_steers_the_terminal_nor_ends_the_line():

@@ -120,6 +120,15 @@ def test_the_command_prints_a_table_and_writes_a_picture(write, tmp_path, capsys
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["comparison.png"]
 
 
+def test_a_run_s_usual_name_stays_in_one_line(write, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"lstm-beat-mel-20261130-08002{second}" for second in (8, 9)]
+    assert command.main([str(write(name)) for name in names]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names)
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("other", "problem"),
     [

@@ -88,7 +88,7 @@ def test_a_genre_model():
     assert "/v1/models/songs:predict" in section(card, "How to ask it")
     assert 'load("saved_models/songs/1")' in section(card, "How to ask it")
     takes = section(card, "What it takes")
-    assert "128 mel bands in dB (0 the loudest of the clip, -80 the floor); one column a beat" in takes
+    assert "128 mel bands in dB (0 the loudest of the clip, -80 the floor); one column per beat" in takes
     assert "at 22050 Hz (43.07 a second)" in takes
     signatures = section(card, "Signatures")
     assert "| `audio` | `audio` | `probabilities`, `window_probabilities` |" in signatures
@@ -244,3 +244,10 @@ def test_no_section_is_empty(recipe):
     assert len(titles) == 9
     assert all(len(section(card, title)) > 40 for title in titles)
     assert "None" not in card
+
+
+def test_scores_are_in_the_card_of_a_model_exported_in_a_notebook(monkeypatch, capsys):
+    card = section(model_card("m", describe(), SIGNATURES), "How good it is")
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert section(model_card("m", describe(), SIGNATURES), "How good it is") == card
+    assert capsys.readouterr().out == ""

@@ -61,10 +61,13 @@ def test_a_zip_of_a_run_is_loaded_anywhere(run, tmp_path, capsys):
 class Hub(BaseHTTPRequestHandler):
     """Answers what huggingface_hub asks for in these tests, as its endpoints do."""
 
+    refuses = 0  # with this status whatever would be written
     private: dict[str, bool]
     commits: dict[str, dict[str, dict[str, bytes]]]  # by repository and number
 
     def do_POST(self):
+        if self.refuses:
+            return self.answer({"error": "Invalid username or password."}, self.refuses)
         asked = self.rfile.read(int(self.headers["Content-Length"]))
         path = self.path.split("/")
         if self.path == "/api/repos/create":
@@ -97,7 +100,8 @@ class Hub(BaseHTTPRequestHandler):
             name, revision = "/".join(path[3:5]), path[6] if len(path) > 6 else "main"
             number, files = self.commit(name, revision)
             if files is None:
-                return self.answer({"error": "Repository not found"}, 404, **{"X-Error-Code": "RepoNotFound"})
+                missing = "Revision" if name in self.commits else "Repo"
+                return self.answer({"error": "none"}, 404, **{"X-Error-Code": f"{missing}NotFound"})
             there = [{"rfilename": file, "size": len(files[file])} for file in files]
             return self.answer({"id": name, "sha": number, "siblings": there, "private": True, "tags": []})
         number, files = self.commit("/".join(path[1:3]), path[4])
@@ -198,9 +202,20 @@ def test_what_the_hub_has_is_looked_at_and_what_it_has_not_is_said(run, hub):
         km.load("hf://evil/none")
     with pytest.raises(UserError, match="hf://me/nothing: no such model, or it is private"):
         km.load("hf://me/nothing")
+    with pytest.raises(UserError, match="hf://me/songs@v9: the model has no such revision; give a tag"):
+        km.load("hf://me/songs@v9")
     for wrong in ("hf://songs", "hf://me/../songs", "hf://me/songs@", "hf:///me/songs"):
         with pytest.raises(UserError, match="write hf://OWNER/NAME"):
             km.load(wrong)
+
+
+@needs_hub
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_may_not_write_is_told_to_log_in(run, hub, capsys, status):
+    hub.refuses = status
+    assert main([str(run[0]), "--push", "hf://you/songs"]) == 2
+    error = capsys.readouterr().err
+    assert "hf://you/songs: the hub does not let you; log in with `hf auth login`" in error
 
 
 def test_without_the_library_its_name_is_told(monkeypatch):

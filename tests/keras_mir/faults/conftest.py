@@ -265,7 +265,7 @@ def _has_disks() -> bool:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with clips of a second, `audio`, their table in it, and small features in the course layout.
 
-    Those in `course` have a column a beat, those in `full` one a frame. Not to be changed.
+    Those in `course` have one column per beat, those in `full` one a frame. Not to be changed.
     """
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "audio").mkdir()

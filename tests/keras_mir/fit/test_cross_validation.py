@@ -1,4 +1,4 @@
-"""`fit --folds`: a run a fold, out-of-fold predictions, and every mistake one line before training."""
+"""`fit --folds`: one run per fold, out-of-fold predictions, and every mistake one line before training."""
 
 from __future__ import annotations
 

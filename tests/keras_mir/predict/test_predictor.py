@@ -85,9 +85,24 @@ def test_array_file_and_folder_agree(predictor, songs):
 
 
 @pytest.mark.slow
-def test_a_folder_of_a_model_is_loaded(audio_models, songs, predictor):
-    with Predictor(audio_models / "tiny") as loaded:
-        assert same(loaded.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
+def test_a_model_is_named_as_for_the_command(audio_models, songs, predictor):
+    expected = predictor.predict_file(songs / "a.flac")
+    for place in (audio_models / "tiny", str(audio_models / "tiny/1")):
+        with Predictor(place) as loaded:
+            assert same(loaded.predict_file(songs / "a.flac"), expected)
+    with Predictor("tiny", audio_models) as loaded:
+        assert same(loaded.predict_file(songs / "a.flac"), expected)
+
+
+def test_a_run_a_zip_and_a_model_on_a_hub_are_loaded(monkeypatch, answer_tiny, songs, predictor, tmp_path):
+    trained = SimpleNamespace(audio_model=lambda: SimpleNamespace(answer_wav=answer_tiny))
+    loaded = []
+    monkeypatch.setattr("keras_mir.models.trained_model.load", lambda place: loaded.append(place) or trained)
+    (tmp_path / "run.json").touch()
+    for place in (str(tmp_path), "songs.zip", "hf://me/songs"):
+        with Predictor(place) as model:
+            assert same(model.predict_file(songs / "a.flac"), predictor.predict_file(songs / "a.flac"))
+        assert loaded.pop() == place
 
 
 def test_a_trained_model_needs_no_export(answer_tiny, songs, predictor):
@@ -144,6 +159,20 @@ def test_parts_are_joined_in_time():
     assert answer.beat_times == pytest.approx([15, 45, 75, 105, 135, 165, 195])
     assert answer.tempo == pytest.approx((6 * 60 + 120) / 7)
     assert answer.duration == pytest.approx(215)
+
+
+def test_a_tagger_s_windows_end_where_the_next_begins():
+    def tagger(files):
+        starts = np.array([[0, 3]] * len(files), np.float32)
+        rows = {"error": [""], "windows": [2], "level": [0.5]}
+        return {
+            "window_starts": starts,
+            "window_level": starts,
+            **{name: np.array(row * len(files)) for name, row in rows.items()},
+        }
+
+    answer = Predictor(tagger).predict_array(minutes(0.5)[: 8 * RATE], RATE)
+    assert [(window.start, window.end) for window in answer.windows] == [(0, 3), (3, 6)]
 
 
 def test_a_high_rate_is_asked_about_in_shorter_parts(monkeypatch):

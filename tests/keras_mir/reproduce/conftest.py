@@ -163,7 +163,7 @@ def make_experiments(seeds=(0, 1), **report):
             notes=("One note.",),
         ),
         Outcome("6", "Class by class", "failed"),
-        Outcome("8", "Affect, one model a target", "done", runs=tuple(single)),
+        Outcome("8", "Affect, one model per target", "done", runs=tuple(single)),
         Outcome(
             "9",
             "Transfer",

@@ -9,7 +9,7 @@ from keras_mir.reproduce.run import make_comparisons
 MEL = "Does beat-synchronous mel beat mel?"
 CHROMA = "Is chroma the worst input?"
 TRANSFER = "Does transfer come near a CNN trained on energy itself?"
-MULTITASK = "Does multitask beat one model a target?"
+MULTITASK = "Does multitask beat one model per target?"
 
 
 def answer_of(experiments, question, settings="paper"):

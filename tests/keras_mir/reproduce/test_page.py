@@ -182,7 +182,7 @@ def test_nothing_is_said_to_fail_where_nothing_did(page_of, results_of):
 
 def test_tables_stand_with_their_experiment_and_ours_are_told_from_the_papers(page_of, results_of):
     text = page_of(results_of(is_course=True)).text
-    experiment_6 = text.split("6. Class by class")[2].split("8. Affect, one model a target")[
+    experiment_6 = text.split("6. Class by class")[2].split("8. Affect, one model per target")[
         0
     ]  # after the contents
     assert re.findall(r"Table \d(?:, our variant)?\.", experiment_6) == [
@@ -193,7 +193,7 @@ def test_tables_stand_with_their_experiment_and_ours_are_told_from_the_papers(pa
         "Table 1, our variant.",
         "Table 2, our variant.",
     ]
-    assert "Table 6." in text.split("8. Affect, one model a target")[2].split("9. Transfer")[0]
+    assert "Table 6." in text.split("8. Affect, one model per target")[2].split("9. Transfer")[0]
 
 
 def test_tables_of_5c_stand_there_if_experiment_6_was_not_asked_for(page_of, results_of):

@@ -85,7 +85,7 @@ def test_a_playlist_goes_on_from_a_song(similar, tmp_path):
     )
     assert similar("music/a.ogg", "--playlist", 2) == (0, expected.format(f"{folder}/"), "")
     out = tmp_path / "lists" / "a.m3u8"
-    assert similar("music/a.ogg", "--playlist", 2, "--out", out) == (0, "", "")
+    assert similar("music/a.ogg", "--playlist", 2, "--out", out) == (0, "", f"playlist  {out}\n")
     assert out.read_text() == expected.format("../music/")
 
 

@@ -151,7 +151,7 @@ def test_a_missing_folder_or_label_file_is_named(broken):
     assert "train_labels.txt: no such file" in refusal(broken)
     shutil.rmtree(broken / GENRE)
     missing = f"no folder {GENRE}, which the genre task reads"
-    other = "; there are spectrograms with one column a beat: choose a recipe that reads those"
+    other = "; there are spectrograms with one column per beat: choose a recipe that reads those"
     assert refusal(broken).endswith(missing + other)
     shutil.rmtree(broken / f"{GENRE}_beat")
     assert refusal(broken).endswith(missing)
