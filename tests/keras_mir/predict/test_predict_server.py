@@ -76,7 +76,8 @@ def test_models_that_are_not_served(predict, serving, put_version, songs, tmp_pa
         for model, reason in (
             ("jazz", "model 'jazz': answered 404"),
             ("toy/7", "answered 404"),
-            ("", "give the name that"),
+            ("", "--model: empty; give a value"),
+            ("/1", "give the name that"),
             ("toy/", "give the name that"),
             ("toy", "version 1 has no signature 'audio'"),
         ):
