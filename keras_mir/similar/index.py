@@ -11,12 +11,15 @@ from glob import escape
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from keras_mir.command_line.progress import progress
 from keras_mir.embed.table import VectorTable
 from pipelines.checksums import sha256
 from pipelines.errors import UserError
 
 _ENDING = ".usearch"
+_AT_ONCE = 10_000  # songs
 _MOST_LETTERS = 30  # of the table's name in that of its index; systems allow 255 bytes in all
 
 
@@ -41,7 +44,11 @@ class Index:
         start = f".{table.path.name[-_MOST_LETTERS:]}-"
         folder, name = table.path.parent, f"{start}{_digest(table)}"
         if not self._restored(folder.glob(f"{escape(name)}-*{_ENDING}"), len(table)):
-            self._index.add(np.arange(len(table)), directions)
+            with progress("building an index, once", Console(stderr=True)) as report:  # minutes for a million
+                for start_row in range(0, len(table), _AT_ONCE):
+                    rows = np.arange(start_row, min(start_row + _AT_ONCE, len(table)))
+                    self._index.add(rows, directions[rows])
+                    report(int(rows[-1]) + 1, len(table))
             # Where nothing may be written, or under no name that usearch can write, it is built each time.
             with suppress(OSError, RuntimeError, ValueError):
                 for old in folder.glob(f"{escape(start)}*"):
