@@ -75,12 +75,9 @@ def frames_of(samples: Size, hop_length: int) -> Size:
 
 def zero_past(x: Any, lengths: Any, value: float = 0.0) -> Any:
     """`x`, `(batch, time, ...)`, with `value` from each clip's length on."""
-    shape = tf.shape(x)
-    inside = tf.sequence_mask(lengths, shape[1])[..., tf.newaxis]  # (batch, time, 1)
-    # Over four axes, one of which is broadcast, tf.where takes six times as long as over three.
-    rows = tf.reshape(x, [shape[0], shape[1], tf.reduce_prod(shape[2:])])
-    masked = tf.reshape(tf.where(inside, rows, tf.cast(value, x.dtype)), shape)
-    return tf.ensure_shape(masked, x.shape)
+    inside = tf.sequence_mask(lengths, tf.shape(x)[1])  # (batch, time)
+    inside = tf.reshape(inside, tf.concat([tf.shape(inside), tf.ones([x.shape.rank - 2], tf.int32)], axis=0))
+    return tf.where(inside, x, tf.cast(value, x.dtype))
 
 
 def pad_to(x: Any, size: Any, value: float = 0) -> Any:
