@@ -3,8 +3,7 @@
 Every recipe, and the baseline on the features it reads, by cross-validation over all clips of a folder
 with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions. A table
 that was stopped goes on where it was. What is slow without a GPU is left out unless it is named. The
-second table, `alike`, says how far songs with vectors near one another are alike; it needs the
-cross-validation of a recipe, and runs it if it is not there.
+second table, `alike`, says how far songs with vectors near one another are alike.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from pipelines.errors import ArgumentError, UserError
 GENRE = ("small-cnn", "lstm-beat-mel", "lstm-beat-fused", "cnn-beat-mel", "musicnn", "musicnn-tuned")
 AFFECT = ("small-cnn-affect", "multitask-cnn-beat-mel", "affect-lstm", "musicnn-affect")
 TAGS = ("small-cnn-tags", "musicnn-tags")
-ALIKE, ALIKE_RECIPES = "alike", ("small-cnn",)
+ALIKE = "alike"
 _NETWORK = "musicnn-mtt"
 
 
@@ -85,9 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(line, flush=True)
         if ALIKE in wanted:
             models = arguments.vectors.split(",")
-            runs = {name: arguments.out / name for name in ALIKE_RECIPES}
-            list(_rows(ALIKE_RECIPES, data, chosen, times, arguments.out))  # what has run is not run again
-            asked = alike.rows(arguments.audio, data, arguments.targets, models, runs)
+            asked = alike.rows(arguments.audio, data, arguments.targets, models)
             print("", *alike.table(list(asked)), sep="\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
