@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import cores
-from benchmarks.rivals.musicnn_folder import PATCH, network, songs_in
+from benchmarks.rivals.musicnn_folder import PATCH, embed_folder, network
 
 _RATE = 16_000
 
@@ -73,13 +72,8 @@ def main() -> None:
     parser.add_argument("--graph", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    work = [(path, arguments.graph) for path in songs_in(arguments.folder)]
-    with multiprocessing.get_context("spawn").Pool(cores()) as pool:
-        vectors = pool.starmap(embed, work, chunksize=1)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    np.save(arguments.out, np.stack(vectors))
+    embed_folder(partial(embed, graph=arguments.graph), arguments.folder, arguments.out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 import multiprocessing
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,14 @@ def embed(path: Path) -> np.ndarray:
     return session.run(tags, feed).mean(axis=0)
 
 
-def songs_in(folder: Path) -> list[Path]:
-    """The songs of a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
+def embed_folder(embed_song: Callable[[Path], np.ndarray], folder: Path, out: Path) -> None:
+    """Write one array of a folder's songs, in a process a core."""
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    songs = sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
+    with multiprocessing.get_context("spawn").Pool(cores()) as pool:
+        vectors = pool.map(embed_song, songs, chunksize=1)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.save(out, np.stack(vectors))
 
 
 def main() -> None:
@@ -75,11 +81,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with multiprocessing.get_context("spawn").Pool(cores()) as pool:
-        vectors = pool.map(embed, songs_in(arguments.folder), chunksize=1)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    np.save(arguments.out, np.stack(vectors))
+    embed_folder(embed, arguments.folder, arguments.out)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.folders import (
     DESCRIPTION,
     KERAS_MODEL,
-    SAVED_MODEL,
     check_name,
     note_checksums,
+    served_files,
     versions,
 )
 from keras_mir.models.servable import ServableModel
@@ -162,20 +162,10 @@ def export_savedmodel(
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
             verify(temporary, model, spec, process, answers)
-        _note_files(temporary)
+        files = (*served_files(temporary), temporary / KERAS_MODEL)
+        note_checksums(temporary, {path.relative_to(temporary).as_posix(): path for path in files})
         flush_to_disk(temporary)
         return _publish(temporary, root / name)
-
-
-def _note_files(folder: Path) -> None:
-    """Write down what the answers come from; the card, for one, a user may edit."""
-    files = [
-        folder / SAVED_MODEL,
-        folder / KERAS_MODEL,
-        *folder.glob("variables/*"),
-        *folder.glob("assets/*"),
-    ]
-    note_checksums(folder, {path.relative_to(folder).as_posix(): path for path in files})
 
 
 def _publish(temporary: Path, folder: Path) -> Path:

@@ -62,6 +62,11 @@ def check_utf8(argument: str, path: Path) -> None:
         ) from None
 
 
+def served_files(version: Path) -> list[Path]:
+    """The files of an exported version that its answers come from; the card, for one, a user may edit."""
+    return [version / SAVED_MODEL, *version.glob("variables/*"), *version.glob("assets/*")]
+
+
 def note_checksums(folder: Path, files: Mapping[str, Path]) -> None:
     """Write down what a model's files hold, for `check_unchanged`, and for `sha256sum -c`.
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from keras_mir.models.folders import SAVED_MODEL, check_unchanged
+from keras_mir.models.folders import SAVED_MODEL, check_unchanged, served_files
 from keras_mir.models.limits import MAX_CLIPS
 from pipelines.errors import UserError
 
@@ -59,7 +59,7 @@ class ServedModel:
                 f"{path}: no {SAVED_MODEL} there; give the folder of an exported model's version",
             )
         try:
-            check_unchanged(path, (path / SAVED_MODEL, *path.glob("variables/*"), *path.glob("assets/*")))
+            check_unchanged(path, served_files(path))
         except UserError as error:
             raise ModelError(tf.errors.DATA_LOSS, str(error)) from None
         graph = tf.Graph()

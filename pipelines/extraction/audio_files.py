@@ -296,21 +296,22 @@ def _read(file: _Stream, piece: int = _BLOCK) -> Iterator[Sound]:
     """All samples, a block at a time; of a damaged file, all pieces that come before what is damaged."""
     _check_format(file.samplerate, file.channels)
     promised = file.frames if file.frames < _OPEN_LENGTH else None
-    length, filled, damage = 0, -1, None
-    while filled and not damage:
+    length = 0
+    while True:
         size = _BLOCK if promised is None else min(_BLOCK, promised - length)
-        block = np.empty((size, file.channels), np.float32)
-        filled = 0
+        block, filled = np.empty((size, file.channels), np.float32), 0
         try:
             while read := file.buffer_read_into(block[filled : filled + piece], dtype="float32"):
                 filled += read
-        except soundfile.LibsndfileError as error:
-            damage = error
-        if filled or not (length or damage):
+        except soundfile.LibsndfileError:
+            if filled:
+                yield Sound(block[:filled].T, file.samplerate)
+            raise
+        if filled or not length:
             yield Sound(block[:filled].T, file.samplerate)
+        if not filled:
+            break
         length += filled
-    if damage:
-        raise damage
     _check_length(length, promised or 0, file.samplerate, 1.0 if file.format == "FLAC" else _COMPLETE)
 
 
