@@ -88,7 +88,16 @@ def run(
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not _is_lack_of_memory(error):
+            raise
+        return _refuse("too little memory for this; close other programs, or give less at a time")
     return status
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Whether Python, or TensorFlow, which is not imported for every command, had no memory left."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _is_output_lost() -> bool:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from keras_mir.command_line.run import run
 from keras_mir.recipes.flags import add_setting_flags
@@ -40,6 +41,14 @@ def raising(error):
         raise error
 
     return body
+
+
+@pytest.mark.parametrize("by_tensorflow", [False, True])
+def test_too_little_memory_is_one_line(parser, capsys, by_tensorflow):
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM") if by_tensorflow else MemoryError()
+    assert run(parser, raising(error), []) == 2
+    said = "error: too little memory for this; close other programs, or give less at a time\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("status", [0, 1])
