@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from keras_mir.fit.run import Run
+    from keras_mir.models.trained_model import TrainedModel
 
 # Options that `Run` takes under the same name.
 _OF_RUN = (
@@ -145,6 +147,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     say(console, f"report  {job.folder.report}", f"logs    {job.folder.logs}")
     if job.options.export:
         say(console, f"export  {model.report.model}")
+    _say_next(model, job.options.export, console)
     return 0
 
 
@@ -183,7 +186,15 @@ def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, consol
     if result.model:
         what = "export" if job.options.export else "model "
         say(console, f"{what}  {result.model.report.model}")
+        _say_next(result.model, job.options.export, console)
     return 0
+
+
+def _say_next(model: TrainedModel, exported: bool, console: Console) -> None:
+    """How to ask the model about a song, unless it takes vectors."""
+    if model.description.feature_spec.sample_rate:
+        place = model.report.model if exported else model.folder
+        say(console, f"next: python -m keras_mir.predict SONG --model {shlex.quote(str(place))}")
 
 
 def _tune(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:

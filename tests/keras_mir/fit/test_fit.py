@@ -284,7 +284,8 @@ def test_an_export_that_fails_leaves_the_report_and_is_done_by_resume(
     monkeypatch.setattr("keras_mir.fit.run.load_data", None)
     assert fit.main(["--resume", str(tmp_path / "run")]) == 0
     version = tmp_path / "saved_models" / "lstm-beat-mel" / "1"
-    assert f"export  {version}\n" in capsys.readouterr().out
+    last = f"export  {version}\nnext: python -m keras_mir.predict SONG --model {version}\n"
+    assert capsys.readouterr().out.endswith(last)
     assert (version / "saved_model.pb").is_file()
     assert (tmp_path / "run" / "history.csv").read_bytes() == before
     after = json.loads((tmp_path / "run" / "report.json").read_text())
