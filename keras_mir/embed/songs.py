@@ -145,8 +145,11 @@ class _Known:
 
         rows, names, times, waiting = [], [], [], []
         for song in songs:
-            status = song.stat()
-            row = self._row_of(song, status)
+            try:
+                status = song.stat()
+                row = self._row_of(song, status)
+            except OSError:  # whoever is to embed it says what is wrong
+                row = None
             if row is None:
                 waiting.append(song)
             else:

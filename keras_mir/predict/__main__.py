@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from keras_mir.command_line.options import add_models_option, command_parser, names
@@ -101,11 +102,18 @@ def _predict(arguments: argparse.Namespace) -> int:
     if fields:
         from keras_mir.predict.file_tags import FileTags
 
-        place = journal or Path("runs") / f"file-tags-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-        tags = FileTags(fields, replace, place if yes else None)
+        tags = FileTags(fields, replace, (journal or _new_journal()) if yes else None)
     elif yes or replace or journal:
         raise UserError("--yes, --replace and --journal belong to --write-tags; say which tags to write")
     return predict_songs(**options, tags=tags)
+
+
+def _new_journal() -> Path:
+    """A file in `runs` that is not there yet; two may be asked for in a second."""
+    name = f"file-tags-{time.strftime('%Y%m%d-%H%M%S')}"
+    more = (f"{name}-{number}" for number in count(2))
+    places = (Path("runs") / f"{each}.jsonl" for each in chain([name], more))
+    return next(place for place in places if not place.exists())
 
 
 if __name__ == "__main__":

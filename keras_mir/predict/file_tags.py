@@ -23,6 +23,7 @@ from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import write_atomically
 
 _MOST_WORDS = 3  # of a tagger without thresholds
+_BETWEEN = "; "  # values, where a format has room for one; names have slashes
 
 
 def _genre(prediction: Prediction) -> list[str]:
@@ -90,7 +91,8 @@ class _ID3:
 
     def read(self, field: Field) -> list[str]:
         frames = self._audio.tags.getall(self._name(field))
-        return [text for frame in frames for text in getattr(frame, "genres", None) or map(str, frame.text)]
+        texts = [text for frame in frames for text in getattr(frame, "genres", None) or map(str, frame.text)]
+        return [value for text in texts for value in text.split(_BETWEEN)] if self._old else texts
 
     def write(self, field: Field, values: list[str]) -> None:
         from mutagen import id3
@@ -102,7 +104,7 @@ class _ID3:
         self._audio.tags.setall(self._name(field), [frame])
 
     def save(self, file: io.BytesIO) -> None:
-        self._audio.save(file, v2_version=3 if self._old else 4)
+        self._audio.save(file, v2_version=3 if self._old else 4, v23_sep=_BETWEEN)
 
     def _name(self, field: Field) -> str:
         return f"TXXX:{field.comment}" if self._is_free(field) else field.frame

@@ -79,9 +79,10 @@ def test_a_fingerprint_is_of_weights_and_features(model):
 
 @pytest.fixture
 def music(songs, tmp_path):
-    """The songs, and between them one that is none."""
+    """The songs, and between them one that is none and one that is gone."""
     shutil.copytree(songs, tmp_path / "music")
     (tmp_path / "music" / "aa.mp3").write_text("no music")
+    (tmp_path / "music" / "gone.mp3").symlink_to("nowhere.mp3")
     (tmp_path / "music" / "cover.txt").write_text("a cover")
     return tmp_path / "music"
 
@@ -90,6 +91,7 @@ def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
     out = tmp_path / "vectors.parquet"
     bad = f"error: {music}/aa.mp3: cannot be decoded; it is damaged, not audio, or of a kind this machine "
     bad += "has no decoder for (ffmpeg adds m4a, wma and others)"
+    gone = f"error: {music}/gone.mp3: no such file or directory; check the file"
     note = f"note: skipped, hidden or not audio: {music}/cover.txt"
 
     def embed(*places):
@@ -98,7 +100,7 @@ def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
         assert printed.out == ""
         return status, [line for line in printed.err.splitlines() if not line.startswith("embedding: ")]
 
-    assert embed(music) == (1, [note, bad, "3 embedded, 1 failed"])
+    assert embed(music) == (1, [note, bad, gone, "3 embedded, 2 failed"])
     assert {path.name for path in tmp_path.iterdir()} == {"music", "vectors.parquet"}
     table = pd.read_parquet(out)
     columns = ["path", "duration", "tempo", "model", "vector", "bytes", "modified", "sha256"]
@@ -121,6 +123,7 @@ def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
     }
 
     (music / "aa.mp3").unlink()
+    (music / "gone.mp3").unlink()
     content = out.read_bytes()
     assert embed(music) == (0, [note, "3 already there"])
     assert out.read_bytes() == content

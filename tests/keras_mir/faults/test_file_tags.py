@@ -58,3 +58,31 @@ def test_a_damaged_file_is_written_and_taken_back_or_left(kind, tagged, cases, d
         return "written and taken back"
 
     cases.try_all(f"tags of damaged {kind}", 8, damaged(st.just(whole)), check)
+
+
+def test_a_damaged_journal_makes_a_file_as_it_was_or_leaves_it(cases, damaged, tmp_path):
+    songs, journal = [tmp_path / "first.flac", tmp_path / "second.ogg"], tmp_path / "journal"
+    tags = FileTags(("genre", "mood", "bpm"), False, journal)
+    before, after = [], []
+    for seed, song in enumerate(songs):
+        soundfile.write(song, np.random.default_rng(seed).normal(0, 0.1, 1200), 48000)
+        before.append(song.read_bytes())
+        tags.write(song, ANSWER)
+        after.append(song.read_bytes())
+
+    def check(content: bytes) -> str:
+        journal.write_bytes(content)
+        for song, written in zip(songs, after, strict=True):
+            song.write_bytes(written)
+        try:
+            outcomes = list(take_back(journal))
+        except UserError as error:
+            assert str(journal) in str(error)
+            assert "\n" not in str(error)
+            assert [song.read_bytes() for song in songs] == after
+            return "refused"
+        for song, was, written in zip(songs, before, after, strict=True):
+            assert song.read_bytes() == (was if song in outcomes else written)
+        return f"{sum(song in outcomes for song in songs)} of 2 taken back"
+
+    cases.try_all("damaged journals of file tags", 20, damaged(st.just(journal.read_bytes())), check)

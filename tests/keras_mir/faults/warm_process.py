@@ -22,7 +22,12 @@ NEEDED = {
     "fit": ("keras_mir.fit.run", "keras_mir.evaluate.table", "keras_mir.models.trained_model"),
     "evaluate": ("keras_mir.models.trained_model", "keras_mir.evaluate.evaluate", "keras_mir.evaluate.table"),
     "export": ("keras_mir.export.savedmodel", "keras_mir.models.trained_model"),
-    "predict": ("keras_mir.predict.songs", "keras_mir.predict.models", "keras_mir.predict.figure"),
+    "predict": (
+        "keras_mir.predict.songs",
+        "keras_mir.predict.models",
+        "keras_mir.predict.figure",
+        "keras_mir.predict.file_tags",
+    ),
     "embed": ("keras_mir.embed.songs", "keras_mir.models.trained_model", "pyarrow.parquet"),
     "similar": ("keras_mir.similar.answers", "keras_mir.models.trained_model", "pyarrow.parquet"),
     "compare": ("keras_mir.compare.compare",),

@@ -130,6 +130,26 @@ def test_old_id3_stays_old(tmp_path):
     }
 
 
+@pytest.mark.parametrize("version", [3, 4])
+def test_several_values_are_several_in_old_id3_too(version, tmp_path):
+    from mutagen.id3 import ID3, TIT2
+
+    song = make(tmp_path / "song.mp3")
+    title = ID3()
+    title.add(TIT2(encoding=3, text="Title"))
+    title.save(song, v2_version=version)
+    names = ["mood/theme---calm", "Pop / Rock"]
+    tagged = dataclasses.replace(ROCK, genre="", affect={}, tags=dict.fromkeys(names, 0.9))
+    fields = ("genre", "mood")
+    assert written(song, tmp_path / "journal", tagged, fields).written == dict.fromkeys(fields, names)
+    again = written(song, tmp_path / "second", tagged, fields, replace=True)
+    assert (again.written, again.kept) == ({}, dict.fromkeys(fields, names)), "it reads what it has written"
+    mood = "TXXX:MOOD" if version == 3 else "TMOO"
+    expected = ["; ".join(names)] if version == 3 else names
+    raw = ID3(song, translate=False)
+    assert (raw["TCON"].text, raw[mood].text) == (expected, expected)
+
+
 @pytest.fixture
 def tracked(monkeypatch):
     """The tempo that is tracked in a song where its model has tracked none."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mir.predict.__main__ import main
+from keras_mir.predict.__main__ import _new_journal, main
 from keras_mir.predict.songs import result_name
 
 PNG = b"\x89PNG"
@@ -353,3 +353,14 @@ def test_without_mutagen_tags_are_refused(predict, songs, monkeypatch):
     status, _, err = predict(songs, "--write-tags", "genre")
     assert status == 2
     assert err == "error: --write-tags genre: needs mutagen; pip install 'keras-mir[file-tags]'\n"
+
+
+def test_a_journal_of_its_own_for_each_time_in_a_second(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda _: "20260101-120000")
+    (tmp_path / "runs").mkdir()
+    made = []
+    for _ in range(3):
+        made.append(_new_journal())
+        made[-1].touch()
+    assert [path.name for path in made] == [f"file-tags-20260101-120000{n}.jsonl" for n in ("", "-2", "-3")]
