@@ -1,15 +1,21 @@
-"""How far songs whose vectors are near one another are alike to people: in genre, and in affect."""
+"""How far songs whose vectors are near one another are alike to people: in genre, and in affect.
+
+A song is compared with those of its fold of a cross-validation: so a recipe's vectors are those of the
+model that has seen none of them, and all rows are asked the same.
+"""
 
 from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from keras_mir.models.servable import ServableModel
 from keras_mir.models.trained_model import load
 from pipelines.datasets.base import GENRE, ID
 from pipelines.datasets.course import FOLDERS, SUFFIXES
@@ -25,9 +31,10 @@ class Alike:
 
     Attributes:
         vectors: Whose vectors they are.
-        same_genre: Share of a song's ten nearest that have its genre, the mean over songs.
-        by_chance: That share where the nearest are drawn from all others.
-        affect: Spearman correlation, over all pairs, of their distance with the difference in affect.
+        same_genre: Share of a song's ten nearest in its fold that have its genre, the mean over songs.
+        by_chance: That share where the nearest are drawn from all others of the fold.
+        affect: Spearman correlation, over all pairs of a fold, of their distance with the difference in
+            affect, the mean over folds.
     """
 
     vectors: str
@@ -36,28 +43,49 @@ class Alike:
     affect: float
 
 
-def alike(name: str, vectors: np.ndarray, genres: Sequence[str], affect: np.ndarray) -> Alike:
-    """Ask vectors about songs that people have described.
+@dataclass(frozen=True)
+class Songs:
+    """Songs that people have described.
+
+    Attributes:
+        files: Where they are.
+        genres: Theirs, one per song.
+        affect: `(songs, targets)`.
+        folds: The fold that each is held out in, from 1.
+    """
+
+    files: list[Path]
+    genres: np.ndarray
+    affect: np.ndarray
+    folds: np.ndarray
+
+
+def alike(name: str, vectors: np.ndarray, songs: Songs) -> Alike:
+    """Ask vectors about songs.
 
     Args:
         name: Whose they are.
         vectors: `(songs, size)`.
-        genres: Of the songs.
-        affect: `(songs, targets)`; a difference is the Euclidean one.
+        songs: In the same order.
     """
+    asked = np.array([_in_fold(vectors, songs, songs.folds == fold) for fold in np.unique(songs.folds)])
+    return Alike(name, *asked.mean(axis=0).tolist())
+
+
+def _in_fold(vectors: np.ndarray, songs: Songs, held_out: np.ndarray) -> tuple[float, float, float]:
+    """`same_genre`, `by_chance` and `affect`, whose difference is the Euclidean one, of songs held out."""
     from scipy.spatial.distance import pdist
     from scipy.stats import spearmanr
 
-    centred = vectors.astype(float) - vectors.mean(axis=0)  # as keras_mir.similar compares them
+    vectors, labels, affect = vectors[held_out].astype(float), songs.genres[held_out], songs.affect[held_out]
+    centred = vectors - vectors.mean(axis=0)  # as keras_mir.similar compares them
     directions = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, -np.inf)
     nearest = np.argsort(-cosines, axis=1)[:, :NEIGHBOURS]
-    labels = np.asarray(genres)
     same = labels[:, None] == labels[None]
     pairs = np.triu_indices(len(labels), 1)
-    return Alike(
-        name,
+    return (
         float(np.take_along_axis(same, nearest, axis=1).mean()),
         float(same[pairs].mean()),
         float(spearmanr(-cosines[pairs], pdist(affect)).statistic),
@@ -72,25 +100,45 @@ def table(rows: Sequence[Alike]) -> Iterator[str]:
         yield f"| {row.vectors} | **{row.same_genre:.3f}** | {row.by_chance:.3f} | {row.affect:.3f} |"
 
 
-def rows(audio: Path, data: Path, targets: str, models: Sequence[str]) -> Iterator[Alike]:
-    """What the vectors of models say of the clips of a folder, and what statistics of their mel say.
+def rows(
+    audio: Path, data: Path, targets: str, models: Sequence[str], recipes: Mapping[str, Path]
+) -> Iterator[Alike]:
+    """What vectors of clips say: statistics of their mel, models that are there, and recipes.
 
     Args:
         audio: Clips with a `labels.csv`.
         data: The same, prepared.
         targets: Affect columns, with commas; empty for all columns of numbers.
-        models: As `load` takes them.
+        models: As `load` takes them; their training has nothing to do with these clips.
+        recipes: By name, the folder of each recipe's cross-validation; the folds of the first are those
+            that other vectors are asked in.
 
     Raises:
         UserError: If a clip has no vector.
     """
     labels = read_label_table(audio / "labels.csv", targets=targets.split(",") if targets else None)
-    genres, affect = labels.table[GENRE].tolist(), labels.table[list(labels.targets)].to_numpy(float)
-    yield alike("mean and deviation of mel", _mel_statistics(labels.table[ID], data), genres, affect)
+    table = labels.table
+
+    def songs_of(run: Path) -> Songs:
+        division = pd.read_csv(run / "folds.csv", dtype={ID: str})
+        held_out = division[division["repeat"] == 1].set_index(ID)["fold"]
+        files = [audio / file for file in table[FILE]]
+        affect = table[list(labels.targets)].to_numpy(float)
+        return Songs(files, table[GENRE].to_numpy(), affect, held_out[table[ID]].to_numpy())
+
+    songs = songs_of(next(iter(recipes.values())))
+    yield alike("mean and deviation of mel", _mel_statistics(table[ID], data), songs)
     for name in models:
-        model = load(name)
-        vectors = np.stack([model.embed(audio / file).vector for file in labels.table[FILE]])
-        yield alike(f"`{name}`", vectors, genres, affect)
+        yield alike(f"`{name}`", _vectors([load(name)] * len(songs.files), songs.files), songs)
+    for name, run in recipes.items():
+        songs = songs_of(run)
+        by_fold = {fold: load(run / f"fold-{fold:02}") for fold in np.unique(songs.folds)}
+        made = _vectors([by_fold[fold] for fold in songs.folds], songs.files)
+        yield alike(f"`{name}`, trained on the other folds", made, songs)
+
+
+def _vectors(models: Sequence[ServableModel], files: Sequence[Path]) -> np.ndarray:
+    return np.stack([model.embed(file).vector for model, file in zip(models, files, strict=True)])
 
 
 def _mel_statistics(clips: Iterable[str], data: Path) -> np.ndarray:

@@ -3,7 +3,8 @@
 Every recipe, and the baseline on the features it reads, by cross-validation over all clips of a folder
 with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions. A table
 that was stopped goes on where it was. What is slow without a GPU is left out unless it is named. The
-second table, `alike`, says how far songs with vectors near one another are alike.
+second table, `alike`, says how far songs with vectors near one another are alike; it needs the
+cross-validation of a recipe, and runs it if it is not there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pipelines.errors import ArgumentError, UserError
 GENRE = ("small-cnn", "lstm-beat-mel", "lstm-beat-fused", "cnn-beat-mel", "musicnn", "musicnn-tuned")
 AFFECT = ("small-cnn-affect", "multitask-cnn-beat-mel", "affect-lstm", "musicnn-affect")
 TAGS = ("small-cnn-tags", "musicnn-tags")
-ALIKE = "alike"
+ALIKE, ALIKE_RECIPES = "alike", ("small-cnn", "cnn-beat-mel")
 _NETWORK = "musicnn-mtt"
 
 
@@ -80,11 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = _prepared(arguments.audio, arguments.tags, arguments.out)
         times = {"folds": arguments.folds, "repeats": arguments.repeats}
         chosen = {"affect": {"targets": arguments.targets}, "tags": {"tags": arguments.tags}}
-        for line in table(list(_rows(recipes, data, chosen, times, arguments.out))):
-            print(line, flush=True)
+        if recipes:
+            print(*table(list(_rows(recipes, data, chosen, times, arguments.out))), sep="\n", flush=True)
         if ALIKE in wanted:
             models = arguments.vectors.split(",")
-            asked = alike.rows(arguments.audio, data, arguments.targets, models)
+            runs = {name: arguments.out / name for name in ALIKE_RECIPES}
+            list(_rows(ALIKE_RECIPES, data, chosen, times, arguments.out))  # what has run is not run again
+            asked = alike.rows(arguments.audio, data, arguments.targets, models, runs)
             print("", *alike.table(list(asked)), sep="\n", flush=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
