@@ -28,7 +28,7 @@ from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
-from keras_mir.fit.training import OverfitCheck, Training, fit, overfit
+from keras_mir.fit.training import OverfitCheck, Training, check_devices, fit, overfit
 from keras_mir.models.folders import check_folder, check_name, check_utf8
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
@@ -123,6 +123,7 @@ class Run:
         if labels and not data:
             raise ArgumentError("labels", labels, "goes with data, the folder its files are in")
         check_seed(seed)
+        check_devices(devices)
         folder = Path(out) if out else Path("runs") / f"{self.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         self.options = RunOptions(
             data=_absolute(data),

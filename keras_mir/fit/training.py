@@ -75,17 +75,25 @@ def set_up(seed: int, mixed_precision: bool) -> None:
     keras.mixed_precision.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
 
 
-def strategy(devices: Sequence[str] = ()) -> tf.distribute.Strategy | None:
-    """MirroredStrategy over the given devices, or over the GPUs where there are several.
+def check_devices(devices: Sequence[str]) -> None:
+    """Refuse devices that are not on this machine.
 
     Raises:
         UserError: If there is no such device.
     """
-    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    known = _devices() if devices else []
     for device in devices:
         if device not in known:
             raise ArgumentError("devices", device, f"no such device; there is {', '.join(known)}")
-    used = list(devices) or [name for name in known if name.startswith("GPU:")]
+
+
+def _devices() -> list[str]:
+    return [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+
+
+def strategy(devices: Sequence[str] = ()) -> tf.distribute.Strategy | None:
+    """MirroredStrategy over the given devices, or over the GPUs where there are several."""
+    used = list(devices) or [name for name in _devices() if name.startswith("GPU:")]
     return tf.distribute.MirroredStrategy(used) if len(used) > 1 else None
 
 

@@ -454,6 +454,7 @@ class TestMistakes:
         assert "CPU:0" in mistake(
             fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, "--devices", "GPU:7,GPU:8"
         )
+        assert not (tmp_path / "run").exists()
 
     def test_setting_out_of_range(self, course_data, tmp_path, capsys):
         assert "dropout" in mistake(
