@@ -147,6 +147,19 @@ def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
         _embed_by_another(music, run_folder, out)
 
 
+@pytest.mark.slow
+def test_several_processes_make_the_same_table(music, run_folder, tmp_path, capsys):
+    tables = []
+    for jobs in ("1", "2"):
+        out = tmp_path / f"{jobs}.parquet"
+        assert main([str(music), "--model", str(run_folder), "--out", str(out), "--jobs", jobs]) == 1
+        assert capsys.readouterr().err.endswith("3 embedded, 2 failed\n")
+        tables.append(pd.read_parquet(out))
+    for table in tables:
+        table["vector"] = table["vector"].map(tuple)
+    pd.testing.assert_frame_equal(*tables)
+
+
 def _embed_by_another(music, run_folder, out):
     from keras_mir.embed.songs import embed_songs
 
