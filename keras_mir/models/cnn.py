@@ -41,21 +41,12 @@ def cnn_any_length(
     Args are those of `cnn`, and time may be open.
 
     Returns:
-        `(batch, statistics * pooled bands * channels + input statistics * bands)`.
+        `(batch, statistics * pooled bands * channels)`.
     """
-    padded = PadTime(math.prod(settings.pools), name="pad_time")(features)
-    x, pooled_lengths = _conv_blocks(padded, lengths, settings)
-    if not settings.input_statistics:
-        return _over_time(settings.statistics, x, pooled_lengths, settings.masks, "embedding")
-    found = _over_time(settings.statistics, x, pooled_lengths, settings.masks, "statistics")
-    channel = keras.layers.Reshape((-1, features.shape[2], 1), name="input_channel")(features)
-    of_input = _over_time(settings.input_statistics, channel, lengths, settings.masks, "input_statistics")
-    return keras.layers.Concatenate(name="embedding")([found, of_input])
-
-
-def _over_time(statistics: tuple[str, ...], x: Any, lengths: Any, masks: bool, name: str) -> Any:
-    pooling = TimePooling(statistics, name=name)
-    return pooling([x, lengths] if masks else x)
+    features = PadTime(math.prod(settings.pools), name="pad_time")(features)
+    x, lengths = _conv_blocks(features, lengths, settings)
+    pooling = TimePooling(settings.statistics, name="embedding")
+    return pooling([x, lengths] if settings.masks else x)
 
 
 def _conv_blocks(features: Any, lengths: Any, settings: ModelSettings) -> tuple[Any, Any]:

@@ -140,8 +140,6 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 _MOST_UNITS, _MOST_LAYERS = 2**16, 100  # more is a slip, and would build for hours before memory ends
 
-_STATISTICS = {"mean", "max", "std", "attention"}
-
 Normalise = Literal["bands", "none"]
 Head = Literal["auto", "linear", "sigmoid"]
 
@@ -160,7 +158,6 @@ class ModelSettings:
         input_pool: Frames, and bands of mel, that are averaged before anything else.
         statistics: What a CNN of any length, or a head on vectors, keeps of time: some of mean, max, std,
             and attention, a mean whose weights are learnt.
-        input_statistics: What a CNN of any length keeps of time before its first block, beside that.
         hidden: Units of one more dense layer before the head; 0 for none.
         dropout: Fraction dropped between LSTM layers and before each dense layer.
         l2: Strength of the L2 penalty on kernels, 0 for none. The published paper uses
@@ -179,7 +176,6 @@ class ModelSettings:
     pools: tuple[int, ...] = (2, 2, 4, 4)
     input_pool: tuple[int, ...] = (1, 1)
     statistics: tuple[str, ...] = ("mean", "max")
-    input_statistics: tuple[str, ...] = ()
     hidden: int = 0
     dropout: float = 0.5
     l2: float = 1e-4
@@ -189,7 +185,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         # A recipe file gives lists.
-        for name in ("filters", "pools", "input_pool", "statistics", "input_statistics"):
+        for name in ("filters", "pools", "input_pool", "statistics"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         rules = [
             ("kind", self.kind in ARCHITECTURES, f"choose {_listed(tuple(ARCHITECTURES))}"),
@@ -211,13 +207,8 @@ class ModelSettings:
             ),
             (
                 "statistics",
-                bool(self.statistics) and set(self.statistics) <= _STATISTICS,
+                bool(self.statistics) and set(self.statistics) <= {"mean", "max", "std", "attention"},
                 "give some of mean, max, std and attention",
-            ),
-            (
-                "input_statistics",
-                set(self.input_statistics) <= _STATISTICS,
-                "give some of mean, max, std and attention, or nothing",
             ),
             ("hidden", 0 <= self.hidden <= _MOST_UNITS, f"give 0 for none, or 1 to {_MOST_UNITS} units"),
             ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),

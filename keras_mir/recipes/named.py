@@ -59,7 +59,7 @@ def _affect_cnn(
     return Recipe(name, description, task=task, input=settings, model=model, train=train, split=split)
 
 
-def _small_cnn(name: str, description: str, *, task: TaskSettings = _GENRE) -> Recipe:
+def _small_cnn(name: str, description: str, *, task: TaskSettings = _GENRE, epochs: int = 60) -> Recipe:
     """What repeated cross-validation on 300 clips chose: see `benchmarks.recognition`."""
     return Recipe(
         name,
@@ -77,7 +77,7 @@ def _small_cnn(name: str, description: str, *, task: TaskSettings = _GENRE) -> R
             l2=0.0,
         ),
         train=TrainSettings(
-            epochs=60, learning_rate=2e-3, weight_decay=1e-3, schedule="cosine", early_stopping=0
+            epochs=epochs, learning_rate=2e-3, weight_decay=1e-3, schedule="cosine", early_stopping=0
         ),
         split=_TRAIN_ON_ALL,
     )
@@ -137,7 +137,9 @@ OUR_RECIPES = (
         split=SplitSettings(validation=0.2),
     ),
     _small_cnn(
-        "small-cnn", "a small CNN on stretches of 12 s of mel and chroma: the best without pretraining"
+        "small-cnn",
+        "a small CNN on stretches of 12 s of mel and chroma: the best without pretraining",
+        epochs=120,
     ),
     _small_cnn(
         "small-cnn-affect",

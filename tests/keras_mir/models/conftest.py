@@ -20,9 +20,6 @@ SETTINGS = {
     "lstm": ModelSettings(kind="lstm", units=5),
     "cnn": ModelSettings(kind="cnn", filters=(4, 6), pools=(2, 3)),
     "cnn-any-length": ModelSettings(kind="cnn-any-length", filters=(4, 6), pools=(2, 3)),
-    "input-statistics": ModelSettings(
-        kind="cnn-any-length", filters=(4, 6), pools=(2, 3), input_statistics=("mean", "std")
-    ),
 }
 
 

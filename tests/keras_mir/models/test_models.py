@@ -37,8 +37,7 @@ def test_inputs_are_named_and_the_embedding_is_flat(small, kind):
     model = small.model(kind, hidden=7)
     assert {name: x.dtype for name, x in model.input.items()} == {"features": "float32", "lengths": "int32"}
     embedding = model.get_layer("embedding").output
-    pooled = 2 * 2 * 6
-    size = {"lstm": 2 * 5, "cnn": pooled, "cnn-any-length": pooled, "input-statistics": pooled + 2 * 12}[kind]
+    size = {"lstm": 2 * 5, "cnn": 2 * 2 * 6, "cnn-any-length": 2 * 2 * 6}[kind]
     assert embedding.shape == (None, size)
     assert model.get_layer("hidden").output.shape == (None, 7)
 
@@ -64,7 +63,7 @@ def test_what_padding_holds_does_not_matter(small, kind):
     )
 
 
-@pytest.mark.parametrize("kind", ["lstm", "cnn-any-length", "input-statistics"])
+@pytest.mark.parametrize("kind", ["lstm", "cnn-any-length"])
 @pytest.mark.parametrize("time", [12, 11, 3])
 def test_how_much_padding_there_is_does_not_matter(small, kind, time):
     model = small.with_random_averages(small.model(kind))
@@ -76,16 +75,6 @@ def test_how_much_padding_there_is_does_not_matter(small, kind, time):
     np.testing.assert_allclose(
         small.answer(model, longer)["genre"], small.answer(model, inputs)["genre"], atol=1e-5
     )
-
-
-def test_input_statistics_are_those_of_the_bands_over_the_frames_of_a_clip(small):
-    model = small.model("input-statistics")
-    inputs = small.batch([small.time, 7])
-    embedded = keras.Model(model.input, model.get_layer("embedding").output)(inputs)
-    for clip, length in enumerate(inputs["lengths"]):
-        bands = inputs["features"][clip, :length] / 80.0 + 1.0  # as the model normalises them
-        expected = np.r_[bands.mean(axis=0), bands.std(axis=0)]
-        np.testing.assert_allclose(embedded[clip, -2 * 12 :], expected, atol=1e-3)
 
 
 def test_without_masks_padding_is_read_as_music(small, kind):
