@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from keras_mir.models.prediction import Failure, Prediction, ranked
 from keras_mir.predict.patch import Part, apply_patch, patch
-from keras_mir.predict.predictor import Listener
+from keras_mir.predict.predictor import SongModel
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import write_atomically
 
@@ -228,7 +228,7 @@ class FileTags:
         file.name = song.name  # by which mutagen knows files that do not say what they are
         tags = _tags_of(song, file)
         if prediction.tempo is None and "bpm" in self._fields:  # the model may track no beats
-            prediction = replace(prediction, tempo=self._listener.hear_file(song).tempo)
+            prediction = replace(prediction, tempo=self._tempo_model.answer_file(song).tempo)
         change = Change({}, {}, [])
         for name, field in self._fields.items():
             there, values = tags.read(field), field.values(prediction)
@@ -255,10 +255,10 @@ class FileTags:
         return change
 
     @cached_property
-    def _listener(self) -> Listener:
+    def _tempo_model(self) -> SongModel:
         from keras_mir.models.tempo import tempo_tracker
 
-        return Listener(tempo_tracker().answer_wav)
+        return SongModel(tempo_tracker().answer_wav)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class Results:
         versions: Of what results depend on.
         started: ISO date and time.
         seconds: Time the parts took, stops left out.
-        experiments: In the paper's order; only those asked for, and what they need.
+        experiments: In the paper's order; only those requested, and what they need.
         tables: Made from the runs, as are the comparisons.
     """
 

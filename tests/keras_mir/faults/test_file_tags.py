@@ -74,11 +74,15 @@ def test_a_damaged_journal_makes_a_file_as_it_was_or_leaves_it(cases, damaged, t
         journal.write_bytes(content)
         for song, written in zip(songs, after, strict=True):
             song.write_bytes(written)
+        outcomes: list[Path] = []
+        refusal: UserError | None = None
         try:
             outcomes = list(take_back(journal))
         except UserError as error:
-            assert str(journal) in str(error)
-            assert "\n" not in str(error)
+            refusal = error
+        if refusal is not None:
+            assert str(journal) in str(refusal)
+            assert "\n" not in str(refusal)
             assert [song.read_bytes() for song in songs] == after
             return "refused"
         for song, was, written in zip(songs, before, after, strict=True):
