@@ -61,7 +61,7 @@ class Embedder:
 
         Args:
             song: A file or a folder, or samples as `embed_array` takes them.
-            rate: Of samples, in Hz.
+            rate: Sample rate of samples, in Hz.
 
         Raises:
             UserError: If there is none; the message says why.

@@ -124,7 +124,7 @@ class _Known:
 
     Args:
         tables: Songs; of one that is in several, the last counts.
-        fingerprint: Of the model by which a vector is known; tables of others do not count.
+        fingerprint: Fingerprint of the model; tables of other models do not count.
     """
 
     def __init__(self, tables: Sequence[VectorTable], fingerprint: str) -> None:
@@ -293,7 +293,7 @@ def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
         song: An audio file.
         model: As `load` takes it; it stays loaded.
         models: The export root.
-        fingerprint: Of the model, which may have been replaced since the work began.
+        fingerprint: Fingerprint of the model, which may have been replaced since the work began.
     """
     try:
         embedder = _embedder(model, models)

@@ -155,7 +155,7 @@ class Run:
         """A run that was stopped, as it was started.
 
         Args:
-            folder: Of the run.
+            folder: Folder of the run.
             data_service: A run may go on with another one, or without.
             console: Where to say how far it is.
 

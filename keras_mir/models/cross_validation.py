@@ -59,8 +59,8 @@ class Summary:
     Attributes:
         mean: Over the folds; None if it is undefined in one of them.
         deviation: Standard deviation over the folds, of the sample; None likewise.
-        pooled: Of the out-of-fold predictions of all clips, the mean over the repeats, with its interval by
-            bootstrap over clips.
+        pooled: Score of the out-of-fold predictions of all clips, the mean over the repeats, with its
+            interval by bootstrap over clips.
     """
 
     mean: float | None
@@ -81,7 +81,7 @@ class CrossValidationReport:
         repeats: How often the clips were divided into them.
         clips: Clips in all folds together.
         group_by: Column whose values are in one fold each, or `"none"`.
-        seed: Of the trainings.
+        seed: Seed of the trainings.
         dataset: What the clips are of.
         recipe: `name` and settings.
         by_fold: Every training.

@@ -378,12 +378,12 @@ class Split:
 
     Attributes:
         evaluated: The split whose clips were evaluated.
-        sizes: Of all splits, in clips.
+        sizes: Sizes of all splits, in clips.
         left_out: Files that could not be read.
         method: How splits were made; like what follows, empty where a finished model was evaluated.
         test_from: Where the test split is from.
         group_by: Column whose values stay on one side.
-        seed: Of the splits.
+        seed: Seed of the splits.
         limit: Most clips of each.
     """
 
@@ -421,7 +421,7 @@ class Circumstances:
             evaluated.
         baseline: What a model without a network gets; None where a finished model was evaluated, or there
             are several heads.
-        versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
+        versions: Versions of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
     """
 
@@ -640,7 +640,7 @@ def make_report(
     """Scores and where they came from, as one report.
 
     Args:
-        scores: Of one head, or of several.
+        scores: Scores of one head, or of several.
         circumstances: Where they came from.
         baselines: What models without a network get, by task; without, what the circumstances say.
     """

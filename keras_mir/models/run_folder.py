@@ -34,7 +34,7 @@ class RunOptions:
         name: Name of the exported model.
         export: Whether to write a SavedModel.
         export_dir: Where exported models go.
-        seed: Of everything random but the split.
+        seed: Seed of everything random but the split.
         devices: Train on these in step.
         baseline: Whether to fit the baseline that the report sets beside the scores.
     """
@@ -113,7 +113,7 @@ class RunFolder:
             recipe: What is trained.
             options: What else was asked for; there is a run in the folder once they are written.
             parts: The file that says which clip is used for what.
-            content: Of that file.
+            content: Content of that file.
 
         Raises:
             ArgumentError: As `check_free`.

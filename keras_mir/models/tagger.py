@@ -31,7 +31,7 @@ class TaggerDescription:
     Attributes:
         network: The pretrained network.
         feature_spec: What its vectors are.
-        versions: Of what it was exported with.
+        versions: Versions of what it was exported with.
     """
 
     network: Network

@@ -171,7 +171,7 @@ class FileTags:
     """Writes predictions into the files they are of.
 
     Args:
-        fields: Of `FIELDS`.
+        fields: Some of `FIELDS`.
         replace: Whether values that are there give way.
         journal: Where to keep how files were, a new file; None to write nothing.
 
@@ -266,7 +266,7 @@ class _Entry:
     """A line of a journal: what was written into a file, and how to make it as it was.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         written: Values by field.
         before: SHA-256 of its bytes.
         after: The same, once written.

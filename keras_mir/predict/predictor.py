@@ -46,7 +46,7 @@ class SongAnswer:
     Attributes:
         path: The file, or None if samples were given.
         duration: In seconds.
-        names: Of the values of each head, in the model's order; empty for vectors.
+        names: Names of the values of each head, in the model's order; empty for vectors.
         values: By head (genre, tags, affect), or as `embedding`, float `(windows, n)`, at least one window.
         spans: Where each window begins and ends, in seconds.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
@@ -67,7 +67,7 @@ class SongAnswer:
 
     @property
     def vector(self) -> np.ndarray:
-        """Of a model of vectors: the mean over the windows, `(size,)`."""
+        """Vector of a song, by a model of vectors: the mean over the windows, `(size,)`."""
         vector: np.ndarray = self.values[EMBEDDING].mean(axis=0)
         return vector
 
@@ -101,7 +101,7 @@ class SongModel:
 
         Args:
             song: A file or a folder, or samples as `answer_array` takes them.
-            rate: Of samples, in Hz.
+            rate: Sample rate of samples, in Hz.
 
         Returns:
             A list for a folder.

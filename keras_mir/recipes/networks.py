@@ -35,7 +35,7 @@ class Network:
         tags: What its outputs mean, in order.
         trained_on: The data set it learnt from.
         citation: Who made it, and where they describe it.
-        licence: Of the weights.
+        licence: Licence of the weights.
     """
 
     name: str

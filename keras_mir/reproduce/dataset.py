@@ -47,7 +47,7 @@ class DataSet:
         classes: What recipes are given for it: `auto`, or a file.
         split: The split all experiments use: `course` or `stratified`.
         targets: Affect targets.
-        frames: Of the longest full spectrogram.
+        frames: Length of the longest full spectrogram.
         why_not_course: Why the paper's numbers may not stand beside ours; empty if they may.
         left_out: What had to be left out of the genres, in one sentence; empty if nothing.
     """

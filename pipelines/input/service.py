@@ -52,7 +52,7 @@ class DataService:
         """Load examples in the service's workers.
 
         Args:
-            numbers: Of the examples, without gaps.
+            numbers: Numbers of the examples, without gaps.
             load: From a number, int64, to tensors whose types and ranks do not depend on it. Runs
                 in other processes, on other machines: in the graph, with the files it names there.
 

@@ -175,7 +175,7 @@ class Experiment:
 
 
 def run_name(recipe: str, seed: int, target: str = "") -> str:
-    """Of a training, and of its folder."""
+    """Name of a training, and of its folder."""
     return "-".join(filter(None, [recipe, target, f"seed{seed}"]))
 
 

@@ -118,7 +118,7 @@ def train_digits(digits: Digits, seed: int, folder: Path, *, epochs: int = EPOCH
 
     Args:
         digits: A fifth of its training images is held out for validation.
-        seed: Of the weights, the order of the images and dropout.
+        seed: Seed of the weights, the order of the images and dropout.
         folder: Gets `model.keras` and then `digits.json`, which says that the training is finished.
         epochs: At most.
     """

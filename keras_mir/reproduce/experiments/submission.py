@@ -48,7 +48,7 @@ def write_submission(path: Path, ids: Sequence[str], values: Mapping[str, np.nda
 
     Args:
         path: The file; replaced if it is there.
-        ids: Of the clips.
+        ids: Ids of the clips.
         values: Predictions by target, float `(n,)` in the order of the ids; targets become
             columns in this order. What is outside [0, 1] is clipped.
 

@@ -74,7 +74,7 @@ def test_a_damaged_journal_makes_a_file_as_it_was_or_leaves_it(cases, damaged, t
         journal.write_bytes(content)
         for song, written in zip(songs, after, strict=True):
             song.write_bytes(written)
-        outcomes: list[Path] = []
+        outcomes = []
         refusal: UserError | None = None
         try:
             outcomes = list(take_back(journal))
