@@ -467,7 +467,7 @@ class _HeadReport:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class GenreReport(_HeadReport, GenreScores, Circumstances):
-    """The report on a genre model."""
+    """The report on a genre model: `GenreScores`, and the `Circumstances` they came from."""
 
     task = "genre"
 
@@ -507,7 +507,7 @@ class GenreReport(_HeadReport, GenreScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AffectReport(_HeadReport, AffectScores, Circumstances):
-    """The report on an affect model."""
+    """The report on an affect model: `AffectScores`, and the `Circumstances` they came from."""
 
     task = "affect"
 
@@ -535,7 +535,7 @@ class AffectReport(_HeadReport, AffectScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TagsReport(_HeadReport, TagScores, Circumstances):
-    """The report on a model of tags."""
+    """The report on a model of tags: `TagScores`, and the `Circumstances` they came from."""
 
     task = "tags"
 
@@ -583,7 +583,7 @@ class TagsReport(_HeadReport, TagScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MultitaskReport(MultitaskScores, Circumstances):
-    """The report on a model of several heads.
+    """The report on a model of several heads: `MultitaskScores`, and the `Circumstances` they came from.
 
     Attributes:
         baselines: By task, what a model without a network gets, that learns it alone.

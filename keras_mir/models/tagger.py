@@ -56,7 +56,7 @@ class Tagger(ServableModel):
     """A pretrained network that answers to sound without any training; what `load` gives for its name.
 
     Args:
-        network: Which.
+        network: The pretrained network.
 
     Raises:
         UserError: If its weights are not there.
