@@ -118,7 +118,7 @@ def check_options(options: Sequence[str]) -> None:
             created = create_runner(runner)  # its module adds its options to those that Beam knows
             known = given.get_all_options()
     except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"--runner: {error}") from None
+        raise UserError(f"Beam's runner: {error}") from None
     except SystemExit:  # after a page of usage
         problem = said.getvalue().strip().rpartition("\n")[2].rpartition("error: argument ")[2]
         raise UserError(f"{problem}; correct what stands after --") from None

@@ -223,7 +223,7 @@ class Run:
 
         def end(message: str) -> None:
             there = self.folder.checkpoint.exists()
-            remedy = f"; then resume with --resume {self.folder.path}" if there else ""
+            remedy = f"; then run python -m keras_mir.fit --resume {self.folder.path}" if there else ""
             print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
             os._exit(2)
 

@@ -212,5 +212,6 @@ def read_cross_validation(folder: Path) -> CrossValidationReport:
     try:
         values = read_json(file, _REMEDY)
     except FileNotFoundError:
-        raise UserError(f"{file}: no cross-validation there; run one with fit --folds") from None
+        remedy = "run one with python -m keras_mir.fit --folds 5"
+        raise UserError(f"{file}: no cross-validation there; {remedy}") from None
     return from_json(CrossValidationReport, values, str(file), _REMEDY)

@@ -103,7 +103,8 @@ class RunFolder:
             ArgumentError: If there is a run in it already, or it is a file.
         """
         if self.options.exists():
-            raise ArgumentError("out", self.path, f"there is a run in it; go on with --resume {self.path}")
+            problem = f"there is a run in it; go on with python -m keras_mir.fit --resume {self.path}"
+            raise ArgumentError("out", self.path, problem)
         check_folder("out", self.path)
 
     def create(self, recipe: Recipe, options: RunOptions, parts: Path, content: bytes) -> None:

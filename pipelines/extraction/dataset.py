@@ -351,7 +351,9 @@ def check_dataset(audio_dir: Path, out: Path) -> CheckResult:
     unchanged, changed = 0, []
     for checksums, folder, what in lists:
         if not checksums:
-            raise UserError(f"{checksums.path}: no checksums there; run prepare once without --check")
+            raise UserError(
+                f"{checksums.path}: no checksums there; prepare the data once more, which writes them"
+            )
         for name, digest in checksums.items():
             path = folder / name
             if path.is_file() and sha256(path) == digest:
