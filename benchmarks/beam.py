@@ -40,15 +40,15 @@ def main() -> int:
         "--folder", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="for inputs"
     )
     parser.add_argument(
-        "--clips", type=int, default=12, metavar="N", help="of 30 s, a round; 0 for none (default: 12)"
+        "--clips", type=int, default=12, metavar="N", help="clips of 30 s, a round; 0 for none (default: 12)"
     )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (default: 5)")
     parser.add_argument(
         "--short-clips",
         type=int,
         default=10_000,
         metavar="N",
-        help="of .6 s, whose run's memory is watched; 0 for none (default: 10000)",
+        help="clips of .6 s, whose run's memory is watched; 0 for none (default: 10000)",
     )
     arguments = parser.parse_args()
     console = Console(highlight=False)

@@ -14,7 +14,7 @@ from benchmarks.warm_pool import WarmPool
 RATE, N_FFT, HOP, BANDS = COMPRESSED_RATE, 2048, 1024, 128
 
 _RANGE_DB = 80.0
-_LAST = 3  # frames that reach past a clip's end: essentia hears some samples more of an ogg's last page
+_LAST = 3  # frames that reach past a clip's end: essentia decodes some samples more of an ogg's last page
 _MOST_DB, _MEAN_DB = 0.5, 0.01
 
 MelOf = Callable[[Path], np.ndarray]
@@ -43,7 +43,7 @@ class Making(WarmPool):
 def same_mel(ours: Results, theirs: Results) -> None:
     """The same dB below a clip's loudest bin: within 0.5 everywhere, 0.01 on average, but for its end.
 
-    essentia decodes to 16 bits, and PyTorch's transform is in single precision: that is heard in bins far
+    essentia decodes to 16 bits, and PyTorch's transform is in single precision: that shows in bins far
     below their neighbours.
 
     Raises:

@@ -33,8 +33,8 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index", allow_abbrev=False)
     parser.add_argument("--vectors", type=Path, required=True, help="a table that keras_mir.embed wrote")
-    parser.add_argument("--songs", type=int, default=MANY + 1, help="default: %(default)s")
-    parser.add_argument("--size", type=int, default=200, help="of a vector; default: %(default)s")
+    parser.add_argument("--songs", type=int, default=MANY + 1, help="vectors (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=200, help="numbers of a vector (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         given = read_table(arguments.vectors)

@@ -18,7 +18,7 @@ class KerasStep:
         weights: A variable and the value it starts with, by the name both sides know it by.
         inputs: As the model takes them.
         labels: Class indices, `(batch,)`.
-        learning_rate: Of the optimizer.
+        learning_rate: Learning rate of the optimizer.
         jit_compile: Have XLA compile the step.
     """
 

@@ -33,7 +33,7 @@ class Task:
     """Weights and a batch.
 
     Attributes:
-        directions: Of each layer forwards, then backwards; the first layer first.
+        directions: Weights of each layer forwards, then backwards; the first layer first.
         dense: `(2 * units, classes)` float32.
         features: `(batch, time, bands)` float32, zero past each clip's length.
         lengths: `(batch,)` int32, in steps.

@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="for inputs"
     )
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (default: %(default)s)")
     arguments = parser.parse_args()
     inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)
     found = _rounds(inputs.model(), _song(inputs), arguments.rounds)

@@ -31,7 +31,7 @@ class Comparison:
     """What came of a row.
 
     Attributes:
-        statistic: Of the rounds.
+        statistic: Statistic of the rounds.
         ratio: Theirs / ours.
         low: Lower end of the ratio's 95 % bootstrap interval over the rounds.
         high: Upper end.

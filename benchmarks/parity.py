@@ -88,18 +88,18 @@ def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
     differences, same_genre, same_beats = [], 0, 0
     with Predictor(version) as predictor:
         for row, name in enumerate(data.examples[TEST].table[ID]):
-            heard = predictor.predict_file(inputs.music() / rows.loc[name, "file"])
+            prediction = predictor.predict_file(inputs.music() / rows.loc[name, "file"])
             if data.classes:
                 expected = by_features["genre"][row]
-                given = np.array([heard.probabilities[genre] for genre in data.classes])
+                given = np.array([prediction.probabilities[genre] for genre in data.classes])
                 same_genre += int(given.argmax() == expected.argmax())
             else:
                 expected = np.array([by_features[target][row].item() for target in data.targets])
-                given = np.array([heard.affect[target] for target in data.targets])
+                given = np.array([prediction.affect[target] for target in data.targets])
             differences.append(np.abs(given - expected).max())
             frames = np.load(features / "beats" / f"{name}.beats.npy")
             seconds = frames / spec.frame_rate
-            beats = np.array(heard.beat_times)
+            beats = np.array(prediction.beat_times)
             same_beats += int(len(beats) == len(seconds) and np.allclose(beats, seconds, atol=1e-3))
     count = len(differences)
     return (

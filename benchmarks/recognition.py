@@ -42,7 +42,7 @@ class Row:
     Attributes:
         recipe: Its name.
         score: Mean over the folds, and its deviation.
-        interval: Of the out-of-fold predictions.
+        interval: Interval of the out-of-fold predictions.
         baseline: What is easier to have gets, out of fold; None if it gets nothing.
         seconds: That a fold's training took.
     """
@@ -67,13 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="tags of the tags column or, without one, columns of numbers, each a tag of the clips that are "
         "above its mean (default: all)",
     )
-    parser.add_argument("--folds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--folds", type=int, default=5, help="number of folds (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=1, help="divisions into folds; default: %(default)s")
     parser.add_argument("--only", default="", help=f"recipes, by name, and {ALIKE}, with commas between them")
     parser.add_argument(
         "--vectors", default=_NETWORK, help=f"models asked by {ALIKE}, with commas (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/recognition"), help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/recognition"), help="folder of the runs (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     try:
         wanted = [*filter(None, arguments.only.split(","))] or [*GENRE, *AFFECT, *TAGS, ALIKE]

@@ -52,7 +52,7 @@ class Row:
         theirs: The rival. Where a rival has several forms, the fastest one counts.
         check: Raises `DifferenceError` unless both sides' results are the same thing.
         rounds: How often both sides are run, by turns.
-        unit: Of the measurements.
+        unit: Unit of the measurements.
         statistics: What of the rounds is compared, a line of the table each.
         wanted: The ratio aimed at.
         at_most: Where a time is aimed at instead, that time; the ratio follows from the rival's.

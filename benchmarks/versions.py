@@ -79,14 +79,14 @@ def _answer(song: Path, model: Path) -> dict[str, np.ndarray]:
     samples, rate = soundfile.read(song)
     made = features(samples.T, rate)
     with Predictor(model) as predictor:
-        heard = predictor.predict_file(song)
-    scores = {**heard.probabilities, **heard.affect}
+        prediction = predictor.predict_file(song)
+    scores = {**prediction.probabilities, **prediction.affect}
     return {
         "mel": made.fused[made.spec.bands("mel")],
         "chroma": made.fused[made.spec.bands("chroma")],
         "beats": made.beats,
         "scores": np.array([scores[name] for name in sorted(scores)]),
-        "beat_times": np.array(heard.beat_times),
+        "beat_times": np.array(prediction.beat_times),
         "versions": np.array(json.dumps(describe())),
     }
 

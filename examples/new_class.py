@@ -1,7 +1,7 @@
 """A classifier of your own from ten examples per class: `python examples/new_class.py CLASSES --songs MUSIC`.
 
 CLASSES has a folder a class, with some ten audio files in each. A head is trained on a pretrained network's
-vectors, once for each of five folds, so that every example is answered by models that have not heard it: that
+vectors, once for each of five folds, so that every example is answered by models not trained on it: that
 is the score. The mean of the five answers for new songs.
 """
 

@@ -32,7 +32,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
     Args:
         path: The file.
-        content: Of the file.
+        content: Content of the file.
         lasting: Whether it is to be there after a loss of power, too; that takes milliseconds.
 
     Raises:

@@ -77,7 +77,7 @@ class AugmentSettings:
         level: By how many dB, at most, the level of a clip is raised or lowered; 0 for none.
         shift: By how many bands, at most, mel is shifted up or down; 0 for none.
         label_smoothing: Share of a class label that is spread over all classes; 0 for none.
-        augment: Others that are registered, as `name=strength`.
+        augment: Further augmentations that are registered, as `name=strength`.
     """
 
     freq_mask: int = 0
@@ -98,7 +98,7 @@ class AugmentSettings:
         numbers_by_name("augment", self.augment)
 
     def strength(self, name: str) -> float:
-        """Of an augmentation in `augment`; 0 if it is not there."""
+        """Strength of an augmentation in `augment`; 0 if it is not there."""
         return numbers_by_name("augment", self.augment).get(name, 0.0)
 
 

@@ -127,7 +127,7 @@ class VectorSpec:
         n_bands: How many numbers each has.
         made_from: What the network was given: `audio`; `mel`, a spectrogram in dB below the clip's loudest
             bin; or `mel and level`, that bin's level besides. Empty for a user's.
-        sample_rate: Of the sound that a model on these vectors takes, in Hz; 0 if it takes none.
+        sample_rate: Sample rate of the sound that a model on these vectors takes, in Hz; 0 if it takes none.
     """
 
     maker: str

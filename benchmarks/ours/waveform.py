@@ -11,7 +11,7 @@ from benchmarks.rivals.reference_recipe import SAMPLE_RATE, load
 from benchmarks.row import Results
 
 
-class Asking:
+class Clip:
     """A loaded model and a clip's samples."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -24,7 +24,7 @@ class Asking:
         self._model = self._stack.enter_context(ServedModel(inputs.model()))
 
     def run(self) -> None:
-        """Ask once."""
+        """Predict once."""
         self._model.predict(self._feed, "waveform")
 
     def result(self) -> Results:
@@ -32,6 +32,6 @@ class Asking:
         return {"probabilities": self._model.predict(self._feed, "waveform")["probabilities"][0]}
 
 
-def prepare(inputs: Inputs) -> Asking:
+def prepare(inputs: Inputs) -> Clip:
     """Load the model and the clip."""
-    return Asking(inputs)
+    return Clip(inputs)

@@ -8,7 +8,7 @@ from benchmarks.rivals.reference_recipe import SAMPLE_RATE, load
 from benchmarks.row import Results
 
 
-class Asking:
+class Clip:
     """A loaded model and a clip's samples."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -16,7 +16,7 @@ class Asking:
         self._model = ReferenceModel(inputs)
 
     def run(self) -> None:
-        """Ask once."""
+        """Predict once."""
         self._model(self._audio)
 
     def result(self) -> Results:
@@ -24,6 +24,6 @@ class Asking:
         return {"probabilities": self._model(self._audio)}
 
 
-def prepare(inputs: Inputs) -> Asking:
+def prepare(inputs: Inputs) -> Clip:
     """Load the model and the clip."""
-    return Asking(inputs)
+    return Clip(inputs)

@@ -1,7 +1,7 @@
 """What a student would write with PyTorch for the same job as `fit lstm-beat-mel`, as a script.
 
 Reads the beat-synchronous features, trains for so many epochs with a check on the validation clips
-after each, judges the test clips, and writes weights, a report and the pictures.
+after each, evaluates the test clips, and writes weights, a report and the pictures.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def load(folder: Path, part: str) -> tuple[list[torch.Tensor], list[str]]:
     return features, [genre for _, genre in rows]
 
 
-def judge(model: Classifier, batches: DataLoader[Item]) -> tuple[list[int], list[int]]:
+def evaluate(model: Classifier, batches: DataLoader[Item]) -> tuple[list[int], list[int]]:
     """True and predicted classes."""
     model.eval()
     truth, found = [], []
@@ -74,7 +74,7 @@ def judge(model: Classifier, batches: DataLoader[Item]) -> tuple[list[int], list
 
 
 def main() -> None:
-    """Train, judge and write."""
+    """Train, evaluate and write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -104,13 +104,13 @@ def main() -> None:
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(batch, lengths), targets).backward()
             optimizer.step()
-        accuracy = float(accuracy_score(*judge(model, validation)))
+        accuracy = float(accuracy_score(*evaluate(model, validation)))
         history.append(accuracy)
         if accuracy > best:
             best = accuracy
             torch.save(model.state_dict(), arguments.out / "model.pt")
     model.load_state_dict(torch.load(arguments.out / "model.pt"))
-    truth, found = judge(model, DataLoader(test, 32, collate_fn=collate))
+    truth, found = evaluate(model, DataLoader(test, 32, collate_fn=collate))
     report = classification_report(
         truth, found, labels=range(len(classes)), target_names=classes, output_dict=True, zero_division=0
     )

@@ -65,7 +65,7 @@ def prepare_by_beam(arguments: argparse.Namespace, chunk: int, options: Sequence
     Args:
         arguments: As `keras_mir.prepare` has them, with places as text.
         chunk: How many clips are in one.
-        options: Of Beam.
+        options: Options of Beam.
 
     Returns:
         0, or 1 if some clips failed.
@@ -129,7 +129,7 @@ class _StandIns:
         return path
 
     def facts(self, path: Path) -> Found:
-        """Of the file that a path stands for."""
+        """What is known of the file that a path stands for."""
         if path in self._found:
             return self._found[path]
         return found_here(path)
@@ -186,7 +186,7 @@ class _Beam:
         folder: The data set, or what stands for it.
         out: The data set.
         chunk: How many clips are in one.
-        options: Of Beam.
+        options: Options of Beam.
 
     Attributes:
         seconds: Length of the sound that was extracted.

@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
     """Songs that one worker does on end.
 
     Attributes:
-        name: Of its shard.
+        name: Name of its shard.
         items: JSON, each as its `Work` takes it.
     """
 
@@ -118,7 +118,7 @@ def check_options(options: Sequence[str]) -> None:
             created = create_runner(runner)  # its module adds its options to those that Beam knows
             known = given.get_all_options()
     except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"--runner: {error}") from None
+        raise UserError(f"Beam's runner: {error}") from None
     except SystemExit:  # after a page of usage
         problem = said.getvalue().strip().rpartition("\n")[2].rpartition("error: argument ")[2]
         raise UserError(f"{problem}; correct what stands after --") from None
@@ -133,7 +133,7 @@ def run_chunks(do: ToShards, chunks: Sequence[Chunk], options: Sequence[str]) ->
     Args:
         do: What is done with each.
         chunks: In any order.
-        options: Of Beam, as `--runner=DirectRunner`.
+        options: Options of Beam, as `--runner=DirectRunner`.
     """
     # In a file, and not in the pipeline: of millions of songs it would be too large to be sent.
     lines = [json.dumps(chunk).encode() + b"\n" for chunk in chunks]

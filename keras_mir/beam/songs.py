@@ -119,7 +119,7 @@ def songs_to_shards(
         songs: Names of audio files, and of folders of them.
         out: The folder for the shards.
         chunk: How many songs are in one.
-        options: Of Beam.
+        options: Options of Beam.
 
     Returns:
         0 if something was made of all songs, 1 if some failed.
@@ -200,7 +200,7 @@ def _tidy(kind: _Kind, found: Sequence[Found], folders: Sequence[str], out: str)
 
 
 def _lengths(chunks: Sequence[Chunk], out: str) -> list[float]:
-    """Of the songs of which something was made, in seconds."""
+    """Lengths of the songs of which something was made, in seconds."""
     made = {shard.path for shard in files_in(out, SHARD)}
     places = [place for chunk in chunks if (place := inside(out, chunk.name + SHARD)) in made]
     return [

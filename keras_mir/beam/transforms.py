@@ -65,7 +65,7 @@ class Work(ABC):
 
 
 class _SongWork(Work):
-    """Of songs by their names."""
+    """Work on songs by their names."""
 
     def outcome(self, worker: Worker[Any, Any], item: str) -> Any:
         try:

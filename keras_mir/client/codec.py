@@ -66,7 +66,7 @@ class ModelMetadata:
     """A served model.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         version: The one that was asked.
         signatures: By name.
     """

@@ -173,7 +173,7 @@ class Retry:
         longest_pause: In seconds.
         sleep: Pauses for so many seconds.
         clock: Seconds from any starting point.
-        budget: Of all calls together.
+        budget: Budget of all calls together.
     """
 
     retries: int = 3

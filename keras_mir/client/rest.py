@@ -103,7 +103,7 @@ class RestTransport:
     """Requests about one model; threads may share it.
 
     Args:
-        address: Of the server; certificates are checked if it is encrypted.
+        address: Address of the server; certificates are checked if it is encrypted.
         model: Its name.
         version: A number or a label; without, the version the server prefers.
         retry: How to go about failures.

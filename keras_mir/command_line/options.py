@@ -53,7 +53,7 @@ def add_data_options(parser: argparse._ActionsContainer) -> None:
         "--synced", action="store_true", help="the folder's features are beat-synchronous already"
     )
     parser.add_argument(
-        "--cache-dir", type=Path, metavar="DIR", help="processed features (default: runs/.cache)"
+        "--cache-dir", type=Path, metavar="DIR", help="folder of processed features (default: runs/.cache)"
     )
 
 

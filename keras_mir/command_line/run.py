@@ -42,7 +42,7 @@ def run(
     """Parse a command's arguments and run its body; what a user may cause becomes one line.
 
     Args:
-        parser: Of its arguments.
+        parser: Parser of its arguments.
         body: Takes the arguments and returns the exit status: 0, or 1 when some inputs failed.
         argv: What the user typed; by default the process's arguments.
 

@@ -13,7 +13,7 @@ def when_imported(names: Sequence[str], action: Callable[[], Any]) -> None:
     """Do something when packages, which import one another, are there: now, or when the last of them is.
 
     Args:
-        names: Of the packages; those that nobody imports are not waited for.
+        names: Names of the packages; those that nobody imports are not waited for.
         action: Is done once.
     """
     # None stands for a module that somebody does not want to be imported.

@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--head", choices=get_args(Task), help="what to compare, of runs that have several heads in common"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")
+    text = "seed of the confidence intervals (default: %(default)s)"
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=text)
     return parser
 
 

@@ -32,7 +32,7 @@ class ComparedRun:
     """One of the runs.
 
     Attributes:
-        name: Of its folder.
+        name: Name of its folder.
         recipe: What was trained.
         score: Its main score on the clips that all have.
         difference: That less the first run's, by a paired bootstrap over clips; None for the first.
@@ -72,7 +72,7 @@ def compare(
         places: Folders of runs or cross-validations, or their names in `runs`, or folders that `evaluate`
             wrote; two or more.
         out: Folder for a picture, `comparison.png`; None writes none.
-        seed: Of the confidence intervals.
+        seed: Seed of the confidence intervals.
         head: What to compare, of runs that have several heads in common.
 
     Raises:

@@ -129,7 +129,7 @@ def read_spec(path: Path) -> VectorSpec:
 def _made(examples: Examples, folder: Path) -> list[Path]:
     files = [folder / f"{identity}.npy" for identity in examples.table[ID]]
     if missing := next((file for file in files if not file.is_file()), None):
-        raise UserError(f"{missing}: missing; run the same prepare --embed again, which goes on")
+        raise UserError(f"{missing}: missing; run the same python -m keras_mir.prepare again, which goes on")
     return files
 
 
@@ -154,7 +154,7 @@ def _from_spectrograms(
         # The exported model makes a standard spectrogram of its sound: it would not be what was trained on.
         raise UserError(
             f"{examples.name}: {network} reads spectrograms of the standard settings alone; "
-            f"prepare the data with --embed {network}, which makes its vectors of the sound"
+            f"make its vectors of the sound by python -m keras_mir.prepare --embed {network}"
         )
     code = Path(front_end.__file__).read_bytes()
     made_from = MEL if None in levels else MEL_AND_LEVEL

@@ -46,7 +46,7 @@ class SplitInfo:
         method: `"stratified"` or `"course"`.
         test_from: `"the data set"`, `"held out"`, `"a fold"`, `"all folds"` or `"none"`.
         group_by: The column whose values are on one side of every split, or `"none"`.
-        seed: Of what was held out.
+        seed: Seed by which clips were held out.
         limit: Most examples of each part; 0 for all.
         sizes: Examples of each part.
     """
@@ -72,7 +72,7 @@ class Data:
         split: How the splits were made and how large they are.
         bad: Files that were left out because they cannot be read.
         notes: What the user should know of the labels and the split: that artists are not kept together, say.
-        auxiliary_classes: Of the genre that is learnt besides affect; empty if none is.
+        auxiliary_classes: Classes of the genre that is learnt besides affect; empty if none is.
         tags: In the order of their index; empty if none are learnt.
     """
 

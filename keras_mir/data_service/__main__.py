@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         type=port,
         default=5050,
         metavar="N",
-        help="0 for any free one (default: %(default)s)",
+        help="port of the dispatcher; 0 for any free one (default: %(default)s)",
     )
     parser.add_argument(
         "--host",

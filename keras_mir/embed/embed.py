@@ -11,7 +11,7 @@ from keras_mir.models.embedding import Maker, maker_of
 from keras_mir.models.prediction import Failure
 from keras_mir.models.servable import ServableModel
 from keras_mir.predict.models import AnswerWav
-from keras_mir.predict.predictor import Heard, Listener
+from keras_mir.predict.predictor import SongAnswer, SongModel
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Embedder:
         audio_model = model.embedding_model()
         self.maker: Maker = maker_of(model.place, audio_model)
         self.answer_wav: AnswerWav = audio_model.answer_wav
-        self._listener = Listener(self.answer_wav)
+        self._song_model = SongModel(self.answer_wav)
 
     def embed(
         self, song: str | Path | np.ndarray, rate: int | None = None
@@ -61,13 +61,15 @@ class Embedder:
 
         Args:
             song: A file or a folder, or samples as `embed_array` takes them.
-            rate: Of samples, in Hz.
+            rate: Sample rate of samples, in Hz.
 
         Raises:
             UserError: If there is none; the message says why.
         """
-        heard = self._listener.hear(song, rate)
-        return [self._outcome(each) for each in heard] if isinstance(heard, list) else self._embedding(heard)
+        answer = self._song_model.answer(song, rate)
+        if isinstance(answer, list):
+            return [self._outcome(each) for each in answer]
+        return self._embedding(answer)
 
     def embed_array(self, samples: np.ndarray, rate: int) -> Embedding:
         """The vector of samples.
@@ -79,7 +81,7 @@ class Embedder:
         Raises:
             UserError: If there is none; the message says why.
         """
-        return self._embedding(self._listener.hear_array(samples, rate))
+        return self._embedding(self._song_model.answer_array(samples, rate))
 
     def embed_file(self, path: str | Path) -> Embedding:
         """The vector of a file of any kind that this machine decodes.
@@ -87,14 +89,14 @@ class Embedder:
         Raises:
             UserError: If the file cannot be decoded, or has none; the message says why.
         """
-        return self._embedding(self._listener.hear_file(Path(path)))
+        return self._embedding(self._song_model.answer_file(Path(path)))
 
-    def _outcome(self, heard: Heard | Failure) -> Embedding | Failure:
-        return heard if isinstance(heard, Failure) else self._embedding(heard)
+    def _outcome(self, answer: SongAnswer | Failure) -> Embedding | Failure:
+        return answer if isinstance(answer, Failure) else self._embedding(answer)
 
-    def _embedding(self, heard: Heard) -> Embedding:
-        vector = heard.vector.astype(np.float32)
-        return Embedding(heard.path, heard.duration, heard.tempo, vector, self.maker)
+    def _embedding(self, answer: SongAnswer) -> Embedding:
+        vector = answer.vector.astype(np.float32)
+        return Embedding(answer.path, answer.duration, answer.tempo, vector, self.maker)
 
 
 def embed(model: ServableModel) -> Embedder:

@@ -88,9 +88,9 @@ def embed_songs(
             done, waiting = known.sort(found)
         elsewhere = known.elsewhere(found, [Path(key(song)) for song in songs if song.is_dir()])
         counts = Counter({"embedded": 0, "failed": 0, "already there": len(found) - len(waiting)})
-        asked = [_Asked(song, maker.fingerprint) for song in waiting]
+        requests = [_Request(song, maker.fingerprint) for song in waiting]
         with _Parts(folder, maker, out) as parts, progress("embedding", errors) as report:
-            answers = workers.map(asked)
+            answers = workers.map(requests)
             for number, ((song, _), outcome) in enumerate(answers, len(found) - len(waiting) + 1):
                 if isinstance(outcome, Row):
                     parts.add(outcome)
@@ -124,7 +124,7 @@ class _Known:
 
     Args:
         tables: Songs; of one that is in several, the last counts.
-        fingerprint: Of the model by which a vector is known; tables of others do not count.
+        fingerprint: Fingerprint of the model; tables of other models do not count.
     """
 
     def __init__(self, tables: Sequence[VectorTable], fingerprint: str) -> None:
@@ -247,14 +247,14 @@ class _Parts:
             unfinished.replace(path)
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
     """A song, and the fingerprint of the model that is to embed it."""
 
     song: Path
     fingerprint: str
 
 
-def _maker(workers: Workers[_Asked | None, Maker | UserError | Row | str], songs: int) -> Maker:
+def _maker(workers: Workers[_Request | None, Maker | UserError | Row | str], songs: int) -> Maker:
     """The model, which the processes that so many songs need load at the same time, before they get one."""
     answers = workers.start(max(1, songs), None)
     for answer in answers:
@@ -265,9 +265,9 @@ def _maker(workers: Workers[_Asked | None, Maker | UserError | Row | str], songs
     return cast(Maker, answers[0])
 
 
-def _answer(asked: _Asked | None, model: str, models: Path) -> Maker | UserError | Row | str:
-    if asked is not None:
-        return row_of(asked.song, model, models, asked.fingerprint)
+def _answer(request: _Request | None, model: str, models: Path) -> Maker | UserError | Row | str:
+    if request is not None:
+        return row_of(request.song, model, models, request.fingerprint)
     try:
         return _embedder(model, models).maker
     except UserError as error:
@@ -293,7 +293,7 @@ def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:
         song: An audio file.
         model: As `load` takes it; it stays loaded.
         models: The export root.
-        fingerprint: Of the model, which may have been replaced since the work began.
+        fingerprint: Fingerprint of the model, which may have been replaced since the work began.
     """
     try:
         embedder = _embedder(model, models)

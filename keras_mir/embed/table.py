@@ -41,7 +41,7 @@ class Row:
         vector: float32 `(size,)`.
         bytes: Size of the file.
         modified: When it was last changed, in nanoseconds since 1970.
-        sha256: Of the file.
+        sha256: SHA-256 of the file.
     """
 
     path: str

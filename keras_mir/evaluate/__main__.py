@@ -36,9 +36,10 @@ def parser() -> argparse.ArgumentParser:
         help="which examples; train and validation as they were for training (default: %(default)s)",
     )
     parser.add_argument(
-        "--task", default="", help="of several heads, only these, such as genre or genre+tags (default: all)"
+        "--task", default="", help="heads to evaluate, such as genre or genre+tags (default: all)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the confidence intervals")
+    text = "seed of the confidence intervals (default: %(default)s)"
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=text)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="report and pictures (default: runs/evaluate-NAME-TIME)"
     )

@@ -53,7 +53,7 @@ class FittedBaseline:
 
     Attributes:
         name: What it is, in words: `an SVM on feature statistics`.
-        evaluation: Of its answers for the evaluated clips.
+        evaluation: Evaluation of its answers for the evaluated clips.
     """
 
     name: str
@@ -73,7 +73,7 @@ def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
 
     Args:
         data: The clips, split as for the network.
-        seed: Of the order of the training clips, which makes the folds, and of the intervals.
+        seed: Seed of the order of the training clips, which makes the folds, and of the intervals.
 
     Returns:
         By task; without one whose training clips are all of one class, so that there is nothing to learn.

@@ -67,9 +67,8 @@ def evaluate(
         labels: Label table of a folder of files.
         synced: Whether such a folder's features are beat-synchronous already.
         split: `test`, `validation`, `train` (as they were for training) or `all`.
-        task: Of a model with several heads, those to evaluate, such as `genre` or `genre+tags`, where the
-            data have no labels for the others (`split` is then `all`, or the data's own `test`); empty
-            for all.
+        task: Heads to evaluate, of a model with several, such as `genre` or `genre+tags`, where the data
+            have no labels for the others (`split` is then `all`, or the data's own `test`); empty for all.
         skip_bad: Leave out files that cannot be read.
         cache_dir: Where processed features are kept; by default in `out`, or in `runs/.cache`.
         jobs: Processes that extract features; 0 for one per core.

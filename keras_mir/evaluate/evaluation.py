@@ -40,7 +40,7 @@ class Evaluation(ABC):
     """How well a model answers: with one head, or with several.
 
     Attributes:
-        scores: Of what it learnt.
+        scores: Scores of what it learnt.
     """
 
     scores: Scores
@@ -66,7 +66,7 @@ class HeadEvaluation(Evaluation):
 
     Attributes:
         task: What it learnt.
-        rows: Of all evaluated clips, those that have labels for it, by position `(n,)`.
+        rows: Positions of the clips that have labels for it among all evaluated ones, `(n,)`.
         true: Their labels by output name, `(n,)`, of tags `(n, n_tags)`.
         predicted: Class indices, values, or tags as 0 and 1, by output name, likewise.
     """
@@ -90,7 +90,7 @@ class MultitaskEvaluation(Evaluation):
     """How well several heads answer.
 
     Attributes:
-        parts: Of each.
+        parts: Evaluation of each.
     """
 
     scores: MultitaskScores
@@ -109,7 +109,7 @@ class GenreEvaluation(HeadEvaluation):
     """How well a model tells genres.
 
     Attributes:
-        probabilities: Of the classes, `(n, n_classes)`.
+        probabilities: Probabilities of the classes, `(n, n_classes)`.
     """
 
     task = "genre"
@@ -149,7 +149,7 @@ class TagsEvaluation(HeadEvaluation):
     """How well a model gives clips their tags.
 
     Attributes:
-        probabilities: Of the tags, `(n, n_tags)`.
+        probabilities: Probabilities of the tags, `(n, n_tags)`.
     """
 
     task = "tags"
@@ -188,9 +188,9 @@ def compare_with_labels(
             `(n, 1)` or `(n,)` by target.
         classes: Class names in index order; empty if there are no genres.
         targets: Affect targets; empty if there are none.
-        seed: Of the confidence intervals.
-        thresholds: Of the tags, in index order; None if there are none.
-        rows: Of an output, the clips that have a label for it, by position; by default all.
+        seed: Seed of the confidence intervals.
+        thresholds: Thresholds of the tags, in index order; None if there are none.
+        rows: Positions of the clips that have a label for an output; by default all.
 
     Raises:
         UserError: If an output is not finite.

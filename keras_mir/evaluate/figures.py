@@ -210,7 +210,7 @@ def tag_areas(scores: TagScores) -> Figure:
     """ROC-AUC and average precision by tag, with their intervals, the best first.
 
     Args:
-        scores: Of the tags; one that has no areas has no bars.
+        scores: Scores of the tags; one that has no areas has no bars.
     """
     known = [tag for tag in scores.tags if tag not in scores.undefined]
     order = sorted(known, key=lambda tag: -float(scores.roc_auc[tag]))
@@ -242,7 +242,7 @@ def precision_recall(scores: TagScores, true: np.ndarray, probabilities: np.ndar
     """Precision over recall of up to nine tags, from the best to the worst, each with its threshold.
 
     Args:
-        scores: Of the tags; one that has no areas is left out.
+        scores: Scores of the tags; one that has no areas is left out.
         true: `(n, n_tags)`, 1 where a clip has a tag and else 0.
         probabilities: `(n, n_tags)`.
     """
@@ -314,7 +314,7 @@ def spectrogram(
             counts steps.
         frames: Length of the clip, where the last step of a beat-synchronous spectrogram ends;
             by default that step is as long as the one before.
-        title: Of the figure.
+        title: Title of the figure.
 
     Raises:
         ValueError: If the number of bands is not that of `spec`, or the steps do not fit the beats.
@@ -346,7 +346,7 @@ def vectors(values: np.ndarray, title: str = "") -> Figure:
 
     Args:
         values: `(size, vectors)`.
-        title: Of the figure.
+        title: Title of the figure.
     """
     figure = new_figure(8.0, 3.8)
     axes = figure.subplots()

@@ -108,8 +108,8 @@ class Predictions:
         """The predictions for some of the clips, compared with their labels.
 
         Args:
-            ids: Of the clips.
-            seed: Of the confidence intervals.
+            ids: Ids of the clips.
+            seed: Seed of the confidence intervals.
         """
         thresholds = thresholds_at_half(self.tags) if self.tags else None  # the main scores need none
         answers = self.labels_and_outputs(ids)
@@ -124,7 +124,7 @@ def predictions_table(ids: Iterable[str], evaluation: HeadEvaluation) -> pd.Data
     """Predictions as a table with the columns above.
 
     Args:
-        ids: Of all clips that were evaluated, in their order.
+        ids: Ids of all clips that were evaluated, in their order.
         evaluation: What the model said of those that have labels for the head.
     """
     every = np.array(list(ids), dtype=object)
@@ -185,8 +185,8 @@ def write_out_of_fold(tables: Mapping[tuple[int, int], Path], path: Path) -> Pre
     """Write the table of a cross-validation, of those of its runs.
 
     Args:
-        tables: Of the runs, by repeat and fold.
-        path: Of the table of the cross-validation.
+        tables: Tables of the runs, by repeat and fold.
+        path: Path of the table to write.
 
     Returns:
         The predictions, one row per clip and repeat.
@@ -234,7 +234,7 @@ def read_heads(path: Path) -> dict[Task, Predictions]:
     """The predictions of each head that there are; see `tables_of`.
 
     Args:
-        path: Of the table of an only head.
+        path: Path that the table of an only head has.
 
     Raises:
         UserError: If there are none, or they are damaged.

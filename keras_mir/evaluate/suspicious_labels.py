@@ -16,7 +16,7 @@ def suspicious_labels(
     By cleanlab: C. G. Northcutt et al., "Confident Learning", JAIR 2021.
 
     Args:
-        ids: Of the clips.
+        ids: Ids of the clips.
         labels: Class indices `(n,)`.
         probabilities: `(n, n_classes)`, by models that were trained without the clip.
         classes: Class names in index order.

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--quantization",
         default="",
         choices=("float16", "dynamic-range"),
-        help="of a LiteRT file's weights: half the size, or a quarter in int8 (default: float32)",
+        help="weights of a LiteRT file: half the size, or a quarter in int8 (default: float32)",
     )
     parser.add_argument("--name", default="", help="name of what is written (default: the model's)")
     add_models_option(parser)

@@ -31,7 +31,7 @@ class Written:
         path: The file, or the folder of the version.
         takes: The inputs of a file's signature with shapes and dtypes; empty where there are several.
         gives: Its outputs, likewise.
-        size: Of a file, in bytes; 0 for a folder.
+        size: Size of a file, in bytes; 0 for a folder.
         difference: The largest there was between a file's answers and the Keras model's, as a share of the
             output's largest or of 1.
     """
@@ -59,8 +59,8 @@ def export(
         folder: Where to write, the export root.
         format: One of `FORMATS`.
         signature: What a file of one signature answers to; empty for `serving_default`.
-        quantization: Of a LiteRT file's weights, `float16` or `dynamic-range`; empty for float32.
-        name: Of what is written; empty for the model's.
+        quantization: How a LiteRT file's weights are stored, `float16` or `dynamic-range`; empty for float32.
+        name: Name of what is written; empty for the model's.
 
     Raises:
         UserError: If the model cannot be had in that format, or would not answer the same.

@@ -43,7 +43,7 @@ def front_matter(name: str, description: Description) -> str:
     The licence is that of the data, as far as it is known: what has been made of them is bound by it.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         description: What it says of itself.
     """
     tasks = [_TASKS[task] for task in description.recipe.task.tasks]

@@ -84,7 +84,7 @@ def model_card(name: str, description: Description, signatures: Mapping[str, Any
 
     Args:
         name: The model's, as in TF Serving's URLs.
-        description: Of `keras_mir.fit.describe`.
+        description: What the model says of itself.
         signatures: `tensorflow.SignatureDef` by name.
     """
     of_sound = description.feature_spec.sample_rate

@@ -98,7 +98,7 @@ def export_savedmodel(
         description: What the model should say about itself; JSON.
         names: By output that is probabilities, of genres or tags, what these are of, in index order.
         spec: What its features are.
-        thresholds: Of tags, in index order; empty if there are none.
+        thresholds: Thresholds of tags, in index order; empty if there are none.
         rebuild: Builds the model anew for export; the weights are copied over. Needed where
             training was on a GPU, whose graph would have cuDNN operations in it.
         audio_model: Makes of the model to export what answers to sound.

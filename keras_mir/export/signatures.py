@@ -35,7 +35,7 @@ def signatures(
         names: By output that is probabilities, of genres or tags, what these are of, in index order.
         spec: What its features are; those beyond its limits, which training refuses, have no answer.
         answers: What answers to sound, for `waveform` and `audio`.
-        thresholds: Of tags, in index order; empty if there are none.
+        thresholds: Thresholds of tags, in index order; empty if there are none.
     """
     limits = spec.limits(model.input["features"].shape[-1])
 

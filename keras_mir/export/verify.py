@@ -66,7 +66,7 @@ class Batch:
     Attributes:
         signature: Its name.
         feed: Its inputs by name.
-        names: Of the clips in the batch.
+        names: Names of the clips in the batch.
     """
 
     signature: str

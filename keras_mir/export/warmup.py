@@ -37,7 +37,7 @@ def write_warmup(folder: Path, name: str, model: keras.Model, sound: bool) -> No
     synthetic clip.
 
     Args:
-        folder: Of the exported model.
+        folder: Folder of the exported model.
         name: The model's, as in TF Serving's URLs.
         model: A model with this package's inputs.
         sound: Whether it was exported with the signatures that take sound.

@@ -67,10 +67,15 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="RUN_DIR", help="folder of the run (default: runs/RECIPE-TIME)"
     )
     folder.add_argument(
-        "--export-dir", type=Path, default=Path("saved_models"), metavar="DIR", help="default: %(default)s"
+        "--export-dir",
+        type=Path,
+        default=Path("saved_models"),
+        metavar="DIR",
+        help="folder of exported models (default: %(default)s)",
     )
     folder.add_argument("--name", help="name of the exported model (default: the recipe's)")
-    folder.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    text = "seed of everything random but the split (default: %(default)s)"
+    folder.add_argument("--seed", type=int, default=0, metavar="N", help=text)
     folder.add_argument("--resume", type=Path, metavar="RUN_DIR", help="continue a run that was stopped")
     folder.add_argument("--no-export", dest="export", action="store_false", help="write no SavedModel")
     folder.add_argument(

@@ -76,6 +76,9 @@ def cross_validate(
         repeats: How often to divide the clips anew, with another seed.
         options: What else `CrossValidationRun` takes; any other name is a setting of the recipe.
 
+    Returns:
+        Scores over the folds, out-of-fold predictions, and the model of all folds if there is one.
+
     Raises:
         UserError: For anything that a user can mend.
     """

@@ -156,7 +156,7 @@ class Run:
         """A run that was stopped, as it was started.
 
         Args:
-            folder: Of the run.
+            folder: Folder of the run.
             data_service: A run may go on with another one, or without.
             console: Where to say how far it is.
 
@@ -224,7 +224,7 @@ class Run:
 
         def end(message: str) -> None:
             there = self.folder.checkpoint.exists()
-            remedy = f"; then resume with --resume {self.folder.path}" if there else ""
+            remedy = f"; then run python -m keras_mir.fit --resume {self.folder.path}" if there else ""
             print(f"error: {message}; start it again{remedy}", file=sys.stderr, flush=True)
             os._exit(2)
 

@@ -115,7 +115,7 @@ def fit(
         recipe: What to train and how.
         data: What to train on.
         run: Where checkpoints go.
-        seed: Of the weights, the order of the examples, dropout and augmentation.
+        seed: Seed of the weights, the order of the examples, dropout and augmentation.
         resume: Continue from the run's checkpoint, if there is one.
         devices: Train on these in step; by default on all GPUs.
         extra_callbacks: Called after the training's own.

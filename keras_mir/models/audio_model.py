@@ -56,9 +56,9 @@ class AudioModel(tf.Module):
         frames: How many frames or beats the model reads, or None for any number.
         spec: What its features were made with.
         note: What to say with every answer; see `note_for`.
-        patch_seconds: Of the patches that a network was trained on, which are its windows, one after the
+        patch_seconds: Length of the patches that a network was trained on, its windows, one after the
             other; 0 for windows of `WINDOW_SECONDS` that cover a clip.
-        thresholds: Of tags, in index order; empty if there are none.
+        thresholds: Thresholds of tags, in index order; empty if there are none.
 
     Attributes:
         model: As given.

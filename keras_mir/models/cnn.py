@@ -22,7 +22,7 @@ def cnn(features: Any, lengths: Any, settings: ModelSettings, *, use_cudnn: Lite
         features: `(batch, time, bands)` symbolic tensor with a fixed time.
         lengths: `(batch,)` int32 symbolic tensor, in frames.
         settings: Its `filters`, `pools`, `l2` and `masks` count here.
-        use_cudnn: Of no account: nothing here needs it.
+        use_cudnn: Ignored: nothing here needs it.
 
     Returns:
         `(batch, size)`: at 1293 frames of 128 bands and the default settings, size 10,240.

@@ -59,8 +59,8 @@ class Summary:
     Attributes:
         mean: Over the folds; None if it is undefined in one of them.
         deviation: Standard deviation over the folds, of the sample; None likewise.
-        pooled: Of the out-of-fold predictions of all clips, the mean over the repeats, with its interval by
-            bootstrap over clips.
+        pooled: Score of the out-of-fold predictions of all clips, the mean over the repeats, with its
+            interval by bootstrap over clips.
     """
 
     mean: float | None
@@ -81,7 +81,7 @@ class CrossValidationReport:
         repeats: How often the clips were divided into them.
         clips: Clips in all folds together.
         group_by: Column whose values are in one fold each, or `"none"`.
-        seed: Of the trainings.
+        seed: Seed of the trainings.
         dataset: What the clips are of.
         recipe: `name` and settings.
         by_fold: Every training.
@@ -212,5 +212,6 @@ def read_cross_validation(folder: Path) -> CrossValidationReport:
     try:
         values = read_json(file, _REMEDY)
     except FileNotFoundError:
-        raise UserError(f"{file}: no cross-validation there; run one with fit --folds") from None
+        remedy = "run one with python -m keras_mir.fit --folds 5"
+        raise UserError(f"{file}: no cross-validation there; {remedy}") from None
     return from_json(CrossValidationReport, values, str(file), _REMEDY)

@@ -71,7 +71,7 @@ def note_checksums(folder: Path, files: Mapping[str, Path]) -> None:
     """Write down what a model's files hold, for `check_unchanged`, and for `sha256sum -c`.
 
     Args:
-        folder: Of the run, or of the exported version.
+        folder: Folder of the run, or of the exported version.
         files: By name in that folder, where they are now.
     """
     checksums = Checksums(folder / CHECKSUMS)
@@ -83,7 +83,7 @@ def check_unchanged(folder: Path, files: Iterable[Path]) -> None:
     """Refuse files of a model that are not as they were written: TensorFlow may read another model in them.
 
     Args:
-        folder: Of the run, or of the exported version; if it is of an older version, it has no list.
+        folder: Folder of the run, or of the exported version; if it is of an older version, it has no list.
         files: In that folder.
 
     Raises:

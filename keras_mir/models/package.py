@@ -97,7 +97,7 @@ def check_size(name: str, size: int, place: str) -> None:
     """Refuse a file that is larger than a model's may be.
 
     Args:
-        name: Of the file.
+        name: Name of the file.
         size: In bytes.
         place: Where it is from, for messages.
 

@@ -124,7 +124,7 @@ class Prediction(_Values):
         return frame if windows else frame.astype({"tempo": float})
 
     def _shown(self) -> dict[Task, list[tuple[str, str]]]:
-        """Of each head, names and values as people read them, the likeliest class first."""
+        """Names and values of each head as people read them, the likeliest class first."""
         return {
             task: [
                 (name, format(value, ".3f" if task == "affect" else ".0%"))

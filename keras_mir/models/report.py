@@ -378,12 +378,12 @@ class Split:
 
     Attributes:
         evaluated: The split whose clips were evaluated.
-        sizes: Of all splits, in clips.
+        sizes: Sizes of all splits, in clips.
         left_out: Files that could not be read.
         method: How splits were made; like what follows, empty where a finished model was evaluated.
         test_from: Where the test split is from.
         group_by: Column whose values stay on one side.
-        seed: Of the splits.
+        seed: Seed of the splits.
         limit: Most clips of each.
     """
 
@@ -421,7 +421,7 @@ class Circumstances:
             evaluated.
         baseline: What a model without a network gets; None where a finished model was evaluated, or there
             are several heads.
-        versions: Of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
+        versions: Versions of `python`, `keras_mir`, `tensorflow`, `keras`, `numpy` and `librosa`; None for
             one that is not installed.
     """
 
@@ -467,7 +467,7 @@ class _HeadReport:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class GenreReport(_HeadReport, GenreScores, Circumstances):
-    """The report on a genre model."""
+    """The report on a genre model: `GenreScores`, and the `Circumstances` they came from."""
 
     task = "genre"
 
@@ -507,7 +507,7 @@ class GenreReport(_HeadReport, GenreScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AffectReport(_HeadReport, AffectScores, Circumstances):
-    """The report on an affect model."""
+    """The report on an affect model: `AffectScores`, and the `Circumstances` they came from."""
 
     task = "affect"
 
@@ -535,7 +535,7 @@ class AffectReport(_HeadReport, AffectScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TagsReport(_HeadReport, TagScores, Circumstances):
-    """The report on a model of tags."""
+    """The report on a model of tags: `TagScores`, and the `Circumstances` they came from."""
 
     task = "tags"
 
@@ -583,7 +583,7 @@ class TagsReport(_HeadReport, TagScores, Circumstances):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MultitaskReport(MultitaskScores, Circumstances):
-    """The report on a model of several heads.
+    """The report on a model of several heads: `MultitaskScores`, and the `Circumstances` they came from.
 
     Attributes:
         baselines: By task, what a model without a network gets, that learns it alone.
@@ -640,7 +640,7 @@ def make_report(
     """Scores and where they came from, as one report.
 
     Args:
-        scores: Of one head, or of several.
+        scores: Scores of one head, or of several.
         circumstances: Where they came from.
         baselines: What models without a network get, by task; without, what the circumstances say.
     """

@@ -34,7 +34,7 @@ class RunOptions:
         name: Name of the exported model.
         export: Whether to write a SavedModel.
         export_dir: Where exported models go.
-        seed: Of everything random but the split.
+        seed: Seed of everything random but the split.
         devices: Train on these in step.
         baseline: Whether to fit the baseline that the report sets beside the scores.
     """
@@ -103,7 +103,8 @@ class RunFolder:
             ArgumentError: If there is a run in it already, or it is a file.
         """
         if self.options.exists():
-            raise ArgumentError("out", self.path, f"there is a run in it; go on with --resume {self.path}")
+            problem = f"there is a run in it; go on with python -m keras_mir.fit --resume {self.path}"
+            raise ArgumentError("out", self.path, problem)
         check_folder("out", self.path)
 
     def create(self, recipe: Recipe, options: RunOptions, parts: Path, content: bytes) -> None:
@@ -113,7 +114,7 @@ class RunFolder:
             recipe: What is trained.
             options: What else was asked for; there is a run in the folder once they are written.
             parts: The file that says which clip is used for what.
-            content: Of that file.
+            content: Content of that file.
 
         Raises:
             ArgumentError: As `check_free`.

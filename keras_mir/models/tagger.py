@@ -31,7 +31,7 @@ class TaggerDescription:
     Attributes:
         network: The pretrained network.
         feature_spec: What its vectors are.
-        versions: Of what it was exported with.
+        versions: Versions of what it was exported with.
     """
 
     network: Network
@@ -56,7 +56,7 @@ class Tagger(ServableModel):
     """A pretrained network that answers to sound without any training; what `load` gives for its name.
 
     Args:
-        network: Which.
+        network: The pretrained network.
 
     Raises:
         UserError: If its weights are not there.

@@ -391,7 +391,7 @@ def load_keras(file: Path, folder: Path | None = None) -> Model:
 
     Args:
         file: The model.
-        folder: Of the run, or of the exported version, that it is in; without, its own.
+        folder: Folder of the run, or of the exported version, that it is in; without, its own.
 
     Raises:
         UserError: If it is missing or damaged.

@@ -23,7 +23,7 @@ def vectors(
         features: `(batch, vectors, size)` symbolic tensor.
         lengths: `(batch,)` int32 symbolic tensor, in vectors.
         settings: Its `statistics` count here.
-        use_cudnn: Of no account: nothing here needs it.
+        use_cudnn: Ignored: nothing here needs it.
 
     Returns:
         `(batch, statistics * size)`.

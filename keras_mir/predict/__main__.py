@@ -75,9 +75,12 @@ def parser() -> argparse.ArgumentParser:
         "likeliest tags; values of affect, or those tags; the tempo",
     )
     files.add_argument("--yes", action="store_true", help="write them")
-    files.add_argument("--replace", action="store_true", help="even where there is something already")
+    files.add_argument("--replace", action="store_true", help="write even where there is something already")
     files.add_argument(
-        "--journal", type=Path, metavar="FILE", help="how songs were before (default: a new one in runs)"
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="file of how songs were before (default: a new one in runs)",
     )
     files.add_argument(
         "--undo", type=Path, metavar="JOURNAL", help="make all songs as they were before, byte by byte"

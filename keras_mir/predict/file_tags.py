@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from keras_mir.models.prediction import Failure, Prediction, ranked
 from keras_mir.predict.patch import Part, apply_patch, patch
-from keras_mir.predict.predictor import Listener
+from keras_mir.predict.predictor import SongModel
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import write_atomically
 
@@ -171,7 +171,7 @@ class FileTags:
     """Writes predictions into the files they are of.
 
     Args:
-        fields: Of `FIELDS`.
+        fields: Some of `FIELDS`.
         replace: Whether values that are there give way.
         journal: Where to keep how files were, a new file; None to write nothing.
 
@@ -228,7 +228,7 @@ class FileTags:
         file.name = song.name  # by which mutagen knows files that do not say what they are
         tags = _tags_of(song, file)
         if prediction.tempo is None and "bpm" in self._fields:  # the model may track no beats
-            prediction = replace(prediction, tempo=self._listener.hear_file(song).tempo)
+            prediction = replace(prediction, tempo=self._tempo_model.answer_file(song).tempo)
         change = Change({}, {}, [])
         for name, field in self._fields.items():
             there, values = tags.read(field), field.values(prediction)
@@ -255,10 +255,10 @@ class FileTags:
         return change
 
     @cached_property
-    def _listener(self) -> Listener:
+    def _tempo_model(self) -> SongModel:
         from keras_mir.models.tempo import tempo_tracker
 
-        return Listener(tempo_tracker().answer_wav)
+        return SongModel(tempo_tracker().answer_wav)
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ class _Entry:
     """A line of a journal: what was written into a file, and how to make it as it was.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         written: Values by field.
         before: SHA-256 of its bytes.
         after: The same, once written.

@@ -40,13 +40,13 @@ _FULL_RATE = 48_000  # Hz; a second at a higher rate counts for more, as it is l
 
 
 @dataclass(frozen=True)
-class Heard:
+class SongAnswer:
     """What a model made of a song, window by window.
 
     Attributes:
         path: The file, or None if samples were given.
         duration: In seconds.
-        names: Of the values of each head, in the model's order; empty for vectors.
+        names: Names of the values of each head, in the model's order; empty for vectors.
         values: By head (genre, tags, affect), or as `embedding`, float `(windows, n)`, at least one window.
         spans: Where each window begins and ends, in seconds.
         tempo: In beats per minute; None if there is no beat, or the model does not track it.
@@ -67,13 +67,13 @@ class Heard:
 
     @property
     def vector(self) -> np.ndarray:
-        """Of a model of vectors: the mean over the windows, `(size,)`."""
+        """Vector of a song, by a model of vectors: the mean over the windows, `(size,)`."""
         vector: np.ndarray = self.values[EMBEDDING].mean(axis=0)
         return vector
 
 
-class Listener:
-    """Gives songs of any length, rate and number of channels to a model, in pieces that it can take.
+class SongModel:
+    """A model that takes songs of any length, rate and number of channels, cut into pieces that it can take.
 
     Args:
         answer_wav: The model.
@@ -94,12 +94,14 @@ class Listener:
         self._longest_seconds = longest_seconds
         self._batch_seconds = batch_seconds
 
-    def hear(self, song: str | Path | np.ndarray, rate: int | None = None) -> Heard | list[Heard | Failure]:
+    def answer(
+        self, song: str | Path | np.ndarray, rate: int | None = None
+    ) -> SongAnswer | list[SongAnswer | Failure]:
         """What the model makes of whatever is given: a file, a folder, or samples.
 
         Args:
-            song: A file or a folder, or samples as `hear_array` takes them.
-            rate: Of samples, in Hz.
+            song: A file or a folder, or samples as `answer_array` takes them.
+            rate: Sample rate of samples, in Hz.
 
         Returns:
             A list for a folder.
@@ -109,12 +111,14 @@ class Listener:
         """
         if isinstance(song, str | Path):
             path = Path(song)
-            return list(self.hear_files(find_songs([path]).audio)) if path.is_dir() else self.hear_file(path)
+            return (
+                list(self.answer_files(find_songs([path]).audio)) if path.is_dir() else self.answer_file(path)
+            )
         if rate is None:
             raise ArgumentError("rate", rate, "give that of the samples, in Hz")
-        return self.hear_array(np.asarray(song), rate)
+        return self.answer_array(np.asarray(song), rate)
 
-    def hear_array(self, samples: np.ndarray, rate: int) -> Heard:
+    def answer_array(self, samples: np.ndarray, rate: int) -> SongAnswer:
         """What the model makes of samples.
 
         Args:
@@ -126,7 +130,7 @@ class Listener:
         """
         return self._only_one(None, _cut(samples, rate))
 
-    def hear_file(self, path: Path) -> Heard:
+    def answer_file(self, path: Path) -> SongAnswer:
         """What the model makes of a file of any kind that this machine decodes.
 
         Raises:
@@ -134,17 +138,17 @@ class Listener:
         """
         return self._only_one(path, decode_parts(path, WINDOW_SECONDS))
 
-    def hear_files(self, paths: Iterable[Path]) -> Iterator[Heard | Failure]:
+    def answer_files(self, paths: Iterable[Path]) -> Iterator[SongAnswer | Failure]:
         """What the model makes of files, several at once; or the reason why there is no answer, in order."""
         return self._outcomes((path, decode_parts(path, WINDOW_SECONDS)) for path in paths)
 
-    def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> Heard:
+    def _only_one(self, path: Path | None, blocks: Iterator[Sound]) -> SongAnswer:
         (outcome,) = self._outcomes([(path, blocks)])
         if isinstance(outcome, Failure):
             raise UserError(outcome.reason)
         return outcome
 
-    def _outcomes(self, songs: Iterable[_Song]) -> Iterator[Heard | Failure]:
+    def _outcomes(self, songs: Iterable[_Song]) -> Iterator[SongAnswer | Failure]:
         def parts_of_all() -> Iterator[_Part | _End]:
             for path, blocks in songs:
                 try:
@@ -205,7 +209,7 @@ class Predictor:
             answer_wav = self._stack.enter_context(choose_local(str(model), Path(models)).open())
         else:
             answer_wav = model if callable(model) else model.audio_model().answer_wav
-        self._listener = Listener(answer_wav, longest_seconds=longest_seconds, batch_seconds=batch_seconds)
+        self._song_model = SongModel(answer_wav, longest_seconds=longest_seconds, batch_seconds=batch_seconds)
 
     def __enter__(self) -> Predictor:
         return self
@@ -232,8 +236,8 @@ class Predictor:
         Raises:
             UserError: If there is no answer; the message says why.
         """
-        heard = self._listener.hear(song, rate)
-        return [_outcome(each) for each in heard] if isinstance(heard, list) else _prediction(heard)
+        answer = self._song_model.answer(song, rate)
+        return [_outcome(each) for each in answer] if isinstance(answer, list) else _prediction(answer)
 
     def predict_array(self, samples: np.ndarray, rate: int) -> Prediction:
         """Predict samples.
@@ -245,7 +249,7 @@ class Predictor:
         Raises:
             UserError: If there is no answer for the samples; the message says why.
         """
-        return _prediction(self._listener.hear_array(samples, rate))
+        return _prediction(self._song_model.answer_array(samples, rate))
 
     def predict_file(self, path: str | Path) -> Prediction:
         """Predict a file of any kind that this machine decodes.
@@ -253,7 +257,7 @@ class Predictor:
         Raises:
             UserError: If the file cannot be decoded, or has no answer; the message says why.
         """
-        return _prediction(self._listener.hear_file(Path(path)))
+        return _prediction(self._song_model.answer_file(Path(path)))
 
     def predict_files(
         self, paths: Iterable[str | Path], progress: Progress | None = None
@@ -271,7 +275,7 @@ class Predictor:
             ServingError: If a server does not answer any more.
         """
         files = [Path(path) for path in paths]
-        for done, outcome in enumerate(self._listener.hear_files(files), 1):
+        for done, outcome in enumerate(self._song_model.answer_files(files), 1):
             if progress is not None:
                 progress(done, len(files))
             yield _outcome(outcome)
@@ -347,7 +351,7 @@ class _Answer:
     end: float  # of the part
     silent: bool = False  # the part is, so that there is no answer
     error: str = ""  # empty if there is an answer
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as of `Heard`, like all that follow
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as of `SongAnswer`; so are the next
     values: Mapping[str, np.ndarray] = field(default_factory=dict)  # empty if there is no answer
     spans: tuple[tuple[float, float], ...] = ()
     tempo: float = 0.0  # in beats per minute, or 0
@@ -462,7 +466,7 @@ def _answer_of(part: _Part, outputs: Mapping[str, np.ndarray], row: int) -> _Ans
     )
 
 
-def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
+def _joined(song: _End, answers: Sequence[_Answer]) -> SongAnswer | Failure:
     """A song's answer from those of its parts."""
     # Silent parts of a song that is not silent do not count.
     sounding = [answer for answer in answers if not answer.silent] or answers
@@ -471,7 +475,7 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
         return Failure(name, reason)
     with_beat = [answer for answer in sounding if answer.tempo > 0]
     weights = [len(answer.spans) for answer in with_beat]
-    return Heard(
+    return SongAnswer(
         path=song.path,
         duration=answers[-1].end,
         names=sounding[0].names,
@@ -486,38 +490,38 @@ def _joined(song: _End, answers: Sequence[_Answer]) -> Heard | Failure:
     )
 
 
-def _outcome(heard: Heard | Failure) -> Prediction | Failure:
-    return heard if isinstance(heard, Failure) else _prediction(heard)
+def _outcome(answer: SongAnswer | Failure) -> Prediction | Failure:
+    return answer if isinstance(answer, Failure) else _prediction(answer)
 
 
-def _prediction(heard: Heard) -> Prediction:
+def _prediction(answer: SongAnswer) -> Prediction:
     """What a model made of a song, in its words."""
 
     def by_name(head: str, values: np.ndarray) -> dict[str, float]:
-        return dict(zip(heard.names[head], values.tolist(), strict=True))
+        return dict(zip(answer.names[head], values.tolist(), strict=True))
 
     def windows_of(head: str) -> list[dict[str, float]]:
-        if head not in heard.values:
-            return [{} for _ in heard.spans]
-        return [by_name(head, values) for values in heard.values[head]]
+        if head not in answer.values:
+            return [{} for _ in answer.spans]
+        return [by_name(head, values) for values in answer.values[head]]
 
-    means = {head: by_name(head, values.mean(axis=0)) for head, values in heard.values.items()}
+    means = {head: by_name(head, values.mean(axis=0)) for head, values in answer.values.items()}
     genres = means.get(GENRE, {})
     return Prediction(
-        path=heard.path,
-        duration=heard.duration,
+        path=answer.path,
+        duration=answer.duration,
         genre=max(genres, key=genres.__getitem__) if genres else "",
         probabilities=genres,
         tags=means.get(TAGS, {}),
         affect=means.get(_AFFECT, {}),
-        tempo=heard.tempo,
-        beat_times=heard.beat_times,
+        tempo=answer.tempo,
+        beat_times=answer.beat_times,
         windows=tuple(
             Window(*span, *values)
-            for span, *values in zip(heard.spans, *map(windows_of, (GENRE, TAGS, _AFFECT)), strict=True)
+            for span, *values in zip(answer.spans, *map(windows_of, (GENRE, TAGS, _AFFECT)), strict=True)
         ),
-        note=heard.note,
-        thresholds=heard.thresholds,
+        note=answer.note,
+        thresholds=answer.thresholds,
     )
 
 

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 _OF_LABELS = ("layout", "targets", "tags", "group_by", "subset", "split_lists")
 _OF_DATASET = ("jobs", "test_fraction", "seed", "group_by", "licence", "name")
 _MOST_LISTED = 30  # classes, or tags
-_OF_SPEC = {"sample_rate": "Hz", "n_fft": "window, in samples", "hop_length": "step, in samples"}
+_OF_SPEC = {
+    "sample_rate": "sample rate, in Hz",
+    "n_fft": "window, in samples",
+    "hop_length": "step, in samples",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +83,7 @@ def add_options(parser: argparse.ArgumentParser, place: Callable[[str], object] 
     """Add what says how clips become a data set, to whatever extracts them.
 
     Args:
-        parser: Of a command.
+        parser: Parser of a command.
         place: The type of what names a file or a folder.
     """
     spec = FeatureSpec()
@@ -102,14 +106,14 @@ def add_options(parser: argparse.ArgumentParser, place: Callable[[str], object] 
     parser.add_argument(
         "--subset",
         metavar="SIZE",
-        help="of FMA: small, medium, large or full (default: as AUDIO_DIR is named)",
+        help="size of FMA: small, medium, large or full (default: as AUDIO_DIR is named)",
     )
     parser.add_argument(
         "--split-lists",
         type=place,
         nargs=3,
         metavar=("TRAIN", "VALID", "TEST"),
-        help="of GTZAN: the files of its artist-filtered split",
+        help="the files of GTZAN's artist-filtered split",
     )
     parser.add_argument(
         "--targets",
@@ -131,7 +135,7 @@ def add_options(parser: argparse.ArgumentParser, place: Callable[[str], object] 
         metavar="SHARE",
         help="share of the clips to test on, unless the table has a split column (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split (default: %(default)s)")
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",

@@ -15,7 +15,7 @@ def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
     Args:
         recipe: What is trained.
         clips: Training clips.
-        steps: Of a clip, in frames, beats or vectors, as the recipe's feature has them.
+        steps: Length of a clip, in frames, beats or vectors, as the recipe's feature has them.
     """
     train = recipe.train
     clips = min(clips, recipe.split.limit or clips)

@@ -21,6 +21,7 @@ Weights = Mapping[str, np.ndarray]  # by name, as the checkpoint has them
 
 _WHEEL = "musicnn"
 _INSTALL = "pip install --no-deps musicnn==0.1.0"
+_REINSTALL = f"{_INSTALL} --force-reinstall"
 _DATA, _INDEX = ".data-00000-of-00001", ".index"  # a checkpoint without a prefix
 
 
@@ -35,7 +36,7 @@ class Network:
         tags: What its outputs mean, in order.
         trained_on: The data set it learnt from.
         citation: Who made it, and where they describe it.
-        licence: Of the weights.
+        licence: Licence of the weights.
     """
 
     name: str
@@ -82,9 +83,7 @@ class Network:
             if not file.is_file():
                 raise UserError(f"{file}: missing, so this is another musicnn; get it with {_INSTALL}")
             if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-                raise UserError(
-                    f"{file}: damaged, or of another version; get it again with {_INSTALL} --force-reinstall"
-                )
+                raise UserError(f"{file}: damaged, or of another version; get it again with {_REINSTALL}")
         return folder
 
 

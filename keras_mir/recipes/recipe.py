@@ -43,7 +43,7 @@ class TaskSettings:
         auxiliary_genre: Learn the genre besides affect, where every clip has one, and leave it out of the
             finished model: it teaches the layers that both share.
         transfer: Learn only new heads, on the frozen layers of `backbone`.
-        backbone: The run, or the exported model, whose layers those are.
+        backbone: The run, or the exported model, whose layers `transfer` takes.
     """
 
     task: Tasks = "genre"
@@ -87,10 +87,10 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training examples, at most.
         batch_size: Examples per batch.
-        learning_rate: Adam's.
+        learning_rate: Learning rate of Adam.
         weight_decay: Decoupled weight decay (AdamW); 0 for none.
-        schedule: Of the learning rate: `constant`, or `cosine`, up in the first tenth of all steps
-            and down to a hundredth along a cosine.
+        schedule: Course of the learning rate: `constant`, or `cosine`, up in the first tenth of all
+            steps and down to a hundredth along a cosine.
         early_stopping: Epochs without a better validation loss before training stops and the
             best weights are restored; 0 trains to the end.
         reduce_lr: Epochs without a better validation loss before the learning rate is
@@ -134,7 +134,7 @@ class SplitSettings:
         test: Share held out to evaluate on, where the data set has no labelled test examples.
         group_by: Column whose values stay on one side of every split; `auto` is `artist`
             where there is such a column, `none` splits without groups.
-        split_seed: Same seed, same split, whatever `--seed` is.
+        split_seed: Seed of the split; that of the training does not change it.
         folds: Cross-validation: divide the examples into so many parts, train once for each on all the
             others, and evaluate on it; 0 for one training. Test examples of the data set's own are in
             no fold.

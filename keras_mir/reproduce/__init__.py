@@ -17,14 +17,14 @@ def reproduce(out: str | Path, *, console: Console | None = None, **options: Any
     Args:
         out: Folder of the page. Called for it again, what is done is kept; `only` and `seeds` may grow.
         console: Where progress is shown; None for standard output.
-        options: What else `Asked` takes, such as `data="DATA"` or `quick=True`.
+        options: What else `Request` takes, such as `data="DATA"` or `quick=True`.
 
     Raises:
         UserError: If the arguments or the data set cannot be used at all.
     """
     from rich.console import Console
 
-    from keras_mir.reproduce.asked import Asked
+    from keras_mir.reproduce.request import Request
     from keras_mir.reproduce.run import run
 
-    return run(Asked(str(out), **options), console or Console())
+    return run(Request(str(out), **options), console or Console())

@@ -15,7 +15,7 @@ from rich.console import Console
 from keras_mir.data.find import SYNTHETIC, find_features
 from keras_mir.data.load import TEST
 from keras_mir.reproduce import paper, scores
-from keras_mir.reproduce.asked import Asked
+from keras_mir.reproduce.request import Request
 from keras_mir.reproduce.results import Run
 from pipelines.datasets.base import GENRE, PATH, SPLIT, Examples, Task
 from pipelines.datasets.classes import ClassMap, load_class_map
@@ -26,7 +26,7 @@ from pipelines.files import write_atomically
 from pipelines.input.diagnosis import stated_frames
 from pipelines.wording import counted
 
-_MOST_TARGETS = 3  # where the data has others, and none are asked for
+_MOST_TARGETS = 3  # where the data has others, and none are named
 
 # The paper's own data, by which it is recognised: labelled clips of (train, test).
 _COURSE_GENRE, _COURSE_AFFECT = (3069, 765), (1122, 0)
@@ -47,7 +47,7 @@ class DataSet:
         classes: What recipes are given for it: `auto`, or a file.
         split: The split all experiments use: `course` or `stratified`.
         targets: Affect targets.
-        frames: Of the longest full spectrogram.
+        frames: Length of the longest full spectrogram.
         why_not_course: Why the paper's numbers may not stand beside ours; empty if they may.
         left_out: What had to be left out of the genres, in one sentence; empty if nothing.
     """
@@ -93,18 +93,18 @@ class DataSet:
         }
 
 
-def open_dataset(asked: Asked, console: Console) -> DataSet:
+def open_dataset(request: Request, console: Console) -> DataSet:
     """Find the data set and look it over; refuse one that has neither genre nor affect labels."""
-    root, labels = find_features(asked.data, asked.labels, asked.cache, asked.jobs, console)
+    root, labels = find_features(request.data, request.labels, request.cache, request.jobs, console)
     genre, why_no_genre = _load(root, "genre", labels)
     affect, why_no_affect = _load(root, "affect", labels)
     known = [examples for examples in (genre, affect) if examples]
     if not known:
         raise UserError(why_no_genre)
-    name = known[0].name if asked.data else f"built-in {SYNTHETIC} corpus"
+    name = known[0].name if request.data else f"built-in {SYNTHETIC} corpus"
     base = root.parent if (root / "train_labels.txt").is_file() else root
     split = "course" if is_course_layout(root) and not read_info(base).name else "stratified"
-    class_map, classes, left_out = _class_map(genre, asked, split)
+    class_map, classes, left_out = _class_map(genre, request, split)
     paths = [path for examples in known for path in examples.table[PATH]]
     return DataSet(
         root=root,
@@ -116,7 +116,7 @@ def open_dataset(asked: Asked, console: Console) -> DataSet:
         class_map=class_map,
         classes=classes,
         split=split,
-        targets=_targets(affect, asked) if affect else (),
+        targets=_targets(affect, request) if affect else (),
         frames=max(stated_frames(Path(path)) for path in paths),
         why_not_course=_why_not_course(genre, affect, name),
         left_out=left_out,
@@ -140,38 +140,38 @@ def _load(root: Path, task: Task, labels: Path | None) -> tuple[Examples | None,
     return (examples, "") if labelled else (None, f"{examples.name}: no {task} labels")
 
 
-def _class_map(genre: Examples | None, asked: Asked, split: str) -> tuple[ClassMap, str, str]:
+def _class_map(genre: Examples | None, request: Request, split: str) -> tuple[ClassMap, str, str]:
     """The mapping, what recipes are given for it, and a note on what it leaves out.
 
     In a small data set a class may have test examples but none to train on, which no model can
     answer. Such a class is dropped from the mapping, by a file that the commands name.
     """
     if genre is None:
-        return ClassMap("none", {}), asked.classes, ""
+        return ClassMap("none", {}), request.classes, ""
     genres = sorted(set(genre.table[GENRE]))
-    chosen = load_class_map(asked.classes, genres)
+    chosen = load_class_map(request.classes, genres)
     mapping = chosen.classes or {name: name for name in genres}
     if split != "course" or not mapping.keys() >= set(genres):
-        return chosen, asked.classes, ""  # the first experiment says which genre is missing
+        return chosen, request.classes, ""  # the first experiment says which genre is missing
     counts = class_counts(genre, mapping)
     untaught = list(counts.index[counts["train"] == 0])
     if not untaught:
-        return chosen, asked.classes, ""
+        return chosen, request.classes, ""
     kept = {name: "" if mapping[name] in untaught else mapping[name] or "" for name in genres}
-    path = asked.folder / "classes.toml"
+    path = request.folder / "classes.toml"
     write_atomically(path, tomli_w.dumps(kept).encode())
     clips = counted(int(counts["test"][untaught].sum()), "test clip")
     note = f"{clips} of {', '.join(untaught)}, which no training clip is of"
     return ClassMap(path.name, {name: into or None for name, into in kept.items()}), str(path), note
 
 
-def _targets(affect: Examples, asked: Asked) -> tuple[str, ...]:
-    for name in asked.targets:
+def _targets(affect: Examples, request: Request) -> tuple[str, ...]:
+    for name in request.targets:
         if name not in affect.targets:
             has = ", ".join(affect.targets)
             raise ArgumentError("targets", name, f"{affect.name} has no such target; it has {has}")
     of_paper = paper.TARGETS if set(paper.TARGETS) <= set(affect.targets) else ()
-    return asked.targets or of_paper or affect.targets[:_MOST_TARGETS]
+    return request.targets or of_paper or affect.targets[:_MOST_TARGETS]
 
 
 def _why_not_course(genre: Examples | None, affect: Examples | None, name: str) -> str:

@@ -72,7 +72,7 @@ class _Command:
 
 @dataclass(frozen=True)
 class _Cell:
-    """Of a table: its words, the command they lead to, their kind as CSS knows it, and a tooltip."""
+    """A cell of a table: its words, the command they lead to, their kind as CSS knows it, and a tooltip."""
 
     text: str
     command: _Command | None = None

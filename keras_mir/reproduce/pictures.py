@@ -105,7 +105,7 @@ def curves_over_seeds(
         metric: `accuracy`, say; may be there for validation only, for some seeds only, or not at all.
         stopped: For each seed, whether early stopping ended it.
         best: Epoch of the first seed whose weights were kept, counted from 1; shown for a single seed.
-        title: Of the figure.
+        title: Title of the figure.
     """
     known = any(key in history for history in histories for key in (metric, f"val_{metric}"))
     names = ["loss", metric] if known else ["loss"]

@@ -127,10 +127,10 @@ class Results:
             data, and `why_not`; `genre` and `affect`: how they were split, and classes or targets.
         command: What repeats everything.
         quick: Whether it was a trial, too short for its numbers to mean anything.
-        versions: Of what results depend on.
+        versions: Versions of what results depend on.
         started: ISO date and time.
         seconds: Time the parts took, stops left out.
-        experiments: In the paper's order; only those asked for, and what they need.
+        experiments: In the paper's order; only those requested, and what they need.
         tables: Made from the runs, as are the comparisons.
     """
 

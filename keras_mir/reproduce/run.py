@@ -11,12 +11,12 @@ from rich.console import Console
 
 from keras_mir.command_line.lines import say
 from keras_mir.models.report import versions
-from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import compare
 from keras_mir.reproduce.dataset import open_dataset
-from keras_mir.reproduce.experiments import EXPERIMENTS, experiments_asked
+from keras_mir.reproduce.experiments import EXPERIMENTS, named_experiments
 from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, Setup
 from keras_mir.reproduce.page import write_page
+from keras_mir.reproduce.request import Request
 from keras_mir.reproduce.results import SETTINGS, Comparison, Outcome, Picture, Results, Status, Table
 from keras_mir.reproduce.tables import overview
 from keras_mir.reproduce.trainings import Training, attempt, do_all
@@ -24,22 +24,22 @@ from keras_mir.reproduce.trainings import Training, attempt, do_all
 Plans = Mapping[Experiment, Sequence[Training]]
 
 
-def run(asked: Asked, console: Console) -> Results:
+def run(request: Request, console: Console) -> Results:
     """Do the trainings that are not done yet, then write the page; see `keras_mir.reproduce.reproduce`."""
-    now = experiments_asked(asked.only)
-    only, started = asked.open_folder()
-    setup = Setup(asked, open_dataset(asked, console))
-    plans = {one: [] if _missing(one, setup) else one.trainings(setup) for one in experiments_asked(only)}
+    now = named_experiments(request.only)
+    only, started = request.open_folder()
+    setup = Setup(request, open_dataset(request, console))
+    plans = {one: [] if _missing(one, setup) else one.trainings(setup) for one in named_experiments(only)}
     try:
         do_all([(one.id, training) for one in now for training in plans[one]], console)
     except KeyboardInterrupt:
         _write(setup, plans, started, console)
-        say(console, f"continue with: {asked.command()}")
+        say(console, f"continue with: {request.command()}")
         raise
     results = _write(setup, plans, started, console)
     lines = [f"failed: {one.id}: {one.reason}" for one in results.failed]
     for label, name in (("page", "index.html"), ("text", "index.md"), ("numbers", "results.json")):
-        lines.append(f"{label:8} {asked.folder / name}")
+        lines.append(f"{label:8} {request.folder / name}")
     say(console, *lines)
     return results
 
@@ -82,7 +82,7 @@ def _experiments(outcomes: Outcomes) -> list[Experiment]:
 def _write(setup: Setup, plans: Plans, started: str, console: Console) -> Results:
     """Collect what there is, draw the pictures, and write page, text and numbers."""
     say(console, "drawing pictures, writing the page")
-    asked, dataset = setup.asked, setup.dataset
+    request, dataset = setup.request, setup.dataset
     found: dict[str, Outcome] = {}
     for experiment, trainings in plans.items():
         found[experiment.id] = _outcome(experiment, trainings, setup, found)
@@ -90,9 +90,9 @@ def _write(setup: Setup, plans: Plans, started: str, console: Console) -> Result
     runs = [run for one in outcomes for run in one.runs]
     results = Results(
         dataset=dataset.describe(runs),
-        command=asked.command(),
-        quick=asked.quick,
-        seeds=tuple(range(asked.seeds)),
+        command=request.command(),
+        quick=request.quick,
+        seeds=tuple(range(request.seeds)),
         versions=versions(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         started=started,
@@ -101,8 +101,8 @@ def _write(setup: Setup, plans: Plans, started: str, console: Console) -> Result
         tables=make_tables(outcomes, dataset.why_not_course),
         comparisons=make_comparisons(outcomes),
     )
-    results.write(asked.folder)
-    write_page(results, asked.folder)
+    results.write(request.folder)
+    write_page(results, request.folder)
     return results
 
 
@@ -115,7 +115,7 @@ def _outcome(one: Experiment, trainings: Sequence[Training], setup: Setup, earli
     more = f" (and {len(failed) - 1} more trainings)" if len(failed) > 1 else ""
     pictures: list[Picture] = []
     notes = list(one.notes(setup.dataset))
-    log = setup.asked.folder / "logs" / f"experiment-{one.id}.txt"
+    log = setup.request.folder / "logs" / f"experiment-{one.id}.txt"
     reasons = (
         f"{failed[0]}{more}" if failed else "",
         attempt(lambda: pictures.extend(one.pictures(setup, runs, earlier)), log),

@@ -28,7 +28,7 @@ from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce import scores
-from keras_mir.reproduce.asked import Asked
+from keras_mir.reproduce.request import Request
 from keras_mir.reproduce.results import Run
 from pipelines.errors import UserError, reason_of
 from pipelines.files import read_json
@@ -44,13 +44,13 @@ class Training(ABC):
     """One training: its run as it stands before it is done, and how many epochs and seconds it may take."""
 
     run: Run
-    asked: Asked
+    request: Request
     epochs: int
     seconds: float
 
     @property
     def folder(self) -> Path:
-        return self.asked.folder / self.run.folder
+        return self.request.folder / self.run.folder
 
     def do(self, epoch_done: EpochDone) -> Run:
         """Train, with what it prints in its log; `epoch_done` is called with the number of epochs done.
@@ -87,7 +87,7 @@ class Training(ABC):
 
     @property
     def _failure(self) -> Path:
-        return self.asked.folder / "logs" / f"{self.run.name}.failure.json"
+        return self.request.folder / "logs" / f"{self.run.name}.failure.json"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,11 @@ class RecipeTraining(Training):
     recipe: Recipe
 
     def _train(self, console: Console) -> None:
-        folder, asked, is_check = RunFolder(self.folder), self.asked, self.recipe.train.overfit_batches > 0
+        folder, request, is_check = (
+            RunFolder(self.folder),
+            self.request,
+            self.recipe.train.overfit_batches > 0,
+        )
         if folder.options.exists() and is_check:
             shutil.rmtree(folder.path)  # a check is not resumed
         if folder.options.exists():
@@ -105,11 +109,11 @@ class RecipeTraining(Training):
             return
         fit = Fit(
             self.recipe,
-            asked.data,
-            labels=asked.labels,
-            skip_bad=asked.skip_bad,
-            cache_dir=asked.cache,
-            jobs=asked.jobs,
+            request.data,
+            labels=request.labels,
+            skip_bad=request.skip_bad,
+            cache_dir=request.cache,
+            jobs=request.jobs,
             out=folder.path,
             seed=self.run.seed,
             console=console,

@@ -46,17 +46,21 @@ def parser() -> argparse.ArgumentParser:
         type=port,
         default=8501,
         metavar="N",
-        help="REST; 0 for any free one (default: %(default)s)",
+        help="port of REST; 0 for any free (default: %(default)s)",
     )
     parser.add_argument(
         "--grpc-port",
         type=port,
         default=8500,
         metavar="N",
-        help="gRPC, if tensorflow-serving-api is installed; 0 for any free one (default: %(default)s)",
+        help="port of gRPC, if tensorflow-serving-api is installed; 0 for any free (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-request-mb", type=positive, default=100, metavar="N", help="in MiB (default: %(default)s)"
+        "--max-request-mb",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="largest request, in MiB (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",

@@ -137,7 +137,7 @@ class Registry:
         """Hold a served version for the length of a request.
 
         Args:
-            name: Of the model.
+            name: Name of the model.
             version: A number or a label; without, the highest version being served.
 
         Yields:

@@ -112,7 +112,8 @@ class _Api:
 
     async def similar(self, request: Request) -> Response:
         if self._similar is None:
-            raise ModelError(Code.NOT_FOUND, "no table of vectors; start the server with --similar")
+            problem = "no table of vectors; start the server as python -m keras_mir.serve --similar VECTORS"
+            raise ModelError(Code.NOT_FOUND, problem)
         return await self._answered(request, partial(_similar, self._similar))
 
     async def library(self, request: Request) -> Response:
@@ -122,7 +123,8 @@ class _Api:
     async def sound(self, request: Request) -> Response:
         file = self._similar and self._similar.sound_file(request.path_params["row"])
         if not file:
-            raise ModelError(Code.NOT_FOUND, "no such song, or none that may be listened to; see --music")
+            problem = "no such song, or none that may be listened to; see python -m keras_mir.serve --help"
+            raise ModelError(Code.NOT_FOUND, problem)
         return FileResponse(file, media_type=media_type(file), headers=_SOUND_HEADERS)
 
     async def _answered(self, request: Request, answer: Callable[[bytearray, float], _Answer]) -> Response:

@@ -133,7 +133,7 @@ class SimilarSongs:
 
 
 def media_type(path: Path) -> str:
-    """Of a file of sound, by its name."""
+    """Media type of a file of sound, by its name."""
     return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 

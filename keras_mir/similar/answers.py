@@ -59,9 +59,9 @@ def print_similar(
         UserError: If something is missing, or arguments do not go together.
     """
     if song is None and map is None:
-        raise ArgumentError("song", None, "name one; or give --map alone, for a map of the library")
+        raise ArgumentError("song", None, "name one; or give map alone, for a map of the library")
     if out is not None and not playlist:
-        raise ArgumentError("out", out, "only a playlist is written there; give --playlist")
+        raise ArgumentError("out", out, "only a playlist is written there; give playlist")
     if playlist and song is None:
         raise ArgumentError("playlist", playlist, "goes on from a song; name one")
     for argument, file in (("out", out), ("map", map)):

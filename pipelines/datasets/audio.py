@@ -15,7 +15,7 @@ class AudioDataSet(Protocol):
     """A kind of labelled audio: a module here, or any object that has the same.
 
     Attributes:
-        REFUSES: Of the options it has no use for, why.
+        REFUSES: The options it has no use for, and why.
     """
 
     REFUSES: Mapping[str, str]
@@ -61,8 +61,8 @@ def load_labelled_audio(
         targets: The affect columns; see `read_label_table` and `fma.load`.
         tags: The tags; see `read_label_table`.
         group_by: The column of a label table that says what belongs together.
-        subset: Of FMA; see `fma.load`.
-        split_lists: Of GTZAN; see `gtzan.load`.
+        subset: Size of FMA; see `fma.load`.
+        split_lists: Files of GTZAN's split; see `gtzan.load`.
 
     Raises:
         UserError: If there is no such folder, an option does not go with the kind, or what it names is

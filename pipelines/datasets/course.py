@@ -160,8 +160,8 @@ def described(
 
     Args:
         base: The data set's folder.
-        table: Of the examples.
-        names: Of the targets or tags; empty for genres.
+        table: Table of the examples.
+        names: Names of the targets or tags; empty for genres.
         task: Which of them.
         synced: Whether the features are beat-synchronous.
         notes: On the labels.

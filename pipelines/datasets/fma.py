@@ -140,12 +140,12 @@ def _check_known(tracks: Path, what: str, values: pd.Series[str], known: Collect
 
 
 def _tags(
-    tracks: Path, cells: pd.Series[str], asked: Sequence[str] | None
+    tracks: Path, cells: pd.Series[str], chosen: Sequence[str] | None
 ) -> tuple[pd.Series, tuple[str, ...], list[str]]:
     """The genres of each track by title, None where it has none; which to learn; and notes on them."""
     file = tracks.with_name("genres.csv")
     nothing = pd.Series(None, cells.index, object)
-    if not file.is_file() if asked is None else not asked:
+    if not file.is_file() if chosen is None else not chosen:
         return nothing, (), []
     table, _ = read_table(file, "take it from fma_metadata.zip")
     if not {"genre_id", "title"} <= set(table):
@@ -165,9 +165,9 @@ def _tags(
         [tuple(dict.fromkeys(titles[key] for key in keys)) or None for keys in listed], cells.index, object
     )
     try:
-        known, left_out = of_use(tracks, tags.to_frame(TAGS), list(asked or ()))
+        known, left_out = of_use(tracks, tags.to_frame(TAGS), list(chosen or ()))
     except UserError:
-        if asked:
+        if chosen:
             raise
         return nothing, (), []
     return tags, tuple(known), left_out

@@ -128,7 +128,7 @@ class LabelledAudio:
     """The labels of a folder of audio, and what is known of the data set.
 
     Attributes:
-        folder: Of the audio files, at any depth.
+        folder: Folder of the audio files, at any depth.
         labels: One row for every clip to extract; its audio is there.
         lacking: What audio files without a row have not, to complete "3 audio files have ...".
         name: What reports call the data set; `""` for the name of its folder.
@@ -151,7 +151,7 @@ def tagged_audio(
     audio_dir: Path,
     table: Path,
     clips: pd.DataFrame,
-    asked: Sequence[str] | None,
+    chosen: Sequence[str] | None,
     *,
     what: str,
     name: str,
@@ -159,13 +159,13 @@ def tagged_audio(
     notes: Sequence[str] = (),
     known_faults: Mapping[str, str] | None = None,
 ) -> LabelledAudio:
-    """Of the clips of a data set of tags, those whose sound is in a folder.
+    """The clips of a data set of tags whose sound is in a folder.
 
     Args:
         audio_dir: The folder.
         table: The data set's own.
         clips: As in a `LabelTable`; a file that is not in the folder, or `""`, is left out, and noted.
-        asked: The tags a user chose; None for all there are.
+        chosen: The tags to learn; None for all there are.
         what: The data set calls a clip.
         name: As in `LabelledAudio`, like those that follow.
         terms: Likewise.
@@ -176,7 +176,7 @@ def tagged_audio(
         UserError: If there is no clip, or the tags will not do.
     """
     there, gone = in_folder(audio_dir, table, clips, what)
-    tags, left_out = of_use(table, there, list(asked or ()))
+    tags, left_out = of_use(table, there, list(chosen or ()))
     return LabelledAudio(
         audio_dir,
         LabelTable(there, (), table, tags=tuple(tags)),
@@ -360,11 +360,11 @@ def _tags(
     table: pd.DataFrame,
     cells: pd.DataFrame,
     others: Mapping[str, pd.Series[str]],
-    asked: Sequence[str] | None,
+    chosen: Sequence[str] | None,
 ) -> tuple[tuple[str, ...], list[str]]:
     """Put the column of tags into the table, if there are any; gives the tags, and what to know of them."""
     listed = TAGS in cells and cells[TAGS].any()
-    if not (listed if asked is None else asked):
+    if not (listed if chosen is None else chosen):
         return (), []
     columns, notes = [], list[str]()
     if listed:
@@ -372,7 +372,7 @@ def _tags(
         columns.append(column)
         notes += joined
     in_column = counts_of(columns[0]).index if columns else ()
-    flags = [name for name in dict.fromkeys(asked or ()) if name not in in_column]
+    flags = [name for name in dict.fromkeys(chosen or ()) if name not in in_column]
     for name in flags:
         if name not in others:
             there = f"column tags has {', '.join(in_column)}" if columns else "there is no column tags"
@@ -385,9 +385,9 @@ def _tags(
     together = [tuple(chain.from_iterable(row)) if row else None for row in every]
     table[TAGS] = pd.Series(together, table.index, object)
     try:
-        learnt, left_out = of_use(path, table, list(dict.fromkeys(asked or ())))
+        learnt, left_out = of_use(path, table, list(dict.fromkeys(chosen or ())))
     except UserError as error:
-        if asked or GENRE not in table:
+        if chosen or GENRE not in table:
             raise
         # A table of genres is none the worse for it.
         del table[TAGS]

@@ -42,7 +42,7 @@ def load_mirdata(
     the track's, with `_` for slashes.
 
     Args:
-        name: Of the data set, such as `gtzan_genre`.
+        name: Name of the data set, such as `gtzan_genre`.
         data_home: Where it lies; None for where mirdata puts it.
         targets: Attributes of numbers that are learnt as affect, such as `loudness`; by default those of
             `AFFECT` that the tracks have.
@@ -129,11 +129,11 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, Real) else np.nan
 
 
-def _targets(name: str, table: pd.DataFrame, asked: Sequence[str] | None) -> tuple[str, ...]:
+def _targets(name: str, table: pd.DataFrame, chosen: Sequence[str] | None) -> tuple[str, ...]:
     """The targets that there are; of those that were asked for, all."""
-    for each in asked or ():
+    for each in chosen or ():
         if each not in table:
             raise ArgumentError("targets", each, f"tracks of mirdata's {name} have no number of that name")
-    found = [each for each in (AFFECT if asked is None else dict.fromkeys(asked)) if each in table]
+    found = [each for each in (AFFECT if chosen is None else dict.fromkeys(chosen)) if each in table]
     check_targets(found)
     return tuple(found)

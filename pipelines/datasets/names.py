@@ -48,7 +48,7 @@ def spellings(ids: Iterable[str]) -> dict[str, str]:
 
 
 def id_of(name: str, ids: Mapping[str, str]) -> str | None:
-    """Of the ids that `spellings` gave, the longest that a file's name is, or begins with up to a dot."""
+    """The longest of the ids that `spellings` gave that a file's name is, or begins with up to a dot."""
     for spelling in (name, folded(name)):
         while spelling:
             if spelling in ids:

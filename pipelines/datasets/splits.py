@@ -26,25 +26,25 @@ _NO_GENRE = "(no genre)"
 ARTIST = "artist"  # the column that keeps groups together where no other is asked for
 
 
-def group_column(table: pd.DataFrame, asked: str | None, name: object) -> str | None:
+def group_column(table: pd.DataFrame, chosen: str | None, name: object) -> str | None:
     """The column that keeps groups together.
 
     Args:
         table: Examples or labels.
-        asked: The column a user asks for, or `none`; `None` for `artist`, if any clip has one.
+        chosen: The column to group by, or `none`; `None` for `artist`, if any clip has one.
         name: What messages call the table.
 
     Raises:
         ArgumentError: If there is no such column.
     """
-    if asked is None:
+    if chosen is None:
         return ARTIST if ARTIST in table and any(group_names(table, ARTIST)) else None
-    if asked == "none":
+    if chosen == "none":
         return None
-    if asked not in table:
+    if chosen not in table:
         problem = f"{name} has no such column; it has {', '.join(table.columns)}"
-        raise ArgumentError("group_by", asked, problem)
-    return asked
+        raise ArgumentError("group_by", chosen, problem)
+    return chosen
 
 
 def group_names(table: pd.DataFrame, column: str) -> list[str]:
@@ -303,8 +303,8 @@ def _divided(table: pd.DataFrame, groups: Sequence[str] | None, shares: np.ndarr
 
     Args:
         table: With a column of tags.
-        groups: Of every row; None to divide without groups.
-        shares: Of the parts.
+        groups: Group of every row; None to divide without groups.
+        shares: Shares of the parts.
         seed: Same seed, same parts.
     """
     flags = [tag_matrix(table[TAGS], list(counts_of(table[TAGS]).index))]

@@ -113,14 +113,14 @@ def counts_of(tags: Iterable[Collection[str] | None]) -> pd.Series[int]:
 
 
 def of_use(
-    place: object, table: pd.DataFrame, asked: Sequence[str], least: int = 1
+    place: object, table: pd.DataFrame, chosen: Sequence[str], least: int = 1
 ) -> tuple[list[str], list[str]]:
     """The tags that can be learnt: some clips have one and others have not.
 
     Args:
         place: What messages call the table.
         table: With a column of tags.
-        asked: The tags a user chose; empty for all there are.
+        chosen: The tags to learn; empty for all there are.
         least: How many clips must have a tag, and how many not.
 
     Returns:
@@ -129,13 +129,13 @@ def of_use(
     Raises:
         UserError: If one that was asked for will not do, or fewer than two are left.
     """
-    if len(asked) == 1:
-        raise ArgumentError("tags", asked[0], "one tag is too few; give two or more")
+    if len(chosen) == 1:
+        raise ArgumentError("tags", chosen[0], "one tag is too few; give two or more")
     labelled = table[TAGS].dropna()
     counts, clips = counts_of(labelled), len(labelled)
-    problems = {name: _use_problem(int(counts.get(name, 0)), clips, least) for name in asked or counts.index}
+    problems = {name: _use_problem(int(counts.get(name, 0)), clips, least) for name in chosen or counts.index}
     bad = {name: problem for name, problem in problems.items() if problem}
-    if asked and bad:
+    if chosen and bad:
         name, problem = next(iter(bad.items()))
         raise ArgumentError("tags", name, f"in {place} {problem}; leave it out, or add clips")
     good = [name for name in problems if name not in bad]

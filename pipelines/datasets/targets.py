@@ -54,19 +54,19 @@ def check_targets(targets: Iterable[str]) -> None:
             raise UserError(f"target {target!r}: {problem}")
 
 
-def chosen_targets(asked: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+def chosen_targets(chosen: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
     """The targets of a published data set that a user chose, or all there are.
 
     Args:
-        asked: None for all.
+        chosen: None for all.
         known: Those that it has.
 
     Raises:
         ArgumentError: If it has no such target.
     """
-    for name in asked or ():
+    for name in chosen or ():
         if name not in known:
             raise ArgumentError(
                 "targets", name, f"the data set has no such target; it has {', '.join(known)}"
             )
-    return tuple(known if asked is None else dict.fromkeys(asked))
+    return tuple(known if chosen is None else dict.fromkeys(chosen))

@@ -42,7 +42,7 @@ def chroma_cqt(
         sample_rate: In Hz.
         hop_length: Samples from frame to frame.
         n_chroma: Pitch classes.
-        tuning: Of the clip, in bins; see `estimate_tuning`.
+        tuning: Tuning of the clip, in bins; see `estimate_tuning`.
 
     Returns:
         float32 `(n_chroma, frames)`, the largest of each frame 1.

@@ -104,7 +104,7 @@ class Clip:
     """One row of the table: its audio, and the names its features go by.
 
     Attributes:
-        id: Of the row.
+        id: Id of the row.
         audio: Its sound.
         full: The fused spectrogram, a name for each kind of label that the clip has.
         synced: Its beat-synchronous twin; likewise.
@@ -130,10 +130,10 @@ class Made:
     Attributes:
         level: As of `Extraction`.
         seconds: Length of its sound.
-        source: SHA-256 of its sound, as of the files that follow.
-        full: Of the fused spectrogram.
-        synced: Of its beat-synchronous twin.
-        beats: Of the beats.
+        source: SHA-256 of its sound.
+        full: SHA-256 of the fused spectrogram.
+        synced: SHA-256 of its beat-synchronous twin.
+        beats: SHA-256 of the beats.
         before: Whether it was there already, made by a run that did not come to its end.
     """
 
@@ -258,7 +258,7 @@ def extract_dataset(
         spec: What to extract.
         jobs: Number of processes; with 1, the work is done in this one.
         test_fraction: Share of clips in `test`.
-        seed: Of the split.
+        seed: Seed of the split.
         group_by: Column whose values must not be on both sides; by default `artist`, if there.
         licence: Terms the data may be used under; by default those its source states.
         name: What reports call the data set; by default the source's name, or its folder's.
@@ -351,7 +351,9 @@ def check_dataset(audio_dir: Path, out: Path) -> CheckResult:
     unchanged, changed = 0, []
     for checksums, folder, what in lists:
         if not checksums:
-            raise UserError(f"{checksums.path}: no checksums there; run prepare once without --check")
+            raise UserError(
+                f"{checksums.path}: no checksums there; prepare the data once more, which writes them"
+            )
         for name, digest in checksums.items():
             path = folder / name
             if path.is_file() and sha256(path) == digest:

@@ -36,7 +36,7 @@ class Extraction:
         beat_fused: float32 `(n_bands, steps)`: the same between beats; n beats give n + 1 steps.
         beats: int64 `(n,)` beat frames, increasing; empty where none was found, and then
             `beat_fused` has a step every half second.
-        level: Of the loudest bin of mel, in dB: added to the mel of `fused` it gives back the power.
+        level: Level of the loudest bin of mel, in dB: added to the mel of `fused` it gives back the power.
         spec: What they were made with.
     """
 

@@ -40,7 +40,7 @@ class SpecAugment:
         time_mask: Masks are shorter than this, in steps; 0 for none.
         fill: What masked bands become, one value a band, in training their mean.
         frames: Longest example, in steps.
-        seed: Of the bank.
+        seed: Seed of the bank.
     """
 
     freq_mask: int
@@ -74,7 +74,7 @@ class Level:
     """`features`: mel raised or lowered by one random number of dB, no lower than its floor.
 
     Attributes:
-        most: Of dB.
+        most: The largest change, in dB.
         lowest: The floor of every band that is in dB.
     """
 
@@ -93,7 +93,7 @@ class Shift:
     """`features`: mel moved up or down by a random number of bands, with its floor where it came from.
 
     Attributes:
-        most: Of bands.
+        most: The largest shift, in bands.
         lowest: The floor of every band that is in dB.
     """
 
@@ -124,7 +124,7 @@ def smooth_labels(batch: Element, labels: Element, seed: tf.Tensor, share: float
         labels: float32 tensors of first dimension `batch`; classes as rows of shares, tags as rows of 0
             and 1. Numbers, of which an example has one, are left as they are.
         seed: Not needed.
-        share: Of a label.
+        share: Share of a label.
     """
 
     def smooth(name: str, values: tf.Tensor) -> tf.Tensor:
@@ -223,8 +223,8 @@ class Clips:
     """What an augmentation may want to know of the training examples.
 
     Attributes:
-        source: Of them.
-        seed: Of what is drawn once, before training.
+        source: Source of them.
+        seed: Seed of what is drawn once, before training.
     """
 
     source: Source
@@ -232,7 +232,7 @@ class Clips:
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Of every band."""
+        """Mean of every band."""
         return tuple(self.source.cached.statistics[0].tolist())
 
     @property

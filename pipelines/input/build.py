@@ -78,7 +78,7 @@ def training_batches(
     Args:
         source: The training examples.
         batch_size: Examples a batch; the last of an epoch may have fewer.
-        seed: Of everything random.
+        seed: Seed of everything random.
         epochs: Which epochs to give.
         augment: Random changes; `None` for none.
         n_classes: Where batches are mixed, class indices become one-hot rows of this many.

@@ -71,7 +71,7 @@ class Cached:
 
     @property
     def nbytes(self) -> int:
-        """Of the values of all examples."""
+        """Bytes of the values of all examples."""
         return int(self.lengths.sum(dtype=np.int64)) * self.bands * _ITEM.itemsize
 
     def take(self, rows: np.ndarray) -> Cached:

@@ -34,7 +34,7 @@ class Labels:
             }
 
     def __call__(self, rows: tf.Tensor) -> Element:
-        """Of one row, or of several."""
+        """Labels of one row, or of several."""
         return {name: tf.gather(values, rows) for name, values in self._arrays.items()}
 
 

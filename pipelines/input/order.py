@@ -29,7 +29,7 @@ def in_order(arriving: tf.data.Dataset, numbers: range, load: Load) -> tf.data.D
     Args:
         arriving: Pairs of a number and an example, each number at most once. Numbers past the end
             are taken as a sign that those before them are overdue, and dropped.
-        numbers: Of all examples.
+        numbers: Numbers of all examples.
         load: Gives the example of a number that is missing.
 
     Returns:

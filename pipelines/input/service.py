@@ -52,7 +52,7 @@ class DataService:
         """Load examples in the service's workers.
 
         Args:
-            numbers: Of the examples, without gaps.
+            numbers: Numbers of the examples, without gaps.
             load: From a number, int64, to tensors whose types and ranks do not depend on it. Runs
                 in other processes, on other machines: in the graph, with the files it names there.
 
@@ -60,7 +60,7 @@ class DataService:
             The examples in the order of their numbers: the same as `Dataset.map` gives.
 
         Raises:
-            UserError: If the service does not take the work.
+            ArgumentError: If the service does not take the work.
         """
         import tensorflow as tf
 
@@ -83,7 +83,7 @@ class DataService:
             arriving = numbered.apply(service.distribute(service.ShardingPolicy.DYNAMIC, self.target))
         except tf.errors.OpError as error:
             problem = f"it refuses the work: {reason_of(error)}"
-            raise UserError(f"--data-service {self.target}: {problem}") from None
+            raise ArgumentError("data_service", self.target, problem) from None
 
         def load_here(number: tf.Tensor) -> Any:
             self._read_here.assign_add(1)
@@ -112,7 +112,7 @@ class DataService:
                 trouble = self._trouble()
                 in_vain = in_vain + 1 if trouble else 0
                 if in_vain == _LOOKS:
-                    lost(f"--data-service {self.target}: {trouble}")
+                    lost(f"tf.data service {self.target}: {trouble}")
                     return
 
         thread = threading.Thread(target=look, daemon=True)
@@ -144,13 +144,11 @@ def connect(target: str) -> DataService:
         target: `grpc://host:port` of its dispatcher.
 
     Raises:
-        UserError: If it does not answer, or has no workers.
+        ArgumentError: If it does not answer, or has no workers.
     """
     if not workers_of(target):
-        raise UserError(
-            f"--data-service {target}: it has no workers; "
-            f"start one with python -m keras_mir.data_service --expose --join {target}"
-        )
+        remedy = f"start one with python -m keras_mir.data_service --expose --join {target}"
+        raise ArgumentError("data_service", target, f"it has no workers; {remedy}")
     return DataService(target)
 
 

@@ -154,14 +154,14 @@ def dilation(row: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def nth_smallest(rows: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
-    """Of each row of `(rows, values)`, the value that `n` others come before."""
+    """The value of each row of `(rows, values)` that `n` others come before."""
     if not is_portable():
         return tf.raw_ops.NthElement(input=rows, n=n)
     return tf.gather(tf.sort(rows, axis=-1), n, axis=1)
 
 
 def histogram(columns: tf.Tensor, counted: tf.Tensor, n: int) -> tf.Tensor:
-    """Of each row, how many of its entries are in each of `n` columns.
+    """How many entries of each row are in each of `n` columns.
 
     Args:
         columns: int32 `(rows, entries)`, from 0 to `n - 1`.

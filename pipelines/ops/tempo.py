@@ -86,7 +86,7 @@ def _fade_ends(envelope: tf.Tensor, half: int) -> tf.Tensor:
     """The envelope with half a window before and after, float64 `(time + 2 half,)`."""
 
     def ramp(edge: tf.Tensor) -> tf.Tensor:
-        # The ends fade to zero instead of stopping, which the window would hear as an onset.
+        # The ends fade to zero instead of stopping, which the window would take for an onset.
         return tf.cast(tf.cast(edge, wide()) * tf.range(half, dtype=wide()) / half, tf.float32)
 
     ends = [ramp(envelope[0]), envelope, tf.reverse(ramp(envelope[-1]), [0])]

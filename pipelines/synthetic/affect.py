@@ -1,4 +1,4 @@
-"""Valence, energy and danceability of a generated clip, from what can be heard in it."""
+"""Valence, energy and danceability of a generated clip, from what is audible in it."""
 
 from __future__ import annotations
 

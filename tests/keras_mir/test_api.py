@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -16,6 +19,7 @@ import keras_mir as km
 from keras_mir.predict.__main__ import main as predict
 from pipelines.errors import ArgumentError, UserError
 
+ROOT = Path(__file__).parents[2]
 SMALL = {"units": 8, "layers": 1, "epochs": 3, "batch_size": 8}
 
 
@@ -98,6 +102,33 @@ def test_errors_speak_of_arguments(course_data, tmp_path):
     with pytest.raises(UserError, match="no exported model"):
         km.load(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_errors_name_no_flag_without_its_command():
+    files = [path for top in ("keras_mir", "pipelines") for path in (ROOT / top).rglob("*.py")]
+    outside = [path for path in files if path.name != "__main__.py" and path.parent.name != "command_line"]
+    assert len(outside) > 200
+    said = [text for path in outside for text in _raised(ast.parse(path.read_text(encoding="utf-8")))]
+    assert len(said) > 300
+    flagged = [text for text in said if re.search(r"(?<![\w-])--[a-z]", text)]
+    assert [text for text in flagged if "python -m" not in text and "pip install" not in text] == []
+
+
+def _raised(tree: ast.AST) -> Iterator[str]:
+    """The texts within exceptions that are raised."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            yield from _texts(node.exc)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -51,11 +51,11 @@ class OneFile:
 
     Attributes:
         label: What people call it.
-        suffix: Of its files.
+        suffix: Suffix of its files.
         quantizations: How its weights can be quantized, by name, and how far answers may then be from the
             Keras model's, as a share of the output's largest or of 1.
         check: Raises what is to be told where an optional package is missing.
-        lacks: Of the types of operations in a graph, those the format is known to lack.
+        lacks: Types of operations, of those in a graph, that the format is known to lack.
         convert: From a `tf.function`, the model's description and a quantization or an empty string to the
             content of a file. It raises `CannotConvert`.
         run: Inputs by name through such a content, one batch after the other, in the format's own
@@ -78,9 +78,9 @@ class OneFile:
         Args:
             model: The model.
             folder: Where to.
-            name: Of the file, without suffix.
+            name: Name of the file, without suffix.
             signature: Which one; empty for the default.
-            quantization: Of the weights; empty for none.
+            quantization: Quantization of the weights; empty for none.
 
         Raises:
             ArgumentError: If an optional package is missing, or the format lacks the signature or the

@@ -120,7 +120,7 @@ class BeatSync(AudioLayer):
         0 give n + 1 steps.
 
     Args:
-        sample_rate: Of the audio, in Hz.
+        sample_rate: Sample rate of the audio, in Hz.
         hop_length: Samples from frame to frame.
         n_mels: Number of leading bands that are mel.
         top_db: Range of the mel bands in dB.

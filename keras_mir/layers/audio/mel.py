@@ -184,7 +184,7 @@ class LogCompression(AudioLayer):
         A tensor like it, float32, from 0 on.
 
     Args:
-        factor: Of the power; the greater it is, the more what is quiet counts.
+        factor: Factor of the power; the greater it is, the more quiet sound counts.
 
     Raises:
         ValueError: If `factor` is not positive.

@@ -35,8 +35,8 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
     Args:
         units: Number of units in each direction.
         return_sequences: Give the output of every frame, not the last of each direction.
-        kernel_regularizer: Of both input kernels, as for `keras.layers.LSTM`.
-        recurrent_regularizer: Of both recurrent kernels.
+        kernel_regularizer: Regularizer of both input kernels, as for `keras.layers.LSTM`.
+        recurrent_regularizer: Regularizer of both recurrent kernels.
         use_cudnn: False is for export: the Keras layer in operations that run and convert anywhere.
     """
 

@@ -236,7 +236,7 @@ class TimePooling(BaseLayer):
         A tensor `(batch, len(statistics) * bands * channels)`, all of the first statistic, then the next.
 
     Args:
-        statistics: Of `mean`, `max`, `std` and `attention`, which is `AttentionPooling`, in order.
+        statistics: Some of `mean`, `max`, `std` and `attention`, which is `AttentionPooling`, in order.
 
     Raises:
         ValueError: If there is none, or one that is none of these.

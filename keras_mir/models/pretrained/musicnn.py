@@ -51,7 +51,7 @@ def pooled_network(weights: Weights) -> keras.Model:
     """All up to the pooling over time: what is the same for every patch of a clip, whatever is learnt.
 
     Args:
-        weights: Of the checkpoint.
+        weights: Weights of the checkpoint.
 
     Returns:
         A frozen model from `(batch, 187, 96)` float32, compressed mel, to `(batch, 1506)` float32.

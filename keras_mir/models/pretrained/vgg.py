@@ -25,7 +25,7 @@ def pooled_network(weights: Weights, pools: Sequence[Pool]) -> keras.Model:
     """All up to its last layer.
 
     Args:
-        weights: Of the checkpoint.
+        weights: Weights of the checkpoint.
         pools: Block by block.
 
     Returns:

@@ -26,7 +26,7 @@ EXPERIMENTS: list[Experiment] = [
 ]
 
 
-def experiments_asked(only: Sequence[str]) -> list[Experiment]:
+def named_experiments(only: Sequence[str]) -> list[Experiment]:
     """The named experiments, or all, and those they need, in the paper's order.
 
     Raises:
@@ -36,5 +36,5 @@ def experiments_asked(only: Sequence[str]) -> list[Experiment]:
     for name in only:
         if name not in known:
             raise ArgumentError("only", name, f"no such experiment; there are {', '.join(known)}")
-    wanted = {name for asked in only or known for name in (asked, *known[asked].needs)}
+    wanted = {name for one in only or known for name in (one, *known[one].needs)}
     return [experiment for experiment in EXPERIMENTS if experiment.id in wanted]

@@ -11,9 +11,9 @@ from keras_mir.evaluate import figures
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce import pictures, scores
-from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.comparisons import Question
 from keras_mir.reproduce.dataset import DataSet
+from keras_mir.reproduce.request import Request
 from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
 from keras_mir.reproduce.trainings import RecipeTraining, Training, expected_seconds
 from keras_mir.reproduce.wording import command_line
@@ -32,15 +32,15 @@ BUILT_IN_CLIPS, BUILT_IN_FRAMES = 96, 258
 
 @dataclass(frozen=True)
 class Setup:
-    """What experiments are run on: what was asked for, and the data set."""
+    """What experiments are run on: the request, and the data set."""
 
-    asked: Asked
+    request: Request
     dataset: DataSet
 
     def save(self, name: str, figure: Figure, caption: str, counterpart: str, command: str = "") -> Picture:
         """Write a picture of the page; see `Picture`."""
-        figures.save(figure, self.asked.folder / "figures" / f"{name}.png")
-        return Picture(f"figures/{name}.png", caption, counterpart, command or self.asked.command())
+        figures.save(figure, self.request.folder / "figures" / f"{name}.png")
+        return Picture(f"figures/{name}.png", caption, counterpart, command or self.request.command())
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class Experiment:
         """Its variants, in both settings, for every target and seed."""
         return [
             _training(setup, variant, settings, target, seed)
-            for settings in setup.asked.settings_used
+            for settings in setup.request.settings_used
             for variant in self.variants
             if getattr(variant, settings)
             for target in self.targets(variant, setup.dataset)
-            for seed in range(1 if variant.once else setup.asked.seeds)
+            for seed in range(1 if variant.once else setup.request.seeds)
         ]
 
     def targets(self, variant: Variant, dataset: DataSet) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ class Experiment:
 
 
 def run_name(recipe: str, seed: int, target: str = "") -> str:
-    """Of a training, and of its folder."""
+    """Name of a training, and of its folder."""
     return "-".join(filter(None, [recipe, target, f"seed{seed}"]))
 
 
@@ -184,7 +184,7 @@ def _marked(caption: str, run: Run) -> str:
 
 
 def _training(setup: Setup, variant: Variant, settings: Settings, target: str, seed: int) -> RecipeTraining:
-    asked, dataset = setup.asked, setup.dataset
+    request, dataset = setup.request, setup.dataset
     recipe = named_recipe(getattr(variant, settings))
     genre = recipe.task.task == "genre"
     backbone = run_name(getattr(variant.backbone, settings), seed) if variant.backbone else ""
@@ -193,31 +193,31 @@ def _training(setup: Setup, variant: Variant, settings: Settings, target: str, s
         "split": dataset.split if recipe.split.split != dataset.split else "",
         "classes": dataset.classes if genre and dataset.classes != "auto" else "",
         "targets": () if genre else (target,) if target else dataset.targets,
-        "backbone": str(asked.folder / "runs" / backbone) if backbone else "",
+        "backbone": str(request.folder / "runs" / backbone) if backbone else "",
         "frames": _frames(recipe, setup),
-        "epochs": epochs if asked.quick else 0,
-        "limit": asked.limit or (QUICK_CLIPS if asked.quick else 0 if asked.data else BUILT_IN_CLIPS),
+        "epochs": epochs if request.quick else 0,
+        "limit": request.limit or (QUICK_CLIPS if request.quick else 0 if request.data else BUILT_IN_CLIPS),
     }
     changes = {name: value for name, value in wanted.items() if value}
     changed = recipe.with_settings(changes)
     name = run_name(recipe.name, seed, target if variant.per_target else "")
-    data = {"data": asked.data, "labels": asked.labels, **changes}
-    rest = {"skip_bad": asked.skip_bad, "seed": seed, "cache_dir": asked.cache, "no_export": True}
+    data = {"data": request.data, "labels": request.labels, **changes}
+    rest = {"skip_bad": request.skip_bad, "seed": seed, "cache_dir": request.cache, "no_export": True}
     command = command_line("fit", recipe.name, **data, **rest)
     run = Run(name, recipe.name, settings, variant.name, target, seed, command, f"runs/{name}")
     examples = dataset.genre if genre else dataset.affect
     clips = int(0.6 * len(examples)) if examples else 0
     seconds = expected_seconds(changed, clips, dataset.frames)
-    return RecipeTraining(run, asked, changed.train.epochs, seconds, changed)
+    return RecipeTraining(run, request, changed.train.epochs, seconds, changed)
 
 
 def _frames(recipe: Recipe, setup: Setup) -> int:
-    """Where full spectrograms are cut: as asked, or all to one length; 0 for as the recipe has it."""
+    """Where full spectrograms are cut: as requested, or all to one length; 0 for as the recipe has it."""
     if recipe.input.sync == "beat":
         return 0
-    asked = setup.asked
-    unasked = QUICK_FRAMES if asked.quick else 0 if asked.data else BUILT_IN_FRAMES
-    frames = asked.frames or min(unasked, setup.dataset.frames)
+    request = setup.request
+    default = QUICK_FRAMES if request.quick else 0 if request.data else BUILT_IN_FRAMES
+    frames = request.frames or min(default, setup.dataset.frames)
     if not frames and isinstance(recipe.input.frames, int):
         frames = setup.dataset.frames  # a backbone and what is built on it must agree
     return 0 if frames == recipe.input.frames else frames

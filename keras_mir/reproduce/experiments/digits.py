@@ -118,7 +118,7 @@ def train_digits(digits: Digits, seed: int, folder: Path, *, epochs: int = EPOCH
 
     Args:
         digits: A fifth of its training images is held out for validation.
-        seed: Of the weights, the order of the images and dropout.
+        seed: Seed of the weights, the order of the images and dropout.
         folder: Gets `model.keras` and then `digits.json`, which says that the training is finished.
         epochs: At most.
     """
@@ -185,7 +185,7 @@ class DigitsTraining(Training):
     """A training of the digits CNN."""
 
     def _train(self, console: Console) -> None:
-        digits = load_digits(Path(self.asked.mnist) if self.asked.mnist else None)
+        digits = load_digits(Path(self.request.mnist) if self.request.mnist else None)
         train_digits(digits, self.run.seed, self.folder)
 
     def _result(self) -> Run | None:
@@ -201,21 +201,21 @@ class DigitsCNN(Experiment):
     """What each layer makes of a digit."""
 
     def trainings(self, setup: Setup) -> Sequence[Training]:
-        asked = setup.asked
-        mine = {"only": self.id, "seeds": asked.seeds, "mnist": asked.mnist, "out": "DIGITS"}
+        request = setup.request
+        mine = {"only": self.id, "seeds": request.seeds, "mnist": request.mnist, "out": "DIGITS"}
         command = command_line("reproduce", **mine)
-        names = [run_name(DIGITS, seed) for seed in range(asked.seeds)]
+        names = [run_name(DIGITS, seed) for seed in range(request.seeds)]
         runs = [
             Run(name, DIGITS, "paper", "digits", "", seed, command, f"runs/{name}")
             for seed, name in enumerate(names)
         ]
-        return [DigitsTraining(run, asked, EPOCHS, _SECONDS) for run in runs]
+        return [DigitsTraining(run, request, EPOCHS, _SECONDS) for run in runs]
 
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         """What the first finished training's layers make of a digit, and learning curves."""
         done = [run for run in runs if run.status == "done"]
         for first in done[:1]:
-            folder = setup.asked.folder / first.folder
+            folder = setup.request.folder / first.folder
             result = read_digits_result(folder)
             *hidden, probabilities = activations(folder, result.image)
             layers = pictures.digit_layers(result.image, hidden, probabilities, PICTURED)

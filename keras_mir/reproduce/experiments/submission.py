@@ -38,7 +38,7 @@ class Submission(Affect):
         for settings, name in _FILES.items():
             done = [run for run in runs if run.settings == settings and run.status == "done"]
             for run in done[:1]:
-                yield _submit(run, recipes[run.name], setup.asked.folder / name, setup)
+                yield _submit(run, recipes[run.name], setup.request.folder / name, setup)
 
 
 def write_submission(path: Path, ids: Sequence[str], values: Mapping[str, np.ndarray]) -> int:
@@ -48,7 +48,7 @@ def write_submission(path: Path, ids: Sequence[str], values: Mapping[str, np.nda
 
     Args:
         path: The file; replaced if it is there.
-        ids: Of the clips.
+        ids: Ids of the clips.
         values: Predictions by target, float `(n,)` in the order of the ids; targets become
             columns in this order. What is outside [0, 1] is clipped.
 
@@ -75,10 +75,10 @@ def write_submission(path: Path, ids: Sequence[str], values: Mapping[str, np.nda
 
 
 def _submit(run: Run, recipe: Recipe, path: Path, setup: Setup) -> str:
-    place = RunFolder(setup.asked.folder / run.folder)
+    place = RunFolder(setup.request.folder / run.folder)
     model = keras.models.load_model(place.model, compile=False)
     examples = _test_examples(recipe, place, setup.dataset)
-    cached = cache_examples(examples, recipe.input, setup.asked.cache / "processed")
+    cached = cache_examples(examples, recipe.input, setup.request.cache / "processed")
     if cached.bad:
         # Every clip has to be answered for, so none can be left out.
         raise UserError(f"{cached.bad[0].path}: {cached.bad[0].reason}")

@@ -204,7 +204,9 @@ class TestSongs:
     def test_a_runner_that_there_is_not(self, music, run, tmp_path):
         done = run("beam prepare", *prepare(music, tmp_path / "DATA"), more=("--", "--runner=Cray"))
         assert done.returncode == 2
-        assert done.stderr.splitlines()[-1].startswith("error: --runner: Unexpected pipeline runner: Cray. ")
+        assert done.stderr.splitlines()[-1].startswith(
+            "error: Beam's runner: Unexpected pipeline runner: Cray. "
+        )
         assert not (tmp_path / "DATA").exists()
 
     @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ def test_those_that_prepare_made_are_taken(data, tmp_path):
         np.save(folder / f"{identity}.npy", np.zeros((1506, 2), np.float32))
     spec = {"maker": "musicnn-mtt", "n_bands": 1506, "made_from": "audio", "sample_rate": 16000}
     (folder / "spec.json").write_text(json.dumps(spec))
-    with pytest.raises(UserError, match=r"train0.npy: missing; run the same prepare --embed again"):
+    with pytest.raises(
+        UserError, match=r"train0.npy: missing; run the same python -m keras_mir.prepare again"
+    ):
         embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)
     np.save(folder / "train0.npy", np.zeros((1506, 2), np.float32))
     made = embedded(examples, "musicnn-mtt", root, tmp_path, QUIET)  # without the wheel
@@ -125,6 +127,7 @@ def test_beat_synchronous_files_are_refused(musicnn, course_data, tmp_path):
 def test_spectrograms_of_other_settings_are_refused(musicnn, data, tmp_path):
     examples = replace(examples_of(data), spec=FeatureSpec(hop_length=256))
     with pytest.raises(
-        UserError, match=r"standard settings alone; prepare the data with --embed musicnn-mtt"
+        UserError,
+        match=r"standard settings alone; make its vectors of the sound by .* --embed musicnn-mtt$",
     ):
         embedded(examples, "musicnn-mtt", data, tmp_path, QUIET)

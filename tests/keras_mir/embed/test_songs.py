@@ -29,11 +29,11 @@ from keras_mir.embed.table import Row, key
 from keras_mir.models.embedding import Maker
 
 class Workers(songs.Workers):
-    def start(self, most, asked):
+    def start(self, most, request):
         return [{MAKER!r}]
 
-    def map(self, asked):
-        for each in asked:
+    def map(self, requests):
+        for each in requests:
             song = each.song
             if song.name == sys.argv[1]:
                 os.kill(os.getpid(), 9)

@@ -100,8 +100,8 @@ def test_another_model_and_another_sample_rate_than_what_was_written_are_refused
         served = process.ask(path, [(batch.signature, batch.feed) for batch in batches])
 
     def verify_against(spec):
-        hears = AudioModel(model, {"genre": GENRES}, InputSettings("mel", sync="beat"), None, spec)
-        for check, outputs in zip(expect(batches, model, hears), served, strict=True):
+        written = AudioModel(model, {"genre": GENRES}, InputSettings("mel", sync="beat"), None, spec)
+        for check, outputs in zip(expect(batches, model, written), served, strict=True):
             compare(path, check, outputs)
 
     verify_against(spec)

@@ -40,7 +40,7 @@ class Cases:
     """Counts cases, by their kind and by what came of them, and tries as many of a kind as there are to be.
 
     Attributes:
-        seed: Of all that is random.
+        seed: Seed of all that is random.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def damaged_once(content: bytes, damage: tuple[int, float, int]) -> bytes:
     """A file's content with one thing wrong with it.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         damage: What is done, where, as a share of the content, and a number for it.
     """
     what, where, number = damage
@@ -203,7 +203,7 @@ class WarmProcess:
         commands: Whose modules are imported.
         folder: For what they print.
         disk: Where a disk of its own is for it, which nobody else sees; None for none.
-        options: Of that disk, as `mount` takes them for one in memory.
+        options: Options of that disk, as `mount` takes them for one in memory.
 
     Attributes:
         disk: Where others see that disk.

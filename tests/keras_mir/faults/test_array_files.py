@@ -89,7 +89,7 @@ def check_like_numpy(path: Path, content: bytes, read, *, well_zipped: bool = Tr
 
     Args:
         path: Written already.
-        content: Of the file, inflated.
+        content: Content of the file, inflated.
         read: The graph.
         well_zipped: Whether nothing but that content can be wrong with the file.
     """

@@ -49,7 +49,7 @@ class Command:
         needs: Commands that make what it reads.
         changes: Folders of what it reads that it changes, file by file.
         results: Folders that it writes.
-        growing: Of their files, those that change while it works; others are there as they will be at the
+        growing: Files of theirs that change while it works; others are there as they will be at the
             end, or not at all.
         passing: Files that are there only while it works.
         noted: Files that differ from one run to the next.

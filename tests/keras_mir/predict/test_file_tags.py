@@ -50,7 +50,7 @@ def make(path):
     return path
 
 
-def heard(path):
+def sound_of(path):
     """What is decoded, as a digest."""
     if path.suffix == ".m4a":
         done = subprocess.run(
@@ -76,12 +76,12 @@ def written(path, journal, prediction=ROCK, fields=("genre", "mood", "bpm"), rep
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_it_is_written_and_taken_back_byte_for_byte(suffix, tmp_path):
     song, journal = make(tmp_path / f"song{suffix}"), tmp_path / "journal"
-    before, sound = song.read_bytes(), heard(song)
+    before, sound = song.read_bytes(), sound_of(song)
     tags = FileTags(("genre", "mood", "bpm"), False, journal)
     assert tags.wants(song)
     assert vars(tags.write(song, ROCK)) == {"written": WRITTEN, "kept": {}, "lacking": []}
     assert texts(song) == ["Röck", "calm 0.50", "120"]
-    assert heard(song) == sound
+    assert sound_of(song) == sound
     assert not tags.wants(song)
     assert journal.stat().st_size < 5000
     assert list(take_back(journal)) == [song]
@@ -154,8 +154,8 @@ def test_several_values_are_several_in_old_id3_too(version, tmp_path):
 def tracked(monkeypatch):
     """The tempo that is tracked in a song where its model has tracked none."""
     found = [None]
-    listener = SimpleNamespace(hear_file=lambda _: SimpleNamespace(tempo=found[0]))
-    monkeypatch.setattr(FileTags, "_listener", listener)
+    model = SimpleNamespace(answer_file=lambda _: SimpleNamespace(tempo=found[0]))
+    monkeypatch.setattr(FileTags, "_tempo_model", model)
     return found
 
 

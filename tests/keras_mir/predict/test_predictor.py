@@ -19,7 +19,7 @@ from pipelines.extraction.audio_files import decode
 RATE = 1000  # Hz; the least that is allowed, so that minutes are small
 
 
-class Listener:
+class LoudnessModel:
     """Says of every 30 s what their loudest sample is, and has a beat in the middle of each."""
 
     def __init__(self, refuses: float = np.inf, code: Code = Code.RESOURCE_EXHAUSTED) -> None:
@@ -114,15 +114,13 @@ def test_a_trained_model_needs_no_export(answer_tiny, songs, predictor):
 
 
 def test_what_the_model_says_of_itself_is_in_the_prediction(predictor, songs):
-    listener = Listener()
+    model = LoudnessModel()
 
     def noted(files):
-        return {**listener(files), "note": np.full(len(files), "not for you")}
+        return {**model(files), "note": np.full(len(files), "not for you")}
 
     assert Predictor(noted).predict_array(minutes(0, 0.5), RATE).note == "not for you"
-    assert (
-        Predictor(listener).predict_array(minutes(0.5), RATE).note == ""
-    )  # exported before there were notes
+    assert Predictor(model).predict_array(minutes(0.5), RATE).note == ""  # exported before there were notes
     assert predictor.predict_file(songs / "a.flac").note == ""
 
 
@@ -146,10 +144,10 @@ def test_a_long_song_has_the_answers_of_its_windows(predictor, answer_tiny):
 
 
 def test_parts_are_joined_in_time():
-    listener = Listener()
+    model = LoudnessModel()
     song = minutes(0.1, 0.2, 0.3, 0.4)[: 215 * RATE]
-    answer = Predictor(listener, longest_seconds=120, batch_seconds=10).predict_array(song, RATE)
-    assert listener.batches == [[90.0], [90.0], [35.0]]
+    answer = Predictor(model, longest_seconds=120, batch_seconds=10).predict_array(song, RATE)
+    assert model.batches == [[90.0], [90.0], [35.0]]
     assert [round(window.start) for window in answer.windows] == [0, 30, 60, 90, 120, 150, 180]
     assert [round(window.end) for window in answer.windows] == [30, 60, 90, 120, 150, 180, 215]
     levels = [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4]
@@ -177,13 +175,13 @@ def test_a_tagger_s_windows_end_where_the_next_begins():
 
 def test_a_high_rate_is_asked_about_in_shorter_parts(monkeypatch):
     monkeypatch.setattr("keras_mir.predict.predictor._FULL_RATE", RATE / 2)
-    listener = Listener()
-    Predictor(listener, longest_seconds=180).predict_array(minutes(0.1, 0.2, 0.3), RATE)
-    assert listener.batches == [[60.0], [60.0], [60.0]]
+    model = LoudnessModel()
+    Predictor(model, longest_seconds=180).predict_array(minutes(0.1, 0.2, 0.3), RATE)
+    assert model.batches == [[60.0], [60.0], [60.0]]
 
 
 def test_silent_stretches_of_a_song_have_no_say():
-    predictor = Predictor(Listener(), longest_seconds=60)
+    predictor = Predictor(LoudnessModel(), longest_seconds=60)
     answer = predictor.predict_array(minutes(0.5, 0, 0, 0.5), RATE)
     assert answer.affect["level"] == pytest.approx(0.5)
     assert answer.duration == 240
@@ -197,10 +195,10 @@ def test_short_songs_go_together(tmp_path):
     for number, seconds in enumerate(lengths):
         level = np.full(seconds * RATE, (number + 1) / 10, np.float32)
         soundfile.write(tmp_path / f"{number}.wav", level, RATE, subtype="FLOAT")
-    listener = Listener()
-    answers = list(Predictor(listener, batch_seconds=20).predict_folder(tmp_path))
+    model = LoudnessModel()
+    answers = list(Predictor(model, batch_seconds=20).predict_folder(tmp_path))
     assert [answer.affect["level"] for answer in answers] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert listener.batches == [[3, 5, 4], [20], [3, 3]]
+    assert model.batches == [[3, 5, 4], [20], [3, 3]]
 
 
 def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
@@ -252,24 +250,24 @@ def test_goes_on_after_songs_without_an_answer(predictor, songs, tmp_path):
 )
 def test_arrays_that_are_not_sound(samples, rate, reason):
     with pytest.raises(UserError, match=reason):
-        Predictor(Listener()).predict_array(samples, rate)
+        Predictor(LoudnessModel()).predict_array(samples, rate)
 
 
 def test_a_refused_request_is_sent_song_by_song(tmp_path):
     for number, seconds in enumerate([3, 9, 4]):
         soundfile.write(tmp_path / f"{number}.wav", np.full(seconds * RATE, 0.5), RATE)
-    listener = Listener(refuses=5)
-    first, second, third = Predictor(listener).predict_folder(tmp_path)
+    model = LoudnessModel(refuses=5)
+    first, second, third = Predictor(model).predict_folder(tmp_path)
     assert first.duration == 3
     assert second == Failure(tmp_path / "1.wav", f"{tmp_path}/1.wav: here: too much; send less")
     assert third.duration == 4
-    assert listener.batches == [[3, 9, 4], [3], [9], [4]]
+    assert model.batches == [[3, 9, 4], [3], [9], [4]]
 
 
 def test_a_server_that_is_gone_ends_it(tmp_path):
     for number, seconds in enumerate([3, 9, 4]):
         soundfile.write(tmp_path / f"{number}.wav", np.full(seconds * RATE, 0.5), RATE)
-    answers = Predictor(Listener(5, Code.UNAVAILABLE), batch_seconds=1).predict_folder(tmp_path)
+    answers = Predictor(LoudnessModel(5, Code.UNAVAILABLE), batch_seconds=1).predict_folder(tmp_path)
     assert next(answers).duration == 3
     with pytest.raises(ServingError, match="too much"):
         next(answers)
@@ -282,4 +280,4 @@ def test_models_of_others_are_refused():
 
 def test_windows_are_not_cut():
     with pytest.raises(ArgumentError, match=r"^longest_seconds 50: give 60 or more$"):
-        Predictor(Listener(), longest_seconds=50)
+        Predictor(LoudnessModel(), longest_seconds=50)

@@ -89,8 +89,8 @@ def test_settings_are_not_mixed(experiments_of):
     ours = answer_of(experiments_of(), MEL, "ours")
     assert ours.first["0"] == pytest.approx(0.65)
     assert ours.second["0"] == pytest.approx(0.60)
-    asked = {(one.question, one.settings) for one in make_comparisons(experiments_of())}
-    assert (CHROMA, "ours") not in asked  # it was not run
+    questions = {(one.question, one.settings) for one in make_comparisons(experiments_of())}
+    assert (CHROMA, "ours") not in questions  # it was not run
 
 
 def test_a_seed_without_all_targets_is_in_no_mean(experiments_of):
@@ -128,8 +128,8 @@ def test_every_question_of_the_paper_is_asked_where_it_can_be(experiments_of):
     experiments = experiments_of()
     cnn = tuple(replace(run, variant="cnn", name=f"cnn-{run.seed}") for run in experiments[2].runs[:2])
     experiments.append(replace(experiments[2], id="7b", runs=cnn))
-    asked = [one.question for one in make_comparisons(experiments) if one.settings == "paper"]
-    assert asked == [
+    questions = [one.question for one in make_comparisons(experiments) if one.settings == "paper"]
+    assert questions == [
         MEL,
         CHROMA,
         "Does adding chroma to mel help?",

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.dataset import class_counts, open_dataset
+from keras_mir.reproduce.request import Request
 from pipelines.datasets.classes import COURSE_CLASSES
 from pipelines.errors import UserError
 
 SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "ntua_sample"
 
 
-def opened(data, tmp_path, **asked):
-    return open_dataset(Asked(out=str(tmp_path / "out"), data=str(data), **asked), Console(quiet=True))
+def opened(data, tmp_path, **options):
+    return open_dataset(Request(out=str(tmp_path / "out"), data=str(data), **options), Console(quiet=True))
 
 
 def write_genre(root: Path, train: list[str], test: list[str], frames=40) -> Path:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from keras_mir.fit import __main__ as fit
-from keras_mir.reproduce.asked import Asked
 from keras_mir.reproduce.dataset import DataSet
-from keras_mir.reproduce.experiments import EXPERIMENTS, experiments_asked
+from keras_mir.reproduce.experiments import EXPERIMENTS, named_experiments
 from keras_mir.reproduce.experiments.base import Setup
+from keras_mir.reproduce.request import Request
 from pipelines.datasets.classes import ClassMap
 from pipelines.errors import UserError
 
@@ -34,8 +34,8 @@ KNOWN = {experiment.id: experiment for experiment in EXPERIMENTS}
 WITH_RECIPES = [experiment.id for experiment in EXPERIMENTS if experiment.variants]
 
 
-def planned(name, data="data", **asked):
-    return KNOWN[name].trainings(Setup(Asked(out="out", data=data, **asked), DATASET))
+def planned(name, data="data", **options):
+    return KNOWN[name].trainings(Setup(Request(out="out", data=data, **options), DATASET))
 
 
 def test_all_of_the_paper_is_there():
@@ -43,12 +43,12 @@ def test_all_of_the_paper_is_there():
 
 
 def test_an_experiment_brings_what_it_builds_on():
-    assert [one.id for one in experiments_asked(("9", "6"))] == ["5c", "6", "7b", "9"]
+    assert [one.id for one in named_experiments(("9", "6"))] == ["5c", "6", "7b", "9"]
 
 
 def test_an_unknown_experiment_is_named():
     with pytest.raises(UserError, match=r"^only 5d: no such experiment; there are 1, 2, .*11$"):
-        experiments_asked(("5c", "5d"))
+        named_experiments(("5c", "5d"))
 
 
 def test_every_seed_setting_and_target_has_its_own_training():

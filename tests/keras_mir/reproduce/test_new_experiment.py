@@ -45,7 +45,7 @@ class Toy(Experiment):
             yield Table("99", "Toys", settings, numbers, "A note on toys.")
 
     def finish(self, setup, trainings, runs):
-        path = setup.asked.folder / self.file
+        path = setup.request.folder / self.file
         path.write_text(" ".join(one.run.name for one in trainings))
         yield f"{path.name} names the trainings."
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from keras_mir.recipes.named import named_recipe
-from keras_mir.reproduce.asked import Asked
+from keras_mir.reproduce.request import Request
 from keras_mir.reproduce.results import Run
 from keras_mir.reproduce.trainings import Training, do_all, expected_seconds
 
@@ -38,9 +38,9 @@ class Quick(Training):
 
 
 def test_every_training_that_is_not_done_yet_has_one_line(tmp_path, capsys):
-    asked = Asked(str(tmp_path))
+    request = Request(str(tmp_path))
     runs = [Run(f"run-seed{seed}", "r", "ours", "v", "", seed, "fit r", f"runs/{seed}") for seed in range(4)]
-    do_all([("5c", Quick(run, asked, 2, 10.0)) for run in runs], Console(width=200))
+    do_all([("5c", Quick(run, request, 2, 10.0)) for run in runs], Console(width=200))
     first, failed, last = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\[1/3\] run-seed1: done(, about .* left)?", first)
     log = tmp_path / "logs" / "run-seed2.txt"
@@ -54,5 +54,5 @@ def test_every_training_that_is_not_done_yet_has_one_line(tmp_path, capsys):
 def test_a_terminal_shows_what_is_trained_and_is_left_clean(tmp_path):
     console = Console(force_terminal=True, width=120, record=True)
     run = Run("run-seed1", "r", "ours", "v", "", 1, "fit r", "runs/1")
-    do_all([("5c", Quick(run, Asked(str(tmp_path)), 2, 10.0))], console)
+    do_all([("5c", Quick(run, Request(str(tmp_path)), 2, 10.0))], console)
     assert "[1/1] run-seed1: done" in console.export_text()

@@ -95,7 +95,7 @@ def test_a_server_without_a_table_has_no_songs(serving, tmp_path):
         assert client.ask("GET", "/v1/similar") == (200, {"songs": 0})
         assert client.ask("POST", "/v1/similar", audio(b"loud")) == (
             404,
-            {"error": "no table of vectors; start the server with --similar"},
+            {"error": "no table of vectors; start the server as python -m keras_mir.serve --similar VECTORS"},
         )
         assert client.ask("GET", "/v1/similar/songs/0")[0] == 404
 

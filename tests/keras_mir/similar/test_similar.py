@@ -101,8 +101,8 @@ def test_a_playlist_is_utf_8_in_any_locale(write_vectors, tmp_path, monkeypatch)
 REFUSED = [
     (["music/x.ogg"], "music/x.ogg: no such file, and not in {}; check the name"),
     (["music"], "music: a folder; give a song, and not in {}; check the name"),
-    ([], "SONG: name one; or give --map alone, for a map of the library"),
-    (["music/a.ogg", "--out", "x.m3u8"], "--out x.m3u8: only a playlist is written there; give --playlist"),
+    ([], "SONG: name one; or give map alone, for a map of the library"),
+    (["music/a.ogg", "--out", "x.m3u8"], "--out x.m3u8: only a playlist is written there; give playlist"),
     (["--playlist", "3", "--map", "x.html"], "--playlist 3: goes on from a song; name one"),
     (["music/a.ogg", "--map", "music"], "--map music: a folder, not a file; choose another name"),
     (

@@ -236,7 +236,7 @@ def test_options_it_has_no_use_for_are_refused(kind: str, place: Place) -> None:
 AFFECT = {
     "deam": {"valence": [3.1, 5.7, 6.6], "arousal": [3.0, 5.5, 5.2]},
     "emomusic": {"valence": [3.2, 6.5], "arousal": [3.1, 5.0]},
-    # The first was heard twice.
+    # The first was rated twice.
     "emotify": dict(
         zip(
             EMOTIONS.split(", "),

@@ -171,7 +171,7 @@ def test_checksums_are_found_anew_where_there_are_none(audio: Path) -> None:
     data = audio.parent / "data"
     complete = tree(data)
     (data / "features.sha256").unlink()
-    with pytest.raises(UserError, match=r"features.sha256: no checksums there; run prepare once"):
+    with pytest.raises(UserError, match=r"features.sha256: no checksums there; prepare the data once more"):
         check_dataset(audio, data)
     (data / "sources.sha256").write_bytes(b"torn")
     full = next(data.glob(f"{FULL}/*/01.*"))

@@ -173,7 +173,7 @@ def test_a_service_that_goes_is_noticed():
             assert "none of its workers is there any more" in told.get(timeout=60)
     with service.watched(told.put, pause=0.01):
         assert told.get(timeout=60) == (
-            f"--data-service {servers.target}: its dispatcher does not answer any more"
+            f"tf.data service {servers.target}: its dispatcher does not answer any more"
         )
 
 
@@ -208,5 +208,8 @@ def test_an_address_of_another_form_is_refused(target):
 
 
 def test_a_service_without_workers_is_refused():
-    with Servers(workers=0) as idle, pytest.raises(UserError, match="it has no workers"):
+    with (
+        Servers(workers=0) as idle,
+        pytest.raises(UserError, match=r"^data_service .*: it has no workers"),
+    ):
         connect(idle.target)

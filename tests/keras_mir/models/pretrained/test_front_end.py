@@ -101,9 +101,9 @@ def test_a_spectrogram_is_read_as_the_network_would_have_heard_it(clip):
         tone = librosa.tone(hertz, sr=22050, length=22050).astype(np.float32)
         power = librosa.feature.melspectrogram(y=tone, sr=22050)
         db = (10 * np.log10(np.maximum(power / power.max(), 1e-8))).T[None].astype(np.float32)
-        heard, _ = network_input(tf.constant(db), np.array([db.shape[1]], np.int32), SPEC)
+        bands, _ = network_input(tf.constant(db), np.array([db.shape[1]], np.int32), SPEC)
         wanted = as_published(librosa.tone(hertz, sr=16000, length=64000)).reshape(-1, BANDS)
-        assert abs(int(heard[0, 20].numpy().argmax()) - int(wanted[60].argmax())) <= 1
+        assert abs(int(bands[0, 20].numpy().argmax()) - int(wanted[60].argmax())) <= 1
 
 
 @pytest.mark.parametrize("made_from", [MEL, MEL_AND_LEVEL])

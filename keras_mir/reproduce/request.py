@@ -1,4 +1,4 @@
-"""What a reproduction was asked for, and its folder, which belongs to one question."""
+"""What a reproduction is to do, and its folder, which belongs to one request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls 
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a reproduction.
+class Request:
+    """What a reproduction is to do.
 
     Attributes:
-        out: Folder of the page, with `reproduction.json`, what was asked; `runs`, a folder a training;
+        out: Folder of the page, with `reproduction.json`, the request; `runs`, a folder a training;
             `logs`, what each printed; `figures`; `cache`, processed features; and the results.
         data: Folder of the data set; empty for the built-in synthetic corpus.
         labels: Label table of a folder of files.
@@ -79,22 +79,22 @@ class Asked:
         return SETTINGS if self.settings == "both" else (self.settings,)
 
     def command(self) -> str:
-        """The command line that asks for this."""
-        unasked = {field.name: field.default for field in fields(self) if field.name != "seeds"}
-        asked = {name: value for name, value in vars(self).items() if value != unasked.get(name)}
-        return command_line("reproduce", **asked)
+        """The command line that does the same."""
+        defaults = {field.name: field.default for field in fields(self) if field.name != "seeds"}
+        changed = {name: value for name, value in vars(self).items() if value != defaults.get(name)}
+        return command_line("reproduce", **changed)
 
     def open_folder(self) -> tuple[tuple[str, ...], str]:
-        """Make the folder, or take up what an earlier call left; refuse a folder of another question.
+        """Make the folder, or take up what an earlier call left; refuse a folder of another request.
 
         Returns:
-            Every experiment that was asked for, in this call or an earlier one, empty for all; and
+            Every requested experiment, in this call or an earlier one, empty for all; and
             when the first call was made, as ISO date and time.
         """
         check_folder("out", self.folder)
         for argument in ("out", "data", "labels"):
             check_utf8(argument, Path(getattr(self, argument) or "").absolute())
-        asked = plain(self)
+        given = plain(self)
         file = self.folder / "reproduction.json"
         before: dict[str, Any] = {}
         if file.exists():
@@ -102,15 +102,15 @@ class Asked:
             if before.get("format") != FORMAT:
                 raise UserError(f"{file}: written by another version; choose another folder")
         for name, value in before.items():
-            if name not in _CHANGEABLE and name in asked and asked[name] != value:
-                problem = f"{self.out} holds a reproduction with {_shown(value)}, not {_shown(asked[name])}"
+            if name not in _CHANGEABLE and name in given and given[name] != value:
+                problem = f"{self.out} holds a reproduction with {_shown(value)}, not {_shown(given[name])}"
                 raise ArgumentError(name, None, f"{problem}; give the same, or choose another folder")
         earlier = tuple(before.get("only", ()))
         # No experiment named means all of them, now or before.
         everything = not self.only or (before and not earlier)
         only = () if everything else tuple(dict.fromkeys((*earlier, *self.only)))
         started = before.get("started") or datetime.now().astimezone().isoformat(timespec="minutes")
-        write_json(file, {"format": FORMAT, **asked, "only": only, "started": started})
+        write_json(file, {"format": FORMAT, **given, "only": only, "started": started})
         return only, str(started)
 
 

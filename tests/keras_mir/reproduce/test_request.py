@@ -1,14 +1,14 @@
-"""A reproduction's folder: one question each, which later calls may widen but not change."""
+"""A reproduction's folder: one request each, which later calls may widen but not change."""
 
 import pytest
 
-from keras_mir.reproduce.asked import Asked
+from keras_mir.reproduce.request import Request
 from pipelines.errors import UserError
 
 
-def opened(folder, **asked):
-    """Every experiment asked for so far, and when the first call was made."""
-    return Asked(out=str(folder), **asked).open_folder()
+def opened(folder, **options):
+    """Every experiment requested so far, and when the first call was made."""
+    return Request(out=str(folder), **options).open_folder()
 
 
 def test_a_second_call_may_ask_for_more_experiments_and_seeds(tmp_path):
@@ -37,7 +37,7 @@ def test_some_experiments_become_all(tmp_path):
         ({"limit": 9}, "limit"),
     ],
 )
-def test_another_question_is_refused_by_the_argument_that_differs(tmp_path, changed, named):
+def test_another_request_is_refused_by_the_argument_that_differs(tmp_path, changed, named):
     opened(tmp_path)
     with pytest.raises(UserError, match=f"^{named}: .*choose another folder"):
         opened(tmp_path, **changed)
@@ -62,8 +62,8 @@ def test_a_file_is_no_folder(tmp_path):
         opened(tmp_path / "page")
 
 
-def test_the_command_says_everything_that_was_asked(tmp_path):
-    request = Asked(out="my page", data="d", only=("5c", "9"), quick=True, seeds=2, frames=128)
+def test_the_command_says_everything_that_was_requested(tmp_path):
+    request = Request(out="my page", data="d", only=("5c", "9"), quick=True, seeds=2, frames=128)
     assert request.command() == (
         "python -m keras_mir.reproduce --out 'my page' --data d --only 5c,9 --seeds 2 --quick --frames 128"
     )
