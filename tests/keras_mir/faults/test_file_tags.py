@@ -77,8 +77,9 @@ def test_a_damaged_journal_makes_a_file_as_it_was_or_leaves_it(cases, damaged, t
         try:
             outcomes = list(take_back(journal))
         except UserError as error:
-            assert str(journal) in str(error)
-            assert "\n" not in str(error)
+            said = str(error)
+            assert str(journal) in said
+            assert "\n" not in said
             assert [song.read_bytes() for song in songs] == after
             return "refused"
         for song, was, written in zip(songs, before, after, strict=True):

@@ -25,7 +25,10 @@ def test_lists_from_a_recipe_file_become_tuples():
         ({"filters": (8,), "pools": (0,)}, "pools = '0'"),
         ({"statistics": ()}, "statistics = '': give some of mean, max, std and attention"),
         ({"statistics": ("median",)}, "statistics = 'median'"),
-        ({"input_statistics": ("sum",)}, "input_statistics = 'sum': give some of mean, max, std and attention"),
+        (
+            {"input_statistics": ("sum",)},
+            "input_statistics = 'sum': give some of mean, max, std and attention",
+        ),
         ({"hidden": -1}, "hidden = -1"),
         ({"dropout": 1.0}, "dropout = 1.0: give a value from 0 to below 1"),
         ({"dropout": float("nan")}, "dropout = nan"),
