@@ -6,6 +6,7 @@ what goes into the layer `NAME` beside what comes out.
 
 from __future__ import annotations
 
+import argparse
 import io
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -23,7 +24,7 @@ from keras_mir.evaluate import figures
 from pipelines.extraction.features import Extraction, features
 from pipelines.synthetic.render import render_clip
 
-HERE = Path(__file__).parent / "figures"
+KEPT = Path(__file__).parent / "figures"
 RATE, SECONDS = 22050, 6.0
 DPI = 80
 
@@ -290,13 +291,13 @@ def draw_layer(name: str) -> Figure:
     return figure
 
 
-def draw_clip() -> None:
+def draw_clip(folder: Path) -> None:
     """One clip of the synthetic corpus, frame by frame and beat by beat."""
     rendered = render_clip("Rock", 3)
     whole = features(rendered.audio, RATE)
     title = f"synthetic rock, {rendered.tempo:.0f} beats a minute"
     picture = figures.spectrogram(whole.fused, whole.spec, beats=whole.beats, title=title)
-    figures.save(picture, HERE / "clip.png")
+    figures.save(picture, folder / "clip.png")
     picture = figures.spectrogram(
         whole.beat_fused,
         whole.spec,
@@ -305,19 +306,22 @@ def draw_clip() -> None:
         frames=whole.fused.shape[1],
         title="the median between beats",
     )
-    figures.save(picture, HERE / "clip_by_beat.png")
+    figures.save(picture, folder / "clip_by_beat.png")
 
 
 def main() -> None:
     """All of them but `scaling.png`, which `python -m benchmarks.scaling` measures and draws."""
-    draw_clip()
-    (HERE / "layers").mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description="Draw the pictures of README and site.")
+    parser.add_argument("--out", type=Path, default=KEPT, metavar="FOLDER", help="where to; %(default)s")
+    folder = parser.parse_args().out
+    draw_clip(folder)
+    (folder / "layers").mkdir(parents=True, exist_ok=True)
     for name in LAYERS:
         drawn = io.BytesIO()
         draw_layer(name).savefig(drawn, dpi=DPI)
         # Of as many colours as an eye tells apart at this size, which is a third of the bytes.
         picture = Image.open(drawn).convert("RGB").quantize(64)
-        picture.save(HERE / "layers" / f"{name}.png", optimize=True)
+        picture.save(folder / "layers" / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

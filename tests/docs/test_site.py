@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,8 +10,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(1800)]
-
-ROOT = Path(__file__).parents[2]
 
 
 class Page(HTMLParser):
@@ -40,25 +34,6 @@ class Page(HTMLParser):
             self.loads.append(given["href"])
         if tag == "img" and not given.get("alt"):
             self.without_text.append(given["src"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    if importlib.util.find_spec("mkdocs") is None:
-        pytest.skip("mkdocs is not installed")
-    folder = tmp_path_factory.mktemp("site")
-    # No network while it is built: what asks for a proxy finds none.
-    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
-        cwd=ROOT,
-        env={**os.environ, **nowhere, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.image import imread
+from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.metrics import reliability
-from keras_mir.models.report import Interval
+from keras_mir.evaluate.tag_metrics import tag_scores, thresholds_at_half
+from keras_mir.models.report import Bootstrap, Interval
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()
@@ -178,6 +180,90 @@ def test_intervals_stand_in_their_order_from_the_top():
     (line,) = axes.collections[0].get_segments()
     np.testing.assert_allclose(line, [[0.4, 0], [0.6, 0]])
     assert len(axes.collections) == 1
+
+
+TAGS = tuple(f"tag {number}" for number in range(12))
+
+
+def tagged(tags=TAGS, unused=1, n=80):
+    """Tags of clips, of which the first are on none, and probabilities that say the less the later a tag."""
+    random = np.random.default_rng(0)
+    true = (random.uniform(size=(n, len(tags))) < 0.3).astype(int)
+    true[:, :unused] = 0
+    noise = np.linspace(0.5, 3, len(tags))
+    probabilities = np.clip(0.3 + 0.4 * true + noise * random.normal(0, 0.3, true.shape), 0, 1)
+    scores = tag_scores(true, probabilities, thresholds_at_half(tags), Bootstrap(resamples=50))
+    return scores, true, probabilities
+
+
+def legend(owner):
+    return [text.get_text() for text in owner.get_texts()]
+
+
+def test_areas_of_tags_stand_in_their_order_from_the_best():
+    scores, true, probabilities = tagged()
+    left, right = drawn(figures.tag_areas(scores))
+
+    used = list(zip(TAGS[1:], true.T[1:], probabilities.T[1:], strict=True))
+    roc = {tag: roc_auc_score(has, values) for tag, has, values in used}
+    precision = {tag: average_precision_score(has, values) for tag, has, values in used}
+    shares = {tag: has.mean() for tag, has, _ in used}
+    order = sorted(roc, key=roc.__getitem__, reverse=True)
+    names = [f"{tag} ({true[:, TAGS.index(tag)].sum()})" for tag in order]
+    assert [label.get_text() for label in left.get_yticklabels()] == names
+    bottom, top = left.get_ylim()
+    assert bottom > 10 > 0 > top
+    for axes, areas, guessed, intervals in (
+        (left, roc, dict.fromkeys(roc, 0.5), scores.roc_auc),
+        (right, precision, shares, scores.average_precision),
+    ):
+        np.testing.assert_allclose([bar.get_width() for bar in axes.patches], [areas[tag] for tag in order])
+        ends = [segment[:, 0] for segment in axes.collections[0].get_segments()]
+        np.testing.assert_allclose(ends, [(intervals[tag].low, intervals[tag].high) for tag in order])
+        guessing, mean = axes.lines
+        np.testing.assert_allclose(guessing.get_xdata(), [guessed[tag] for tag in order])
+        np.testing.assert_allclose(mean.get_xdata(), np.mean(list(areas.values())))
+        assert legend(axes.get_legend()) == ["guessing", f"mean {np.mean(list(areas.values())):.3f}"]
+    assert left.get_xlabel() == "ROC-AUC, with its interval"
+    assert right.get_xlabel() == "PR-AUC (average precision), with its interval"
+
+
+def test_precision_over_recall_of_tags_from_the_best_to_the_worst():
+    scores, true, probabilities = tagged()
+    figure = figures.precision_recall(scores, true, probabilities)
+    panels = drawn(figure)
+
+    used = zip(TAGS[1:], true.T[1:], probabilities.T[1:], strict=True)
+    areas = {tag: average_precision_score(has, values) for tag, has, values in used}
+    order = sorted(areas, key=areas.__getitem__, reverse=True)
+    titles = [f"{tag}\naverage precision {areas[tag]:.3f}" for tag in order]
+    shown = [axes.get_title() for axes in panels]
+    assert len(shown) == 9  # of eleven
+    assert shown == [title for title in titles if title in shown]
+    assert (shown[0], shown[-1]) == (titles[0], titles[-1])
+    for axes in panels:
+        tag = axes.get_title().split("\n")[0]
+        column = TAGS.index(tag)
+        has, given = true[:, column], probabilities[:, column] >= 0.5
+        curve, guessing, threshold = axes.lines
+        recall, precision = curve.get_data()
+        assert curve.get_drawstyle() == "steps-post"  # under which the average precision is the area
+        assert -np.sum(np.diff(recall) * precision[:-1]) == pytest.approx(areas[tag])
+        assert list(guessing.get_ydata()) == [pytest.approx(has.mean())] * 2
+        at = (recall_score(has, given), precision_score(has, given))
+        np.testing.assert_allclose(threshold.get_xydata(), [at])
+        assert at in zip(recall, precision, strict=True)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("recall", "precision")
+    assert legend(figure.legends[0]) == ["precision", "guessing", "at the threshold"]
+
+
+def test_tags_without_areas_are_drawn_as_nothing():
+    scores, true, probabilities = tagged(TAGS[:2], unused=2)
+    for axes in drawn(figures.tag_areas(scores)):
+        assert not axes.patches
+        assert legend(axes.get_legend()) == ["guessing"]
+    (axes,) = drawn(figures.precision_recall(scores, true, probabilities))
+    assert not axes.lines
 
 
 def test_scatter_has_equal_axes_an_identity_line_and_the_correlation():
