@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from rich.console import Console
 
 import keras_mir as km
+from keras_mir.models.trained_model import TrainedModel
 from keras_mir.predict.__main__ import main as predict
 from pipelines.errors import ArgumentError, UserError
 
@@ -41,7 +44,17 @@ def test_a_trained_model_says_how_good_it_is(trained):
     assert trained.classes == ("Blues", "Jazz", "Metal")
     assert trained.recipe.train.epochs == 3
     assert trained.report.headline in repr(trained)
-    assert "<table" in trained._repr_html_()
+
+
+def test_a_notebook_shows_its_report_and_its_learning_curves(trained, tmp_path):
+    shown = trained._repr_html_()
+    report, _, image = shown.partition("<img ")
+    assert report == trained.report._repr_html_()
+    assert "<table" in report
+    (content,) = re.findall(r'src="data:image/png;base64,([^"]+)"', image)
+    assert base64.b64decode(content) == (trained.folder / "learning_curves.png").read_bytes()
+    assert len(shown) < 500_000
+    assert TrainedModel("elsewhere", trained.description, tmp_path)._repr_html_() == report
 
 
 @pytest.mark.slow
