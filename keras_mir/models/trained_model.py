@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -313,7 +314,16 @@ class TrainedModel(ServableModel):
         return f"TrainedModel {self.name!r} in {self.folder}: {self.report.headline}"
 
     def _repr_html_(self) -> str:
-        return self.report._repr_html_()
+        return self.report._repr_html_() + _image(RunFolder(self.folder).curves, "learning curves")
+
+
+def _image(file: Path, what: str) -> str:
+    """A PNG as HTML that needs no file; empty if there is none, as in the folder of an exported model."""
+    try:
+        content = base64.b64encode(file.read_bytes()).decode()
+    except OSError:
+        return ""
+    return f'<img alt="{what}" style="max-width: min(100%, 60rem)" src="data:image/png;base64,{content}">'
 
 
 def load(place: str | Path, models: str | Path = "saved_models") -> ServableModel:

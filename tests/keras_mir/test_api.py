@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from rich.console import Console
 
 import keras_mir as km
+from keras_mir.models.trained_model import TrainedModel
 from keras_mir.predict.__main__ import main as predict
 from pipelines.errors import ArgumentError, UserError
 
@@ -45,7 +47,17 @@ def test_a_trained_model_says_how_good_it_is(trained):
     assert trained.classes == ("Blues", "Jazz", "Metal")
     assert trained.recipe.train.epochs == 3
     assert trained.report.headline in repr(trained)
-    assert "<table" in trained._repr_html_()
+
+
+def test_a_notebook_shows_its_report_and_its_learning_curves(trained, tmp_path):
+    shown = trained._repr_html_()
+    report, _, image = shown.partition("<img ")
+    assert report == trained.report._repr_html_()
+    assert "<table" in report
+    (content,) = re.findall(r'src="data:image/png;base64,([^"]+)"', image)
+    assert base64.b64decode(content) == (trained.folder / "learning_curves.png").read_bytes()
+    assert len(shown) < 500_000
+    assert TrainedModel("elsewhere", trained.description, tmp_path)._repr_html_() == report
 
 
 @pytest.mark.slow

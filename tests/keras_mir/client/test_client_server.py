@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_mir.client import AsyncServingClient, ServingClient, ServingError, TensorInfo
 from keras_mir.client.errors import Code
+from keras_mir.export.savedmodel import export_savedmodel
+from keras_mir.models.build import build_model
 from keras_mir.models.folders import DESCRIPTION
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
+from pipelines.spec import FeatureSpec
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,7 @@ def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_
         ),
         ({"recipe": {"input": {"feature": "chroma"}}}, "it takes features of 40 bands, expected 12; "),
         ({"classes": None, "targets": ["valence", "power"]}, "it does not give valence, power; "),
+        ({"classes": None, "tags": ["guitar", "live"]}, "it does not give tags; "),
     )
     with connected(audio_models) as connect, connect("tiny") as client:
         client.check(description)
@@ -138,6 +144,50 @@ def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_
             assert error.value.code is Code.FAILED_PRECONDITION
         with pytest.raises(UserError, match=r"^description: it has no 'recipe'; give what keras_mir\.json"):
             client.check({"feature_spec": description["feature_spec"]})
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory) -> Path:
+    """An export root with one small model, `tagger`, of genres and tags."""
+    root, spec = tmp_path_factory.mktemp("tagger"), FeatureSpec(n_mels=40)
+    names = {"genre": ("Blues", "Jazz"), "tags": ("guitar", "live", "loud")}
+    model = build_model(
+        ModelSettings(kind="lstm", units=2, layers=1, normalise="none"),
+        bands=spec.n_mels,
+        time=None,
+        classes=names["genre"],
+        targets=(),
+        tags=names["tags"],
+        spec=spec,
+        feature="mel",
+    )
+    description = {
+        "feature_spec": spec.to_dict(),
+        "recipe": {"input": {"feature": "mel"}},
+        "classes": names["genre"],
+        "targets": (),
+        "tags": names["tags"],
+    }
+    export_savedmodel(model, root, "tagger", description=description, names=names, spec=spec)
+    return root
+
+
+def test_other_tags_than_were_exported_are_found_at_the_start(connected, tagger):
+    description = json.loads((tagger / "tagger" / "1" / DESCRIPTION).read_text(encoding="utf-8"))
+    others = (
+        (
+            {"tags": ["guitar", "loud", "live"]},
+            "its tags are guitar, live, loud, expected guitar, loud, live; ",
+        ),
+        ({"tags": ["guitar", "live"]}, "its tags are guitar, live, loud, expected guitar, live; "),
+        ({"classes": ["Jazz", "Blues"]}, "its classes are Blues, Jazz, expected Jazz, Blues; "),
+    )
+    with connected(tagger) as connect, connect("tagger") as client:
+        client.check(description)
+        client.check({**description, "classes": []})
+        for wrong, said in others:
+            with pytest.raises(ServingError, match=f"'tagger': version 1 is another model: {said}"):
+                client.check({**description, **wrong})
 
 
 @pytest.mark.parametrize(
