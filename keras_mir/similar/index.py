@@ -37,7 +37,7 @@ class Index:
     def __init__(self, table: VectorTable, directions: np.ndarray) -> None:
         if importlib.util.find_spec("usearch") is None:
             many = f"{table.path}: more than a million songs want an index"
-            raise UserError(f"{many}; pip install 'keras-mir[index]', or let a condition choose fewer")
+            raise UserError(f"{many}; pip install 'keras-mir[index]', or choose some with where")
         import usearch.index
 
         self._index = usearch.index.Index(ndim=directions.shape[1], metric="cos", dtype="f16")
