@@ -97,11 +97,8 @@ class RecipeTraining(Training):
     recipe: Recipe
 
     def _train(self, console: Console) -> None:
-        folder, request, is_check = (
-            RunFolder(self.folder),
-            self.request,
-            self.recipe.train.overfit_batches > 0,
-        )
+        folder, request = RunFolder(self.folder), self.request
+        is_check = self.recipe.train.overfit_batches > 0
         if folder.options.exists() and is_check:
             shutil.rmtree(folder.path)  # a check is not resumed
         if folder.options.exists():

@@ -83,9 +83,8 @@ class GenreCNN(Genre):
     def pictures(self, setup: Setup, runs: Runs, earlier: Earlier) -> Iterator[Picture]:
         yield from self.learning_curves(setup, runs)
         for first, *_ in scores.alike(scores.finished(runs)):
-            model = keras.models.load_model(
-                RunFolder(setup.request.folder / first.folder).model, compile=False
-            )
+            place = RunFolder(setup.request.folder / first.folder)
+            model = keras.models.load_model(place.model, compile=False)
             figure = pictures.first_layer_filters(np.asarray(model.get_layer("conv_1").kernel))
             caption = f"First-layer filters of {first.recipe}, seed {first.seed}"
             yield self.save(setup, first, "filters", figure, caption)

@@ -65,7 +65,5 @@ def test_an_index_finds_nearly_all_of_them_and_is_kept(table, monkeypatch):
 def test_an_index_wants_its_library(table, monkeypatch):
     monkeypatch.setattr(library, "MANY", 100)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(
-        UserError, match=r"pip install 'keras-mir\[index\]', or choose some with where$"
-    ):
+    with pytest.raises(UserError, match=r"pip install 'keras-mir\[index\]', or choose some with where$"):
         Library(table).nearest(table.vectors[0], 10)
