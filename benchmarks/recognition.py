@@ -4,7 +4,7 @@ Every recipe, and the baseline on the features it reads, by cross-validation ove
 with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions. A table
 that was stopped goes on where it was. What is slow without a GPU is left out unless it is named. The
 second table, `alike`, says how far songs with vectors near one another are alike; it needs the
-cross-validation of a recipe, and runs it if it is not there.
+cross-validations of two recipes, and runs those that are not there.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ALIKE in wanted:
             models = arguments.vectors.split(",")
             runs = {name: arguments.out / name for name in ALIKE_RECIPES}
-            list(_rows(ALIKE_RECIPES, data, chosen, times, arguments.out))  # what has run is not run again
+            for name, run in runs.items():
+                _cross_validated(name, data, chosen, times, run)
             asked = alike.rows(arguments.audio, data, arguments.targets, models, runs)
             print("", *alike.table(list(asked)), sep="\n", flush=True)
     except UserError as error:
@@ -115,9 +116,7 @@ def _rows(
     out: Path,
 ) -> Iterator[Row]:
     for recipe in recipes:
-        labels = chosen.get(named_recipe(recipe).task.task, {})
-        given = {name: value for name, value in labels.items() if value}
-        found = _cross_validated(recipe, data, {**times, **given}, out / recipe)
+        found = _cross_validated(recipe, data, chosen, times, out / recipe)
         (summary, *_) = found.scores.values()
         yield Row(
             recipe,
@@ -129,12 +128,19 @@ def _rows(
 
 
 def _cross_validated(
-    recipe: str, data: Path, options: Mapping[str, Any], folder: Path
+    recipe: str,
+    data: Path,
+    chosen: Mapping[str, Mapping[str, str]],
+    times: Mapping[str, int],
+    folder: Path,
 ) -> CrossValidationReport:
+    """The report on a recipe's cross-validation; what has run is not run again."""
     if (folder / "cross_validation.json").is_file():
         return read_cross_validation(folder)
     if (folder / "run.json").is_file():
         return CrossValidationRun.continued(folder).resume().report
+    labels = chosen.get(named_recipe(recipe).task.task, {})
+    options: dict[str, Any] = {**times, **{name: value for name, value in labels.items() if value}}
     return cross_validate(recipe, data, **options, out=folder, cache_dir=folder.parent / "cache").report
 
 

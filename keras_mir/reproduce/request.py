@@ -96,17 +96,18 @@ class Request:
             check_utf8(argument, Path(getattr(self, argument) or "").absolute())
         given = plain(self)
         file = self.folder / "reproduction.json"
-        is_new = not file.exists()
-        before: dict[str, Any] = {"format": FORMAT} if is_new else read_json(file, "choose another folder")
-        if before.get("format") != FORMAT:
-            raise UserError(f"{file}: written by another version; choose another folder")
+        before: dict[str, Any] = {}
+        if file.exists():
+            before = read_json(file, "choose another folder")
+            if before.get("format") != FORMAT:
+                raise UserError(f"{file}: written by another version; choose another folder")
         for name, value in before.items():
             if name not in _CHANGEABLE and name in given and given[name] != value:
                 problem = f"{self.out} holds a reproduction with {_shown(value)}, not {_shown(given[name])}"
                 raise ArgumentError(name, None, f"{problem}; give the same, or choose another folder")
         earlier = tuple(before.get("only", ()))
         # No experiment named means all of them, now or before.
-        everything = not self.only or not (is_new or earlier)
+        everything = not self.only or (before and not earlier)
         only = () if everything else tuple(dict.fromkeys((*earlier, *self.only)))
         started = before.get("started") or datetime.now().astimezone().isoformat(timespec="minutes")
         write_json(file, {"format": FORMAT, **given, "only": only, "started": started})
