@@ -266,8 +266,8 @@ def _epochs(run: Run) -> str:
     """How long a training went on, and whose weights it has."""
     if run.report:
         told = scores.training(run)
-        stopped = ", stopped early" if told["stopped_early"] else ""
-        return f"{told['epochs']}{stopped}, best {told['best_epoch']}"
+        stopped = ", stopped early" if told.stopped_early else ""
+        return f"{told.epochs}{stopped}, best {told.best_epoch}"
     return str(len(run.history["loss"])) if "loss" in run.history else ""
 
 
@@ -275,19 +275,19 @@ def _split(split: Mapping[str, Any], learnt: str, one: str, many: str) -> str:
     """How clips were split, and what is learnt of them."""
     if not split:
         return ""
-    names = list(split.get(learnt, ()))
+    names = split[learnt]
     sizes = ", ".join(f"{size:,} {name}" for name, size in split["sizes"].items())
-    group = split.get("group_by", "none")
+    group, limit = split["group_by"], split["limit"]
     how = (
-        f"{split['method']} split, seed {split.get('seed')}" if split.get("method") else "",
-        _TEST_FROM.get(split.get("test_from", ""), ""),
+        f"{split['method']} split, seed {split['seed']}",
+        _TEST_FROM[split["test_from"]],
         f"clips of the same {group} kept together" if group != "none" else "",
-        f"at most {split['limit']} clips in each part" if split.get("limit") else "",
-        f"evaluated on {split['evaluated']}" if split.get("evaluated") else "",
+        f"at most {limit} clips in each part" if limit else "",
+        f"evaluated on {split['evaluated']}",
     )
     learns = f"{counted(len(names), one, many)}: {', '.join(names)}"
     parts = (f"{sizes} clips", "; ".join(filter(None, how)), learns)
-    return ". ".join(part[0].upper() + part[1:] for part in parts if part)
+    return ". ".join(part[0].upper() + part[1:] for part in parts)
 
 
 def _markdown(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from keras_mir.models.json_file import write_json
+from keras_mir.models.report import AffectReport, GenreReport, report_to_dict
 
 FORMAT = 2
 
@@ -31,7 +32,7 @@ class Run:
         command: What repeats it.
         folder: Where it is, relative to the page.
         reason: Why it failed, in one line.
-        report: Content of its `report.json`; None until it is done, and for a training that has none.
+        report: Its report; None until it is done, and for a training that has none.
         history: Metric to values by epoch.
         facts: What else is worth a line, by name: the losses of an overfit check, say.
     """
@@ -46,7 +47,7 @@ class Run:
     folder: str
     status: Status = "waiting"
     reason: str = ""
-    report: Mapping[str, Any] | None = None
+    report: GenreReport | AffectReport | None = None
     history: Mapping[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -153,6 +154,9 @@ class Results:
     def write(self, folder: Path) -> None:
         """Write `results.json` so that it is there whole or not at all; what is not finite is null."""
         content = asdict(self)
+        for outcome, written in zip(self.experiments, content["experiments"], strict=True):
+            for run, values in zip(outcome.runs, written["runs"], strict=True):
+                values["report"] = run.report and report_to_dict(run.report)
         for table in content["tables"]:
             table["numbers"] = table["numbers"].to_dict("records")
         write_json(folder / "results.json", {"format": FORMAT, **content})

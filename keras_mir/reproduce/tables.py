@@ -103,7 +103,7 @@ def why_unpublished(settings: Settings, runs: Iterable[Run], why_not: str) -> st
         return why_not
     unshown = "The paper's numbers are not shown: they were measured on"
     for run in finished(runs):
-        if limit := scores.limit(run):
+        if limit := scores.report_of(run).split.limit:
             here = f"this training was limited to {limit} in each part of the split"
             return f"{unshown} all of its clips, and {here}."
         clips = scores.class_clips(run) if scores.is_genre(run) else paper.CLIPS
@@ -142,12 +142,13 @@ def _table(
     done = finished(runs)
     recipes = ", ".join(dict.fromkeys(run.recipe for run in runs))
     whose = "the paper's settings" if settings == "paper" else "our variant, not the paper's settings"
-    evaluated = " and ".join(dict.fromkeys(map(scores.evaluated_on, done)))
+    reports = [scores.report_of(run) for run in done]
+    evaluated = dict.fromkeys(counted(one.n, f"{one.split.evaluated} clip") for one in reports)
     undefined = [
         f"{target} by {run.name} ({why})" for run in done for target, why in scores.undefined(run).items()
     ]
     sentences = (
-        f"Evaluated on {evaluated}." if evaluated else "",
+        f"Evaluated on {' and '.join(evaluated)}." if evaluated else "",
         unpublished,
         _left_out(runs),
         f"Undefined, and in no mean: {'; '.join(undefined)}." if undefined else "",

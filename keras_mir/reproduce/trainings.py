@@ -23,7 +23,7 @@ from keras_mir.command_line.run import is_about_a_place
 from keras_mir.evaluate.table import print_report
 from keras_mir.fit.run import Run as Fit
 from keras_mir.models.json_file import write_json
-from keras_mir.models.report import read_report, report_to_dict
+from keras_mir.models.report import AffectReport, GenreReport, read_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.recipe import Recipe
@@ -123,8 +123,10 @@ class RecipeTraining(Training):
     def _result(self) -> Run | None:
         run = RunFolder(self.folder)
         if run.report.exists():
-            report = report_to_dict(read_report(run.report))
-            done = replace(self.run, status="done", report=report, seconds=report["training"]["seconds"])
+            report = read_report(run.report)
+            assert isinstance(report, GenreReport | AffectReport)  # no experiment learns tags
+            done = replace(self.run, status="done", report=report)
+            done = replace(done, seconds=scores.training(done).seconds)
         elif run.overfit.exists():
             facts = read_json(run.overfit, _REMEDY)
             done = replace(self.run, status="done", facts=facts, seconds=facts["seconds"])
@@ -197,7 +199,7 @@ def _outcome(run: Run) -> str:
         return f"FAILED: {run.reason}"
     if not run.report:
         return "done"
-    return f"{scores.in_words(run, False)} after {scores.training(run)['epochs']} epochs"
+    return f"{scores.in_words(run, False)} after {scores.training(run).epochs} epochs"
 
 
 class _Log(io.TextIOBase):

@@ -137,8 +137,8 @@ class Experiment:
             figure = pictures.curves_over_seeds(
                 [run.history for run in group],
                 "accuracy" if scores.is_genre(first) else "spearman",
-                stopped=[scores.training(run)["stopped_early"] for run in group],
-                best=scores.training(first)["best_epoch"],
+                stopped=[scores.training(run).stopped_early for run in group],
+                best=scores.training(first).best_epoch,
                 title=first.kind,
             )
             seeds = f"seed {first.seed}" if len(group) == 1 else f"{len(group)} seeds"

@@ -2,11 +2,22 @@
 
 import struct
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from keras_mir.models.report import (
+    AffectReport,
+    Bootstrap,
+    ClassScores,
+    Dataset,
+    GenreReport,
+    Interval,
+    Split,
+    TrainingSummary,
+)
 from keras_mir.reproduce import paper
 from keras_mir.reproduce.results import Outcome, Picture, Results, Run
 from keras_mir.reproduce.run import make_comparisons, make_tables
@@ -26,51 +37,70 @@ CORRELATION = {"valence": 0.30, "energy": 0.60, "danceability": 0.45}
 
 
 def interval(value):
-    return {"value": value, "low": value and value - 0.1, "high": value and value + 0.1}
+    return Interval(value, value and value - 0.1, value and value + 0.1)
 
 
 CLASSES, SUPPORT = tuple(paper.CLIPS), tuple(paper.CLIPS.values())
 
 
-def genre_report(accuracy, classes=CLASSES, support=SUPPORT, limit=0):
-    scores = {"precision": accuracy, "recall": accuracy / 2, "f1": accuracy / 4}
+def circumstances(split, training):
     return {
-        "task": "genre",
-        "n": sum(support),
-        "chance": {"majority_share": 0.179, "majority_class": "Rock"},
-        "split": {
-            "method": "course",
-            "test_from": "the data set",
-            "group_by": "none",
-            "seed": 420,
-            "limit": limit,
-            "sizes": {"train": 1537, "validation": 768, "test": sum(support)},
-            "evaluated": "test",
-        },
-        "training": {"epochs": 30, "best_epoch": 20, "stopped_early": True, "seconds": 75.0},
-        "class_names": list(classes),
-        "accuracy": interval(accuracy),
-        "per_class": {
-            name: {**scores, "support": count} for name, count in zip(classes, support, strict=True)
-        },
-        "averages": {name: {**scores, "support": sum(support)} for name in ("macro", "micro", "weighted")},
+        "seed": 0,
+        "split": Split(**split),
+        "dataset": Dataset("made up", synthetic=False, licence=""),
+        "recipe": {},
+        "training": training,
+        "model": "",
+        "bootstrap": Bootstrap(),
     }
+
+
+def genre_report(accuracy, classes=CLASSES, support=SUPPORT, limit=0):
+    scores = accuracy, accuracy / 2, accuracy / 4
+    split = {
+        "evaluated": "test",
+        "sizes": {"train": 1537, "validation": 768, "test": sum(support)},
+        "method": "course",
+        "test_from": "the data set",
+        "group_by": "none",
+        "seed": 420,
+        "limit": limit,
+    }
+    return GenreReport(
+        **circumstances(split, TrainingSummary(30, 20, True, 75.0)),
+        class_names=tuple(classes),
+        n=sum(support),
+        accuracy=interval(accuracy),
+        macro_f1=interval(accuracy / 4),
+        weighted_f1=interval(accuracy / 4),
+        per_class={name: ClassScores(*scores, clips) for name, clips in zip(classes, support, strict=True)},
+        averages={name: ClassScores(*scores, sum(support)) for name in ("macro", "micro", "weighted")},
+        confusion_matrix=np.diag(support),
+    )
 
 
 def affect_report(spearman):
     missing = [name for name, value in spearman.items() if value is None]
     mean = None if missing else sum(spearman.values()) / len(spearman)
-    return {
-        "task": "affect",
-        "n": 374,
-        "chance": {"spearman": 0.0},
-        "split": {"sizes": {"train": 748, "validation": 374}, "limit": 0, "evaluated": "validation"},
-        "training": {"epochs": 12, "best_epoch": 7, "stopped_early": False, "seconds": 40.0},
-        "targets": list(spearman),
-        "spearman": {name: interval(value) for name, value in spearman.items()},
-        "spearman_mean": interval(mean),
-        "undefined": {f"spearman.{name}": "all predictions are the same" for name in missing},
+    split = {
+        "evaluated": "validation",
+        "sizes": {"train": 748, "validation": 374},
+        "method": "course",
+        "test_from": "none",
+        "group_by": "none",
+        "seed": 420,
     }
+    error = dict.fromkeys(spearman, interval(0.2))
+    return AffectReport(
+        **circumstances(split, TrainingSummary(12, 7, False, 40.0)),
+        targets=tuple(spearman),
+        n=374,
+        spearman={name: interval(value) for name, value in spearman.items()},
+        spearman_mean=interval(mean),
+        rmse=error,
+        r2=error,
+        undefined={f"spearman.{name}": "all predictions are the same" for name in missing},
+    )
 
 
 def make_run(recipe, variant, seed, report=None, settings="paper", target="", **changes):
@@ -197,8 +227,8 @@ def make_results(is_course=False, quick=False, seeds=(0, 1), **report):
             "is_course": is_course,
             "why_not": why_not,
             "left_out": "",
-            "genre": {**genre["split"], "class_names": genre["class_names"]},
-            "affect": {**affect["split"], "targets": affect["targets"]},
+            "genre": {**asdict(genre.split), "class_names": genre.class_names},
+            "affect": {**asdict(affect.split), "targets": affect.targets},
         },
         command="reproduce --all",
         quick=quick,

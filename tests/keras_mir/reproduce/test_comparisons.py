@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from keras_mir.models.report import Interval
 from keras_mir.reproduce.run import make_comparisons
 
 MEL = "Does beat-synchronous mel beat mel?"
@@ -27,7 +28,9 @@ def with_accuracies(experiments, variant, values):
         runs = []
         for run in experiment.runs:
             if (experiment.id, run.variant, run.settings) == ("5c", variant, "paper") and run.report:
-                run = replace(run, report={**run.report, "accuracy": {"value": values[run.seed]}})
+                run = replace(
+                    run, report=replace(run.report, accuracy=Interval(values[run.seed], None, None))
+                )
             runs.append(run)
         changed.append(replace(experiment, runs=tuple(runs)))
     return changed
@@ -111,7 +114,7 @@ def test_transfer_says_what_share_it_reaches(experiments_of):
 def test_no_share_is_given_of_a_correlation_below_zero(experiments_of):
     experiments = experiments_of()
     run = experiments[5].runs[0]
-    below = {**run.report, "spearman": {"energy": {"value": -0.2}}}
+    below = replace(run.report, spearman={"energy": Interval(-0.2, None, None)})
     experiments[5] = replace(experiments[5], runs=(replace(run, report=below),))
     assert answer_of(experiments, TRANSFER).answer.startswith("No share can be given")
 

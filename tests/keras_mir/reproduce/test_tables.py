@@ -160,10 +160,9 @@ def test_the_overview_sets_both_settings_side_by_side(experiments_of):
 def test_transfer_to_another_target_has_no_published_value(experiments_of):
     experiments = experiments_of()
     run = experiments[5].runs[0]
-    spearman = {"calmness": run.report["spearman"]["energy"]}
-    other = replace(
-        run, target="calmness", report={**run.report, "targets": ["calmness"], "spearman": spearman}
-    )
+    scores = {"calmness": run.report.spearman["energy"]}
+    report = replace(run.report, targets=("calmness",), spearman=scores, rmse=scores, r2=scores)
+    other = replace(run, target="calmness", report=report)
     table = table_of([replace(experiments[5], runs=(other,))], "")
     assert {name: row.published for name, row in rows_of(table).items()} == {
         "9 transfer: Spearman of calmness": (None,)
