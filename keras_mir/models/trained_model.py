@@ -37,7 +37,7 @@ from keras_mir.recipes.networks import NETWORKS, network_named
 from keras_mir.recipes.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe, Tasks
 from pipelines.errors import ArgumentError, UserError, reason_of
-from pipelines.files import flush_to_disk, read_json
+from pipelines.files import flush_to_disk, place_named, read_json
 from pipelines.limits import MAX_FRAMES
 from pipelines.spec import SPECTROGRAMS, FeatureSpec, Spec
 
@@ -291,7 +291,8 @@ class TrainedModel(ServableModel):
         run = RunFolder(self.folder)
         temporary = run.model.with_name(".tmp.keras")
         try:
-            self.keras.save(temporary)
+            with place_named(run.model):  # Keras and HDF5 name no file
+                self.keras.save(temporary)
             flush_to_disk(temporary)
             note_checksums(run.path, {run.model.name: temporary})
             temporary.replace(run.model)

@@ -332,6 +332,7 @@ def test_a_command_goes_on_after_a_full_disk(name, cases, inputs, uninterrupted,
         ended = process.run(command.next(folder), here)
         assert ended.is_refusal, ended.output
         assert "space" in ended.output
+        assert "the output folder" not in ended.output  # it has a name
         check_halfway(command, whole, folder)
         ballast.unlink()
         ended = process.run(command.next(folder), here)
