@@ -145,6 +145,7 @@ OUR_RECIPES = (
         "small-cnn-affect",
         "the same for affect targets, learning the genre with them where there is one",
         task=replace(_AFFECT, auxiliary_genre=True),
+        epochs=120,
     ),
     _head("musicnn", "a head on the pretrained network musicnn, frozen: seconds of training", "musicnn-mtt"),
     _head("musicnn-affect", "the same for affect targets", "musicnn-mtt", task=_AFFECT),

@@ -31,6 +31,7 @@ from keras_mir.client.codec import (
     write_answer,
 )
 from keras_mir.client.errors import Code, http_status
+from keras_mir.command_line.lines import printable
 from keras_mir.models.session import ModelError
 from keras_mir.serve.foreign_pages import without_foreign_pages
 from keras_mir.serve.page import page_routes
@@ -268,7 +269,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         status = HTTPStatus.BAD_REQUEST  # for the log: the client has gone
     else:  # a bug: Starlette raises it again after this, and the web server logs it with its traceback
         text = f"internal error ({type(error).__name__})"
-    return JSONResponse({"error": text}, status, headers)
+    return JSONResponse({"error": printable(text)}, status, headers)
 
 
 def _logged(app: ASGIApp) -> ASGIApp:

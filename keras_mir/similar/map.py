@@ -33,9 +33,9 @@ def map_page(
     """
     songs = library.table.frame if rows is None else library.table.frame.iloc[list(rows)]
     points = _in_two_dimensions(library.directions if rows is None else library.directions[list(rows)])
-    genres = (
-        songs[_GENRE].astype(object).fillna("").astype(str).tolist() if _GENRE in songs else [""] * len(songs)
-    )
+    # One by one: pandas takes bytes for text in UTF-8.
+    known = songs[_GENRE].astype(object).fillna("") if _GENRE in songs else [""] * len(songs)
+    genres = [str(genre) for genre in known]
     names = sorted(set(genres))
     drawn = [
         {

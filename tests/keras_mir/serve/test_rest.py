@@ -234,6 +234,7 @@ def test_bad_requests_get_an_error_and_the_server_goes_on(client):
         ("GET", f"/v1/models/toy/versions/{'9' * 5000}/metadata", 404, "Malformed request"),
         ("POST", f"/v1/models/toy/versions/{'9' * 5000}:predict", 404, "Malformed request"),
         ("GET", "/v1/models/jazz", 404, "Could not find any versions of model jazz"),
+        ("GET", "/v1/models/ja%0Azz", 404, r"^Could not find any versions of model ja\\nzz$"),
         ("GET", "/v1/models/toy/versions/9", 404, "Could not find version 9 of model toy"),
         ("GET", "/v1/models/jazz/metadata", 404, "Servable not found"),
         ("GET", "/v1/nothing", 404, "Malformed request: GET /v1/nothing"),

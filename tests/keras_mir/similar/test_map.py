@@ -77,6 +77,11 @@ def test_names_are_text_and_nothing_is_from_elsewhere(page_of, write_vectors, tm
     assert not re.search(r"https?:|//[a-z]", (tmp_path / "maps" / "map.html").read_text())
 
 
+@pytest.mark.parametrize("genres", [[b"\xff", None, b"Jazz"], [1.5, 2.0, None], [["Jazz"], None, []]])
+def test_a_column_of_anything_may_be_called_genre(page_of, write_vectors, genres):
+    assert len(json.loads(page_of(write_vectors(np.eye(3), genre=genres)).texts["script"][0])) == 3
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_few_songs_are_a_map(page_of, write_vectors, count):
     page = page_of(write_vectors(np.eye(4)[:count]))
