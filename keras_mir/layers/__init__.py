@@ -1,9 +1,9 @@
 """Keras layers of the package.
 
-All take `(batch, time, ...)` tensors, alone or in a list with their `lengths`: `(batch,)` integers,
-in frames, or in samples where time is samples. Without lengths every clip is as long as the batch;
-a length below 1 counts as 1, and what lies past it is ignored. Layers over sound compute in float32
-under any precision policy.
+All take `(batch, time, ...)` tensors; those for which the end of a clip matters take them alone or in
+a list with their `lengths`: `(batch,)` integers, in frames, or in samples where time is samples.
+Without lengths every clip is as long as the batch; a length below 1 counts as 1, and what lies past
+it is ignored. Layers over sound compute in float32 under any precision policy.
 All are registered with Keras under `keras_mir`, so a saved model loads once this module is imported.
 """
 

@@ -136,7 +136,7 @@ def predict_songs(
         if counts["changed"] and tags is not None:  # also by a run that is stopped
             say(errors, f"to take it back: python -m keras_mir.predict --undo {tags.journal}")
     if counts["to be changed"]:
-        say(errors, "nothing was written; --yes does")
+        say(errors, "nothing was written; --yes writes it")
     return 1 if counts["failed"] else 0
 
 

@@ -58,7 +58,7 @@ class TaskSettings:
 
     def __post_init__(self) -> None:
         for name, has, recipe in (
-            ("targets", "affect" in self.tasks, "an affect recipe, such as multitask-cnn"),
+            ("targets", "affect" in self.tasks, "an affect recipe, such as small-cnn-affect"),
             ("tags", "tags" in self.tasks, "a tags recipe, such as small-cnn-tags"),
             ("auxiliary_genre", self.task == "affect", "an affect recipe, such as small-cnn-affect"),
         ):

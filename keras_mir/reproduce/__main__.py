@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     text = "MNIST for experiment 7a: mnist.npz, or the folder of its files"
     add("--mnist", type=Path, metavar="FILE", help=text)
     add("--skip-bad", action="store_true", help="leave out files that cannot be read")
-    add("--jobs", type=int, default=0, metavar="N", help="processes that extract features")
+    add("--jobs", type=int, default=0, metavar="N", help="processes for extraction (default: all cores)")
     add = parser.add_argument_group("run").add_argument
     text = "these experiments, and what they build on; others may be asked for later"
     add("--only", type=names, default=(), metavar="5c,7b", help=text)

@@ -87,9 +87,11 @@ def load_course(root: Path, task: Task, synced: bool) -> Examples:
             there = (root / FOLDERS[task, not synced]).is_dir()
             other = "one column per beat" if not synced else "every frame"
             remedy = (
-                f"; there are spectrograms with {other}: choose a recipe that reads those" if there else ""
+                f"there are spectrograms with {other}: choose a recipe that reads those"
+                if there
+                else "prepare clips with such labels, or choose another recipe"
             )
-            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads{remedy}")
+            raise UserError(f"{root}: no folder {folder.name}, which the {task} task reads; {remedy}")
     (train, names), (test, others) = (_read_split(folder, split, task) for split in SPLITS)
     if len(test) and names != others:
         raise UserError(

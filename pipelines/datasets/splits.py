@@ -166,7 +166,8 @@ def _check_folds(
     for name, count in sorted(Counter(classes or ()).items()):
         if count < folds:
             there = counted(count, "clip")
-            raise ArgumentError("folds", folds, f"class {name!r} has {there}; give fewer, or leave it out")
+            problem = f"class {name!r} has {there}; give fewer, or leave the class out"
+            raise ArgumentError("folds", folds, problem)
     if groups is not None and len(set(groups)) < folds:
         problem = f"there are {len(set(groups))} groups by {group_by}; give fewer, or group_by none"
         raise ArgumentError("folds", folds, problem)
@@ -290,7 +291,7 @@ def _check_share(fraction: float, n: int, argument: str) -> None:
     if not 0.0 < fraction < 1.0:
         raise ArgumentError(argument, given, "give a share between 0 and 1")
     if n < 2:
-        raise ArgumentError(argument, given, f"with {n} in all, none can be held out; add examples")
+        raise ArgumentError(argument, given, f"of {counted(n, 'example')} none can be held out; add examples")
 
 
 def _divided(table: pd.DataFrame, groups: Sequence[str] | None, shares: np.ndarray, seed: int) -> np.ndarray:

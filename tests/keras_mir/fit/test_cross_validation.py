@@ -248,7 +248,7 @@ class TestMistakes:
         [
             (["--split-seed", "-1"], "--split-seed -1: give a number from 0 to 4294967295"),
             (["--folds", "1"], "--folds 1: give 2 or more, or 0 for one training"),
-            (["--folds", "13"], "--folds 13: class 'Blues' has 12 clips; give fewer, or leave it out"),
+            (["--folds", "13"], "--folds 13: class 'Blues' has 12 clips; give fewer, or leave the class out"),
             (
                 ["--folds", "3", "--split", "course"],
                 "--folds 3: the course's split has no folds; choose stratified",

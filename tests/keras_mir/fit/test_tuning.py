@@ -117,7 +117,7 @@ def test_one_line_before_anything_is_tried(trained, course_data, tmp_path, capsy
     for flags, problem in (
         (("--ensemble",), "--ensemble: a search has none; ask for it with its best recipe"),
         (("--folds", "1"), "--folds 1: give 2 or more, or 0 for one training"),
-        (("--folds", "13"), "--folds 13: class 'Blues' has 12 clips; give fewer, or leave it out"),
+        (("--folds", "13"), "--folds 13: class 'Blues' has 12 clips; give fewer, or leave the class out"),
     ):
         assert search(course_data, tmp_path / "run", *flags) == 2
         assert capsys.readouterr().err == f"error: {problem}\n"

@@ -285,7 +285,7 @@ def test_tags_are_shown_written_and_taken_back(predict, songs, tmp_path, monkeyp
     assert err.splitlines() == [
         *told,
         "3 answered, 1 failed, 3 to be changed",
-        "nothing was written; --yes does",
+        "nothing was written; --yes writes it",
     ]
     assert {path: path.read_bytes() for path in before} == before
 

@@ -154,7 +154,7 @@ def test_a_missing_folder_or_label_file_is_named(broken):
     other = "; there are spectrograms with one column per beat: choose a recipe that reads those"
     assert refusal(broken).endswith(missing + other)
     shutil.rmtree(broken / f"{GENRE}_beat")
-    assert refusal(broken).endswith(missing)
+    assert refusal(broken).endswith(missing + "; prepare clips with such labels, or choose another recipe")
 
 
 def test_a_label_without_file_is_named(broken):

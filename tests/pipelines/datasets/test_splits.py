@@ -101,7 +101,7 @@ def test_too_little_to_split_is_said_so():
         stratified_split(10, 0.2, 0, classes=list("aabbccddee"))
     with pytest.raises(ArgumentError, match=r"^group_by: all examples are in one group"):
         stratified_split(10, 0.3, 0, groups=["x"] * 10)
-    with pytest.raises(ArgumentError, match=r"^fraction 0.3: with 1 in all, none can be held out"):
+    with pytest.raises(ArgumentError, match=r"^fraction 0.3: of 1 example none can be held out"):
         stratified_split(1, 0.3, 0)
 
 
@@ -159,7 +159,7 @@ def test_without_genres_folds_are_equal_in_size():
 @pytest.mark.parametrize(
     ("classes", "groups", "problem"),
     [
-        ("aaaaabb", "", "class 'b' has 2 clips; give fewer, or leave it out"),
+        ("aaaaabb", "", "class 'b' has 2 clips; give fewer, or leave the class out"),
         ("aaaabbbb", "xxyyxxyy", "there are 2 groups by artist; give fewer, or group_by none"),
         ("aaaabbbb", "uvwwxxxx", "would have all of class 'b', by the groups of artist; give fewer"),
     ],
