@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.errors import ArgumentError, UserError
+from pipelines.errors import ArgumentError
 from pipelines.limits import MAX_FRAMES
 from pipelines.spec import FEATURES, SPECTROGRAMS, Spec, VectorSpec
 
@@ -43,18 +43,19 @@ class InputSettings:
 
     def __post_init__(self) -> None:
         if self.feature not in FEATURES:
-            raise UserError(f"feature {self.feature!r}: choose {', '.join(FEATURES)}")
+            raise ArgumentError("feature", self.feature, f"choose {', '.join(FEATURES)}")
         _one_of("sync", self.sync, ("none", "beat"))
         _one_of("crop", self.crop, ("start", "random"))
         _one_of("padding", self.padding, ("zero", "floor"))
         if isinstance(self.frames, str):
             _one_of("frames", self.frames, ("batch", "longest"))
         elif not 1 <= self.frames <= MAX_FRAMES:
-            raise UserError(f"frames {self.frames}: give 1 to {MAX_FRAMES}, or batch or longest")
+            raise ArgumentError("frames", self.frames, f"give 1 to {MAX_FRAMES}, or batch or longest")
         if self.feature not in SPECTROGRAMS and self.sync == "beat":
-            raise UserError(f"sync beat: {self.feature} has no beats; leave sync at none")
+            raise ArgumentError("sync", self.sync, f"{self.feature} has no beats; choose none")
         if self.bucket and self.frames != "batch":
-            raise UserError(f"bucket: examples of {self.frames!r} frames need no buckets; use frames batch")
+            problem = f"examples of {self.frames} frames need no buckets; choose batch as frames"
+            raise ArgumentError("bucket", None, problem)
 
     def file_widths(self, spec: Spec) -> tuple[int, ...]:
         """The numbers of rows a feature file may have for these settings."""
@@ -91,9 +92,9 @@ class AugmentSettings:
     def __post_init__(self) -> None:
         for name in ("freq_mask", "time_mask", "mixup", "level", "shift", "label_smoothing"):
             if getattr(self, name) < 0:
-                raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+                raise ArgumentError(name, getattr(self, name), "give 0 for none, or a positive number")
         if self.label_smoothing >= 1:
-            raise UserError(f"label_smoothing {self.label_smoothing}: give a share below 1")
+            raise ArgumentError("label_smoothing", self.label_smoothing, "give a share below 1")
         object.__setattr__(self, "augment", tuple(self.augment))  # a recipe file gives a list
         numbers_by_name("augment", self.augment)
 
@@ -134,4 +135,4 @@ def numbers_by_name(setting: str, texts: Sequence[str], number: str = "number") 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UserError(f"{name} {value!r}: choose {' or '.join(choices)}")
+        raise ArgumentError(name, value, f"choose {' or '.join(choices)}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 from pipelines.spec import EMBEDDINGS
 from pipelines.wording import counted
 
@@ -218,7 +218,7 @@ class ModelSettings:
             if not valid:
                 value = getattr(self, name)
                 shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-                raise UserError(f"model setting {name} = {shown!r}: {remedy}")
+                raise ArgumentError(name, None if shown == "" else shown, remedy)
 
 
 def _listed(choices: tuple[str, ...]) -> str:

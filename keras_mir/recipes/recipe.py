@@ -63,7 +63,7 @@ class TaskSettings:
             ("auxiliary_genre", self.task == "affect", "an affect recipe, such as small-cnn-affect"),
         ):
             if getattr(self, name) and not has:
-                raise UserError(f"{name}: the {self.task} task has none; choose {recipe}")
+                raise ArgumentError(name, None, f"the {self.task} task has none; choose {recipe}")
         self.loss_weights_by_output()
 
     @property
@@ -115,12 +115,14 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
-                raise UserError(f"{name} {getattr(self, name)}: give a number above 0")
+                raise ArgumentError(name, getattr(self, name), "give a number above 0")
         for name in ("weight_decay", "early_stopping", "reduce_lr", "clip_norm", "overfit_batches"):
             if getattr(self, name) < 0:
-                raise UserError(f"{name} {getattr(self, name)}: give 0 for none, or a positive number")
+                raise ArgumentError(name, getattr(self, name), "give 0 for none, or a positive number")
         if self.schedule == "cosine" and self.reduce_lr:
-            raise UserError("reduce_lr: the learning rate follows a cosine; choose schedule constant")
+            raise ArgumentError(
+                "reduce_lr", None, "the learning rate follows a cosine; choose schedule constant"
+            )
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,11 @@ class SplitSettings:
             problem = f"give a number from 1 to {self.folds}" if self.folds else "goes with folds"
             raise ArgumentError("fold", self.fold, problem)
         if self.limit < 0:
-            raise UserError(f"limit {self.limit}: give 0 for all, or a positive number")
+            raise ArgumentError("limit", self.limit, "give 0 for all, or a positive number")
         if not 0.0 < self.test < 1.0:
-            raise UserError(f"test {self.test}: give a share between 0 and 1")
+            raise ArgumentError("test", self.test, "give a share between 0 and 1")
         if not 0.0 <= self.validation < 1.0:
-            raise UserError(f"validation {self.validation}: give a share of at least 0 and less than 1")
+            raise ArgumentError("validation", self.validation, "give a share of at least 0 and less than 1")
         if not self.validation and self.split == "course":
             problem = "the course's split evaluates on validation clips; give a share such as 0.33"
             raise ArgumentError("validation", self.validation, problem)
@@ -331,13 +333,13 @@ def convert(name: str, value: Any, kind: Any) -> Any:
     """`value`, perhaps text from a command line, as the type of a setting.
 
     Raises:
-        UserError: If that is not possible.
+        ArgumentError: If that is not possible.
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
-            raise UserError(f"{name} {value!r}: give a list")
+            raise ArgumentError(name, value, "give a list")
         return tuple(
             convert(name, item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
         )
@@ -346,7 +348,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         with suppress(ValueError, OverflowError):
             return _as(each, value)
     verb = "choose" if origin is Literal else "give"
-    raise UserError(f"{name} {value!r}: {verb} {' or '.join(map(_describe, kinds))}")
+    raise ArgumentError(name, value, f"{verb} {' or '.join(map(_describe, kinds))}")
 
 
 def _as(kind: Any, value: Any) -> Any:
