@@ -3,6 +3,7 @@
 # M. Defferrard et al., "FMA: A dataset for music analysis", ISMIR 2017; the clips have licences of their own.
 set -euo pipefail
 folder=${1:-fma}
+[[ $folder != -* ]] || { sed -n '2,3s/^# //p' "$0"; exit 2; }
 mkdir -p "$folder" && cd "$folder"
 
 get() { # NAME SHA1

@@ -12,6 +12,7 @@ import pandas as pd
 from pipelines.checksums import find_cached, sha256, write_cached
 from pipelines.datasets import folder
 from pipelines.datasets.base import BEATS, ID, PATH, SPLIT, Examples, LoadOptions, Task
+from pipelines.datasets.course import is_course_layout
 from pipelines.datasets.labels import LabelTable, read_label_table
 from pipelines.datasets.tables import name_ids
 from pipelines.errors import ArgumentError, UserError, reason_of
@@ -47,6 +48,9 @@ def own_vectors(
             without labels, labels without vectors, values that are not finite.
     """
     if root.is_dir():
+        if is_course_layout(root):
+            problem = "has spectrograms, not vectors; name the folder of yours, or choose a recipe for these"
+            raise ArgumentError("data", root, problem)
         examples = folder.load(root, task, LoadOptions(labels, targets=targets, tags=tags))
         paths = dict(zip(examples.table[ID], examples.table[PATH], strict=True))
         found = {identity: _read(Path(path)) for identity, path in paths.items()}

@@ -29,10 +29,12 @@ def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Such as `3.1 s`, `4 min 10 s` or `2 h 5 min`."""
-    if seconds < 59.95:
+    """Such as `3.1 s`, `41 s`, `4 min 10 s` or `2 h 5 min`."""
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     minutes = round(seconds / 60)

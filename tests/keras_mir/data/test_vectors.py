@@ -8,7 +8,7 @@ import keras_mir as km
 from keras_mir.data.vectors import own_vectors
 from keras_mir.fit import training
 from keras_mir.models.session import ServedModel
-from pipelines.errors import UserError
+from pipelines.errors import ArgumentError, UserError
 
 IDS = [f"clip{number}" for number in range(40)]
 GENRES = ["Jazz", "Metal"] * 20
@@ -104,6 +104,11 @@ def zipped(path):
 
 
 HEADER = b"{'descr': '<f8', 'fortran_order': False, 'shape': (6, 400000000000), }\n"
+
+
+def test_a_data_set_of_spectrograms_is_none_of_vectors(course_data, tmp_path):
+    with pytest.raises(ArgumentError, match=r"^data .*: has spectrograms, not vectors; name the folder of"):
+        own_vectors(course_data, None, "genre", tmp_path / "cache")
 
 
 @pytest.mark.parametrize(

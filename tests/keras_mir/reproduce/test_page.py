@@ -281,6 +281,7 @@ def test_all_three_files_are_written_whole(page_folder, results_of):
         (published(0.4), ".40"),
         (published(0.69407), ".69407"),
         (duration(3.14), "3.1 s"),
+        (duration(9.96), "10 s"),
         (duration(59.99), "1 min 0 s"),
         (duration(7500), "2 h 5 min"),
     ],
