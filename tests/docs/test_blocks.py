@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,63 +20,27 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+from tests.docs.blocks import BLOCKS, PAGES, ROOT, Block, blocks_of
+from tests.keras_mir.export.hub import hub_on_this_machine
 
 # What is not run, by the reason that the page itself gives.
 NOT_RUN = {
-    "Apache Beam is not installed": 4,
-    "installs": 8,
+    "installs": 4,
     "docker": 2,
-    "several machines": 1,
-    "stays until it is stopped": 1,
     "takes an hour, and rivals": 1,
-    "takes many trainings": 1,
-    "wants other environments": 1,
     "takes minutes, and has tests of its own": 1,
-    "the extra onnx is not installed": 1,
-    "needs an account": 1,
-    "their own tests read miniatures of these data sets": 1,
+    "wants a cluster": 1,
 }
+# The environments of tox that run blocks, and what only they install.
+ENVIRONMENTS = {"beam": "apache_beam", "onnx": "tf2onnx"}
 LANGUAGES = {"", "sh", "python", "toml", "csv", "text"}
 
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block, and the comment on the line before it: `not run: docker`, `output`, `table` ..."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-    mark: str
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
-
-    @property
-    def runs(self) -> bool:
-        return not self.mark.startswith("not run: ")
-
-
-def blocks_of(page: Path) -> list[Block]:
-    pattern = r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$"
-    text = page.read_text(encoding="utf-8")
-    found = list(re.finditer(pattern, text, re.M | re.S))
-    assert text.count("```") == 2 * len(found), page
-    return [
-        Block(page, text[: m.start("language")].count("\n") + 1, m["language"], m["text"], m["mark"] or "")
-        for m in found
-    ]
-
-
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 SHELL = [block for block in BLOCKS if block.language in ("", "sh")]
 
 
@@ -108,13 +73,48 @@ def ours(words: list[str]) -> tuple[str, list[str]] | None:
     return None
 
 
+DOCKER = [words for block in SHELL for words in commands(block.text) if words[0] == "docker"]
 OURS = [(block, *found) for block in SHELL for words in commands(block.text) if (found := ours(words))]
 
 
 def test_blocks_say_what_they_are():
     assert {block.language for block in BLOCKS} <= LANGUAGES
     assert len(OURS) > 60
-    assert Counter(block.mark[9:] for block in BLOCKS if not block.runs) == NOT_RUN
+    assert Counter(b.mark[9:] for b in BLOCKS if b.mark.startswith("not run: ")) == NOT_RUN
+    assert {block.environment for block in BLOCKS} == {"", *ENVIRONMENTS}
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.mark.startswith("run by: ")], ids=str)
+def test_what_else_is_said_to_run_a_block_does(block):
+    if block.environment:
+        section = (
+            (ROOT / "tox.ini").read_text(encoding="utf-8").partition(f"[testenv:{block.environment}]")[2]
+        )
+        assert "pytest -m docs tests/docs/test_blocks.py -k environment\n" in section.partition("[testenv")[0]
+        return
+    text = (ROOT / block.mark.removeprefix("run by: ")).read_text(encoding="utf-8")
+    if block.mark.endswith(".py"):
+        assert "blocks_run_by(__file__)" in text
+    else:
+        assert set(block.text.splitlines()) <= {
+            each.removeprefix("commands_pre = ") for each in text.splitlines()
+        }
+
+
+@pytest.mark.parametrize("words", DOCKER, ids=lambda words: words[1])
+def test_what_docker_is_given_is_there(words):
+    given = {flag: [value for name, value in pairwise(words) if name == flag] for flag in ("-v", "-e", "-f")}
+    assert all((ROOT / file).is_file() for file in given["-f"])
+    places = {}  # by where the container sees them
+    for volume in given["-v"]:
+        here, _, there = volume.partition(":")
+        places[there] = ROOT / here.removeprefix("$PWD/")
+        # A model is there once it has been exported.
+        assert places[there].is_dir() or here.startswith("$PWD/saved_models/"), volume
+    for variable in given["-e"]:
+        assert f"/models/{variable.removeprefix('MODEL_NAME=')}" in places
+    for file in (Path(word.partition("=")[2]) for word in words if "_file=" in word):
+        assert (places[str(file.parent)] / file.name).is_file(), file
 
 
 @pytest.fixture(autouse=True)
@@ -361,32 +361,133 @@ RUN_PAGES = [
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.stem)
 def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path):
-    folder = tmp_path / "box"
-    shutil.copytree(prepared, folder)
-    shutil.copytree(ROOT / "docs/tf_serving", folder / "docs/tf_serving")
-    with ExitStack() as stack:
-        python = stack.enter_context(Python(folder))
-        output = ""
-        # An export takes longer than such a training: only of models that the page asks for.
-        models = " ".join(re.findall(r"(?:--model |saved_models/)([\w-]+)", page.read_text(encoding="utf-8")))
-        surroundings = environment(folder, models or "none")
+    # An export takes longer than such a training: only of models that the page asks for.
+    models = " ".join(re.findall(r"(?:--model |saved_models/)([\w-]+)", page.read_text(encoding="utf-8")))
+    with Box(prepared, tmp_path, models or "none") as box:
         for block in blocks_of(page):
-            if not block.runs:
-                continue
-            if block.mark.startswith("background: "):
-                stack.enter_context(running(block, folder))
-            elif block.language == "sh":
-                shell = ["bash", "-euo", "pipefail", "-c", block.text]
-                done = subprocess.run(
-                    shell, cwd=folder, env=surroundings, capture_output=True, text=True, check=False
-                )
-                assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-            elif block.language == "python":
-                output = python.run(block)
-            elif block.language == "toml" and block.mark.startswith("recipe: "):
-                (folder / block.mark.removeprefix("recipe: ")).write_text(block.text)
-            elif block.mark == "output":
-                assert output == block.text, f"{block}: {output}"
+            if block.runs:
+                box.run(block)
+
+
+@pytest.mark.docs
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.environment], ids=str)
+def test_a_block_runs_in_its_environment(block, request, tmp_path):
+    pytest.importorskip(ENVIRONMENTS[block.environment])
+    with Box(request.getfixturevalue("prepared"), tmp_path, "none") as box:
+        made = [box.folder / name for name in re.findall(r"--out (\w+)", block.text)]
+        for folder in made:  # to be made anew
+            shutil.rmtree(folder, ignore_errors=True)
+        box.run(block)
+        assert all(any(folder.iterdir()) for folder in made)
+
+
+# What a reader has and a test has not, and what stands for it; then, smaller numbers of the same.
+STAND_INS = {
+    "192.168.1.10": "127.0.0.1",
+    "ANOTHER/bin/python": "python",
+    "OTHER/bin/python": "python",
+    "s3://bucket/one.mp3": "song.mp3",
+    "/music/two.flac": "MUSIC/songs/Jazz0.flac",
+    "--workers 8": "--workers 1",
+    "_workers=4": "_workers=2",
+    "--folds 5": "--folds 2 --units 8 --layers 1",
+    "--repeats 3": "--repeats 2",
+    "--tune 20": "--tune 1 --units 8 --layers 1",
+}
+PORTS = ("5050", "8786")  # that blocks name, and others may have taken
+
+
+class Box:
+    """A folder with what is prepared, and what runs blocks in it, one after the other."""
+
+    def __init__(self, prepared: Path, place: Path, models: str) -> None:
+        self.folder = place / "box"
+        self._said = place / "said.txt"
+        shutil.copytree(prepared, self.folder)
+        shutil.copytree(ROOT / "docs/tf_serving", self.folder / "docs/tf_serving")
+        self._stack = ExitStack()
+        _, hub = self._stack.enter_context(hub_on_this_machine())
+        there = {"HF_ENDPOINT": hub, "HF_TOKEN": "hf_nobody", "HF_HOME": str(place / "hub")}
+        self._surroundings = environment(self.folder, models) | there
+        self._python = self._stack.enter_context(Python(self.folder))
+        self._output = ""
+        self._stand_ins = STAND_INS | {port: str(free_port()) for port in PORTS}
+
+    def run(self, block: Block) -> None:
+        text = block.text
+        for name, stand_in in self._stand_ins.items():
+            text = text.replace(name, stand_in)
+        if block.mark.startswith("background: "):
+            port = int(block.mark.removeprefix("background: "))
+            self._stack.enter_context(self._running(block, text, port))
+        elif block.mark == "shells":
+            # All but the last stay, and each is started when the one before it has said that it is there.
+            *staying, last = text.splitlines()
+            with ExitStack() as stack:
+                for line in staying:
+                    stack.enter_context(self._running(block, line))
+                self._shell(block, last)
+        elif block.language == "sh":
+            self._shell(block, text)
+        elif block.language == "python":
+            self._output = self._python.run(block, re.sub(r"epochs=\d+", "epochs=2", text))
+        elif block.language == "toml" and block.mark.startswith("recipe: "):
+            (self.folder / block.mark.removeprefix("recipe: ")).write_text(text)
+        elif block.mark == "output":
+            assert self._output == text, f"{block}: {self._output}"
+
+    def _shell(self, block: Block, script: str) -> None:
+        """Run a script; what it leaves in the background ends with it."""
+        with (
+            self._said.open("w") as said,
+            subprocess.Popen(
+                ["bash", "-euo", "pipefail", "-c", script],
+                cwd=self.folder,
+                env=self._surroundings,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                status = process.wait()
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+        assert status == 0, f"{block}\n{self._said.read_text()[-6000:]}"
+
+    @contextmanager
+    def _running(self, block: Block, line: str, port: int | None = None) -> Iterator[None]:
+        """A command that stays, once its port answers or, without one, once it says something."""
+        command = ["env", *shlex.split(line)]
+        pipe = subprocess.PIPE if port is None else None
+        with subprocess.Popen(command, cwd=self.folder, env=self._surroundings, stdout=pipe) as process:
+            try:
+                if process.stdout:
+                    process.stdout.readline()
+                for _ in range(600 if port else 0):
+                    with socket.socket() as probe:
+                        if probe.connect_ex(("127.0.0.1", port)) == 0:
+                            break
+                    assert process.poll() is None, block
+                    time.sleep(0.5)
+                yield
+                assert process.poll() is None, f"{block}: {line}"
+            finally:
+                process.terminate()
+
+    def __enter__(self) -> Box:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Python:
@@ -414,11 +515,10 @@ class Python:
             env=environment(folder),
         )
 
-    def run(self, block: Block) -> str:
+    def run(self, block: Block, text: str) -> str:
         assert self._process.stdin
         assert self._process.stdout
-        short = re.sub(r"epochs=\d+", "epochs=2", block.text)
-        self._process.stdin.write(json.dumps(short) + "\n")
+        self._process.stdin.write(json.dumps(text) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith("\0"):
@@ -433,21 +533,3 @@ class Python:
     def __exit__(self, *_: object) -> None:
         with self._process:  # which closes its pipes
             self._process.kill()
-
-
-@contextmanager
-def running(block: Block, folder: Path) -> Iterator[None]:
-    """A command that stays, once its port answers."""
-    port = int(block.mark.removeprefix("background: "))
-    command = shlex.split(block.text)
-    with subprocess.Popen(["env", *command], cwd=folder, env=environment(folder)) as process:
-        try:
-            for _ in range(600):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                assert process.poll() is None, block
-                time.sleep(0.5)
-            yield
-        finally:
-            process.terminate()
