@@ -57,8 +57,7 @@ _OTHER_KINDS = (
     (0, b"#!AMR"),
 )
 
-_LOST = 1152  # frames that are decoded at a time in a stream: so many are lost where it is damaged
-_BLOCK = 57 * _LOST  # frames that are decoded at a time, whatever a header says
+_BLOCK = 1 << 16  # frames that are decoded at a time, whatever a header says
 _COMPLETE = 0.9  # lengths of compressed files are a little wrong now and then; less than this is damaged
 _OPEN_LENGTH = 2**62  # libsndfile's lengths from here on mean that the header does not say
 _MPEG_1_RATE = 32_000  # Hz; its frames are longer than those of MPEG-2, whose rates are below
@@ -292,19 +291,20 @@ def _by_soundfile(path: Path, content: mmap) -> Generator[Sound]:
         yield from _by_mpeg(content) if file.format == "MP3" else _read(file)
 
 
-def _read(file: _Stream, piece: int = _BLOCK) -> Iterator[Sound]:
-    """All samples, a block at a time; of a damaged file, all pieces that come before what is damaged."""
+def _read(file: _Stream) -> Iterator[Sound]:
+    """All samples, a block at a time; of a damaged file, all that come before what is damaged."""
     _check_format(file.samplerate, file.channels)
     promised = file.frames if file.frames < _OPEN_LENGTH else None
     length = 0
     while True:
         size = _BLOCK if promised is None else min(_BLOCK, promised - length)
-        block, filled = np.empty((size, file.channels), np.float32), 0
+        block, filled = np.full((size, file.channels), np.nan, np.float32), 0
         try:
-            while read := file.buffer_read_into(block[filled : filled + piece], dtype="float32"):
+            while read := file.buffer_read_into(block[filled:], dtype="float32"):
                 filled += read
         except soundfile.LibsndfileError:
-            if filled:
+            # It does not say how many came before.
+            if filled := int(np.append(np.isnan(block[:, 0]), True).argmax()):
                 yield Sound(block[:filled].T, file.samplerate)
             raise
         if filled or not length:
@@ -353,7 +353,7 @@ def _through_pipe(content: mmap, start: int) -> Generator[Sound, None, _Streamed
         with _Stream(reading, closefd=False) as file:
             rate = file.samplerate
             try:
-                for sound in _read(file, _LOST):
+                for sound in _read(file):
                     length += sound.samples.shape[1]
                     yield sound
             except soundfile.LibsndfileError:
