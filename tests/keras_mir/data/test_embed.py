@@ -44,6 +44,7 @@ def test_vectors_are_made_from_spectrograms_once(musicnn, data, tmp_path, monkey
     assert list(again.table["path"]) == list(made.table["path"])
 
 
+@pytest.mark.slow
 def test_levels_are_used_where_all_are_known(musicnn, data, tmp_path):
     examples, levels = examples_of(data), Levels(tmp_path / LEVELS)
     for identity in examples.table["id"][1:]:

@@ -65,6 +65,7 @@ def test_a_long_song_has_the_mean_of_its_windows(model, songs, tmp_path, feature
     np.testing.assert_allclose(model.embed(long, rate).vector, np.mean(parts, axis=0), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_of_weights_and_features(model):
     audio_model = model.embedding_model()
     maker = maker_of("here", audio_model)
@@ -87,6 +88,7 @@ def music(songs, tmp_path):
     return tmp_path / "music"
 
 
+@pytest.mark.slow
 def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
     out = tmp_path / "vectors.parquet"
     bad = f"error: {music}/aa.mp3: cannot be decoded; it is damaged, not audio, or of a kind this machine "

@@ -163,6 +163,7 @@ def test_embedding(kind, form, exported, export, tmp_path):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_litert_file_has_the_description_zipped_to_it(exported, export, tmp_path, small):
     root, _ = exported("lstm")
     export("lstm", "--models", root, "--format", "litert", "--out", tmp_path)

@@ -156,6 +156,7 @@ def test_tensorboard_is_given_curves_pictures_graph_and_hyperparameters(fitted):
     assert any(node.op == "Softmax" for node in events.Graph("graph").node)
 
 
+@pytest.mark.slow
 def test_the_export_answers_in_a_process_without_this_package(fitted, tmp_path, session_predict):
     """The session loader in a fresh process, started where neither keras_mir nor pipelines can be found."""
     version = fitted / "saved_models" / "lstm-beat-mel" / "1"
@@ -461,6 +462,7 @@ class TestMistakes:
             fit, tmp_path, capsys, "lstm-beat-mel", "--data", course_data, "--dropout", "1.5"
         )
 
+    @pytest.mark.slow
     def test_bad_files_are_found_before_training(self, course_data, tmp_path, capsys, copy_tree):
         data = copy_tree(course_data)
         folder = data / "fma_genre_spectrograms_beat" / "train"

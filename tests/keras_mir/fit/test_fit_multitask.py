@@ -248,7 +248,7 @@ def test_what_is_refused_before_training(data, tmp_path):
 
     assert refusal(task="genre+affect").startswith("tags: the genre+affect task has none")
     assert refusal(auxiliary_genre=True).startswith("auxiliary_genre: the genre+tags+affect task has none")
-    assert refusal(task="affect+genre").startswith("task 'affect+genre': choose genre, affect, tags, ")
+    assert refusal(task="affect+genre").startswith("task affect+genre: choose genre, affect, tags, ")
     assert refusal(loss_weights=("power=2",)) == (
         "loss weight for 'power': no such output; the model has genre, tags, calm"
     )

@@ -74,7 +74,8 @@ RESUMED = {
 }
 
 
-@pytest.mark.parametrize("case", ["lstm", pytest.param("cnn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["lstm", "cnn"])
 def test_a_killed_run_ends_at_the_weights_of_an_uninterrupted_one(case, course_data, tmp_path):
     name, settings = RESUMED[case]
     recipe = named_recipe(name).with_settings(settings)

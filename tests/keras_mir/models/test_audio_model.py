@@ -161,6 +161,7 @@ def test_the_form_for_other_runtimes_answers_as_the_served_one(clip, feature, sy
     assert reason == b"a sample rate other than the model's, 22050 Hz"
 
 
+@pytest.mark.slow
 def test_other_rates_channels_and_widths_change_little(clip, ask_wav):
     import librosa
 

@@ -15,7 +15,7 @@ TARGETS = ("valence", "joyful_activation")
 @pytest.mark.parametrize(
     ("kind", "classes", "targets"),
     [
-        ("lstm", None, TARGETS),
+        pytest.param("lstm", None, TARGETS, marks=pytest.mark.slow),
         pytest.param("cnn", None, TARGETS, marks=pytest.mark.slow),
         ("cnn-any-length", CLASSES, ()),
     ],

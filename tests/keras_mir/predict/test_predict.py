@@ -207,7 +207,8 @@ def test_channels_that_cancel_each_other_are_not_called_silent(predict, tmp_path
     assert "a.wav: silent when mixed to mono: its channels cancel each other; leave it out" in err
 
 
-@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2])
 def test_an_output_that_is_closed_changes_nothing(audio_models, songs, tmp_path, number):
     command = f'exec "$@" {number}>&-'
     arguments = [songs / "a.flac", "--models", audio_models, "--out", tmp_path]

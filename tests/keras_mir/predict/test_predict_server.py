@@ -30,6 +30,7 @@ def predict(monkeypatch, capsys, answer_tiny):
     return run
 
 
+@pytest.mark.slow
 def test_same_output_as_on_this_machine(predict, serving, audio_models, songs, tmp_path):
     pytest.importorskip("tensorflow_serving")
     music = tmp_path / "music"

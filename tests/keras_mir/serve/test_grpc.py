@@ -205,7 +205,7 @@ def test_a_label_that_no_version_has_is_refused(stubs):
 
 
 def test_a_time_limit(serving, root):
-    with serving(root, seconds=0.3) as client:
+    with serving(root, seconds=1) as client:
         stubs = Stubs(client.server)
         code, details = stubs.fails(request("slow", steps=[FOREVER]))
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED

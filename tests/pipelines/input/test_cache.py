@@ -253,6 +253,7 @@ cache_examples(examples, InputSettings(feature="fused"), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_shows_no_half_file(tmp_path, make_examples, make_fused):
     lengths = [4, 5, 6, 7]
     examples = make_examples(lengths)

@@ -96,14 +96,13 @@ def assert_same(first: tf.data.Dataset, second: tf.data.Dataset) -> None:
             np.testing.assert_array_equal(tensor, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
         {},
-        *(
-            pytest.param(each, marks=pytest.mark.slow)
-            for each in ({"bucket": True}, {"frames": 4, "crop": "random"})
-        ),
+        {"bucket": True},
+        {"frames": 4, "crop": "random"},
     ],
 )
 def test_epochs_of_training_are_those_without_a_service(source, service, settings):

@@ -77,6 +77,7 @@ def test_served_model_answers_the_same(model, batch, tmp_path):
     assert_same(answers, expected)
 
 
+@pytest.mark.slow
 def test_tf_data_gives_the_same(model, batch):
     (answers,) = tf.data.Dataset.from_tensors(batch).map(model).as_numpy_iterator()
     assert_same(answers, model(batch))
