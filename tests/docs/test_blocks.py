@@ -34,7 +34,6 @@ NOT_RUN = {
     "installs": 4,
     "docker": 2,
     "takes an hour, and rivals": 1,
-    "takes minutes, and has tests of its own": 1,
     "wants a cluster": 1,
 }
 # The environments of tox that run blocks, and what only they install.
@@ -394,6 +393,8 @@ STAND_INS = {
     "--folds 5": "--folds 2 --units 8 --layers 1",
     "--repeats 3": "--repeats 2",
     "--tune 20": "--tune 1 --units 8 --layers 1",
+    "--out PAGE --quick": "--out PAGE --quick --only 4",
+    "--only 5c,6,9 --seeds 3": "--only 7b --quick --settings ours",
 }
 PORTS = ("5050", "8786")  # that blocks name, and others may have taken
 
