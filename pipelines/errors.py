@@ -42,4 +42,5 @@ class ArgumentError(UserError):
         if self.value is None:
             return f"{name}: {self.problem}"
         shown = str(self.value)
-        return f"{name} {shown if shown.isprintable() else repr(shown)}: {self.problem}"
+        is_seen = bool(shown.strip()) and shown.isprintable()
+        return f"{name} {shown if is_seen else repr(shown)}: {self.problem}"

@@ -218,7 +218,7 @@ class ModelSettings:
             if not valid:
                 value = getattr(self, name)
                 shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-                raise ArgumentError(name, None if shown == "" else shown, remedy)
+                raise ArgumentError(name, shown, remedy)
 
 
 def _listed(choices: tuple[str, ...]) -> str:

@@ -86,6 +86,7 @@ def test_a_file_may_start_from_a_named_recipe(tmp_path):
         ("[train]\nepochs = 0", "epochs 0: give a number above 0"),
         ("[train]\nlearning_rate = nan", "learning_rate nan: give a number"),
         ('[input]\nfeature = "mfcc"', "feature mfcc: choose mel, chroma, fused"),
+        ('[input]\nsync = ""', "sync '': choose none, beat"),
         ("[input]\nbucket = true\nframes = 10", "bucket: examples of 10 frames need no buckets"),
         ("[model]\nfilters = [8, 8, 8]", "pools"),
         ('base = "lstm-beat-mell"', "did you mean 'lstm-beat-mel'"),
