@@ -296,7 +296,7 @@ def test_mistakes_are_refused_before_anything_is_read(tmp_path):
     (tmp_path / "there").touch()
     for fields, journal, problem in (
         (("genre", "key"), None, "write_tags genre,key: choose among genre, mood, bpm"),
-        ((), None, "write_tags : choose among genre, mood, bpm"),
+        ((), None, "write_tags '': choose among genre, mood, bpm"),
         (("genre",), tmp_path / "there", "is there already; name a new file"),
     ):
         with pytest.raises(ArgumentError, match=problem):
