@@ -202,6 +202,22 @@ def attention_pooling(left: Axes, right: Axes) -> None:
     bars(right, layer(values), "the mean that heeds those most")
 
 
+def kernel_ridge(left: Axes, right: Axes) -> None:
+    points = np.array([-2.0, -1.0, 0.5, 2.0], np.float32)[:, None]
+    x = np.linspace(-4, 4, 200, dtype=np.float32)[:, None]
+    layer = layers.KernelRidge(points=4, gamma=2.0)
+    layer.build(x.shape)
+    coefficients = np.array([0.6, -0.8, 1.0, 0.5], np.float32)[:, None]
+    left.vlines(points, 0, coefficients, color=figures.TRAIN, linewidth=3)
+    left.set(title="points and their coefficients", xlabel="x")
+    layer.set_weights([points, coefficients, np.zeros(1, np.float32)])
+    right.plot(x, layer(x), color=figures.TRAIN)
+    right.set(title="a Gaussian about each, summed", xlabel="x")
+    for axes in (left, right):
+        axes.axhline(0, color=figures.NEUTRAL)
+        axes.set(xlim=(-4, 4), ylim=(-1, 1.2))
+
+
 def frame_mask(left: Axes, right: Axes) -> None:
     batch = np.concatenate([noise(20, 6, seed) for seed in range(3)])
     image(left, batch.reshape(3, 20, 6)[:, :, 0].T, "3 clips of 20, 13 and 7 frames")
@@ -273,6 +289,7 @@ LAYERS: Mapping[str, Callable[[Axes, Axes], None]] = {
     "InputPooling": input_pooling,
     "TimePooling": time_pooling,
     "AttentionPooling": attention_pooling,
+    "KernelRidge": kernel_ridge,
     "FrameMask": frame_mask,
     "LengthMask": length_mask,
     "ZeroPastLength": zero_past_length,

@@ -7,7 +7,7 @@ the clips that the network had, those that chose its epoch included, and is scor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from keras_mir.evaluate.tag_metrics import thresholds_at_half
 from keras_mir.models.report import Baseline
 from pipelines.datasets.base import GENRE, TAGS, Task
 from pipelines.input.cache import Cached
+from pipelines.source import Source
 
 MANY = 5000  # training clips; with more, kernels take minutes
 _SEARCHED = 1000  # training clips by which parameters are chosen
@@ -79,24 +80,13 @@ def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
         By task; without one whose training clips are all of one class, so that there is nothing to learn.
     """
     evaluated = data.sources[data.evaluated_on]
-    training = [
-        source
-        for name, source in data.sources.items()
-        if name in (TRAIN, VALIDATION) and name != data.evaluated_on
-    ]
-    known = np.concatenate([feature_statistics(source.cached) for source in training])
+    training = _training_sources(data)
+    statistics = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
     fitted: dict[Task, FittedBaseline] = {}
     for task, outputs in data.outputs.by_task.items():
-        ends = np.cumsum([0, *map(len, training)])
-        rows = np.concatenate(
-            [start + source.labelled(outputs[0]) for start, source in zip(ends, training, strict=False)]
-        )
-        rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-        labels = {
-            name: np.concatenate([source.labels[name] for source in training])[rows] for name in outputs
-        }
-        found = _FITS[task](data, known[rows], labels, asked)
+        known, labels = _labelled(training, statistics, outputs, seed)
+        found = _FITS[task](data, known, labels, asked)
         if found is None:
             continue
         name, answers = found
@@ -111,6 +101,38 @@ def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
         )
         fitted[task] = FittedBaseline(name, evaluation.heads[task])
     return fitted
+
+
+def fit_kernel_ridge(data: Data, seed: int) -> TransformedTargetRegressor:
+    """The baseline of affect, for a model to take into itself: see `models.kernel_ridge`.
+
+    Args:
+        data: The clips, split as for the network.
+        seed: Seed of the order of the training clips, of which `MANY` are enough for a kernel.
+    """
+    training = _training_sources(data)
+    statistics = np.concatenate([feature_statistics(source.cached) for source in training])
+    known, labels = _labelled(training, statistics, data.targets, seed)
+    return _fit_regressor(known[:MANY], [labels[target][:MANY] for target in data.targets])
+
+
+def _training_sources(data: Data) -> list[Source]:
+    """Those a baseline learns from: all that the report is not on."""
+    names = [name for name in data.sources if name in (TRAIN, VALIDATION) and name != data.evaluated_on]
+    return [data.sources[name] for name in names]
+
+
+def _labelled(
+    sources: Sequence[Source], statistics: np.ndarray, outputs: Sequence[str], seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Statistics and labels of the clips that have labels of a task, in an order of its own for each seed."""
+    starts = np.cumsum([0, *map(len, sources)])
+    rows = np.concatenate(
+        [start + source.labelled(outputs[0]) for start, source in zip(starts, sources, strict=False)]
+    )
+    rows = rows[np.random.default_rng(seed).permutation(len(rows))]
+    labels = {name: np.concatenate([source.labels[name] for source in sources])[rows] for name in outputs}
+    return statistics[rows], labels
 
 
 # What a baseline is, in words, and its answers by output.
@@ -138,11 +160,14 @@ def _fit_tags(data: Data, known: np.ndarray, labels: Mapping[str, np.ndarray], a
 def _fit_affect(
     data: Data, known: np.ndarray, labels: Mapping[str, np.ndarray], asked: np.ndarray
 ) -> _Answers:
-    values = np.stack([labels[target] for target in data.targets], axis=1).astype(np.float64)
-    model = _regressor(known)
-    fitted = _fitted(model, known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
+    fitted = _fit_regressor(known, [labels[target] for target in data.targets])
     predicted = fitted.predict(asked).reshape(len(asked), len(data.targets))
-    return model.name, dict(zip(data.targets, predicted.T, strict=True))
+    return _regressor(known).name, dict(zip(data.targets, predicted.T, strict=True))
+
+
+def _fit_regressor(known: np.ndarray, labels: Sequence[np.ndarray]) -> TransformedTargetRegressor:
+    values = np.stack(labels, axis=1).astype(np.float64)
+    return _fitted(_regressor(known), known, values, folds=len(known) // 2)  # R2 wants two clips in a fold
 
 
 _FITS: dict[Task, Callable[..., _Answers | None]] = {

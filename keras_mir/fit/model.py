@@ -10,8 +10,10 @@ import keras
 import numpy as np
 
 from keras_mir.data.load import TRAIN, Data
+from keras_mir.evaluate.baseline import fit_kernel_ridge
 from keras_mir.models.build import build_model, with_auxiliary_genre, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
+from keras_mir.models.kernel_ridge import with_kernel_ridge
 from keras_mir.models.pretrained.musicnn import load_layers
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load_keras, load_trained
@@ -72,12 +74,23 @@ def _known(source: Source, output: str) -> np.ndarray:
     return source.labels[output][source.labelled(output)]
 
 
-def without_auxiliary(model: keras.Model, data: Data) -> keras.Model:
-    """The model with the outputs of its task alone."""
-    if not data.auxiliary_classes:
+def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) -> keras.Model:
+    """What is kept of a trained model: the outputs of its task alone, with its kernel ridge regression.
+
+    Args:
+        model: The recipe's, trained.
+        recipe: What it was trained by.
+        data: What on.
+        seed: Of the order of the clips that the regression is fitted to.
+    """
+    if data.auxiliary_classes:
+        outputs = {name: value for name, value in model.output.items() if name in data.targets}
+        model = keras.Model(model.input, outputs, name=model.name)
+    if not recipe.task.kernel_ridge:
         return model
-    outputs = {name: value for name, value in model.output.items() if name in data.targets}
-    return keras.Model(model.input, outputs, name=model.name)
+    values = {target: _known(data.sources[TRAIN], target) for target in data.targets}
+    ranges = {target: (float(known.min()), float(known.max())) for target, known in values.items()}
+    return with_kernel_ridge(model, fit_kernel_ridge(data, seed), ranges)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:

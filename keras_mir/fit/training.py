@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras_mir.command_line.progress import in_notebook
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
-from keras_mir.fit.model import compile_model, new_model, without_auxiliary
+from keras_mir.fit.model import compile_model, finished_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.errors import ArgumentError
@@ -173,7 +173,7 @@ def fit(
         )
     history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
     best = int(np.argmin(history["val_loss"])) if settings.early_stopping else len(checkpoint.history) - 1
-    own = without_auxiliary(model, data)
+    own = finished_model(model, recipe, data, seed)
     return _recorded(Training(own, history, best, time.perf_counter() - start), run)
 
 

@@ -14,6 +14,7 @@ from keras_mir.layers.audio.mel import STFT, Decibels, LogCompression, LogMel, M
 from keras_mir.layers.audio.percussive import Percussive
 from keras_mir.layers.audio.resample import DownMix, Resample
 from keras_mir.layers.network.bidirectional_lstm import BidirectionalLSTM
+from keras_mir.layers.network.kernel_ridge import KernelRidge
 from keras_mir.layers.network.masks import FrameMask, LengthMask, PadTime, PooledLengths, ZeroPastLength
 from keras_mir.layers.network.pooling import (
     AttentionPooling,
@@ -36,6 +37,7 @@ __all__ = [
     "FrameMask",
     "FrontEnd",
     "InputPooling",
+    "KernelRidge",
     "LengthMask",
     "LogCompression",
     "LogMel",

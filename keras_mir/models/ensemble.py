@@ -30,7 +30,7 @@ def mean_model(members: Sequence[keras.Model]) -> keras.Model:
     answers, start = [], 0
     for number, (member, part) in enumerate(zip(members, parts, strict=True), start=1):
         end = start + part.shape[-1]
-        answers.append(_head(member, number)(joined[:, start:end]))
+        answers.append(_head(member, number)([*inputs.values(), joined[:, start:end]]))
         start = end
     outputs = {
         # The names that a member's own heads have.
@@ -55,8 +55,9 @@ def _body(member: keras.Model, number: int, inputs: Mapping[str, Any]) -> Any:
 
 
 def _head(member: keras.Model, number: int) -> keras.Model:
-    """A copy of what comes after a member's embedding."""
-    head = keras.Model(member.get_layer("embedding").output, member.output, name=f"member_{number}_head")
+    """A copy of what comes after a member's embedding, or beside it."""
+    inputs = [*member.input.values(), member.get_layer("embedding").output]
+    head = keras.Model(inputs, member.output, name=f"member_{number}_head")
     copy = keras.models.clone_model(head)
     copy.set_weights(head.get_weights())
     return copy

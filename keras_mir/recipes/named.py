@@ -143,12 +143,17 @@ OUR_RECIPES = (
     ),
     _small_cnn(
         "small-cnn-affect",
-        "the same for affect targets, learning the genre with them where there is one",
-        task=replace(_AFFECT, auxiliary_genre=True),
+        "the same for affect targets, with the genre where there is one, and a kernel ridge regression",
+        task=replace(_AFFECT, auxiliary_genre=True, kernel_ridge=True),
         epochs=120,
     ),
     _head("musicnn", "a head on the pretrained network musicnn, frozen: seconds of training", "musicnn-mtt"),
-    _head("musicnn-affect", "the same for affect targets", "musicnn-mtt", task=_AFFECT),
+    _head(
+        "musicnn-affect",
+        "the same for affect targets, with a kernel ridge regression",
+        "musicnn-mtt",
+        task=replace(_AFFECT, kernel_ridge=True),
+    ),
     _head(
         "musicnn-tuned",
         "musicnn with its last dense layer trained as well",

@@ -42,6 +42,8 @@ class TaskSettings:
             others weigh 1.
         auxiliary_genre: Learn the genre besides affect, where every clip has one, and leave it out of the
             finished model: it teaches the layers that both share.
+        kernel_ridge: Answer with the mean of the network's affect values and those of a kernel ridge
+            regression on mean and deviation of each band, fitted after the training.
         transfer: Learn only new heads, on the frozen layers of `backbone`.
         backbone: The run, or the exported model, whose layers `transfer` takes.
     """
@@ -53,6 +55,7 @@ class TaskSettings:
     class_weights: Literal["none", "balanced"] = "none"
     loss_weights: tuple[str, ...] = ()
     auxiliary_genre: bool = False
+    kernel_ridge: bool = False
     transfer: bool = False
     backbone: str = ""
 
@@ -61,6 +64,7 @@ class TaskSettings:
             ("targets", "affect" in self.tasks, "an affect recipe, such as small-cnn-affect"),
             ("tags", "tags" in self.tasks, "a tags recipe, such as small-cnn-tags"),
             ("auxiliary_genre", self.task == "affect", "an affect recipe, such as small-cnn-affect"),
+            ("kernel_ridge", "affect" in self.tasks, "an affect recipe, such as small-cnn-affect"),
         ):
             if getattr(self, name) and not has:
                 raise ArgumentError(name, None, f"the {self.task} task has none; choose {recipe}")

@@ -10,7 +10,6 @@ from keras import ops
 from keras_mir.layers.base import A_CLIP, Axes, BaseLayer, Shape, Size
 from keras_mir.layers.network.masks import align, frames_within, pad_time, zero_past_length
 
-_SMALLEST_VARIANCE = 1e-4
 _LOWEST = float(np.finfo(np.float32).min)
 
 
@@ -237,9 +236,10 @@ class TimePooling(BaseLayer):
 
     Args:
         statistics: Some of `mean`, `max`, `std` and `attention`, which is `AttentionPooling`, in order.
+        epsilon: Added to the variance: the root has no slope at 0, where a band that never changes is.
 
     Raises:
-        ValueError: If there is none, or one that is none of these.
+        ValueError: If there is none, or one that is none of these, or epsilon is below 0.
     """
 
     takes: ClassVar[dict[str, Axes]] = {
@@ -247,11 +247,16 @@ class TimePooling(BaseLayer):
         "lengths": A_CLIP,
     }
 
-    def __init__(self, statistics: Sequence[str] = ("mean", "max"), **kwargs: Any) -> None:
+    def __init__(
+        self, statistics: Sequence[str] = ("mean", "max"), epsilon: float = 1e-4, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not statistics or not set(statistics) <= set(_STATISTICS):
             raise ValueError(f"statistics {statistics!r}: give some of {', '.join(_STATISTICS)}")
+        if not epsilon >= 0:
+            raise ValueError(f"epsilon {epsilon}: give 0 or more")
         self.statistics = tuple(statistics)
+        self.epsilon = epsilon
         self.attention: Any = AttentionPooling(name="attention") if "attention" in statistics else None
 
     def build(self, input_shape: Any) -> None:
@@ -283,8 +288,7 @@ class TimePooling(BaseLayer):
                 return ops.mean(x, axis=1)
             return ops.sum(ops.where(valid, x, 0.0), axis=1) / ops.sum(ops.cast(valid, "float32"), axis=1)
         mean = ops.expand_dims(self._statistic("mean", x, valid), 1)
-        # The root has no slope at 0, where a band that never changes is.
-        return ops.sqrt(self._statistic("mean", ops.square(x - mean), valid) + _SMALLEST_VARIANCE)
+        return ops.sqrt(self._statistic("mean", ops.square(x - mean), valid) + self.epsilon)
 
     def _shapes(self, batch: Size, _: Size, bands: int, channels: int) -> Shape:
         return (batch, len(self.statistics) * bands * channels)

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 
 from keras_mir.layers import (
     AttentionPooling,
     InputPooling,
+    KernelRidge,
     LengthMask,
     NormReluPool,
     PadTime,
@@ -175,3 +177,31 @@ def test_temperature_divides_logits_and_is_not_trained(rng):
     assert layer.trainable_weights == []
     layer.temperature.assign(2.5)
     np.testing.assert_allclose(layer(logits), keras.ops.softmax(logits / 2.5), rtol=1e-6)
+
+
+def test_kernel_ridge_is_scikit_learns_and_is_not_trained(rng):
+    points, values = rng.normal(size=(40, 12)), rng.normal(size=(40, 3))
+    fitted = SklearnKernelRidge(kernel="rbf", gamma=0.05, alpha=0.5).fit(points, values)
+    layer = KernelRidge(points=40, outputs=3, gamma=0.05)
+    layer.build((None, 12))
+    layer.set_weights([fitted.X_fit_, fitted.dual_coef_, np.array([0.0, 1.0, -2.0])])
+    asked = rng.normal(size=(5, 2, 12))
+    expected = fitted.predict(asked.reshape(10, 12)).reshape(5, 2, 3) + np.array([0.0, 1.0, -2.0])
+    np.testing.assert_allclose(layer(asked), expected, atol=1e-5)
+    far = np.full((1, 12), 1e4)
+    np.testing.assert_allclose(layer(far), [[0.0, 1.0, -2.0]], atol=1e-6)
+    assert layer.trainable_weights == []
+
+
+@pytest.mark.parametrize("given", [{"points": 0}, {"points": 3, "outputs": 0}, {"points": 3, "gamma": 0.0}])
+def test_kernel_ridge_of_nothing_is_refused(given):
+    with pytest.raises(ValueError, match=r"^points \d, outputs \d, gamma \d\.0: give numbers above 0$"):
+        KernelRidge(**given)
+
+
+def test_the_deviation_without_epsilon_is_numpys(rng):
+    x = rng.normal(size=(2, 9, 3, 1)).astype(np.float32)
+    x[:, :, 0] = 4.0
+    np.testing.assert_allclose(TimePooling(("std",), epsilon=0.0)(x), x[..., 0].std(axis=1), atol=1e-6)
+    with pytest.raises(ValueError, match="epsilon -1: give 0 or more"):
+        TimePooling(epsilon=-1)

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "FrameMask": ({}, [FEATURES, LENGTHS], False),
     "FrontEnd": ({"feature": "fused", "sync": "beat", "spec": FRONT_END_SPEC}, [AUDIO, SAMPLES], False),
     "InputPooling": ({"frames": 2, "bands": 2, "first": 2}, [FEATURES, LENGTHS], False),
+    "KernelRidge": ({"points": 5, "outputs": 2, "gamma": 0.3}, FEATURES, False),
     "LengthMask": ({}, [FEATURES, LENGTHS], True),
     "LogCompression": ({"factor": 10.0}, POWER, False),
     "LogMel": (
@@ -55,7 +56,7 @@ CASES: dict[str, tuple[dict[str, Any], Any, bool]] = {
     "ResumableDropout": ({"rate": 0.25}, FEATURES, True),
     "STFT": ({"n_fft": 64, "hop_length": 16}, [AUDIO, SAMPLES], False),
     "Temperature": ({}, FEATURES, False),
-    "TimePooling": ({"statistics": ("std", "attention", "mean")}, [IMAGE, LENGTHS], False),
+    "TimePooling": ({"statistics": ("std", "attention", "mean"), "epsilon": 1e-3}, [IMAGE, LENGTHS], False),
     "ZeroPastLength": ({}, [FEATURES, LENGTHS], False),
 }
 
