@@ -124,9 +124,9 @@ def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterat
     folder.mkdir(parents=True, exist_ok=True)
     with _held(folder / LOCK, blocked) as file:
         since = datetime.now().astimezone().isoformat(" ", "seconds")
-        file.write(f"process {os.getpid()} on {platform.node()} (since {since})".encode())
-        file.flush()
         try:
+            with place_named(folder):
+                file.write(f"process {os.getpid()} on {platform.node()} (since {since})".encode())
             yield
         finally:
             (folder / LOCK).unlink(missing_ok=True)
@@ -205,7 +205,7 @@ def _held(path: Path, blocked: Callable[[IO[bytes]], None] | None = None) -> Ite
         blocked: Called with the file if another process has it, before it is waited for.
     """
     while True:
-        with path.open("a+b") as file:
+        with path.open("a+b", buffering=0) as file:  # or closing it would meet a full disk again
             if not _lock(file, fcntl.LOCK_NB):
                 if blocked:
                     blocked(file)

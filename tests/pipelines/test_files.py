@@ -131,3 +131,25 @@ def test_json_has_names_that_are_no_text(tmp_path):
     write_json(tmp_path / "x.json", {"name": name})
     assert (tmp_path / "x.json").read_text("utf-8") == '{\n  "name": "\\udcff 東"\n}\n'
     assert read_json(tmp_path / "x.json", "mend it") == {"name": name}
+
+
+# A file may have no byte here, as on a disk that is full.
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from pipelines.files import locked
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    with locked(Path(sys.argv[1])):
+        raise SystemExit("it is locked")
+except OSError as error:
+    print(error.filename)
+"""
+
+
+def test_a_folder_on_a_full_disk_is_named_and_has_no_lock_left(tmp_path):
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == (f"{tmp_path / 'run'}\n", "")
+    assert list((tmp_path / "run").iterdir()) == []
