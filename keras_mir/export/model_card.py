@@ -182,6 +182,12 @@ def _what_it_is(description: Description) -> Iterator[str]:
         yield f"{len(thresholds)} tags, each with the probability from which on a clip is given it: {tags}."
     if targets := description.targets:
         yield f"{counted(len(targets), 'target')}, each a number: {', '.join(map(_text, targets))}."
+    if description.recipe.task.kernel_ridge:
+        yield (
+            "Each number is the mean of that network's and of a kernel ridge regression's, on the mean and "
+            "deviation of every band. The regression holds these figures of the clips that it was fitted to, "
+            "from which no sound can be made."
+        )
 
 
 def _how_to_ask(name: str) -> Iterator[str]:

@@ -175,6 +175,7 @@ def test_an_affect_model_of_fixed_length():
     card = model_card("affect", description, {"audio": signature({"audio": (None,)}, shapes)})
     assert "A CNN, 4 convolution blocks of 32, 64, 128, 256 channels, that rates the affect" in card
     assert "2 targets, each a number: valence, energy." in card
+    assert "kernel ridge" not in card
     assert "exactly 1293 steps" in section(card, "What it takes")
     assert "| `window_valence` | `(batch, windows)` | float32 | valence of each window |" in card
     assert "genre costs" not in card
@@ -251,3 +252,8 @@ def test_scores_are_in_the_card_of_a_model_exported_in_a_notebook(monkeypatch, c
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     assert section(model_card("m", describe(), SIGNATURES), "How good it is") == card
     assert capsys.readouterr().out == ""
+
+
+def test_what_answers_beside_the_network():
+    card = model_card("songs", describe("small-cnn-affect", (), ("valence",)), SIGNATURES)
+    assert "Each number is the mean of that network's and of a kernel ridge regression's" in card
