@@ -38,7 +38,8 @@ def with_kernel_ridge(
         mean=scaler.mean_, variance=scaler.scale_**2, dtype="float32", name="scaled_statistics"
     )(x)
     points, coefficients = regression.X_fit_, regression.dual_coef_.reshape(len(regression.X_fit_), -1)
-    ridge = KernelRidge(len(points), len(ranges), regression.gamma, dtype="float32", name="kernel_ridge")
+    gamma = regression.gamma or 1.0 / points.shape[1]  # as scikit-learn has it where none is given
+    ridge = KernelRidge(len(points), len(ranges), gamma, dtype="float32", name="kernel_ridge")
     rated = ridge(x)
     ridge.set_weights([points, coefficients * values.scale_, values.mean_])
     outputs = dict(model.output)

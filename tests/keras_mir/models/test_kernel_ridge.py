@@ -43,14 +43,29 @@ def statistics(clips: list[np.ndarray]) -> np.ndarray:
     return np.array([np.concatenate([each.mean(axis=0), each.std(axis=0)]) for each in clips], np.float64)
 
 
+def fitted(count: int, gamma: float | None = 0.002) -> TransformedTargetRegressor:
+    known = statistics([clip(seed, 20 + seed) for seed in range(count)])
+    known[:, 7] = -80.0  # a band that no clip has
+    values = np.random.default_rng(1).uniform((0.0, 2.0), (1.0, 6.0), (count, 2))
+    model = make_pipeline(StandardScaler(), KernelRidge(kernel="rbf", gamma=gamma, alpha=0.1))
+    return TransformedTargetRegressor(model, transformer=StandardScaler()).fit(known, values)
+
+
 @pytest.fixture(scope="module")
 def regression():
-    clips = [clip(seed, 20 + seed) for seed in range(30)]
-    known = statistics(clips)
-    known[:, 7] = -80.0  # a band that no clip has
-    values = np.random.default_rng(1).uniform((0.0, 2.0), (1.0, 6.0), (30, 2))
-    model = make_pipeline(StandardScaler(), KernelRidge(kernel="rbf", gamma=0.002, alpha=0.1))
-    return TransformedTargetRegressor(model, transformer=StandardScaler()).fit(known, values)
+    return fitted(30)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_handful_of_clips_will_do(count):
+    regression, asked = fitted(count, gamma=None), clip(9, 30)
+    alone = network()
+    inputs = {"features": asked[None], "lengths": np.array([30], np.int32)}
+    before = {name: np.asarray(values) for name, values in alone(inputs).items()}
+    rated = regression.predict(statistics([asked])).ravel()
+    for column, (name, values) in enumerate(with_kernel_ridge(alone, regression, RANGES)(inputs).items()):
+        expected = (before[name] + np.clip(rated[column], *RANGES[name])) / 2
+        np.testing.assert_allclose(values, expected, rtol=1e-4)
 
 
 def test_each_value_is_the_mean_of_both(regression, tmp_path):
