@@ -24,8 +24,9 @@ _SMALLEST_CHROMA_DEVIATION = 0.01
 _SMALLEST_VECTOR_DEVIATION = 1e-3
 
 # Beyond these no value can be what a spec says; float16 and other people's arithmetic round a little.
+# float16 holds the limits exactly, so that a model whose weights are rounded to it has the same.
 _MEL_TOLERANCE = 1.0  # dB
-_CHROMA_TOLERANCE = 0.01
+_CHROMA_TOLERANCE = 1 / 64
 _LARGEST_VECTOR_VALUE = 1e6
 _LARGEST_SETTING = 1 << 24
 
@@ -94,7 +95,7 @@ class FeatureSpec:
 
     def limits(self, n_rows: int) -> np.ndarray:
         """The least and the greatest value, `(2, n_rows)`, of each row of a file: mel, chroma, or both."""
-        mel = [(-self.top_db - _MEL_TOLERANCE, _MEL_TOLERANCE)] * self.n_mels
+        mel = [(math.floor(-self.top_db) - _MEL_TOLERANCE, _MEL_TOLERANCE)] * self.n_mels
         chroma = [(-_CHROMA_TOLERANCE, 1 + _CHROMA_TOLERANCE)] * self.n_chroma
         rows = {self.n_chroma: chroma, self.n_mels: mel, self.n_bands: mel + chroma}[n_rows]
         return np.array(rows, np.float32).T

@@ -47,6 +47,13 @@ def test_every_spec_that_is_written_can_be_read():
 
 def test_limits_are_those_of_mel_chroma_or_both():
     spec = FeatureSpec(n_mels=2, n_chroma=1, top_db=60.0)
-    mel, chroma = [-61.0, 1.0], [-0.01, 1.01]
+    mel, chroma = [-61.0, 1.0], [-1 / 64, 65 / 64]
     for rows, expected in ((2, [mel, mel]), (1, [chroma]), (3, [mel, mel, chroma])):
-        np.testing.assert_allclose(spec.limits(rows).T, expected, rtol=1e-6)
+        np.testing.assert_array_equal(spec.limits(rows).T, expected)
+
+
+@pytest.mark.parametrize("top_db", [60.0, 80.0, 80.3, 99.999])
+def test_half_precision_has_the_same_limits(top_db):
+    limits = FeatureSpec(top_db=top_db).limits(140)
+    np.testing.assert_array_equal(limits.astype(np.float16), limits)
+    assert limits[0, 0] <= -top_db - 1
