@@ -401,7 +401,9 @@ def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path):
 def test_a_block_runs_in_its_environment(block, request, tmp_path):
     pytest.importorskip(ENVIRONMENTS[block.environment])
     with Box(request.getfixturevalue("prepared"), tmp_path, "none") as box:
-        made = [box.folder / name for name in re.findall(r"--out (\w+)", box.stood_in(block.text))]
+        text = box.stood_in(block.text)
+        made = [box.folder / name for name in re.findall(r"--out (\w+)\s", text)]
+        assert len(made) == text.count("--out "), text  # none in a cloud
         for folder in made:  # to be made anew
             shutil.rmtree(folder, ignore_errors=True)
         box.run(block)
