@@ -12,7 +12,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, and the comment on the line before it: `not run: docker`, `output`, `table` ..."""
+    """A fenced block, and the comment on the line before it: `not run: installs`, `output`, `table` ..."""
 
     page: Path
     line: int

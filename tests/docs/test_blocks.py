@@ -26,15 +26,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import docker_stand_in
 from tests.docs.blocks import BLOCKS, PAGES, ROOT, Block, blocks_of
 from tests.keras_mir.export.hub import hub_on_this_machine
 
 # What is not run, by the reason that the page itself gives.
 NOT_RUN = {
     "installs": 4,
-    "docker": 2,
     "takes an hour, and rivals": 1,
-    "wants a cluster": 1,
 }
 # The environments of tox that run blocks, and what only they install.
 ENVIRONMENTS = {"beam": "apache_beam", "onnx": "tf2onnx"}
@@ -114,6 +113,32 @@ def test_what_docker_is_given_is_there(words):
         assert f"/models/{variable.removeprefix('MODEL_NAME=')}" in places
     for file in (Path(word.partition("=")[2]) for word in words if "_file=" in word):
         assert (places[str(file.parent)] / file.name).is_file(), file
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("-v HERE/other:/models", "HERE/other:/models: nothing is there to be mounted"),
+        ("-v HERE:/models -e MODEL_NAME=m -p 8500:8500", "nothing leads to the port of REST, 8501"),
+        ("-v HERE/m:/model -e MODEL_NAME=m -p 8501:8501", "/models/m: nothing is mounted there"),
+        ("-v HERE:/models -e MODEL_NAME=n -p 8501:8501", "/models/n is HERE/n, which is not there"),
+        ("-v HERE:/models -e MODEL_NAME=empty -p 8501:8501", "/models/empty has versions []; wanted: any"),
+        ("-v HERE:/models -e MODEL=m -p 8501:8501", "the image reads two of them"),
+        ("--vol HERE:/models", "unrecognized arguments: --vol"),
+        ("-p 8501:8501 IMAGE --rest_port=1", "unrecognized arguments: --rest_port=1"),
+        ("-p 8501:8501 IMAGE --batching_parameters_file=/config/b", "/config/b: nothing is mounted there"),
+    ],
+)
+def test_the_stand_in_for_docker_refuses_what_would_not_start(words, complaint, tmp_path, capsys):
+    for name in ("m/1", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "m/1/saved_model.pb").touch()
+    image = docker_stand_in.TF_SERVING
+    given = words.replace("IMAGE", image) if "IMAGE" in words else f"{words} {image}"
+    with pytest.raises(SystemExit) as refused:
+        docker_stand_in.main(["run", *given.replace("HERE", str(tmp_path)).split()])
+    said = f"{refused.value} {capsys.readouterr().err}"
+    assert complaint.replace("HERE", str(tmp_path)) in said
 
 
 @pytest.fixture(autouse=True)
@@ -335,7 +360,7 @@ def environment(folder: Path, models: str = "") -> dict[str, str]:
 
 
 def _programs(folder: Path) -> None:
-    """`python` and `keras-mir`, which cut trainings short."""
+    """`python` and `keras-mir`, which cut trainings short, and a `docker`."""
     folder.mkdir()
     start = f"#!{sys.executable}\nimport os, sys\nwords = sys.argv[1:]\n"
     shorten = (
@@ -346,7 +371,9 @@ def _programs(folder: Path) -> None:
     )
     python = f"{start}{shorten}os.execv({sys.executable!r}, [{sys.executable!r}, *words])\n"
     script = f"{start}os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'keras_mir', *words])\n"
-    for name, text in (("python", python), ("keras-mir", script)):
+    file = str(Path(__file__).with_name("docker_stand_in.py"))
+    docker = f"{start}os.execv({sys.executable!r}, [{sys.executable!r}, {file!r}, *words])\n"
+    for name, text in (("python", python), ("keras-mir", script), ("docker", docker)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
 
@@ -374,15 +401,28 @@ def test_a_page_runs_from_top_to_bottom(page, prepared, tmp_path):
 def test_a_block_runs_in_its_environment(block, request, tmp_path):
     pytest.importorskip(ENVIRONMENTS[block.environment])
     with Box(request.getfixturevalue("prepared"), tmp_path, "none") as box:
-        made = [box.folder / name for name in re.findall(r"--out (\w+)", block.text)]
+        text = box.stood_in(block.text)
+        made = [box.folder / name for name in re.findall(r"--out (\w+)\s", text)]
+        assert len(made) == text.count("--out "), text  # none in a cloud
         for folder in made:  # to be made anew
             shutil.rmtree(folder, ignore_errors=True)
         box.run(block)
         assert all(any(folder.iterdir()) for folder in made)
 
 
+# The three start alike; each has a folder of its own, for in another's all would be done.
+CLUSTERS = {
+    f"{out}/VECTORS --chunk 500 -- \\\n    --runner={name}": f"OF_{name} --chunk 500 -- --runner=DirectRunner"
+    for out, name in (
+        ("gs://BUCKET", "DataflowRunner"),
+        ("s3://BUCKET", "FlinkRunner"),
+        ("s3://BUCKET", "SparkRunner"),
+    )
+}
 # What a reader has and a test has not, and what stands for it; then, smaller numbers of the same.
-STAND_INS = {
+STAND_INS = CLUSTERS | {
+    "gs://BUCKET/music": "MUSIC",
+    "s3://BUCKET/music": "MUSIC",
     "192.168.1.10": "127.0.0.1",
     "ANOTHER/bin/python": "python",
     "OTHER/bin/python": "python",
@@ -407,18 +447,24 @@ class Box:
         self._said = place / "said.txt"
         shutil.copytree(prepared, self.folder)
         shutil.copytree(ROOT / "docs/tf_serving", self.folder / "docs/tf_serving")
+        # Its models.config names another model, too.
+        there = self.folder / "saved_models"
+        shutil.copytree(there / "lstm-beat-mel", there / "multitask-cnn-beat-mel")
         self._stack = ExitStack()
         _, hub = self._stack.enter_context(hub_on_this_machine())
-        there = {"HF_ENDPOINT": hub, "HF_TOKEN": "hf_nobody", "HF_HOME": str(place / "hub")}
-        self._surroundings = environment(self.folder, models) | there
+        on_hub = {"HF_ENDPOINT": hub, "HF_TOKEN": "hf_nobody", "HF_HOME": str(place / "hub")}
+        self._surroundings = environment(self.folder, models) | on_hub
         self._python = self._stack.enter_context(Python(self.folder))
         self._output = ""
         self._stand_ins = STAND_INS | {port: str(free_port()) for port in PORTS}
 
-    def run(self, block: Block) -> None:
-        text = block.text
+    def stood_in(self, text: str) -> str:
         for name, stand_in in self._stand_ins.items():
             text = text.replace(name, stand_in)
+        return text
+
+    def run(self, block: Block) -> None:
+        text = self.stood_in(block.text)
         if block.mark.startswith("background: "):
             port = int(block.mark.removeprefix("background: "))
             self._stack.enter_context(self._running(block, text, port))
