@@ -21,6 +21,7 @@ from pipelines.errors import UserError, reason_of
 from pipelines.extraction.containers import (
     flac_links,
     missing,
+    mp4_sound,
     mpeg_frames,
     mpeg_start,
     never_filled_in,
@@ -410,4 +411,6 @@ def _by_audioread(path: Path, content: mmap) -> Iterator[Sound]:
                 yield Sound(interleaved.reshape(-1, channels).T / 2**15, rate)
                 length += count
         if content[0] != 0xFF:  # of AAC in ADTS it is a guess
-            _check_length(length, round(file.duration * rate), rate)
+            # That of a video is the longer of picture and sound, and of a part that was cut out the part's.
+            promised = min(file.duration, mp4_sound(content) or file.duration)
+            _check_length(length, round(promised * rate), rate)

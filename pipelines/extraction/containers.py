@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable, Iterator
 from mmap import mmap
 
 from pipelines.limits import OPEN_SIZE
@@ -95,6 +96,42 @@ def _chunk(content: mmap, name: bytes, header: str, at: int = _CHUNK_AT) -> tupl
             return at, size
         at += max(0, size) + (size % 2 if header.endswith("I") else 0)  # those of CAF are not filled up
     return 0, 0
+
+
+def mp4_sound(content: mmap | bytes) -> float | None:
+    """Seconds of the first sound in MP4 or QuickTime, whose video may go on; None where that is not said."""
+    if content[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return None
+    for track in _boxes(content, [(0, len(content))], b"moov", b"trak"):
+        kind = next(_boxes(content, [track], b"mdia", b"hdlr"), None)
+        header = next(_boxes(content, [track], b"mdia", b"mdhd"), None)
+        if kind is None or header is None or content[kind[0] + 8 : kind[0] + 12] != b"soun":
+            continue
+        # Version, flags, when it was made and changed; then what is asked for.
+        start, layout = header[0], ">II" if content[header[0]] == 0 else ">IQ"
+        at = start + (12 if layout == ">II" else 20)
+        if at + struct.calcsize(layout) <= header[1]:
+            scale, duration = struct.unpack_from(layout, content, at)
+            return duration / scale if scale and duration else None
+    return None
+
+
+def _boxes(
+    content: mmap | bytes, places: Iterable[tuple[int, int]], *path: bytes
+) -> Iterator[tuple[int, int]]:
+    """Where the boxes of MP4 begin and end that are at the end of a path of names, below some places."""
+    for at, end in places:
+        while at + 8 <= end:
+            size, name = struct.unpack_from(">I4s", content, at)
+            inside = at + 8
+            if size == 1 and at + 16 <= end:
+                (size,), inside = struct.unpack_from(">Q", content, inside), at + 16
+            last = end if size == 0 else min(end, at + size)
+            if last < inside:
+                break
+            if name == path[0]:
+                yield from _boxes(content, [(inside, last)], *path[1:]) if path[1:] else [(inside, last)]
+            at = last
 
 
 def ogg_links(content: mmap) -> tuple[list[tuple[int, int]], bool]:

@@ -17,6 +17,7 @@ import soundfile
 from pipelines.errors import UserError
 from pipelines.extraction import audio_files
 from pipelines.extraction.audio_files import decode, decode_parts
+from pipelines.extraction.containers import mp4_sound
 
 W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # how its sound begins
 RATE = 8000
@@ -116,6 +117,53 @@ def test_ffmpeg_decodes_m4a(stereo: Path) -> None:
     assert whole.rate == RATE
     assert whole.samples.shape[0] == 2
     assert whole.samples.shape[1] == pytest.approx(2 * RATE, rel=0.1)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not here")
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_a_video_may_go_on_after_its_sound(stereo: Path, suffix: str) -> None:
+    video = stereo.with_suffix(suffix)
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=5:duration=8"]
+    options = ["-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+faststart"]
+    subprocess.run(["ffmpeg", "-v", "error", *picture, "-i", stereo, *options, video], check=True)
+    assert decode(video).samples.shape[1] == pytest.approx(2 * RATE, rel=0.1)
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) // 2])  # what it promises stands before it
+    with pytest.raises(UserError, match=r"damaged or cut off, \d\.\d of 2\.1 s can be decoded"):
+        decode(video)
+
+
+def box(name: bytes, *inside: bytes) -> bytes:
+    content = b"".join(inside)
+    return (8 + len(content)).to_bytes(4, "big") + name + content
+
+
+def track(kind: bytes, *numbers: int, version: int = 0) -> bytes:
+    size = 8 if version else 4  # of what dates and durations are written in
+    header = bytes([version, 0, 0, 0]) + bytes(2 * size) + numbers[0].to_bytes(4, "big")
+    header += b"".join(number.to_bytes(size, "big") for number in numbers[1:]) + bytes(4)
+    return box(b"trak", box(b"mdia", box(b"mdhd", header), box(b"hdlr", bytes(8), kind, bytes(12))))
+
+
+@pytest.mark.parametrize(
+    ("tracks", "seconds"),
+    [
+        ([track(b"vide", 10, 90), track(b"soun", 44100, 88200)], 2.0),
+        ([track(b"soun", 48000, 2**33, version=1)], 2**33 / 48000),
+        ([track(b"soun", 44100, 0)], None),  # in fragments
+        ([track(b"soun", 0, 5)], None),
+        ([track(b"vide", 10, 90)], None),
+        ([track(b"soun", 44100)[:30]], None),
+        ([], None),
+    ],
+)
+def test_the_length_of_the_sound_in_mp4(tracks: list[bytes], seconds: float | None) -> None:
+    moov = box(b"moov", box(b"mvhd", bytes(100)), *tracks)
+    for content in (box(b"ftyp", b"isom") + box(b"mdat", bytes(50)) + moov, moov):
+        assert mp4_sound(content) == seconds
+        for end in range(len(content)):  # cut anywhere, it is what it was, or nothing
+            assert mp4_sound(content[:end]) in (seconds, None)
+    assert mp4_sound(b"RIFF" + bytes(20)) is None
 
 
 def test_a_file_of_whole_parts_has_no_empty_one(tmp_path: Path) -> None:
