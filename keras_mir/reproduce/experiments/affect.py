@@ -12,6 +12,7 @@ from keras_mir.reproduce.experiments.base import Earlier, Experiment, Outcomes, 
 from keras_mir.reproduce.experiments.genre import CNN
 from keras_mir.reproduce.results import Picture, Run, Settings, Table
 from keras_mir.reproduce.tables import affect_table
+from pipelines.datasets.base import Task
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Affect(Experiment):
         table: Its number and title; none for no table.
     """
 
+    labels: tuple[Task, ...] = ("affect",)
     paper_targets: tuple[str, ...] = paper.TARGETS
     table: tuple[str, str] | None = None
 
@@ -61,12 +63,12 @@ class Multitask(Affect):
 
 
 _LSTM, _CNN = Side("the LSTM", "8", "lstm"), Side("the CNN", "8", "cnn")
+_ONE_EACH = Side("one CNN per target", "8", "cnn")
 _TRANSFER, _MULTITASK = Side("transfer", "9", "transfer"), Side("the multitask CNN", "10", "multitask")
 
 ONE_MODEL_A_TARGET = Affect(
     "8",
     "Affect regression, one model per target: LSTM and CNN",
-    labels=("affect",),
     variants=(
         Variant("lstm", "paper-8-lstm", "affect-lstm", "LSTM", results="Fig 15", per_target=True),
         Variant("cnn", "paper-8-cnn", "affect-cnn-beat-mel", "CNN", results="Fig 16", per_target=True),
@@ -97,12 +99,7 @@ TRANSFER = Transfer(
 MULTITASK = Multitask(
     "10",
     "Multitask: one CNN, a head per target",
-    labels=("affect",),
     variants=(Variant("multitask", "paper-10-multitask", "multitask-cnn-beat-mel", "multitask CNN"),),
-    questions=(
-        Question(
-            "Does multitask beat one model per target?", _MULTITASK, (Side("one CNN per target", "8", "cnn"),)
-        ),
-    ),
+    questions=(Question("Does multitask beat one model per target?", _MULTITASK, (_ONE_EACH,)),),
     table=("7", "Spearman correlation, one model for all targets"),
 )

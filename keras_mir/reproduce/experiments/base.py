@@ -92,7 +92,7 @@ class Experiment:
 
     id: str
     title: str
-    labels: tuple[Task, ...] = ()
+    labels: tuple[Task, ...] = ("genre",)
     variants: tuple[Variant, ...] = ()
     needs: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()

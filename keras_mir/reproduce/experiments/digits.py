@@ -233,4 +233,4 @@ class DigitsCNN(Experiment):
             yield setup.save(f"{self.id}-curves", curves, caption, "", first.command)
 
 
-DIGITS_CNN = DigitsCNN("7a", "A small CNN on handwritten digits, and what its layers do")
+DIGITS_CNN = DigitsCNN("7a", "A small CNN on handwritten digits, and what its layers do", labels=())

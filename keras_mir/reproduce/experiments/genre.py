@@ -91,17 +91,12 @@ class GenreCNN(Genre):
         yield from self.result_pictures(runs)
 
 
-CLASS_COUNTS = ClassCounts("4", "Clips by class, before and after the class mapping", labels=("genre",))
-OVERFIT = Overfit(
-    "5a",
-    "Overfit check: can the LSTM memorise four batches?",
-    labels=("genre",),
-    variants=(Variant("overfit", "paper-5a-overfit", once=True),),
-)
+CLASS_COUNTS = ClassCounts("4", "Clips by class, before and after the class mapping")
+_MEMORISED = Variant("overfit", "paper-5a-overfit", once=True)
+OVERFIT = Overfit("5a", "Overfit check: can the LSTM memorise four batches?", variants=(_MEMORISED,))
 LSTM = Genre(
     "5b",
     "LSTMs on four inputs, for a fixed number of epochs",
-    labels=("genre",),
     variants=tuple(
         Variant(name, f"paper-5b-{name}", label=f"LSTM, {name}", curves=f"Fig 8{letter}")
         for name, letter in zip(_INPUTS, "abcd", strict=True)
@@ -111,7 +106,6 @@ _MEL, _BEAT_MEL, _BEAT_CHROMA, _BEAT_FUSED = (Side(name, "5c", name) for name in
 LARGER_LSTM = LargerLSTM(
     "5c",
     "Larger LSTMs on four inputs, with early stopping",
-    labels=("genre",),
     variants=tuple(
         Variant(
             name,
@@ -129,14 +123,11 @@ LARGER_LSTM = LargerLSTM(
         Question("Does adding chroma to mel help?", _BEAT_FUSED, (_BEAT_MEL,)),
     ),
 )
-CLASS_BY_CLASS = ClassByClass(
-    "6", "What the LSTMs of 5c are worth, class by class", labels=("genre",), needs=(LARGER_LSTM.id,)
-)
+CLASS_BY_CLASS = ClassByClass("6", "What the LSTMs of 5c are worth, class by class", needs=(LARGER_LSTM.id,))
 _CNN, _LSTM = Side("the CNN", "7b", "cnn"), Side("the LSTM on beat-mel", "5c", "beat-mel")
 CNN = GenreCNN(
     "7b",
     "Genre by a CNN on mel",
-    labels=("genre",),
     variants=(
         Variant("cnn", "paper-7b-cnn", "cnn-beat-mel", "CNN", curves="Fig 14", table=("5", "CNN on mel")),
     ),

@@ -78,7 +78,7 @@ def _read(path: str, beats: str, spec: FeatureSpec) -> tuple[tf.Tensor, tf.Tenso
         raise UserError(f"{path}: no mel and chroma to show; the figures need fused spectrograms") from None
 
 
-MEL = Spectrograms("1", "Mel spectrograms of two clips of different genre", ("genre",), full="Fig 1")
-BEAT_MEL = Spectrograms("2", "The same, beat-synchronous", ("genre",), beats="Fig 2")
+MEL = Spectrograms("1", "Mel spectrograms of two clips of different genre", full="Fig 1")
+BEAT_MEL = Spectrograms("2", "The same, beat-synchronous", beats="Fig 2")
 _TITLE = "Chromagrams, and beat-synchronous chromagrams"
-CHROMA = Spectrograms("3", _TITLE, ("genre",), part="chroma", full="Fig 3", beats="Fig 4")
+CHROMA = Spectrograms("3", _TITLE, part="chroma", full="Fig 3", beats="Fig 4")

@@ -107,7 +107,6 @@ def _test_examples(recipe: Recipe, place: RunFolder, dataset: DataSet) -> Exampl
 SUBMISSION = Submission(
     "11",
     "Submission: a larger multitask CNN on the test clips",
-    labels=("affect",),
     variants=(
         Variant(
             "multitask-large",
