@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import soundfile
 from rich.console import Console
@@ -23,6 +24,9 @@ from rich.table import Table
 
 from benchmarks.inputs import MODEL, Inputs
 from pipelines.extraction.audio_files import decode
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MINUTES = 4
 _MOST_MS = 120_000
@@ -72,7 +76,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (default: %(default)s)")
     arguments = parser.parse_args()
     inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)
-    found = _rounds(inputs.model(), _song(inputs), arguments.rounds)
+    with _browser() as browser:  # first, for it may be missing, and a model takes minutes
+        found = _rounds(browser, inputs.model(), _song(inputs), arguments.rounds)
     table = Table("step", "ms", title=f"a song of {MINUTES} minutes, the median of {arguments.rounds}")
     for step, what in {**_STEPS, "total": _TOTAL}.items():
         table.add_row(what, f"{median(each[step] for each in found):.0f}")
@@ -117,21 +122,33 @@ def _server(models: Path) -> Iterator[str]:
         process.communicate()
 
 
-def _rounds(version: Path, song: Path, rounds: int) -> list[dict[str, float]]:
-    """Milliseconds of each step, of each round; one before them warms up."""
-    from playwright.sync_api import sync_playwright
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ModuleNotFoundError:
+        raise SystemExit("error: a browser is driven by playwright: pip install playwright") from None
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"]
+            )
+        except Error as error:
+            what_to_do = "set CHROMIUM=/path/to/chromium, or run playwright install chromium"
+            raise SystemExit(f"{error}\nerror: no browser was started: {what_to_do}") from None
+        yield browser
+        browser.close()
 
-    with _server(version.parents[1]) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"]
-        )
+
+def _rounds(browser: Browser, version: Path, song: Path, rounds: int) -> list[dict[str, float]]:
+    """Milliseconds of each step, of each round; one before them warms up."""
+    with _server(version.parents[1]) as url:
         page = browser.new_page()
         page.set_default_timeout(_MOST_MS)
         page.route("**/song.mp3", lambda route: route.fulfill(path=song))
         page.goto(url)
         page.get_by_role("checkbox", name=MODEL).wait_for()
         found = [page.evaluate(_ASK, f"{url}song.mp3") for _ in range(rounds + 1)]
-        browser.close()
     return found[1:]
 
 

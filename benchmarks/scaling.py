@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,16 +26,25 @@ from rich.table import Table
 
 from benchmarks.inputs import Inputs
 
-SECONDS = (10, 30, 300)
-CLIPS = (500, 2_000, 20_000)
 WORKERS = (1, 2)
-ROUNDS = 5
 FMA, TEN_MILLION = 106_574, 10_000_000
 _RATE = 22050  # Hz
 
 Points = dict[tuple[int, int], float]  # (workers, seconds or clips) -> seconds of work a clip
 Work = tuple[Callable[[], object], int]  # what is timed, and how many clips it goes through
 Works = dict[tuple[int, int], Work]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Lengths of clips, 30 s among them, and numbers of clips, each going into the last; rounds."""
+
+    seconds: tuple[int, ...] = (10, 30, 300)
+    clips: tuple[int, ...] = (500, 2_000, 20_000)
+    rounds: int = 5
+
+
+_QUICK = Size(seconds=(10, 30), clips=(100, 500), rounds=1)
 
 
 def main() -> int:
@@ -51,25 +61,28 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("docs/figures/scaling.png"), metavar="FILE", help="%(default)s"
     )
+    parser.add_argument("--quick", action="store_true", help="shorter, fewer, one round: a trial")
     arguments = parser.parse_args()
     inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)
-    extraction, epoch = _extraction(inputs), _input(inputs)
-    _draw(extraction, epoch, arguments.out)
-    _print(extraction, epoch)
+    size = _QUICK if arguments.quick else Size()
+    extraction, epoch = _extraction(inputs, size), _input(inputs, size)
+    _draw(extraction, epoch, size, arguments.out)
+    _print(extraction, epoch, size)
     return 0
 
 
-def _extraction(inputs: Inputs) -> Points:
+def _extraction(inputs: Inputs, size: Size) -> Points:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     works: Works = {}
+    inputs.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=inputs.folder) as folder, ExitStack() as stack:
-        clips = {seconds: _clips_of(inputs, seconds, Path(folder)) for seconds in SECONDS}
+        clips = {seconds: _clips_of(inputs, seconds, Path(folder)) for seconds in size.seconds}
         for workers in WORKERS:
             pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(workers))
-            for seconds in SECONDS:
+            for seconds in size.seconds:
                 extract = partial(pool.map, _extract_one, clips[seconds], 1)
                 works[workers, seconds] = (extract, len(clips[seconds]))
-        return _seconds_a_clip(works)
+        return _seconds_a_clip(works, size.rounds)
 
 
 def _clips_of(inputs: Inputs, seconds: int, folder: Path) -> list[Path]:
@@ -97,13 +110,12 @@ def _extract_one(path: Path) -> None:
     gzip_npy_bytes(made.beat_fused)
 
 
-def _input(inputs: Inputs) -> Points:
-    return _seconds_a_clip(
-        {(workers, clips): _epochs(inputs, clips, workers) for workers in WORKERS for clips in CLIPS}
-    )
+def _input(inputs: Inputs, size: Size) -> Points:
+    works = {(n, clips): _epochs(inputs, clips, n, size) for n in WORKERS for clips in size.clips}
+    return _seconds_a_clip(works, size.rounds)
 
 
-def _epochs(inputs: Inputs, clips: int, workers: int) -> Work:
+def _epochs(inputs: Inputs, clips: int, workers: int, size: Size) -> Work:
     """So many epochs on end that all data sets give the same number of clips."""
     from itertools import islice
 
@@ -119,18 +131,18 @@ def _epochs(inputs: Inputs, clips: int, workers: int) -> Work:
     examples = load_examples(inputs.copies(clips), "genre", prefer_synced=True)
     cached = cache_examples(examples, settings, inputs.folder / f"cache-{clips}")
     source = Source(cached, {"genre": np.zeros(clips, np.int32)}, None, settings, None, examples.spec)
-    epochs = CLIPS[-1] // clips
-    dataset, batches = training_batches(source, 32, 0, range((ROUNDS + 2) * epochs))
+    epochs = size.clips[-1] // clips
+    dataset, batches = training_batches(source, 32, 0, range((size.rounds + 2) * epochs))
     options = tf.data.Options()
     options.threading.private_threadpool_size = workers
     stream = iter(dataset.with_options(options))
     return lambda: [None for _ in islice(stream, epochs * batches)], epochs * clips
 
 
-def _seconds_a_clip(works: Works) -> Points:
+def _seconds_a_clip(works: Works, rounds: int) -> Points:
     """Medians over rounds; in each all have their turn, for the machine's speed changes."""
     taken: dict[tuple[int, int], list[float]] = {key: [] for key in works}
-    for counts in (False, *[True] * ROUNDS):  # the first warms up
+    for counts in (False, *[True] * rounds):  # the first warms up
         for key, (work, clips) in works.items():
             start = perf_counter()
             work()
@@ -139,15 +151,15 @@ def _seconds_a_clip(works: Works) -> Points:
     return {key: median(seconds) for key, seconds in taken.items()}
 
 
-def _draw(extraction: Points, epoch: Points, path: Path) -> None:
+def _draw(extraction: Points, epoch: Points, size: Size, path: Path) -> None:
     from matplotlib.figure import Figure
 
     from keras_mir.evaluate.figures import save
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     panels = (
-        ("extraction", "length of a clip in seconds", "linear", SECONDS, extraction),
-        ("an epoch of input", "clips in the data set", "log", CLIPS, epoch),
+        ("extraction", "length of a clip in seconds", "linear", size.seconds, extraction),
+        ("an epoch of input", "clips in the data set", "log", size.clips, epoch),
     )
     for axes, (title, label, scale, places, points) in zip(figure.subplots(1, 2), panels, strict=True):
         reference = points[1, places[0]]
@@ -161,11 +173,11 @@ def _draw(extraction: Points, epoch: Points, path: Path) -> None:
     save(figure, path)
 
 
-def _print(extraction: Points, epoch: Points) -> None:
+def _print(extraction: Points, epoch: Points, size: Size) -> None:
     console = Console(width=120)
     for title, places, points in (
-        ("extraction, by seconds of a clip", SECONDS, extraction),
-        ("an epoch of input, by clips", CLIPS, epoch),
+        ("extraction, by seconds of a clip", size.seconds, extraction),
+        ("an epoch of input, by clips", size.clips, epoch),
     ):
         table = Table("", *(f"{place:,}" for place in places), title=title)
         for workers in WORKERS:
@@ -176,7 +188,7 @@ def _print(extraction: Points, epoch: Points) -> None:
         gains = (f"{points[1, place] / points[2, place]:.2f}" for place in places)
         table.add_row("one worker / two", *gains)
         console.print(table)
-    core_seconds = {"extraction": extraction[1, 30], "an epoch of input": epoch[1, CLIPS[-1]]}
+    core_seconds = {"extraction": extraction[1, 30], "an epoch of input": epoch[1, size.clips[-1]]}
     table = Table("", f"{FMA:,} clips (FMA)", f"{TEN_MILLION:,} clips", title="in core hours on this machine")
     for what, seconds in core_seconds.items():
         table.add_row(what, *(f"{seconds * clips / 3600:,.2f}" for clips in (FMA, TEN_MILLION)))

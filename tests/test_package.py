@@ -1,21 +1,59 @@
-"""Wheel and sdist: `tox -e package` builds them, reads metadata and contents, and installs one."""
+"""Wheel and sdist: `tox -e package` builds them, reads metadata and contents, and installs one.
+
+It also runs the blocks of README and pages that install, each in a clone of its own.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import blocks_run_by
+
 pytestmark = [pytest.mark.package, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[1]
+
+# What must end well after a page's block, beside its folder `clone`, where no package is found by chance.
+PROMISED = {
+    "README.md": """
+        test -f clone/saved_models/small-cnn/1/saved_model.pb
+        test -f clone/runs/*/report.json
+        """,
+    "index.md": 'test "$(clone/.venv/bin/keras-mir --version)" = "keras-mir $VERSION"',
+    "machines.md": """
+        clone/beam/bin/python -c "import apache_beam, keras_mir"
+        clone/beam/bin/python -m keras_mir.beam --help
+        clone/beam/bin/python -m pip check
+        """,
+    "CONTRIBUTING.md": """
+        clone/.venv/bin/python -c "import keras_mir as km; assert '$PWD/clone/keras_mir' in km.__path__"
+        source clone/.venv/bin/activate
+        cd clone
+        test -x .git/hooks/pre-commit
+        pre-commit run --all-files
+        pytest tests/pipelines/datasets
+        mkdocs build --strict
+        """,
+}
+
+
+def copy_what_git_has(folder: Path) -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / name).read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +62,7 @@ def built(tmp_path_factory) -> Path:
     if importlib.util.find_spec("build") is None:
         pytest.skip("build is not installed")
     folder = tmp_path_factory.mktemp("package")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, tracked.decode().split("\0")):
-        copy = folder / "source" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes((ROOT / name).read_bytes())
+    copy_what_git_has(folder / "source")
     command = [sys.executable, "-m", "build", "--outdir", folder / "dist", folder / "source"]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "dist"
@@ -97,3 +131,32 @@ def test_it_is_installed_in_a_clean_environment(version, wheel, tmp_path):
     shape = f"import numpy as np, keras_mir as km; print(km.features({song}, 22050).fused.shape)"
     assert said(python, "-c", shape) == "(140, 130)\n"
     said(python, "-m", "pip", "check")
+
+
+@pytest.fixture
+def clone(tmp_path) -> Iterator[Path]:
+    """A repository of what git has here. What is installed there takes gigabytes, and goes with it."""
+    folder = tmp_path / "clone"
+    copy_what_git_has(folder)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], check=True, cwd=folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("block", blocks_run_by(__file__), ids=str)
+def test_a_block_that_installs_keeps_its_promise(block, clone):
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "keras_mir/command_line/version.py").read_text())
+    environment = {**kept, "VERSION": version[1]}
+    for script, folder in ((block.text, clone), (PROMISED[block.page.name], clone.parent)):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout[-6000:]}"

@@ -18,8 +18,8 @@ class BeatSyncing:
         from pipelines.spec import FeatureSpec
 
         spec = FeatureSpec()
-        self._clips = clips
         paths = [str(path) for path in inputs.spectrograms(clips)]
+        self._clips = len(paths)  # fewer, if the music has fewer
         run = fuse([ReadFused((spec.n_bands,), spec), BeatSync(spec)])
         self._dataset = (
             tf.data.Dataset.from_tensor_slices(paths)
