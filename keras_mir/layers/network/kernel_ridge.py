@@ -13,9 +13,9 @@ class KernelRidge(BaseLayer):
     """Kernel ridge regression with a Gaussian kernel.
 
     It gives `intercept + sum_i coefficients_i exp(-gamma |x - point_i|^2)`: what scikit-learn's
-    `KernelRidge(kernel="rbf")` does, whose `X_fit_` and `dual_coef_` are its weights, and an intercept. See K. Murphy, "Machine Learning: A Probabilistic
-    Perspective" (2012), 14.4.3. Training leaves the weights as they are; far from all points it gives the
-    intercept.
+    `KernelRidge(kernel="rbf")` does, whose `X_fit_` and `dual_coef_` are its weights, and an intercept.
+    See K. Murphy, "Machine Learning: A Probabilistic Perspective" (2012), 14.4.3. Training leaves the
+    weights as they are; far from all points it gives the intercept.
 
     Call arguments:
         inputs: `(batch, ..., size)`.
