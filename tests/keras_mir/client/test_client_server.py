@@ -172,6 +172,7 @@ def tagger(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_other_tags_than_were_exported_are_found_at_the_start(connected, tagger):
     description = json.loads((tagger / "tagger" / "1" / DESCRIPTION).read_text(encoding="utf-8"))
     others = (

@@ -243,6 +243,7 @@ def test_weights_that_are_too_coarse_are_refused(exported, export, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_that_answers_differently_is_not_written(form, exported, export, tmp_path, monkeypatch):
     root, model = exported("lstm")

@@ -224,6 +224,7 @@ def test_a_model_that_answers_differently_is_not_published(exported, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_diverged_model_is_not_published(tmp_path):
     model = build("cnn-any-length")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])

@@ -86,7 +86,7 @@ COMMANDS = {
         results=("data",),
         growing=("data/*.sha256", "data/levels.jsonl"),
         passing=("data/unfinished.json",),
-        in_the_normal_tests=2,
+        in_the_normal_tests=1,
     ),
     "fit": Command(
         (*_FIT, "--out", "run", "--no-export"),

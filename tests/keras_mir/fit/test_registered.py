@@ -39,6 +39,7 @@ class Toy:
         return Examples(table, name="toy", synced=True)
 
 
+@pytest.mark.slow
 def test_a_data_set(tmp_path, make_fused, save_features, monkeypatch):
     genres = {f"clip{number}": ("Rock", "Folk")[number % 2] for number in range(16)}
     for number, identity in enumerate(genres):

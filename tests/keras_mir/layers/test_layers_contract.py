@@ -108,9 +108,10 @@ FORMS |= {
 
 
 def saved_forms() -> list[Any]:
-    """All forms; graphs of the large layers over sound take long to make, and are made four times."""
-    large = ("FrontEnd", "BeatTracker", "Percussive", "ChromaCQT", "BeatSync", "Resample without")
-    return [pytest.param(form, marks=pytest.mark.slow if form.startswith(large) else ()) for form in FORMS]
+    """All forms. A graph takes a while to make, one of a large layer over sound long, and four are made."""
+    large = ("FrontEnd", "BeatTracker", "Percussive", "ChromaCQT", "BeatSync")
+    slow = {form for form in FORMS if form.startswith(large) or form.endswith("without lengths")}
+    return [pytest.param(form, marks=pytest.mark.slow if form in slow else ()) for form in FORMS]
 
 
 def test_every_layer_has_a_case_and_is_public():

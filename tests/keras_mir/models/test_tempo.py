@@ -11,6 +11,7 @@ from keras_mir.predict.predictor import SongModel
 RATE = 22050
 
 
+@pytest.mark.slow
 def test_clicks_have_their_tempo_and_a_hum_has_none():
     tracker = SongModel(tempo_tracker().answer_wav)
     clicks = np.zeros(12 * RATE)

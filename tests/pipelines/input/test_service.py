@@ -123,6 +123,7 @@ def test_evaluation_is_that_without_a_service(source, service):
     assert service.read_here == 0
 
 
+@pytest.mark.slow
 def test_features_are_processed_in_the_workers(tmp_path, make_examples, service):
     examples, settings = make_examples([13, 17, 15]), InputSettings(feature="mel")
     here = cache_examples(examples, settings, tmp_path / "here")
