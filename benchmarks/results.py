@@ -74,10 +74,13 @@ def markdown(entries: Sequence[Entry], machine: Mapping[str, str], date: str, mu
 # What README shows of them, goals that are open among them.
 IN_SHORT = (
     ("extraction, clip to fused + beat-fused file", "the reference recipe (librosa), a process a core"),
-    ("beat-sync in the pipeline", "librosa, numba-compiled, a process a core"),
     ("train step, bidirectional LSTM 2 x 256, batch 32, 64 steps, 128 bands", "PyTorch"),
-    ("train step, the paper's CNN, batch 32, 1293 x 128", "PyTorch, the better of its memory formats"),
+    ("decode + mel of a folder of mp3 and ogg, all cores", "torchaudio, a process a core"),
     ("audio file to answer, one process", "the reference recipe + Keras"),
+    (
+        "embed a folder with musicnn, all cores, 60 clips",
+        "the musicnn package's extraction and network, a process a core",
+    ),
     ("read fused .npy.gz, cold", "numpy + gzip, processes or threads, one a core"),
     ("start-up: first answer of predict", "`import tensorflow` alone"),
 )

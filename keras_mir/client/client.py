@@ -137,7 +137,9 @@ class ServingClient:
         return self._opened().metadata()
 
     def check(self, description: Mapping[str, Any]) -> None:
-        """Make sure that the served model is the one that was exported, before anything depends on it.
+        """Make sure that the served model is as the one that was exported, before anything depends on it.
+
+        Bands, genres, tags and targets are compared; weights cannot be seen from outside.
 
         Args:
             description: What `assets.extra/keras_mir.json` of the export holds.

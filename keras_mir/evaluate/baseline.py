@@ -80,13 +80,24 @@ def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
         By task; without one whose training clips are all of one class, so that there is nothing to learn.
     """
     evaluated = data.sources[data.evaluated_on]
-    training = _training_sources(data)
-    statistics = np.concatenate([feature_statistics(source.cached) for source in training])
+    training = [
+        source
+        for name, source in data.sources.items()
+        if name in (TRAIN, VALIDATION) and name != data.evaluated_on
+    ]
+    known = np.concatenate([feature_statistics(source.cached) for source in training])
     asked = feature_statistics(evaluated.cached)
     fitted: dict[Task, FittedBaseline] = {}
     for task, outputs in data.outputs.by_task.items():
-        known, labels = _labelled(training, statistics, outputs, seed)
-        found = _FITS[task](data, known, labels, asked)
+        ends = np.cumsum([0, *map(len, training)])
+        rows = np.concatenate(
+            [start + source.labelled(outputs[0]) for start, source in zip(ends, training, strict=False)]
+        )
+        rows = rows[np.random.default_rng(seed).permutation(len(rows))]
+        labels = {
+            name: np.concatenate([source.labels[name] for source in training])[rows] for name in outputs
+        }
+        found = _FITS[task](data, known[rows], labels, asked)
         if found is None:
             continue
         name, answers = found
@@ -103,36 +114,24 @@ def fit_baselines(data: Data, seed: int) -> dict[Task, FittedBaseline]:
     return fitted
 
 
-def fit_kernel_ridge(data: Data, seed: int) -> TransformedTargetRegressor:
+def fit_kernel_ridge(
+    training: Source, targets: Sequence[str], seed: int
+) -> tuple[TransformedTargetRegressor, dict[str, tuple[float, float]]]:
     """The baseline of affect, for a model to take into itself: see `models.kernel_ridge`.
 
     Args:
-        data: The clips, split as for the network.
-        seed: Seed of the order of the training clips, of which `MANY` are enough for a kernel.
+        training: Clips, of which `MANY` are enough for a kernel.
+        targets: What it learns.
+        seed: Seed of the order of the clips.
+
+    Returns:
+        The regression, and by target the least and the greatest value that it was fitted to.
     """
-    training = _training_sources(data)
-    statistics = np.concatenate([feature_statistics(source.cached) for source in training])
-    known, labels = _labelled(training, statistics, data.targets, seed)
-    return _fit_regressor(known[:MANY], [labels[target][:MANY] for target in data.targets])
-
-
-def _training_sources(data: Data) -> list[Source]:
-    """Those a baseline learns from: all that the report is not on."""
-    names = [name for name in data.sources if name in (TRAIN, VALIDATION) and name != data.evaluated_on]
-    return [data.sources[name] for name in names]
-
-
-def _labelled(
-    sources: Sequence[Source], statistics: np.ndarray, outputs: Sequence[str], seed: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Statistics and labels of the clips that have labels of a task, in an order of its own for each seed."""
-    starts = np.cumsum([0, *map(len, sources)])
-    rows = np.concatenate(
-        [start + source.labelled(outputs[0]) for start, source in zip(starts, sources, strict=False)]
-    )
-    rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-    labels = {name: np.concatenate([source.labels[name] for source in sources])[rows] for name in outputs}
-    return statistics[rows], labels
+    rows = training.labelled(targets[0])
+    rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MANY]]
+    labels = {target: training.labels[target][rows] for target in targets}
+    fitted = _fit_regressor(feature_statistics(training.cached.take(rows)), list(labels.values()))
+    return fitted, {name: (float(values.min()), float(values.max())) for name, values in labels.items()}
 
 
 # What a baseline is, in words, and its answers by output.

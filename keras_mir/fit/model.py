@@ -88,9 +88,7 @@ def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) ->
         model = keras.Model(model.input, outputs, name=model.name)
     if not recipe.task.kernel_ridge:
         return model
-    values = {target: _known(data.sources[TRAIN], target) for target in data.targets}
-    ranges = {target: (float(known.min()), float(known.max())) for target, known in values.items()}
-    return with_kernel_ridge(model, fit_kernel_ridge(data, seed), ranges)
+    return with_kernel_ridge(model, *fit_kernel_ridge(data.sources[TRAIN], data.targets, seed))
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:

@@ -9,6 +9,8 @@ import keras
 
 from keras_mir.layers import KernelRidge, TimePooling
 
+REGRESSION = "kernel_ridge"  # the layer
+
 
 def with_kernel_ridge(
     model: keras.Model, fitted: Any, ranges: Mapping[str, tuple[float, float]]
@@ -31,15 +33,15 @@ def with_kernel_ridge(
     """
     scaler, regression, values = fitted.regressor_[0], fitted.regressor_[-1], fitted.transformer_
     features, lengths = model.input["features"], model.input["lengths"]
-    frames = keras.layers.Reshape((-1, features.shape[2], 1), name="statistics_channel")(features)
+    reshape = keras.layers.Reshape((-1, features.shape[2], 1), dtype="float32", name="statistics_channel")
     pooling = TimePooling(("mean", "std"), epsilon=0.0, dtype="float32", name="statistics")
-    x = pooling([frames, lengths])
+    x = pooling([reshape(features), lengths])
     x = keras.layers.Normalization(
         mean=scaler.mean_, variance=scaler.scale_**2, dtype="float32", name="scaled_statistics"
     )(x)
     points, coefficients = regression.X_fit_, regression.dual_coef_.reshape(len(regression.X_fit_), -1)
     gamma = regression.gamma or 1.0 / points.shape[1]  # as scikit-learn has it where none is given
-    ridge = KernelRidge(len(points), len(ranges), gamma, dtype="float32", name="kernel_ridge")
+    ridge = KernelRidge(len(points), len(ranges), gamma, dtype="float32", name=REGRESSION)
     rated = ridge(x)
     ridge.set_weights([points, coefficients * values.scale_, values.mean_])
     outputs = dict(model.output)

@@ -37,7 +37,7 @@ _BY_MODULE = {
     "keras.regularizers": {"L2"},
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.core": {"Cast"},
-    "keras.src.ops.numpy": {"Concatenate", "GetItem"},
+    "keras.src.ops.numpy": {"Clip", "Concatenate", "GetItem"},
     None: {"__keras_tensor__", "__slice__"},
 }
 _CLASSES = [(module, name) for module, names in _BY_MODULE.items() for name in names]

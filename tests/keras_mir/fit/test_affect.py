@@ -11,6 +11,7 @@ from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, load_data
 from keras_mir.evaluate.baseline import feature_statistics, fit_kernel_ridge
 from keras_mir.evaluate.predictions import predict_source
+from keras_mir.export.__main__ import main as export
 from keras_mir.recipes.named import named_recipe
 from pipelines.errors import UserError
 from tests.keras_mir.conftest import TARGETS, write_course_data
@@ -74,15 +75,26 @@ def test_values_are_the_means_of_the_networks_and_the_regressions(model, data, t
     recipe = named_recipe("small-cnn-affect").with_settings(SMALL)
     examples = find_examples(data, None, False, recipe, tmp_path / "cache", 1, Console(quiet=True))
     loaded = load_data(examples, recipe, tmp_path / "cache")
-    evaluated, train = loaded.sources[loaded.evaluated_on], loaded.sources[TRAIN]
-    regression = fit_kernel_ridge(loaded, seed=0)
+    evaluated = loaded.sources[loaded.evaluated_on]
+    regression, ranges = fit_kernel_ridge(loaded.sources[TRAIN], TARGETS, seed=0)
     rated = regression.predict(feature_statistics(evaluated.cached)).reshape(len(evaluated), len(TARGETS))
     together, network = (predict_source(each, evaluated) for each in (model.keras, alone))
     for column, target in enumerate(TARGETS):
-        known = train.labels[target]
-        expected = (network[target][:, 0] + np.clip(rated[:, column], known.min(), known.max())) / 2
+        expected = (network[target][:, 0] + np.clip(rated[:, column], *ranges[target])) / 2
         np.testing.assert_allclose(together[target][:, 0], expected, rtol=1e-4)
         assert np.abs(together[target] - network[target]).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_it_is_exported_in_every_form(model, tmp_path):
+    assert (model.export(tmp_path) / "saved_model.pb").is_file()  # which has been checked
+    options = ("--models", str(tmp_path), "--out", str(tmp_path), "--name", "affect")
+    for form in (("zip",), ("litert",), ("litert", "--quantization", "float16")):
+        assert export([str(model.folder), "--format", *form, *options]) == 0
+    features = {"features": np.full((1, 256, 140), -20, np.float32), "lengths": np.array([256], np.int32)}
+    again = km.load(tmp_path / "affect.zip").keras(features)
+    for target, value in model.keras(features).items():
+        np.testing.assert_array_equal(again[target], value)
 
 
 @pytest.mark.parametrize("setting", ["auxiliary_genre", "kernel_ridge"])

@@ -7,7 +7,7 @@ import keras_mir as km
 from keras_mir.models.session import ServedModel
 from keras_mir.recipes.networks import NETWORKS
 from pipelines.errors import UserError
-from tests.keras_mir.conftest import GENRES, write_course_data
+from tests.keras_mir.conftest import GENRES, TARGETS, write_course_data
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,17 @@ def test_a_head_is_trained_and_its_export_takes_sound_and_vectors(musicnn, data,
     assert "Licence of its weights: ISC, Music Technology Group, Universitat Pompeu Fabra." in card
     again = model.evaluate(data)
     assert again.accuracy == model.report.accuracy
+
+
+@pytest.mark.slow
+def test_affect_is_exported_with_its_regression(musicnn, data, tmp_path):
+    model = km.train("musicnn-affect", data, out=tmp_path / "run", epochs=1, batch_size=4, baseline=False)
+    assert "kernel_ridge" in {layer.name for layer in model.keras.layers}
+    inputs = {"features": np.full((1, 2, 1506), 0.1, np.float32), "lengths": np.array([2], np.int32)}
+    with ServedModel(model.export(tmp_path / "models")) as served:
+        answer = served.predict(inputs)
+    for target in TARGETS:
+        np.testing.assert_allclose(answer[target], model.keras(inputs)[target][:, 0], atol=1e-5)
 
 
 def test_without_the_wheel_nothing_is_begun(data, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from keras_mir.models.build import build_model
 from keras_mir.models.ensemble import mean_model
 from keras_mir.models.kernel_ridge import with_kernel_ridge
+from keras_mir.models.package import check_package
 from keras_mir.models.trained_model import load_keras
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.spec import FeatureSpec
@@ -85,6 +86,30 @@ def test_each_value_is_the_mean_of_both(regression, tmp_path):
     again = load_keras(tmp_path / "model.keras")
     for name, values in model(inputs).items():
         np.testing.assert_array_equal(again(inputs)[name], values)
+
+
+def test_it_may_be_given_to_others(regression, tmp_path):
+    members = [with_kernel_ridge(network(seed), regression, RANGES) for seed in range(2)]
+    for name, model in (("one", members[0]), ("mean", mean_model(members))):
+        (tmp_path / name).mkdir()
+        model.save(tmp_path / name / "model.keras")
+        (tmp_path / name / "keras_mir.json").write_text("{}")
+        check_package(tmp_path / name, name)
+
+
+def test_half_precision_is_not_for_statistics(regression):
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        alone = network()
+        model = with_kernel_ridge(alone, regression, RANGES)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    asked = clip(5, 30)
+    inputs = {"features": asked[None], "lengths": np.array([30], np.int32)}
+    before = {name: np.asarray(values) for name, values in alone(inputs).items()}
+    rated = np.clip(regression.predict(statistics([asked]))[0], *zip(*RANGES.values(), strict=True))
+    for name, rating in zip(RANGES, rated, strict=True):
+        np.testing.assert_allclose(model(inputs)[name], (before[name] + rating) / 2, rtol=1e-4)
 
 
 def test_it_rates_no_further_than_the_clips_that_it_knows(regression):
