@@ -23,9 +23,9 @@ from rich.console import Console
 from benchmarks.inputs import Inputs
 
 _TWO = ("--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
-_RATE = 22050  # Hz
 _SEEDS = 50  # different short clips; the others are copies
-_EARLY = 1000  # clips
+_SHORT = 2.0  # seconds
+_EARLY = 500  # clips
 
 
 def main() -> int:
@@ -48,16 +48,15 @@ def main() -> int:
         type=int,
         default=10_000,
         metavar="N",
-        help="clips of .6 s, whose run's memory is watched; 0 for none (default: 10000)",
+        help="clips of 2 s, whose run's memory is watched; 0 for none (default: 10000)",
     )
     arguments = parser.parse_args()
     console = Console(highlight=False)
+    inputs = Inputs(arguments.folder.resolve(), arguments.audio.resolve() if arguments.audio else None)
     if arguments.clips:
-        audio = arguments.audio.resolve() if arguments.audio else None
-        inputs = Inputs(arguments.folder.resolve(), audio)
         _cost(inputs.clips(arguments.clips), arguments.rounds, console)
     if arguments.short_clips:
-        _memory(arguments.short_clips, console)
+        _memory(inputs.clips(_SEEDS), arguments.short_clips, console)
     return 0
 
 
@@ -137,17 +136,22 @@ def _labels(clips: list[Path], folder: Path) -> Path:
     return table
 
 
-def _memory(count: int, console: Console) -> None:
-    """The memory of all processes of a run: after 1,000 clips, and the most there was."""
+def _memory(seeds: list[Path], count: int, console: Console) -> None:
+    """The memory of all processes of a run: after the first clips, and the most there was."""
     import soundfile
+
+    from pipelines.extraction.audio_files import decode
 
     with tempfile.TemporaryDirectory() as folder:
         place, out = Path(folder), Path(folder) / "data"
         clips = []
         for number in range(count):
             clips.append(place / f"{number}.wav")
-            noise = np.random.default_rng(number % _SEEDS).standard_normal(round(0.6 * _RATE))
-            soundfile.write(clips[-1], 0.1 * noise, _RATE)
+            if number < len(seeds):
+                sound = decode(seeds[number])
+                soundfile.write(clips[-1], sound.samples[:, : round(_SHORT * sound.rate)].T, sound.rate)
+            else:
+                clips[-1].hardlink_to(clips[number % len(seeds)])
         command = ["prepare", str(place), "--labels", str(_labels(clips, place)), "--out", str(out)]
         line = [sys.executable, "-m", "keras_mir.beam", *command, "--", *_TWO]
         early, most, start = 0.0, 0.0, time.perf_counter()
@@ -158,13 +162,13 @@ def _memory(count: int, console: Console) -> None:
                 done = len(list((out / "beats").glob("[!.]*")))
                 if done < _EARLY:
                     early = max(early, now)
-                time.sleep(1)
+                time.sleep(2)
         seconds = time.perf_counter() - start
         if process.returncode:
             raise SystemExit("prepare failed")
     console.print(
-        f"{count:,} clips of .6 s in {seconds:.0f} s, two workers; most memory of all processes up to "
-        f"{_EARLY:,} clips {early / 1e6:.0f} MB, of the whole run {most / 1e6:.0f} MB"
+        f"{count:,} clips of {_SHORT:g} s in {seconds:.0f} s, two workers; most memory of all processes up "
+        f"to {_EARLY:,} clips {early / 1e6:.0f} MB, of the whole run {most / 1e6:.0f} MB"
     )
 
 

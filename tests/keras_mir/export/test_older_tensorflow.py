@@ -24,6 +24,7 @@ from keras_mir.export.savedmodel import export_savedmodel
 from keras_mir.export.verify import FreshProcess, feature_batches, sound_batches
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.build import build_model
+from keras_mir.models.kernel_ridge import with_kernel_ridge
 from keras_mir.models.tagger import Tagger
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.recipes.networks import NETWORKS
@@ -31,6 +32,7 @@ from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip
 from pipelines.synthetic.styles import GENRES
+from tests.keras_mir.models.test_kernel_ridge import RANGES, fitted
 
 PYTHONS = [path for path in os.environ.get("OLDER_TENSORFLOW", "").split(":") if path]
 pytestmark = [
@@ -52,7 +54,9 @@ KINDS = {
         None,
         "tags",
     ),
-    "multitask": (ModelSettings(kind="cnn-any-length", **CNN, hidden=5), "mel", "beat", None, "affect"),
+    "affect": (ModelSettings(kind="cnn-any-length", **CNN, hidden=5), "mel", "beat", None, "affect"),
+    "multitask": (ModelSettings(kind="cnn-any-length", **CNN), "mel", "none", None, "genre+tags+affect"),
+    "kernel-ridge": (ModelSettings(kind="cnn-any-length", **CNN), "mel", "none", None, "affect"),
 }
 
 
@@ -74,20 +78,22 @@ def export(kind: str, root: Path) -> tuple[Path, keras.Model]:
     spec = FeatureSpec()
     size = spec.width(feature)
     limits = spec.limits(size)
-    names = {task: CLASSES} if task != "affect" else {}
-    thresholds = (0.25,) * len(CLASSES) if task == "tags" else ()
+    names = {each: CLASSES for each in task.split("+") if each != "affect"}
+    thresholds = (0.25,) * len(CLASSES) if "tags" in names else ()
     model = build_model(
         settings,
         bands=size,
         time=frames,
-        classes=CLASSES if task == "genre" else None,
-        targets=("valence", "energy") if task == "affect" else (),
-        tags=CLASSES if task == "tags" else (),
+        classes=CLASSES if "genre" in names else None,
+        targets=tuple(RANGES) if "affect" in task else (),
+        tags=CLASSES if "tags" in names else (),
         spec=spec,
         feature=feature,
         band_mean=limits.mean(axis=0),
         band_variance=np.ptp(limits, axis=0) ** 2,
     )
+    if kind == "kernel-ridge":
+        model = with_kernel_ridge(model, fitted(30), RANGES)
     made = InputSettings(feature, sync=sync, frames=frames or "batch")
     path = export_savedmodel(
         model,
