@@ -96,6 +96,14 @@ COMMANDS = {
         noted=("run/logs/*",),
         finished="the run is finished",
     ),
+    "folds": Command(
+        (*_FIT, "--folds", "2", "--ensemble", "--out", "folds", "--no-export"),
+        again=("folds/run.json", ("fit", "--resume", "folds")),
+        results=("folds",),
+        growing=("folds/*/checkpoint/*", "folds/*/history.csv"),
+        noted=("folds/*/logs/*",),
+        finished="the run is finished",
+    ),
     "export": Command(
         ("export", "run", "--format", "savedmodel", "--name", "tiny"),
         needs=("fit",),
