@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -248,6 +249,17 @@ class TestSongs:
             f"error: {named}: Beam has no file system for other://; pip install 'apache-beam[other]', "
             "or copy the files to this machine\n"
         )
+        assert not list(tmp_path.iterdir())
+
+    def test_a_remote_table_that_is_not_there(self, music, tmp_path, monkeypatch, capsys):
+        from keras_mir.beam import files
+        from keras_mir.beam.__main__ import main
+
+        nothing = SimpleNamespace(exists=lambda _: False)
+        monkeypatch.setattr(files.FileSystems, "get_filesystem", lambda _: nothing)
+        table = "s3://bucket/labels.csv"
+        assert main(["prepare", str(music), "--labels", table, "--out", str(tmp_path / "DATA")]) == 2
+        assert capsys.readouterr().err == f"error: {table}: no such file or directory; check the file\n"
         assert not list(tmp_path.iterdir())
 
     def test_shards_of_another_model_are_refused(self, music, model, run, tmp_path):
