@@ -145,11 +145,7 @@ def _system(place: str) -> FileSystem:
 
 
 def _matching(pattern: str) -> list[FileMetadata]:
-    system = _system(pattern)
-    try:
-        (result,) = system.match([pattern])
-    except ValueError as error:  # a place without a bucket, say
-        raise UserError(f"{pattern}: {error}; correct it") from error
+    (result,) = _system(pattern).match([pattern])
     return list(result.metadata_list)
 
 
