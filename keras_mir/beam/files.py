@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -73,7 +73,7 @@ def files_in(folder: str, ending: str = "") -> list[Found]:
 
 def exists(place: str) -> bool:
     """Whether there is such a file."""
-    return bool(FileSystems.exists(place)) if is_remote(place) else Path(place).is_file()
+    return bool(_system(place).exists(place)) if is_remote(place) else Path(place).is_file()
 
 
 @contextmanager
@@ -98,14 +98,14 @@ def local_copy(place: str) -> Iterator[Path]:
 
 def download(place: str, path: Path) -> None:
     """Copy a remote file to this machine."""
-    with FileSystems.open(place, compression_type=_AS_IT_IS) as source, path.open("wb") as file:
+    with _system(place).open(place, compression_type=_AS_IT_IS) as source, path.open("wb") as file:
         while block := source.read(2**20):
             file.write(block)
 
 
 def read_part(place: str, start: int, length: int) -> bytes:
     """Some of a file's bytes."""
-    with FileSystems.open(place, compression_type=_AS_IT_IS) as file:
+    with _system(place).open(place, compression_type=_AS_IT_IS) as file:
         file.seek(start)
         return bytes(file.read(length))
 
@@ -117,7 +117,7 @@ def write(place: str, content: bytes) -> None:
         return
     folder, _, name = place.rpartition("/")
     unfinished = f"{folder}/.{uuid.uuid4().hex}.{name}.tmp"  # several may be at it after a worker was lost
-    with FileSystems.create(unfinished, compression_type=_AS_IT_IS) as file:
+    with _system(place).create(unfinished, compression_type=_AS_IT_IS) as file:
         file.write(content)
     FileSystems.rename([unfinished], [place])
 
@@ -131,16 +131,21 @@ def delete(places: list[str]) -> None:
         FileSystems.delete(remote)
 
 
-def _matching(pattern: str) -> list[FileMetadata]:
+def _system(place: str) -> FileSystem:
+    """Beam's file system for a remote place; that of another scheme is refused."""
     try:
-        (result,) = FileSystems.match([pattern])
+        return FileSystems.get_filesystem(place)
     except ValueError as error:
-        scheme = pattern.partition("://")[0]
+        scheme = place.partition("://")[0]
         extra = {"s3": "aws", "gs": "gcp"}.get(scheme, scheme)
         raise UserError(
-            f"{pattern}: Beam has no file system for {scheme}://; pip install 'apache-beam[{extra}]', "
+            f"{place}: Beam has no file system for {scheme}://; pip install 'apache-beam[{extra}]', "
             "or copy the files to this machine"
         ) from error
+
+
+def _matching(pattern: str) -> list[FileMetadata]:
+    (result,) = _system(pattern).match([pattern])
     return list(result.metadata_list)
 
 

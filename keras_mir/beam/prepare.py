@@ -121,9 +121,11 @@ class _StandIns:
         return self.path(place)
 
     def copy(self, place: str) -> Path:
-        """A file, with what is in it."""
+        """A file, with what is in it; a remote one that is not there is refused."""
         path = self.path(place)
         if is_remote(place):
+            if not exists(place):
+                raise UserError(f"{place}: no such file or directory; check the file")
             path.parent.mkdir(parents=True, exist_ok=True)
             download(place, path)
         return path

@@ -241,24 +241,52 @@ def test_tables_and_recipes_are_read(block, tmp_path):
 
 
 def test_messages_are_those_of_the_code():
-    said = {text for text in map(_normal, _strings()) if len(text) > 12}
-    page = (ROOT / "docs/bad_input.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^\| `(.+?)` \|", page, re.M)
-    assert len(shown) > 60
-    for message in shown:
+    said = {text for text in map(_normal, _strings("keras_mir", "pipelines")) if len(text) > 12}
+    for message in _messages():
         parts = [part for part in message.split("…") if len(part) > 3]
         assert any(all(part in text for part in parts) for text in said) or all(
             any(part.strip(" ,;:") in text for text in said) for part in parts
         ), message
 
 
-def _strings() -> Iterator[str]:
-    for file in [*(ROOT / "keras_mir").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]:
+def test_every_message_has_a_test_that_expects_it():
+    expected = {_normal(text).replace("\\", "") for text in _strings("tests")}
+    for message in _messages():
+        longest = max(message.split("…"), key=len).strip(" ,;:()")
+        assert any(longest in text for text in expected), message
+
+
+def _messages() -> list[str]:
+    page = (ROOT / "docs/bad_input.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(.+?)` \|", page, re.M)
+    assert len(shown) > 60
+    return shown
+
+
+def test_the_tests_that_security_names_are_there():
+    promises, _, rest = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## What is not")
+    assert rest
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    rows = re.findall(r"^\| .+ \| (.*`.+`.*) \|$", promises, re.M)
+    assert len(rows) > 10
+    for row in rows:
+        folder = ROOT
+        for name in re.findall(r"`(.+?)`", row):
+            if "/" in name or name.endswith(".py"):  # one without a folder is in that of the one before
+                place = ROOT / name if "/" in name else folder / name
+                assert place.exists(), name
+                folder = place.parent
+            else:
+                assert f"def {name}(" in tests, name
+
+
+def _strings(*folders: str) -> Iterator[str]:
+    for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                yield node.value if isinstance(node.value, str) else node.value.decode("latin-1")
 
 
 def _normal(text: str) -> str:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -212,15 +214,53 @@ class TestSongs:
     @pytest.mark.parametrize(
         ("option", "said"),
         [
-            ("--direct_num_wrokers=2", "--direct_num_wrokers: no option of Beam's"),
-            ("--direct_num_workers=two", "--direct_num_workers: invalid int value: 'two'"),
+            (
+                "--direct_num_wrokers=2",
+                "--direct_num_wrokers: no option of Beam's; correct what stands after --",
+            ),
+            (
+                "--direct_num_workers=two",
+                "--direct_num_workers: invalid int value: 'two'; correct what stands after --",
+            ),
         ],
     )
     def test_options_that_beam_cannot_take(self, option, said, tmp_path, capsys):
         from keras_mir.beam.__main__ import main
 
         assert main(["embed", str(tmp_path), "--model", "m", "--out", "OUT", "--", option]) == 2
-        assert capsys.readouterr().err == f"error: {said}; correct what stands after --\n"
+        assert capsys.readouterr().err == f"error: {said}\n"
+
+    @pytest.mark.parametrize(
+        ("option", "place", "named"),
+        [
+            ("", "other://bucket/MUSIC", "other://bucket/MUSIC/**"),
+            ("--labels", "other://bucket/labels.csv", "other://bucket/labels.csv"),
+            ("--out", "other://bucket/DATA", "other://bucket/DATA/dataset.json"),
+        ],
+        ids=["music", "labels", "out"],
+    )
+    def test_places_that_beam_cannot_reach(self, option, place, named, music, tmp_path, capsys):
+        from keras_mir.beam.__main__ import main
+
+        given = {"": str(music), "--labels": str(music / "labels.csv"), "--out": str(tmp_path / "DATA")}
+        given[option] = place
+        assert main(["prepare", given.pop(""), *chain.from_iterable(given.items())]) == 2
+        assert capsys.readouterr().err == (
+            f"error: {named}: Beam has no file system for other://; pip install 'apache-beam[other]', "
+            "or copy the files to this machine\n"
+        )
+        assert not list(tmp_path.iterdir())
+
+    def test_a_remote_table_that_is_not_there(self, music, tmp_path, monkeypatch, capsys):
+        from keras_mir.beam import files
+        from keras_mir.beam.__main__ import main
+
+        nothing = SimpleNamespace(exists=lambda _: False)
+        monkeypatch.setattr(files.FileSystems, "get_filesystem", lambda _: nothing)
+        table = "s3://bucket/labels.csv"
+        assert main(["prepare", str(music), "--labels", table, "--out", str(tmp_path / "DATA")]) == 2
+        assert capsys.readouterr().err == f"error: {table}: no such file or directory; check the file\n"
+        assert not list(tmp_path.iterdir())
 
     def test_shards_of_another_model_are_refused(self, music, model, run, tmp_path):
         import pandas as pd

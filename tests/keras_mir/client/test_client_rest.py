@@ -399,7 +399,10 @@ def test_values_json_lacks(server, client):
 BAD_INPUTS = {
     "without tag; give tag, x": {"x": [[1, 2]]},
     "with z; give tag, x": {"x": [[1, 2]], "tag": ["a"], "z": [1]},
-    r"input 'x': shape \(1, 3\) where the model takes \(any, 2\)": {"x": [[1, 2, 3]], "tag": ["a"]},
+    r"input 'x': shape \(1, 3\) where the model takes \(any, 2\); reshape it": {
+        "x": [[1, 2, 3]],
+        "tag": ["a"],
+    },
     r"input 'x': nothing in the batch": {"x": np.zeros((0, 2)), "tag": []},
     r"input 'x': ragged": {"x": [[1, 2], [1]], "tag": ["a", "b"]},
     r"input 'x': complex128 where the model takes float32": {"x": [[1j, 2]], "tag": ["a"]},
@@ -548,7 +551,8 @@ def test_addresses(server, expected):
     ["", "localhost", ":8501", "host:99999", "host:x", "ftp://host:21", "http://h:1/?q=1", "a..b:80"],
 )
 def test_what_is_not_an_address(server):
-    with pytest.raises(UserError, match="not an address; give HOST:PORT"):
+    said = r"not an address; give HOST:PORT, such as localhost:8501, or an http\(s\) URL$"
+    with pytest.raises(UserError, match=said):
         ServingClient(server, "toy")
 
 

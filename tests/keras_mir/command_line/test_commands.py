@@ -100,6 +100,16 @@ def test_usage_is_what_was_typed_by_script(capsys, name):
     assert capsys.readouterr().out.startswith(f"usage: keras-mir {name} ")
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_line_that_cannot_be_read_has_the_usage_before_it(capsys, name):
+    with pytest.raises(SystemExit) as end:
+        main([name, "--no-such-option"])
+    usage, *_, line = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert usage.startswith(f"usage: keras-mir {name} ")
+    assert line.startswith(f"keras-mir {name}: error: ")
+
+
 @pytest.mark.parametrize(
     ("words", "start"),
     [

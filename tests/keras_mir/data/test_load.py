@@ -101,6 +101,21 @@ def test_a_class_with_too_few_clips_is_counted_as_the_user_counts(by_artists):
     assert refusal(group_by="none").startswith(held_out)
 
 
+def test_a_kind_of_labels_that_a_part_has_none_of_is_named(by_artists, tmp_path):
+    by_artists.table["split"] = ["test" if row < 8 else "" for row in range(CLIPS)]
+    calm = np.linspace(0, 1, CLIPS)
+    calm[:8] = np.nan
+    examples = dataclasses.replace(
+        by_artists, table=by_artists.table.assign(calm=calm), targets=("calm",), tasks=("genre", "affect")
+    )
+    recipe = named_recipe("lstm-mel").with_settings({"task": "genre+affect"})
+    with pytest.raises(UserError) as refusal:
+        load_data(examples, recipe, tmp_path)
+    assert str(refusal.value) == (
+        "noise: no test clip has a value of calm; add labels, or choose a recipe without them"
+    )
+
+
 def test_the_split_is_described(by_artists, tmp_path):
     data = load_data(by_artists, RECIPE.with_settings({"limit": 6}), tmp_path)
     assert isinstance(data.split, SplitInfo)

@@ -91,8 +91,10 @@ def music(songs, tmp_path):
 @pytest.mark.slow
 def test_a_table_that_goes_on(music, run_folder, model, tmp_path, capsys):
     out = tmp_path / "vectors.parquet"
-    bad = f"error: {music}/aa.mp3: cannot be decoded; it is damaged, not audio, or of a kind this machine "
-    bad += "has no decoder for (ffmpeg adds m4a, wma and others)"
+    bad = (
+        f"error: {music}/aa.mp3: cannot be decoded; it is damaged, not audio, or of a kind this machine "
+        "has no decoder for (ffmpeg adds m4a, wma and others)"
+    )
     gone = f"error: {music}/gone.mp3: no such file or directory; check the file"
     note = f"note: skipped, hidden or not audio: {music}/cover.txt"
 

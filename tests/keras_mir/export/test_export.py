@@ -305,7 +305,10 @@ def test_mistakes(export, exported, tmp_path, monkeypatch, small):
     run = tmp_path / "run"
     small.make_run(run)
     (run / "model.keras").unlink()
-    assert f"{run}: no trained model in it; finish the run" in mistake(run, *litert)
+    assert mistake(run, *litert) == (
+        f"error: {run}: no trained model in it; finish the run with `python -m keras_mir.fit --resume {run}`"
+        ", or give an exported model\n"
+    )
     bare = tmp_path / "models" / "bare" / "1"
     shutil.copytree(root / "lstm" / "1", bare)
     (bare / "assets.extra" / "keras_mir.json").write_text("{}")

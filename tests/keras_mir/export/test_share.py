@@ -118,7 +118,8 @@ def test_what_the_hub_has_is_looked_at_and_what_it_has_not_is_said(run, hub):
     hub.commits["evil/none"] = {number: {"README.md": b"", "run.py": b"print()"}}
     with pytest.raises(UserError, match=r"hf://evil/none: no keras_mir\.json in it"):
         km.load("hf://evil/none")
-    with pytest.raises(UserError, match="hf://me/nothing: no such model, or it is private"):
+    said = "hf://me/nothing: no such model, or it is private; check the name, or log in with `hf auth login`$"
+    with pytest.raises(UserError, match=said):
         km.load("hf://me/nothing")
     with pytest.raises(UserError, match="hf://me/songs@v9: the model has no such revision; give a tag"):
         km.load("hf://me/songs@v9")

@@ -50,7 +50,7 @@ def test_names_that_make_no_plain_folder_are_refused(name):
 
 
 def test_description(tmp_path):
-    with pytest.raises(UserError, match="was not exported by keras_mir"):
+    with pytest.raises(UserError, match="missing; this model was not exported by keras_mir, export it again"):
         read_description(tmp_path)
     file = tmp_path / "assets.extra" / "keras_mir.json"
     file.parent.mkdir()

@@ -273,7 +273,7 @@ def test_options_of_other_layouts_are_refused(fma: Path, capsys: pytest.CaptureF
             "error: --split-lists: only GTZAN's split is in lists; leave it out",
         ),
         (("--layout", "gtzan"), "error: --labels: GTZAN's genres are the names of its folders; leave it out"),
-        (("--group-by", "artist"), "has a split column, which decides"),
+        (("--group-by", "artist"), "has a split column, which decides; leave out grouping by 'artist'\n"),
         (("--layout", "table", "--subset", "small"), "error: --subset: only FMA has subsets; leave it out"),
     ):
         assert prepare(fma, *options) == 2

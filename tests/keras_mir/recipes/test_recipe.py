@@ -89,7 +89,10 @@ def test_a_file_may_start_from_a_named_recipe(tmp_path):
         ('[input]\nsync = ""', "sync '': choose none, beat"),
         ("[input]\nbucket = true\nframes = 10", "bucket: examples of 10 frames need no buckets"),
         ("[model]\nfilters = [8, 8, 8]", "pools"),
-        ('base = "lstm-beat-mell"', "did you mean 'lstm-beat-mel'"),
+        (
+            'base = "lstm-beat-mell"',
+            "base 'lstm-beat-mell' is no named recipe; did you mean 'lstm-beat-mel'",
+        ),
         ("[split]\nvalidation = 1.5", "validation 1.5: give a share of at least 0 and less than 1"),
         ("[split]\ntest = 0.0", "test 0.0: give a share between 0 and 1"),
         ("[split]\nvalidation = 0.0", "early_stopping and reduce_lr watch validation clips"),
@@ -122,8 +125,10 @@ def test_a_byte_order_mark_is_no_matter(tmp_path):
 def test_a_missing_file_and_an_unknown_recipe_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_recipe(tmp_path / "none.toml", RECIPES)
-    with pytest.raises(UserError, match="--list"):
+    with pytest.raises(UserError) as refusal:
         named_recipe("lstm-best-mel")
+    line = "recipe 'lstm-best-mel': no such recipe; python -m keras_mir.fit --list shows them"
+    assert str(refusal.value) == line
 
 
 @pytest.mark.parametrize("weights", [("valence",), ("=2",), ("valence=high",)])

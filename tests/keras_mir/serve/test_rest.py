@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import importlib.util
 import json
 import os
 import re
@@ -25,6 +26,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
 from keras_mir.models.session import ServedModel
+from keras_mir.serve.__main__ import main
 from keras_mir.serve.local_server import local_server
 from keras_mir.serve.registry import Registry
 from pipelines.errors import UserError
@@ -408,11 +410,29 @@ def test_each_request_leaves_one_line(serving, root, caplog):
 def test_a_port_that_is_taken_is_named(root):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        said = "cannot be had on 127.0.0.1, another program may use it; choose another"
         with (
-            pytest.raises(UserError, match=f"^port {port}: cannot be had on 127.0.0.1"),
+            pytest.raises(UserError, match=f"^port {port}: {said}$"),
             local_server(root, port=port, grpc_port=0),
         ):
             pass
+
+
+def test_a_host_that_is_none_of_this_machines_is_named(root, capsys):
+    for host, reason in (("no-such-host.invalid", ""), ("192.0.2.1", "Cannot assign requested address")):
+        assert main(["--models", str(root), "--host", host, "--port", "0"]) == 2
+        line = capsys.readouterr().err
+        assert re.fullmatch(rf"error: --host {host}: {reason}.* at port 0; choose others\n", line)
+
+
+@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
+def test_what_serving_needs_is_named(module, root, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else find(name))
+    assert main(["--models", str(root)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {module} is not installed; install it with: pip install 'keras-mir[serve]'\n"
+    )
 
 
 def test_a_real_export_answers_as_its_model(serving, tmp_path):

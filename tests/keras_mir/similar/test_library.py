@@ -65,5 +65,9 @@ def test_an_index_finds_nearly_all_of_them_and_is_kept(table, monkeypatch):
 def test_an_index_wants_its_library(table, monkeypatch):
     monkeypatch.setattr(library, "MANY", 100)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"pip install 'keras-mir\[index\]', or choose some with where$"):
+    with pytest.raises(UserError) as refusal:
         Library(table).nearest(table.vectors[0], 10)
+    assert str(refusal.value) == (
+        f"{table.path}: more than a million songs want an index; "
+        "pip install 'keras-mir[index]', or choose some with where"
+    )

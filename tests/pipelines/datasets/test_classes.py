@@ -111,14 +111,21 @@ def test_indices_are_alphabetical_positions():
 
 
 def test_one_class_is_no_classification():
-    with pytest.raises(UserError, match=r"music: found only the one \(Rock\) class"):
+    with pytest.raises(
+        UserError,
+        match=r"music: found only the one \(Rock\) class, and a classifier needs two; add examples$",
+    ):
         class_names(examples("Rock", "Rock"))
     with pytest.raises(UserError, match="found no class"):
         class_names(examples())
 
 
 def test_a_class_that_was_not_trained_on_is_named():
-    with pytest.raises(UserError, match="class 'Ska' is not among those trained on"):
+    said = (
+        r"^music: class 'Ska' is not among those trained on \(Blues, Rock\); add training examples, or map "
+        "or drop it by other classes$"
+    )
+    with pytest.raises(UserError, match=said):
         class_indices(examples("Rock", "Ska"), ("Blues", "Rock"))
 
 

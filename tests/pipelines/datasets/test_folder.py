@@ -196,7 +196,8 @@ def test_one_entry_says_what_is_wrong(course_data, tmp_path):
     (tmp_path / "audio" / "deep").mkdir(parents=True)
     (tmp_path / "audio" / "deep" / "a.MP3").write_bytes(b"x")
     command = f"python -m keras_mir.prepare {tmp_path / 'audio'} --labels {table} --out DATA"
-    assert command in reason(tmp_path / "audio", table)
+    line = f"data {tmp_path / 'audio'}: audio, but no features yet; run `{command}` and give DATA"
+    assert reason(tmp_path / "audio", table) == line
     assert "--labels LABELS.csv" in reason(tmp_path / "audio")
 
 

@@ -54,7 +54,9 @@ def test_one_task_alone_is_left_as_it_is(parts):
 
 def test_parts_of_two_datasets_are_refused(parts):
     moved = parts["tags"].table.assign(split=["test", "", ""])
-    with pytest.raises(UserError, match=r"'a' is tested on for one task and trained on for another"):
+    with pytest.raises(
+        UserError, match="'a' is tested on for one task and trained on for another; prepare the data again"
+    ):
         joined({**parts, "tags": replace(parts["tags"], table=moved)})
     for change in ({"synced": True}, {"spec": FeatureSpec(n_mels=64)}):
         with pytest.raises(UserError, match="the features of its tags clips are not made as those of the"):

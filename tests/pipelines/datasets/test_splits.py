@@ -93,8 +93,12 @@ def test_a_fraction_is_between_0_and_1(fraction):
 
 
 def test_too_little_to_split_is_said_so():
-    with pytest.raises(UserError, match=r"class 'b' has 1 example, too few"):
+    with pytest.raises(UserError) as refusal:
         stratified_split(11, 0.3, 0, classes=["a"] * 10 + ["b"])
+    assert str(refusal.value) == (
+        "class 'b' has 1 example, too few to be both trained on and held out: add examples, or leave the "
+        "class out"
+    )
     with pytest.raises(UserError, match=r"class 'b' has 1 group, too few"):
         stratified_split(8, 0.3, 0, classes=["a"] * 4 + ["b"] * 4, groups=list("uvwxzzzz"))
     with pytest.raises(ArgumentError, match=r"^fraction 0.2: of 10 .* fewer than one for each of 5 classes"):

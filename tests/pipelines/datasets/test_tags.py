@@ -121,6 +121,12 @@ REFUSED = {
         """line 3: tags "['rock', 'live']" are a list as Python writes it; write them as rock;guitar;live """
         "in all lines, or leave the column out (tags none)",
     ),
+    "lists of JSON": (
+        'id,tags\n1,rock\n2,"[""rock"", ""live""]"\n',
+        {},
+        """line 3: tags '["rock", "live"]' are a list as Python writes it; write them as rock;guitar;live """
+        "in all lines, or leave the column out (tags none)",
+    ),
     "none of use": (
         "id,tags\n1,rock\n2,rock\n",
         {},

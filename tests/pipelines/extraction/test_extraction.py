@@ -198,7 +198,9 @@ def test_a_killed_run_is_taken_up(audio: Path) -> None:
     half = data / FULL / "train" / ".02.fused.full.npy.gz.4711.tmp"
     half.write_bytes(b"half")
 
-    with pytest.raises(UserError, match="data: its features have hop_length 512, not 256"):
+    with pytest.raises(
+        UserError, match="data: its features have hop_length 512, not 256; choose another folder to write to"
+    ):
         prepare(audio, FeatureSpec(hop_length=256))
     reported: list[tuple[int, int]] = []
     result = prepare(audio, progress=lambda finished, total: reported.append((finished, total)))
@@ -363,7 +365,10 @@ def test_a_full_disk_stops_in_one_line_and_leaves_nothing_half_written(
         return write_bytes(self, content)
 
     monkeypatch.setattr(Path, "write_bytes", full_after_five_files)
-    with pytest.raises(UserError, match="data: the disk is full; free some"):
+    with pytest.raises(
+        UserError,
+        match="data: the disk is full; free some space and run the same again, finished clips are kept",
+    ):
         prepare(audio)
     monkeypatch.undo()
     names = set(tree(audio.parent / "data"))
@@ -384,14 +389,18 @@ def test_mistakes_are_found_before_any_work(audio: Path) -> None:
         prepare(audio, FeatureSpec(sample_rate=100))
     with pytest.raises(UserError, match=r"^test_fraction 1\.5: give a share"):
         prepare(audio, test_fraction=1.5)
+    said = (
+        r"labels.csv: the audio of 'gone.wav' \(and of 1 more\) is not in .*; correct the table or the "
+        "folder, or delete the lines$"
+    )
     relabel(audio, LABELS + "05,gone.wav,Folk,.1,.1,Eve\n06,too.wav,Folk,.1,.1,Eve\n")
-    with pytest.raises(UserError, match=r"labels.csv: the audio of 'gone.wav' \(and of 1 more\) is not in"):
+    with pytest.raises(UserError, match=said):
         prepare(audio)
     relabel(audio, "id,genre\none,Rock\n")
     with pytest.raises(UserError, match=r"id 'one' is both .*; say which in a file column"):
         prepare(audio)
     relabel(audio, "id,file,genre,split\n1,a/one.wav,Rock,test\n")
-    with pytest.raises(UserError, match="no line has the split train"):
+    with pytest.raises(UserError, match="no line has the split train; there would be nothing to learn from"):
         prepare(audio)
     assert not (audio.parent / "data").exists()
 
@@ -403,7 +412,9 @@ def test_other_peoples_folders_are_not_touched(audio: Path) -> None:
         prepare(audio)
     data.unlink()
     (data / FULL).mkdir(parents=True)
-    with pytest.raises(UserError, match="data: holds a data set that was not made here"):
+    with pytest.raises(
+        UserError, match="data: holds a data set that was not made here; choose another folder to write to"
+    ):
         prepare(audio)
     (data / "dataset.json").write_text("{")
     with pytest.raises(UserError, match=r"dataset\.json: damaged"):

@@ -141,11 +141,14 @@ def with_nan(audio: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
-        (drums_and_chord(0.1), r"0\.10 s is too short"),
+        (drums_and_chord(0.1), r"0\.10 s is too short; give clips of 0\.50 s or more, best 30 s$"),
         (np.zeros(0, np.float32), r"0\.00 s is too short"),
-        (np.zeros(2 * RATE, np.float32), "silent; leave"),
+        (np.zeros(2 * RATE, np.float32), "silent; leave the clip out or replace it$"),
         (np.outer(drums_and_chord(1.0), [1, -1]), "silent when mixed to mono: its channels cancel"),
-        (drums_and_chord(1.0) * 1e30, r"samples of \de\+[23]\d, and full scale is 1"),
+        (
+            drums_and_chord(1.0) * 1e30,
+            r"samples of \de\+[23]\d, and full scale is 1; export the audio again$",
+        ),
         (with_nan(drums_and_chord(1.0)), "NaN or infinite"),
     ],
 )
@@ -189,7 +192,7 @@ def test_other_arrays_are_refused(y: np.ndarray, sr: float, message: str) -> Non
     [
         ("clip.wav", b"these are my notes\n" * 100, "cannot be decoded"),
         ("clip.m4a", b"these are my notes\n" * 100, "cannot be decoded"),
-        ("clip.ogg", b"", "the file is empty"),
+        ("clip.ogg", b"", "the file is empty; copy it again"),
     ],
 )
 def test_what_is_no_audio_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:

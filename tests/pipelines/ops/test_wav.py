@@ -122,7 +122,10 @@ def test_half_a_frame_at_the_end_is_dropped(decode):
         (b"", "too short"),
         (b"ID3" + b"\0" * 100, "does not start with RIFF"),
         (b"RIFX" + wav()[4:], "big-endian"),
-        (b"RIFF" + b"\0" * 4 + b"AVI " + b"\0" * 60, "does not start with RIFF and WAVE"),
+        (
+            b"RIFF" + b"\0" * 4 + b"AVI " + b"\0" * 60,
+            "not a WAV file: it does not start with RIFF and WAVE",
+        ),
         (wav()[:1000], "cut off"),
         (wav()[:30], "'fmt ' chunk is missing"),
         (wav()[:44], "cut off"),
@@ -130,7 +133,10 @@ def test_half_a_frame_at_the_end_is_dropped(decode):
         (riff(format_chunk()), "'data' chunk is missing"),
         (riff(chunk(b"fmt ", b"\1\0"), chunk(b"data", b"\0" * 8)), "too short"),
         (riff(format_chunk(), chunk(b"data", b"")), "without a single sample"),
-        (riff(format_chunk(tag=7, bits=8), chunk(b"data", b"\0" * 8)), "format 7 with 8 bits"),
+        (
+            riff(format_chunk(tag=7, bits=8), chunk(b"data", b"\0" * 8)),
+            "a WAV file of format 7 with 8 bits a sample; send 16-bit PCM",
+        ),
         (riff(format_chunk(bits=12), chunk(b"data", b"\0" * 8)), "format 1 with 12 bits"),
         (wav(container="WAVEX").replace(b"\x9b\x71", b"\x9b\x72"), "format 65534 with 16 bits"),
         (riff(format_chunk(channels=0), chunk(b"data", b"\0" * 8)), "0 channels"),
