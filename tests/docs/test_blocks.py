@@ -498,7 +498,7 @@ class Box:
         self._surroundings = environment(self.folder, models) | on_hub
         self._python = self._stack.enter_context(Python(self.folder))
         self._output = ""
-        self._stand_ins = STAND_INS | {port: str(free_port()) for port in PORTS}
+        self._stand_ins = STAND_INS | {port: str(docker_stand_in.free(0)) for port in PORTS}
 
     def stood_in(self, text: str) -> str:
         for name, stand_in in self._stand_ins.items():
@@ -571,12 +571,6 @@ class Box:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Python:
