@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from keras_mir.recipes.outputs import Outputs
+from keras_mir.models.outputs import Outputs
 from keras_mir.recipes.recipe import Recipe, SplitSettings, TaskSettings
 from pipelines.datasets.base import GENRE, ID, SPLIT, TAGS, Examples, Task
 from pipelines.datasets.classes import (

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.limits import IMPOSSIBLE_LENGTH, NO_NUMBER
+from keras_mir.models.outputs import GENRE, PROBABILITIES, THRESHOLDS, served_name
 from keras_mir.models.session import SIGNATURE
-from keras_mir.recipes.outputs import GENRE, PROBABILITIES, THRESHOLDS, served_name
 from pipelines.spec import Spec
 
 # From the inputs to outputs by name, and what those inputs are, in order; their names are its arguments'.

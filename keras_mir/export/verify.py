@@ -15,8 +15,8 @@ import soundfile
 import tensorflow as tf
 
 from keras_mir.models.audio_model import AudioModel
+from keras_mir.models.outputs import PROBABILITIES, served_name
 from keras_mir.models.session import SIGNATURE, plainly_named
-from keras_mir.recipes.outputs import PROBABILITIES, served_name
 from pipelines.errors import UserError
 from pipelines.processes import Child, Died
 from pipelines.spec import Spec

@@ -20,10 +20,10 @@ from keras_mir.models.limits import (
     NO_NUMBER,
     WINDOW_SECONDS,
 )
+from keras_mir.models.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLDS, served_name
 from keras_mir.models.pretrained.front_end import PretrainedFrontEnd
 from keras_mir.models.report import Dataset
 from keras_mir.models.session import with_text
-from keras_mir.recipes.outputs import EMBEDDING, GENRE, PROBABILITIES, THRESHOLDS, served_name
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import UserError
 from pipelines.limits import CANCELLED, CANCELS, MAX_LEVEL, MAX_RATE, MIN_RATE, MIN_SECONDS, SILENCE

@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_mir.layers import InputPooling, PooledLengths
 from keras_mir.models.heads import add_heads
+from keras_mir.models.outputs import GENRE
 from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
-from keras_mir.recipes.outputs import GENRE
 from pipelines.errors import UserError
 from pipelines.spec import Spec
 

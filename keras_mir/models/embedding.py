@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keras_mir.recipes.outputs import EMBEDDING
+from keras_mir.models.outputs import EMBEDDING
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_mir.models.kernel_ridge import REGRESSION
-from keras_mir.recipes.outputs import EMBEDDING, PROBABILITIES
+from keras_mir.models.outputs import EMBEDDING, PROBABILITIES
 
 
 def mean_model(members: Sequence[keras.Model]) -> keras.Model:

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_mir.layers import ResumableDropout, Temperature
+from keras_mir.models.outputs import GENRE, TAGS, Outputs
 from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.outputs import GENRE, TAGS, Outputs
 from pipelines.errors import UserError
 
 

@@ -12,6 +12,7 @@ from keras import Model
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.embedding import embedding_of
 from keras_mir.models.folders import FORMAT
+from keras_mir.models.outputs import TAGS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
 from keras_mir.models.pretrained.musicnn import load_layers
 from keras_mir.models.pretrained.rebuilt import REBUILT
@@ -19,7 +20,6 @@ from keras_mir.models.report import versions
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.vectors import pooled
 from keras_mir.recipes.networks import Network
-from keras_mir.recipes.outputs import TAGS
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec, VectorSpec
 

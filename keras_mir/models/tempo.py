@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_mir.models.audio_model import AudioModel
-from keras_mir.recipes.outputs import EMBEDDING
+from keras_mir.models.outputs import EMBEDDING
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 
