@@ -14,7 +14,7 @@ from rich.console import Console
 
 from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
-from keras_mir.recipes.networks import NETWORKS
+from keras_mir.models.pretrained.networks import NETWORKS
 from pipelines.checksums import FEATURES, Checksums, find_cached, sha256, write_cached
 from pipelines.datasets.base import ID, PATH, Examples
 from pipelines.errors import UserError

@@ -20,11 +20,10 @@ from keras_mir.export.front_matter import front_matter
 from keras_mir.export.graph import OLDEST
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
+from keras_mir.models.pretrained.networks import NETWORKS, Network
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
-from keras_mir.recipes.model_settings import ARCHITECTURES
-from keras_mir.recipes.networks import NETWORKS, Network
 from pipelines.datasets.base import Task
 from pipelines.limits import MAX_RATE, MIN_RATE, MIN_SECONDS
 from pipelines.spec import VectorSpec
@@ -160,7 +159,7 @@ def tagger_card(name: str, description: TaggerDescription, signatures: Mapping[s
 
 def _what_it_is(description: Description) -> Iterator[str]:
     settings, recipe = description.recipe.model, description.recipe.name
-    model, members = ARCHITECTURES[settings.kind].sentence(settings), description.members
+    model, members = settings.architecture.sentence(settings), description.members
     if members > 1:
         model = f"The mean of {members} models, each {model[0].lower()}{model[1:]}"
     transferred = " on the frozen layers of another model" if description.recipe.task.transfer else ""

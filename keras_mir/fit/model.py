@@ -16,9 +16,9 @@ from keras_mir.models.heads import compile_arguments
 from keras_mir.models.kernel_ridge import with_kernel_ridge
 from keras_mir.models.outputs import GENRE, TAGS
 from keras_mir.models.pretrained.musicnn import load_layers
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.trained_model import load_keras, load_trained
-from keras_mir.recipes.networks import NETWORKS
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.targets import check_targets
 from pipelines.errors import ArgumentError, UserError

@@ -12,7 +12,7 @@ import numpy as np
 from keras_mir.layers import InputPooling, PooledLengths
 from keras_mir.models.heads import add_heads
 from keras_mir.models.outputs import GENRE
-from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 from pipelines.spec import Spec
 
@@ -60,7 +60,7 @@ def build_model(
         raise UserError(
             f"features have {bands} bands, but {feature} has {spec.width(feature)} in the feature spec"
         )
-    architecture = ARCHITECTURES[settings.kind]
+    architecture = settings.architecture
     architecture.check(settings, "batch" if time is None else time, bands)
     features = keras.Input((time, bands), dtype="float32", name="features")
     lengths = keras.Input((), dtype="int32", name="lengths")

@@ -15,11 +15,11 @@ from keras_mir.models.folders import FORMAT
 from keras_mir.models.outputs import TAGS
 from keras_mir.models.pretrained.front_end import AUDIO, PATCH_SECONDS, embedding_spec
 from keras_mir.models.pretrained.musicnn import load_layers
+from keras_mir.models.pretrained.networks import Network
 from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.models.report import versions
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.vectors import pooled
-from keras_mir.recipes.networks import Network
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec, VectorSpec
 

@@ -31,10 +31,10 @@ from keras_mir.models.folders import (
 from keras_mir.models.hub import HUB, download, hub_name
 from keras_mir.models.json_file import from_json, plain, write_json
 from keras_mir.models.outputs import Outputs
+from keras_mir.models.pretrained.networks import NETWORKS, network_named
 from keras_mir.models.report import Report, read_report, report_from_dict, report_to_dict, write_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.models.servable import ServableModel, function_of
-from keras_mir.recipes.networks import NETWORKS, network_named
 from keras_mir.recipes.recipe import Recipe, Tasks
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import flush_to_disk, place_named, read_json

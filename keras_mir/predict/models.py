@@ -23,8 +23,8 @@ from keras_mir.models.folders import (
 )
 from keras_mir.models.hub import HUB
 from keras_mir.models.package import ZIP
+from keras_mir.models.pretrained.networks import Network, network_named
 from keras_mir.models.run_folder import RunFolder
-from keras_mir.recipes.networks import Network, network_named
 from pipelines.errors import ArgumentError
 from pipelines.spec import FeatureSpec, VectorSpec
 

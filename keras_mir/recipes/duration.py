@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.recipe import Recipe
 
 _START = 10.0  # seconds before the first batch and after the last
@@ -21,7 +20,7 @@ def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
     clips = min(clips, recipe.split.limit or clips)
     if isinstance(recipe.input.frames, int):
         steps = min(steps, recipe.input.frames)
-    batch = steps * ARCHITECTURES[recipe.model.kind].seconds(recipe.model)
+    batch = steps * recipe.model.architecture.seconds(recipe.model)
     epochs = train.epochs * (_STOPS_AFTER if train.early_stopping else 1.0)
     seen = min(clips, train.overfit_batches * train.batch_size) if train.overfit_batches else clips
     share = 0.3 if recipe.task.transfer else 1.0  # frozen layers have no backward pass

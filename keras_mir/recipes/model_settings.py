@@ -220,6 +220,11 @@ class ModelSettings:
                 shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
                 raise ArgumentError(name, shown, remedy)
 
+    @property
+    def architecture(self) -> Architecture:
+        """What the kind is built by, and what is said of it."""
+        return ARCHITECTURES[self.kind]
+
 
 def _listed(choices: tuple[str, ...]) -> str:
     return f"{', '.join(choices[:-1])} or {choices[-1]}"

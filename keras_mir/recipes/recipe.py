@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_mir.recipes.model_settings import ARCHITECTURES, ModelSettings
+from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import read_toml
@@ -200,7 +200,7 @@ class Recipe:
             problem = "early_stopping and reduce_lr watch validation clips; give a share such as 0.2"
             raise ArgumentError("validation", self.split.validation, problem)
         if not self.task.transfer:  # what is transferred is of the backbone's architecture
-            ARCHITECTURES[self.model.kind].check(self.model, self.input.frames, None)
+            self.model.architecture.check(self.model, self.input.frames, None)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
         """A copy with some settings changed.

@@ -89,7 +89,7 @@ def search_space(recipe: Recipe, fixed: Mapping[str, Any] | tuple[str, ...] = ()
         fixed: Settings to leave as they are.
     """
     # What is transferred is of the backbone's architecture.
-    own = () if recipe.task.transfer else ARCHITECTURES[recipe.model.kind].searched
+    own = () if recipe.task.transfer else recipe.model.architecture.searched
     names = [name for name in RANGES if name not in fixed and (name in own or name not in _OF_ARCHITECTURES)]
     space = {name: values for name in names if (values := RANGES[name](recipe)) is not None}
     if "augment" not in fixed:

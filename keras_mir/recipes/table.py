@@ -8,7 +8,6 @@ from typing import get_args
 from rich.console import Console
 from rich.table import Table
 
-from keras_mir.recipes.model_settings import ARCHITECTURES
 from keras_mir.recipes.named import DIGITS
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import Task
@@ -72,7 +71,7 @@ def _table(title: str, recipes: Iterable[Recipe]) -> Table:
         )
         table.add_row(
             recipe.name,
-            ARCHITECTURES[model.kind].summary(model),
+            model.architecture.summary(model),
             _input(recipe),
             *map(_short, numbers),
         )

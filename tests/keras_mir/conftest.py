@@ -330,7 +330,7 @@ def musicnn(musicnn_folder, monkeypatch) -> Path:
     import hashlib
     from dataclasses import replace
 
-    from keras_mir.recipes.networks import NETWORKS
+    from keras_mir.models.pretrained.networks import NETWORKS
 
     monkeypatch.syspath_prepend(str(musicnn_folder))
     for name, network in list(NETWORKS.items()):

@@ -9,8 +9,8 @@ from keras_mir.layers.audio.base import zero_past
 from keras_mir.layers.audio.mel import STFT, Decibels, LogCompression, MelPower
 from keras_mir.layers.audio.resample import DownMix, Resample
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.pretrained.rebuilt import REBUILT
-from keras_mir.recipes.networks import NETWORKS
 from pipelines.ops.beat_sync import power_to_db
 from pipelines.ops.portable import map_each
 from pipelines.spec import EMBEDDINGS, FeatureSpec, VectorSpec

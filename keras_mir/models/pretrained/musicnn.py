@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_mir.recipes.networks import Weights
+from keras_mir.models.pretrained.networks import Weights
 
 BANDS = 96
 PATCH = 187  # frames, 3 s

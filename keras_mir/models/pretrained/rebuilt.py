@@ -1,4 +1,4 @@
-"""How each pretrained network is rebuilt; a new one is an entry here, and one in `recipes.networks`."""
+"""How each pretrained network is rebuilt; a new one is an entry here, and one in `networks.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_mir.models.pretrained import musicnn, vgg
-from keras_mir.recipes.networks import Weights
+from keras_mir.models.pretrained.networks import Weights
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH, load_layers, norm
-from keras_mir.recipes.networks import Weights
+from keras_mir.models.pretrained.networks import Weights
 
 Pool = tuple[tuple[int, int], tuple[int, int]]  # window and step, each over time and bands
 

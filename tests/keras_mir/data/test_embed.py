@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from keras_mir.data.embed import embedded
-from keras_mir.recipes import networks
-from keras_mir.recipes.networks import NETWORKS
+from keras_mir.models.pretrained import networks
+from keras_mir.models.pretrained.networks import NETWORKS
 from pipelines.datasets.load import load_examples
 from pipelines.errors import UserError
 from pipelines.levels import LEVELS, Levels
@@ -99,7 +99,7 @@ def test_those_that_prepare_made_are_taken(data, tmp_path):
 
 def test_a_missing_wheel_and_a_damaged_checkpoint_are_named(musicnn, data, tmp_path, monkeypatch):
     with monkeypatch.context() as context:
-        context.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
+        context.setattr("keras_mir.models.pretrained.networks._WHEEL", "nothing_of_that_name")
         with pytest.raises(UserError) as missing:
             embedded(examples_of(data), "musicnn-msd", data, tmp_path, QUIET)
     assert str(missing.value) == (

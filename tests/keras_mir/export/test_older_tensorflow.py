@@ -25,9 +25,9 @@ from keras_mir.export.verify import FreshProcess, feature_batches, sound_batches
 from keras_mir.models.audio_model import AudioModel
 from keras_mir.models.build import build_model
 from keras_mir.models.kernel_ridge import with_kernel_ridge
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.tagger import Tagger
 from keras_mir.recipes.model_settings import ModelSettings
-from keras_mir.recipes.networks import NETWORKS
 from pipelines.settings import InputSettings
 from pipelines.spec import FeatureSpec
 from pipelines.synthetic.render import render_clip

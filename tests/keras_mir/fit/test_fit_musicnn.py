@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import keras_mir as km
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.session import ServedModel
-from keras_mir.recipes.networks import NETWORKS
 from pipelines.errors import UserError
 from tests.keras_mir.conftest import GENRES, TARGETS, write_course_data
 
@@ -47,7 +47,7 @@ def test_affect_is_exported_with_its_regression(musicnn, data, tmp_path):
 
 
 def test_without_the_wheel_nothing_is_begun(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
+    monkeypatch.setattr("keras_mir.models.pretrained.networks._WHEEL", "nothing_of_that_name")
     with pytest.raises(UserError, match="its weights come with another package; get them with pip install"):
         km.train("musicnn", data, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -9,11 +9,11 @@ import soundfile
 
 from keras_mir.export.__main__ import main as export
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.session import ServedModel
 from keras_mir.models.tagger import Tagger
 from keras_mir.models.trained_model import load
 from keras_mir.predict.__main__ import main as predict
-from keras_mir.recipes.networks import NETWORKS
 from pipelines.synthetic.render import render_clip
 from tests.keras_mir.models.pretrained.test_rebuilt import published
 
@@ -81,7 +81,7 @@ def test_a_model_of_that_name_goes_before_the_network(musicnn, tmp_path):
 
 
 def test_without_the_wheel_one_line_says_how_to_get_it(song, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
+    monkeypatch.setattr("keras_mir.models.pretrained.networks._WHEEL", "nothing_of_that_name")
     assert predict([str(song), "--model", "musicnn-mtt", "--models", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
         "error: musicnn-mtt: its weights come with another package; "

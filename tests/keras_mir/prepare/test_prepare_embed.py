@@ -48,7 +48,7 @@ def test_vectors_are_made_and_not_made_again(musicnn, arguments, tmp_path, capsy
 
 
 def test_without_the_wheel_nothing_is_extracted(arguments, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("keras_mir.recipes.networks._WHEEL", "nothing_of_that_name")
+    monkeypatch.setattr("keras_mir.models.pretrained.networks._WHEEL", "nothing_of_that_name")
     assert main([*arguments, "--embed", "musicnn-mtt"]) == 2
     assert "its weights come with another package" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()

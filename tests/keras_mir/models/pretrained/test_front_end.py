@@ -16,8 +16,8 @@ from keras_mir.models.pretrained.front_end import (
     network_input,
 )
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.pretrained.rebuilt import REBUILT
-from keras_mir.recipes.networks import NETWORKS
 from pipelines.extraction.features import features
 from pipelines.spec import EMBEDDINGS, FeatureSpec
 from pipelines.synthetic.render import render_clip

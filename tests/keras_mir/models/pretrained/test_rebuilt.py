@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from keras_mir.models.pretrained.musicnn import BANDS, PATCH
+from keras_mir.models.pretrained.networks import NETWORKS
 from keras_mir.models.pretrained.rebuilt import REBUILT
 from keras_mir.models.tagger import Tagger
-from keras_mir.recipes.networks import NETWORKS
 
 
 def tags_of(name, patches):
