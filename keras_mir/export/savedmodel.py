@@ -16,7 +16,6 @@ import keras
 import tensorflow as tf
 
 from keras_mir.export.export import Written
-from keras_mir.export.formats.rebuild import for_serving
 from keras_mir.export.graph import check_graph, read_signatures
 from keras_mir.export.model_card import MODEL_CARD, card_of
 from keras_mir.export.signatures import signatures
@@ -31,6 +30,7 @@ from keras_mir.models.folders import (
     served_files,
     versions,
 )
+from keras_mir.models.rebuild import for_serving
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import quiet
 from pipelines.errors import ArgumentError, UserError

@@ -13,7 +13,6 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_mir.export.export import Written
-from keras_mir.export.formats.rebuild import for_converting
 from keras_mir.export.graph import nodes
 from keras_mir.export.signatures import signatures
 from keras_mir.export.verify import (
@@ -26,6 +25,7 @@ from keras_mir.export.verify import (
     sound_batches,
     sounds,
 )
+from keras_mir.models.rebuild import for_converting
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.session import SIGNATURE
 from pipelines.errors import ArgumentError

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 import keras
 
 from keras_mir.export.export import Written
-from keras_mir.export.formats.rebuild import for_serving
 from keras_mir.export.model_card import package_card
 from keras_mir.models.json_file import write_json
 from keras_mir.models.package import CARD, DESCRIPTION, MODEL, ZIP, check_package
+from keras_mir.models.rebuild import for_serving
 from keras_mir.models.servable import ServableModel
 from keras_mir.models.trained_model import TrainedModel
 from pipelines.errors import ArgumentError, UserError

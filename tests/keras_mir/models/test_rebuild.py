@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mir.export.formats.rebuild import LoopedLSTM
 from keras_mir.layers import BidirectionalLSTM
+from keras_mir.models.rebuild import LoopedLSTM
 
 
 @pytest.mark.parametrize("masked", [True, False])
