@@ -51,8 +51,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     console = Console()
     from keras_mir.evaluate.evaluate import evaluate
-    from keras_mir.evaluate.table import print_report
     from keras_mir.models.report import FILE_NAME
+    from keras_mir.models.report_table import print_report
     from keras_mir.models.trained_model import load_trained
 
     model = load_trained(arguments.model)

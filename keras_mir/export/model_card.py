@@ -15,13 +15,13 @@ import tensorflow as tf
 import tomli_w
 from rich.console import Console
 
-from keras_mir.evaluate.table import print_report
 from keras_mir.export.front_matter import front_matter
 from keras_mir.export.graph import OLDEST
 from keras_mir.models.limits import MAX_SECONDS, WINDOW_SECONDS
 from keras_mir.models.pretrained.front_end import AUDIO, MEL_AND_LEVEL, PATCH_SECONDS
 from keras_mir.models.pretrained.networks import NETWORKS, Network
 from keras_mir.models.report import GenreReport, Report, TagsReport, number
+from keras_mir.models.report_table import print_report
 from keras_mir.models.tagger import TaggerDescription
 from keras_mir.models.trained_model import Description
 from pipelines.datasets.base import Task

@@ -137,8 +137,8 @@ def _fit(arguments: argparse.Namespace) -> int:
         return _cross_validate(arguments, recipe, console)
     for name, value in _of_folds(arguments).items():
         raise ArgumentError(name, None if value is True else value, "goes with folds")
-    from keras_mir.evaluate.table import print_report
     from keras_mir.fit.run import Run
+    from keras_mir.models.report_table import print_report
 
     if recipe is None:
         job = Run.continued(resume, arguments.data_service, console)
@@ -171,8 +171,8 @@ def _of_folds(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cross_validate(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
-    from keras_mir.evaluate.table import print_cross_validation, print_report
     from keras_mir.fit.cross_validation import CrossValidationRun
+    from keras_mir.models.report_table import print_cross_validation, print_report
 
     if recipe is None:
         job = CrossValidationRun.continued(arguments.resume, arguments.data_service, console)
@@ -203,8 +203,7 @@ def _say_next(model: TrainedModel, exported: bool, console: Console) -> None:
 
 
 def _tune(arguments: argparse.Namespace, recipe: Recipe | None, console: Console) -> int:
-    from keras_mir.evaluate.table import print_best_trials
-    from keras_mir.fit.tuning import Tuning
+    from keras_mir.fit.tuning import Tuning, print_best_trials
 
     if recipe is None:
         job = Tuning.continued(arguments.resume, arguments.data_service, console)

@@ -19,6 +19,7 @@ from keras_mir.evaluate.metrics import DivergedError
 from keras_mir.fit.cross_validation import CrossValidationOptions, CrossValidationRun
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
 from keras_mir.models.report import number, score_name
+from keras_mir.models.report_table import Printer
 from keras_mir.models.run_folder import RunFolder, RunOptions
 from keras_mir.recipes.named import DEFAULT, RECIPES, as_recipe
 from keras_mir.recipes.recipe import Recipe, all_settings
@@ -230,6 +231,25 @@ class Tuning:
         return tomli_w.dumps(texts | best.changes_from(base))
 
 
+def print_best_trials(trials: pd.DataFrame, score: str, console: Console, most: int = 5) -> None:
+    """Print the best trials of a search, a column each.
+
+    Args:
+        trials: The best first: `trial`, `score`, `deviation`, `seconds` and a column a setting.
+        score: What the score is, in words.
+        console: As for `print_report`.
+        most: How many.
+    """
+    best = trials.dropna(subset="score").head(most).to_dict("records")
+    settings = [str(name) for name in trials if name not in ("trial", "score", "deviation", "seconds")]
+    rows = [
+        (score, *(number(each["score"]) for each in best)),
+        ("standard deviation", *(number(each["deviation"]) for each in best)),
+        *((name, *(_short(each[name]) for each in best)) for name in settings),
+    ]
+    Printer(console).table(("", *(f"trial {each['trial']}" for each in best)), rows, bold=0)
+
+
 def _score_name(report: CrossValidationReport) -> str:
     return score_name(next(iter(report.scores)))
 
@@ -256,3 +276,7 @@ def _distribution(values: Range) -> optuna.distributions.BaseDistribution:
 
 def _text(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

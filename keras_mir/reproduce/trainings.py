@@ -20,10 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_mir.command_line.lines import say
 from keras_mir.command_line.run import is_about_a_place
-from keras_mir.evaluate.table import print_report
 from keras_mir.fit.run import Run as Fit
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import AffectReport, GenreReport, read_report
+from keras_mir.models.report_table import print_report
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.duration import duration, training_seconds
 from keras_mir.recipes.recipe import Recipe

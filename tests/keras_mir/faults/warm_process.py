@@ -19,8 +19,12 @@ from pipelines.spec import FeatureSpec
 # Beside its `__main__`, what a command imports once it has been given its arguments.
 NEEDED = {
     "prepare": ("pipelines.extraction.dataset", "keras_mir.data.find"),
-    "fit": ("keras_mir.fit.run", "keras_mir.evaluate.table", "keras_mir.models.trained_model"),
-    "evaluate": ("keras_mir.models.trained_model", "keras_mir.evaluate.evaluate", "keras_mir.evaluate.table"),
+    "fit": ("keras_mir.fit.run", "keras_mir.models.report_table", "keras_mir.models.trained_model"),
+    "evaluate": (
+        "keras_mir.models.trained_model",
+        "keras_mir.evaluate.evaluate",
+        "keras_mir.models.report_table",
+    ),
     "export": ("keras_mir.export.savedmodel", "keras_mir.models.trained_model"),
     "predict": (
         "keras_mir.predict.songs",

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from keras_mir.evaluate.table import print_cross_validation
 from keras_mir.models.cross_validation import (
     CrossValidation,
     CrossValidationReport,
@@ -21,6 +20,7 @@ from keras_mir.models.cross_validation import (
 )
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import Baseline, Dataset, Interval
+from keras_mir.models.report_table import print_cross_validation
 from pipelines.errors import UserError
 
 POOLED = {"accuracy": Interval(0.7, 0.6, 0.8), "macro_f1": Interval(0.5, 0.4, 0.6)}

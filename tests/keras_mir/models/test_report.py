@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from keras_mir.evaluate.metrics import affect_scores, genre_scores
-from keras_mir.evaluate.table import print_report
 from keras_mir.evaluate.tag_metrics import tag_scores
 from keras_mir.models.report import (
     AffectScores,
@@ -32,6 +31,7 @@ from keras_mir.models.report import (
     versions,
     write_report,
 )
+from keras_mir.models.report_table import print_report
 from pipelines.errors import UserError
 
 COMMON = {"format", "task", "n", "chance", "bootstrap", "dataset", "split", "seed", "recipe", "training"}

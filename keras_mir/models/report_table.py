@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 from keras_mir.models.cross_validation import CrossValidationReport
 from keras_mir.models.report import (
@@ -107,29 +104,6 @@ def _print_folds(report: CrossValidationReport, names: Sequence[str], printer: P
         "seconds",
     )
     printer.table(head, rows, bold=len(report.by_fold))
-
-
-def print_best_trials(trials: pd.DataFrame, score: str, console: Console, most: int = 5) -> None:
-    """Print the best trials of a search, a column each.
-
-    Args:
-        trials: The best first: `trial`, `score`, `deviation`, `seconds` and a column a setting.
-        score: What the score is, in words.
-        console: As for `print_report`.
-        most: How many.
-    """
-    best = trials.dropna(subset="score").head(most).to_dict("records")
-    settings = [str(name) for name in trials if name not in ("trial", "score", "deviation", "seconds")]
-    rows = [
-        (score, *(number(each["score"]) for each in best)),
-        ("standard deviation", *(number(each["deviation"]) for each in best)),
-        *((name, *(_short(each[name]) for each in best)) for name in settings),
-    ]
-    Printer(console).table(("", *(f"trial {each['trial']}" for each in best)), rows, bold=0)
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Printer:
