@@ -17,7 +17,6 @@ from typing import Any
 
 from keras_mir.command_line.name_clash import refuse_name_clash
 from keras_mir.command_line.quiet import import_tensorflow_quietly
-from keras_mir.command_line.version import __version__
 from keras_mir.command_line.when_imported import when_imported
 
 # Where each public name is.
@@ -30,6 +29,7 @@ _PUBLIC = {
     "features": "pipelines.extraction.features",
     "FeatureSpec": "pipelines.spec",
     "Recipe": "keras_mir.recipes.recipe",
+    "__version__": "pipelines.version",
 }
 _PACKAGES = ("layers", "recipes", "similar")
 

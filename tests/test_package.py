@@ -147,7 +147,7 @@ def clone(tmp_path) -> Iterator[Path]:
 @pytest.mark.parametrize("block", blocks_run_by(__file__), ids=str)
 def test_a_block_that_installs_keeps_its_promise(block, clone):
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "keras_mir/command_line/version.py").read_text())
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "pipelines/version.py").read_text())
     environment = {**kept, "VERSION": version[1]}
     for script, folder in ((block.text, clone), (PROMISED[block.page.name], clone.parent)):
         done = subprocess.run(

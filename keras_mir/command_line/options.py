@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_mir.command_line.version import __version__
+from pipelines.version import __version__
 
 
 def command_parser(

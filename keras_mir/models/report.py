@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from keras_mir.command_line.version import __version__
 from keras_mir.models.json_file import from_json, plain, write_json
 from pipelines.datasets.base import Task
 from pipelines.errors import UserError
 from pipelines.files import read_json
 from pipelines.settings import check_seed
+from pipelines.version import __version__
 from pipelines.wording import counted
 
 if TYPE_CHECKING:
