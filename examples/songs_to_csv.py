@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import keras_mir as km
-from keras_mir.models.prediction import Failure
+from keras_mir.predict.prediction import Failure
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from pipelines.limits import TOO_LONG
 from pipelines.spec import FeatureSpec
 
 if TYPE_CHECKING:
-    from keras_mir.models.prediction import Prediction
+    from keras_mir.predict.prediction import Prediction
     from keras_mir.predict.predictor import Predictor
 
 _OPEN = ExitStack()  # models, as long as the process lives

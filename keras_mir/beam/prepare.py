@@ -44,7 +44,6 @@ from keras_mir.beam.shards import (
     run_chunks,
 )
 from keras_mir.beam.transforms import DeadLetter, Work
-from keras_mir.models.prediction import clock, path_text
 from keras_mir.prepare.__main__ import prepare
 from pipelines.checksums import sha256
 from pipelines.datasets.course import FOLDERS
@@ -54,6 +53,7 @@ from pipelines.extraction.workers import Worker
 from pipelines.levels import LEVELS
 from pipelines.processes import Died
 from pipelines.spec import FeatureSpec
+from pipelines.wording import clock, path_text
 
 _EXTRACTED = "extracted"  # the folder of the shards: what was made of each clip
 _MADE = tuple(field.name for field in fields(Made) if field.name != "before")

@@ -28,9 +28,8 @@ from keras_mir.beam.quiet import of_workers
 from keras_mir.beam.transforms import DeadLetter, EachItem, Work
 from keras_mir.command_line.lines import say
 from keras_mir.embed.table import write_table
-from keras_mir.models.prediction import path_text
 from pipelines.errors import UserError
-from pipelines.wording import counted
+from pipelines.wording import counted, path_text
 
 DEAD_LETTERS = "dead_letters"  # a folder in the output
 SHARD = ".parquet"

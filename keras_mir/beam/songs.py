@@ -25,12 +25,12 @@ from keras_mir.beam.shards import (
 from keras_mir.beam.transforms import PredictionsOfSongs, VectorsOfSongs, Work
 from keras_mir.command_line.lines import say, tally
 from keras_mir.embed.table import is_by, table_of
-from keras_mir.models.prediction import clock, path_text
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import AUDIO_SUFFIXES
 from pipelines.files import locked
+from pipelines.wording import clock, path_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,14 +14,13 @@ from rich.console import Console
 from keras_mir.evaluate import figures
 from keras_mir.evaluate.predictions_table import Predictions, read_heads
 from keras_mir.models.cross_validation import read_cross_validation
-from keras_mir.models.folders import check_folder
-from keras_mir.models.prediction import path_text
 from keras_mir.models.report import Interval, read_report, score_name
 from keras_mir.models.report_table import Printer
 from keras_mir.models.run_folder import RunFolder
 from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
-from pipelines.wording import counted
+from pipelines.places import check_folder
+from pipelines.wording import counted, path_text
 
 _RUN_WIDTH = 40  # a recipe and a time
 _PICTURE = "comparison.png"

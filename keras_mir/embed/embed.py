@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_mir.models.embedding import Maker, maker_of
-from keras_mir.models.prediction import Failure
 from keras_mir.models.servable import ServableModel
 from keras_mir.predict.models import AnswerWav
+from keras_mir.predict.prediction import Failure
 from keras_mir.predict.predictor import SongAnswer, SongModel
 
 

@@ -28,7 +28,6 @@ from keras_mir.embed.table import (
     write_table,
 )
 from keras_mir.models.embedding import Maker
-from keras_mir.models.folders import check_file
 from keras_mir.predict.models import choose_local
 from keras_mir.predict.predictor import find_songs
 from keras_mir.predict.songs import left_out
@@ -37,6 +36,7 @@ from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.extraction.workers import Workers
 from pipelines.files import beside, flush_to_disk, locked, place_named
 from pipelines.limits import TOO_LONG
+from pipelines.places import check_file
 from pipelines.processes import Died
 
 if TYPE_CHECKING:

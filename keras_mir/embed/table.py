@@ -15,8 +15,8 @@ import numpy as np
 
 from keras_mir.models.embedding import Maker
 from keras_mir.models.json_file import from_json
-from keras_mir.models.prediction import path_text
 from pipelines.errors import UserError, reason_of
+from pipelines.wording import path_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,6 @@ from keras_mir.data.load import (
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
-from keras_mir.models.folders import check_utf8
 from keras_mir.models.report import (
     Circumstances,
     Dataset,
@@ -38,6 +37,7 @@ from pipelines.datasets.base import ID, SPLIT, Examples
 from pipelines.datasets.classes import ClassMap
 from pipelines.errors import ArgumentError, UserError
 from pipelines.input.cache import cache_examples
+from pipelines.places import check_utf8
 from pipelines.settings import check_seed
 from pipelines.source import Source
 

@@ -68,7 +68,7 @@ def _export(arguments: argparse.Namespace) -> int:
         raise UserError("--signature goes with --format litert or onnx; other formats have all signatures")
     if arguments.format != "litert" and arguments.quantization:
         raise UserError("--quantization goes with --format litert; other formats have float32 weights")
-    from keras_mir.models.folders import check_folder
+    from pipelines.places import check_folder
 
     check_folder("out", arguments.out)  # before TensorFlow is imported
     from keras_mir.models.trained_model import load

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_mir.models.folders import check_folder, check_name
+from keras_mir.models.folders import check_name
 from pipelines.errors import ArgumentError
+from pipelines.places import check_folder
 
 if TYPE_CHECKING:
     from keras_mir.models.servable import ServableModel

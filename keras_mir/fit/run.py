@@ -29,7 +29,7 @@ from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, check_devices, fit, overfit
-from keras_mir.models.folders import check_folder, check_name, check_utf8
+from keras_mir.models.folders import check_name
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (
     Circumstances,
@@ -50,6 +50,7 @@ from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import locked
 from pipelines.input.service import connect
+from pipelines.places import check_folder, check_utf8
 from pipelines.settings import check_seed
 from pipelines.spec import SPECTROGRAMS
 from pipelines.wording import counted

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tomli_w
 
-from keras_mir.models.folders import check_folder
 from keras_mir.models.json_file import from_json, write_json
 from keras_mir.recipes.recipe import Recipe, read_recipe
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import read_json, write_atomically
+from pipelines.places import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd

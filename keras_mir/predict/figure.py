@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
-from keras_mir.models.prediction import Prediction, path_text, ranked
+from keras_mir.predict.prediction import Prediction, ranked
 from pipelines.datasets.base import Task
 from pipelines.extraction.audio_files import decode_parts
 from pipelines.spec import FeatureSpec
+from pipelines.wording import path_text
 
 _COLUMNS = 1500  # about the most of a picture
 _FRAMES_AT_ONCE = 1024

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from keras_mir.models.prediction import Failure, Prediction, ranked
 from keras_mir.predict.patch import Part, apply_patch, patch
+from keras_mir.predict.prediction import Failure, Prediction, ranked
 from keras_mir.predict.predictor import SongModel
 from pipelines.errors import ArgumentError, UserError, reason_of
 from pipelines.files import write_atomically

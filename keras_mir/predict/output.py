@@ -14,17 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_mir.command_line.lines import printable, say
-from keras_mir.models.prediction import (
-    MOST_NEXT,
-    MOST_TAGS,
-    Prediction,
-    Window,
-    clock,
-    path_text,
-    ranked,
-    rounded,
-)
+from keras_mir.predict.prediction import MOST_NEXT, MOST_TAGS, Prediction, Window, ranked, rounded
 from pipelines.datasets.base import Task
+from pipelines.wording import clock, path_text
 
 Form = Literal["table", "json", "csv"]
 _KEYS: dict[Task, str] = {"genre": "probabilities", "tags": "tags", "affect": "affect"}

@@ -24,8 +24,8 @@ import soundfile
 from keras_mir.client import ServingError
 from keras_mir.models.limits import NO_NUMBER, WINDOW_SECONDS
 from keras_mir.models.outputs import EMBEDDING, GENRE, PROBABILITIES, TAGS, THRESHOLDS
-from keras_mir.models.prediction import Failure, Prediction, Window
 from keras_mir.predict.models import AnswerWav, choose_local
+from keras_mir.predict.prediction import Failure, Prediction, Window
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import Found, Sound, audio_files, check_sound, decode_parts
 from pipelines.limits import CANCELLED, CANCELS, SILENCE

@@ -17,14 +17,15 @@ from rich.console import Console
 
 from keras_mir.command_line.lines import printable, say, tally
 from keras_mir.command_line.progress import progress
-from keras_mir.models.folders import check_folder
-from keras_mir.models.prediction import Failure, Prediction, path_text
 from keras_mir.predict.file_tags import FileTags, take_back
 from keras_mir.predict.models import ChosenModel, choose_local, choose_served
 from keras_mir.predict.output import Form, print_predictions, to_json
+from keras_mir.predict.prediction import Failure, Prediction
 from keras_mir.predict.predictor import Predictor, find_songs
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import write_atomically
+from pipelines.places import check_folder
+from pipelines.wording import path_text
 
 _MOST_BYTES = 200  # of a song's name in that of its results; systems allow 255 in all
 _MOST_NAMES = 5  # of files that are not audio

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_mir.models.folders import check_folder, check_utf8
 from keras_mir.models.json_file import plain, write_json
 from keras_mir.reproduce.results import FORMAT, SETTINGS, Settings
 from keras_mir.reproduce.wording import command_line
 from pipelines.errors import ArgumentError, UserError
 from pipelines.files import read_json
+from pipelines.places import check_folder, check_utf8
 
 _CHANGEABLE = ("out", "only", "seeds", "settings", "jobs")  # between two calls for one folder
 

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from keras_mir.command_line.lines import printable
 from keras_mir.embed.table import key
-from keras_mir.models.folders import check_file
-from keras_mir.models.prediction import clock
 from keras_mir.similar.map import map_page
 from keras_mir.similar.playlist import m3u8
 from keras_mir.similar.similar import Similar
 from pipelines.errors import ArgumentError
 from pipelines.files import write_atomically
+from pipelines.places import check_file
+from pipelines.wording import clock
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import jinja2
 import numpy as np
 
-from keras_mir.models.prediction import clock
 from keras_mir.similar.library import Library
+from pipelines.wording import clock
 
 _MOST_BY_NEIGHBOURS = 5000  # songs; t-SNE of more takes minutes
 _DIMENSIONS = 50  # that t-SNE is given: more is noise, and slow

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from keras_mir.models.prediction import Prediction
 from keras_mir.predict.file_tags import FileTags, take_back
+from keras_mir.predict.prediction import Prediction
 from pipelines.errors import UserError
 
 pytest.importorskip("mutagen")

@@ -9,8 +9,8 @@ import soundfile
 from matplotlib.colors import to_rgba
 
 from keras_mir.evaluate.figures import TRAIN
-from keras_mir.models.prediction import Prediction, Window
 from keras_mir.predict.figure import mel_overview, prediction_figure
+from keras_mir.predict.prediction import Prediction, Window
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()

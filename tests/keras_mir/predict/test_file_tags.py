@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mir.models.prediction import Failure, Prediction
 from keras_mir.predict.file_tags import FileTags, take_back
+from keras_mir.predict.prediction import Failure, Prediction
 from pipelines.errors import ArgumentError, UserError
 
 mutagen = pytest.importorskip("mutagen")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_mir.models.prediction import Prediction, Window
 from keras_mir.predict.output import print_predictions
+from keras_mir.predict.prediction import Prediction, Window
 
 SHARES = {"Blues": 0.05, "Jazz": 0.8, "Metal": 0.15}
 SONGS = [

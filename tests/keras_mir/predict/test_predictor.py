@@ -11,7 +11,7 @@ import soundfile
 
 from keras_mir.client import ServingError
 from keras_mir.client.errors import Code
-from keras_mir.models.prediction import Failure
+from keras_mir.predict.prediction import Failure
 from keras_mir.predict.predictor import Predictor
 from pipelines.errors import ArgumentError, UserError
 from pipelines.extraction.audio_files import decode

@@ -31,8 +31,8 @@ from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
 from keras_mir.models.embedding import Maker
 from keras_mir.models.outputs import Outputs
-from keras_mir.models.prediction import Prediction
 from keras_mir.models.report import Dataset
+from keras_mir.predict.prediction import Prediction
 from keras_mir.predict.predictor import Predictor
 from keras_mir.recipes.model_settings import ModelSettings
 from keras_mir.serve.similar import SimilarSongs

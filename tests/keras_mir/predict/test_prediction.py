@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_mir.models.prediction import Prediction, Window
+from keras_mir.predict.prediction import Prediction, Window
 
 SHARES = {"Blues": 0.05, "Jazz & Soul": 0.7, "Metal": 0.15, "Rock": 0.1}
 GENRE = Prediction(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.datasets.base import Task
+from pipelines.wording import clock, path_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,11 +177,6 @@ class Failure:
     reason: str
 
 
-def path_text(path: str | Path | None) -> str:
-    """A path as text that can be written, even if it is not UTF-8."""
-    return os.fsencode(path or "").decode("utf-8", "backslashreplace")
-
-
 def rounded(values: Mapping[str, float]) -> dict[str, float]:
     """Values as they are written."""
     return {name: round(value, 6) for name, value in values.items()}
@@ -190,10 +185,3 @@ def rounded(values: Mapping[str, float]) -> dict[str, float]:
 def ranked(values: Mapping[str, float]) -> list[tuple[str, float]]:
     """Names with their probabilities, the likeliest first."""
     return sorted(values.items(), key=lambda item: -item[1])
-
-
-def clock(seconds: float) -> str:
-    """A time as `3:05` or `1:03:05`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
