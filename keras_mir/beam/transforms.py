@@ -17,7 +17,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from keras_mir.beam.files import everywhere, is_remote, local_copy
 from keras_mir.beam.one_song import features_of, prediction_of
-from keras_mir.embed.embed import embed
+from keras_mir.embed.embed import load_embedder
 from keras_mir.embed.songs import row_of
 from keras_mir.embed.table import Row, check_parquet
 from keras_mir.predict.models import choose_local
@@ -102,10 +102,8 @@ class VectorsOfSongs(_SongWork):
     """See `Embed`."""
 
     def __init__(self, model: str, models: Path) -> None:
-        from keras_mir.models.trained_model import load  # TensorFlow, which Beam's own processes do without
-
         check_parquet()
-        self.maker = embed(load(model, models)).maker
+        self.maker = load_embedder(model, models).maker
         self.function = partial(row_of, **_places(model, models), fingerprint=self.maker.fingerprint)
 
     def named(self, name: str, made: Row) -> Row:

@@ -102,3 +102,18 @@ class Embedder:
 def embed(model: ServableModel) -> Embedder:
     """What makes vectors by a model."""
     return Embedder(model)
+
+
+def load_embedder(model: str, models: Path) -> Embedder:
+    """What makes vectors by a model that is named.
+
+    Args:
+        model: As `load` takes it.
+        models: The export root.
+
+    Raises:
+        UserError: If there is none, or it is damaged, or takes no sound.
+    """
+    from keras_mir.models.trained_model import load  # TensorFlow, which reading vectors does without
+
+    return embed(load(model, models))

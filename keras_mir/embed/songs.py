@@ -15,7 +15,7 @@ from rich.console import Console
 
 from keras_mir.command_line.lines import say, tally
 from keras_mir.command_line.progress import progress
-from keras_mir.embed.embed import Embedder, embed
+from keras_mir.embed.embed import Embedder, load_embedder
 from keras_mir.embed.table import (
     PATH,
     Row,
@@ -279,11 +279,9 @@ def _embedder(model: str, models: Path) -> Embedder:
     """In a process of its own: one thread is its share of the cores, and rounds alike each time."""
     import tensorflow as tf
 
-    from keras_mir.models.trained_model import load
-
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    return embed(load(model, models))
+    return load_embedder(model, models)
 
 
 def row_of(song: Path, model: str, models: Path, fingerprint: str) -> Row | str:

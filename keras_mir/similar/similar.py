@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_mir.embed.embed import Embedder, Embedding, embed
+from keras_mir.embed.embed import Embedder, Embedding, load_embedder
 from keras_mir.embed.table import VectorTable, read_table
-from keras_mir.models.embedding import Maker
 from keras_mir.similar.library import Library, Near
 from keras_mir.similar.where import rows_where
 from pipelines.checksums import sha256
@@ -56,15 +55,13 @@ class Similar:
         Raises:
             UserError: If it is not there, or is another one by now.
         """
-        from keras_mir.models.trained_model import load
-
         maker = self._table.maker
         try:
-            embedder = embed(load(maker.model, self._models))
+            embedder = load_embedder(maker.model, self._models)
         except UserError as error:
             problem = f"its model {maker}, which other songs want, cannot be had: {error}"
             raise UserError(f"{self._table.path}: {problem}") from None
-        self._check_maker(embedder.maker)
+        self._check_maker(embedder)
         return embedder
 
     def to(self, song: str | Path | Embedding, top: int = 10) -> pd.DataFrame:
@@ -115,7 +112,7 @@ class Similar:
             UserError: As `to`.
         """
         if isinstance(song, Embedding):
-            self._check_maker(song.maker)
+            self._check_maker(song)
             return song.vector, set()
         path = Path(song)
         rows = self._table.rows_of(path)
@@ -140,8 +137,8 @@ class Similar:
             return False
         return bool(known["sha256"] != sha256(path))
 
-    def _check_maker(self, other: Maker) -> None:
-        maker = self._table.maker
+    def _check_maker(self, of: Embedder | Embedding) -> None:
+        maker, other = self._table.maker, of.maker
         if other.fingerprint != maker.fingerprint:
             raise UserError(
                 f"{self._table.path}: its vectors are of {maker}, and the song's would be of {other}; "

@@ -169,8 +169,7 @@ def test_a_request_is_as_large_as_any(client):
 
 def test_vectors_of_another_model_are_refused_by_name(vectors, tmp_path, monkeypatch):
     other = SimpleNamespace(maker=Maker("toy/1", "0" * 64, {}))
-    monkeypatch.setattr("keras_mir.models.trained_model.load", lambda *_: None)
-    monkeypatch.setattr("keras_mir.similar.similar.embed", lambda _: other)
+    monkeypatch.setattr("keras_mir.similar.similar.load_embedder", lambda *_: other)
     with pytest.raises(UserError) as error:
         SimilarSongs(vectors, tmp_path)
     assert str(error.value) == (

@@ -154,10 +154,12 @@ class TestAnotherSong:
                 return Embedding(path, 1.0, None, self.vector, self.maker)
 
         asked = []
-        monkeypatch.setattr(
-            "keras_mir.models.trained_model.load", lambda *where: asked.append(tuple(map(str, where)))
-        )
-        monkeypatch.setattr("keras_mir.similar.similar.embed", lambda _: Embedder())
+
+        def load_embedder(*where):
+            asked.append(tuple(map(str, where)))
+            return Embedder()
+
+        monkeypatch.setattr("keras_mir.similar.similar.load_embedder", load_embedder)
         return Embedder, asked
 
     def test_its_vector_is_made_by_the_tables_model(self, embedder, circle, tmp_path):
