@@ -154,7 +154,7 @@ def _seconds_a_clip(works: Works, rounds: int) -> Points:
 def _draw(extraction: Points, epoch: Points, size: Size, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from keras_mir.evaluate.figures import save
+    from pipelines.figures import save
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     panels = (

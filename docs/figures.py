@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_mir import layers
-from keras_mir.evaluate import figures
+from pipelines import figures
+from pipelines.extraction import pictures
 from pipelines.extraction.features import Extraction, features
 from pipelines.synthetic.render import render_clip
 
@@ -112,7 +113,7 @@ def log_mel(left: Axes, right: Axes) -> None:
 def chroma(left: Axes, right: Axes) -> None:
     curve(left, clip("Jazz"), "audio (samples,)")
     image(right, layers.ChromaCQT()(clip("Jazz")[None])[0], "chroma")
-    right.set_yticks(range(12), figures.PITCH_CLASSES, fontsize=7)
+    right.set_yticks(range(12), pictures.PITCH_CLASSES, fontsize=7)
 
 
 def percussive(left: Axes, right: Axes) -> None:
@@ -313,9 +314,9 @@ def draw_clip(folder: Path) -> None:
     rendered = render_clip("Rock", 3)
     whole = features(rendered.audio, RATE)
     title = f"synthetic rock, {rendered.tempo:.0f} beats a minute"
-    picture = figures.spectrogram(whole.fused, whole.spec, beats=whole.beats, title=title)
+    picture = pictures.spectrogram(whole.fused, whole.spec, beats=whole.beats, title=title)
     figures.save(picture, folder / "clip.png")
-    picture = figures.spectrogram(
+    picture = pictures.spectrogram(
         whole.beat_fused,
         whole.spec,
         beats=whole.beats,

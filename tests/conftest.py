@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipelines.datasets.base import Examples
 
@@ -56,6 +58,17 @@ def save(path: Path, array: np.ndarray) -> None:
 @pytest.fixture(scope="session")
 def save_features() -> SaveFeatures:
     return save
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[[Figure], list[Axes]]:
+    """Lays a figure out, and returns its axes without colour bars."""
+
+    def draw(figure: Figure) -> list[Axes]:
+        figure.savefig(io.BytesIO(), format="png", dpi=30)
+        return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+    return draw
 
 
 @pytest.fixture(scope="session")

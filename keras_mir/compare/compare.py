@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from keras_mir.evaluate import figures
+from keras_mir.compare.figure import intervals
 from keras_mir.evaluate.predictions_table import Predictions, read_heads
 from keras_mir.models.cross_validation import read_cross_validation
 from keras_mir.models.report import Interval, read_report, score_name
@@ -19,6 +19,7 @@ from keras_mir.models.report_table import Printer
 from keras_mir.models.run_folder import RunFolder
 from pipelines.datasets.base import Task
 from pipelines.errors import ArgumentError, UserError
+from pipelines.figures import save
 from pipelines.places import check_folder
 from pipelines.wording import counted, path_text
 
@@ -112,7 +113,7 @@ def compare(
     comparison = Comparison(score, len(ids), left_out, runs)
     if out is not None:
         scores = {run.name: run.score for run in runs}
-        figures.save(figures.intervals(scores, score), Path(out) / _PICTURE)
+        save(intervals(scores, score), Path(out) / _PICTURE)
     return comparison
 
 

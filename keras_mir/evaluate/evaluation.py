@@ -33,6 +33,7 @@ from keras_mir.models.report import (
     Thresholds,
 )
 from pipelines.datasets.base import GENRE, TAGS, Task
+from pipelines.figures import save
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Evaluation(ABC):
     def save_figures(self, folder: Path) -> None:
         """Write the pictures, PNG files, into a folder."""
         for name, figure in self.pictures().items():
-            figures.save(figure, folder / name)
+            save(figure, folder / name)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from keras_mir.command_line.lines import say
 from keras_mir.command_line.progress import progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
-from keras_mir.evaluate import figures
 from keras_mir.evaluate.baseline import fit_baselines
 from keras_mir.evaluate.calibration import calibrate, fit_thresholds
 from keras_mir.evaluate.evaluation import compare_with_labels
 from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
+from keras_mir.fit.learning_curves import learning_curves
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, check_devices, fit, overfit
 from keras_mir.models.folders import check_name
@@ -48,6 +48,7 @@ from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import ID, Examples
 from pipelines.datasets.classes import mapping_in_words
 from pipelines.errors import ArgumentError, UserError
+from pipelines.figures import save
 from pipelines.files import locked
 from pipelines.input.service import connect
 from pipelines.places import check_folder, check_utf8
@@ -356,8 +357,8 @@ class Run:
         stopped = training.epochs - 1 if training.epochs < self.recipe.train.epochs else None
         # Without validation clips the last epoch is kept, and nothing says that it is the best.
         best = training.best_epoch if "val_loss" in training.history else None
-        curves = figures.learning_curves(training.history, best, stopped)
-        figures.save(curves, self.folder.curves)
+        curves = learning_curves(training.history, best, stopped)
+        save(curves, self.folder.curves)
 
     def _print_data(self, data: Data) -> None:
         sizes = ", ".join(f"{len(source)} {name}" for name, source in data.sources.items())

@@ -19,6 +19,8 @@ from keras_mir.models.report import Bootstrap
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from pipelines.datasets.base import GENRE, TAGS
+from pipelines.extraction.pictures import spectrogram, vectors
+from pipelines.figures import png
 from pipelines.spec import VectorSpec
 
 _SAMPLES = 4  # spectrograms shown
@@ -66,9 +68,9 @@ class Summaries(keras.callbacks.Callback):
             values, title = source.cached.read(row).T, f"{train.table['id'][row]}{genre and f' ({genre})'}"
             synced = train.synced or source.settings.sync == "beat"
             figure = (
-                figures.vectors(values, title)
+                vectors(values, title)
                 if isinstance(source.spec, VectorSpec)
-                else figures.spectrogram(values, source.spec, synced=synced, title=title)
+                else spectrogram(values, source.spec, synced=synced, title=title)
             )
             self._write(f"input/{number}", figure, 0)
 
@@ -118,7 +120,7 @@ class Summaries(keras.callbacks.Callback):
             self._write("validation/scatter", figures.scatters(true, values), epoch)
 
     def _write(self, tag: str, figure: Figure, step: int) -> None:
-        image = tf.image.decode_png(figures.png(figure, dpi=100), channels=4)
+        image = tf.image.decode_png(png(figure, dpi=100), channels=4)
         with self.pictures.as_default():
             tf.summary.image(tag, image[None], step)
 

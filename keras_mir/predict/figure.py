@@ -11,10 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, draw_mel, mark_beats, new_figure
 from keras_mir.predict.prediction import Prediction, ranked
 from pipelines.datasets.base import Task
 from pipelines.extraction.audio_files import decode_parts
+from pipelines.extraction.pictures import draw_mel, mark_beats
+from pipelines.figures import NEUTRAL, TRAIN, VALIDATION, new_figure
 from pipelines.spec import FeatureSpec
 from pipelines.wording import path_text
 

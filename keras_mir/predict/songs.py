@@ -186,8 +186,8 @@ class _Results:
     def write(self, song: Path, prediction: Prediction) -> None:
         """Write a song's files, JSON last: where it is, the others are."""
         if self.plot:
-            from keras_mir.evaluate.figures import save
             from keras_mir.predict.figure import mel_overview, prediction_figure
+            from pipelines.figures import save
 
             spec = self.model.spec
             mel, edges = mel_overview(song, prediction.duration, spec)

@@ -1,6 +1,6 @@
 """The paper's figures that no single evaluation has.
 
-As in `keras_mir.evaluate.figures`, every function returns a `Figure` of its own, fit to print.
+As `pipelines.figures` says, every function returns a `Figure` of its own, fit to print.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from keras_mir.evaluate import figures
-from keras_mir.evaluate.figures import NEUTRAL, TRAIN, VALIDATION, History, new_figure
+from keras_mir.fit.learning_curves import History, draw_curves, mark_epoch
+from pipelines.extraction.pictures import column_edges, draw_chroma, draw_mel, mark_beats
+from pipelines.figures import NEUTRAL, TRAIN, VALIDATION, new_figure
 from pipelines.spec import FeatureSpec
 
 TIMES = " \N{MULTIPLICATION SIGN} "
@@ -52,14 +53,14 @@ def clip_pair(
     """
     figure = new_figure(_WIDTH, (2.4 if part == "mel" else 1.9) * len(clips) + 0.4)
     panels = figure.subplots(len(clips), 1, sharex=True, squeeze=False)[:, 0]
-    draw = figures.draw_mel if part == "mel" else figures.draw_chroma
+    draw = draw_mel if part == "mel" else draw_chroma
     for axes, clip in zip(panels, clips, strict=True):
         shown = clip.synced if synced else clip.features
         columns, beats = shown.shape[1], clip.beats if synced else None
-        edges, label = figures.column_edges(columns, spec, beats, synced, clip.features.shape[1])
+        edges, label = column_edges(columns, spec, beats, synced, clip.features.shape[1])
         draw(axes, shown[spec.bands(part)], edges, spec)
         if not synced:
-            figures.mark_beats(axes, clip.beats, spec)
+            mark_beats(axes, clip.beats, spec)
         title = f"{clip.genre} (clip {clip.id}), {columns} {'beats' if synced else 'frames'}"
         axes.set_title(title, fontsize="medium", pad=None if synced else 12)
     panels[-1].set_xlabel(label)
@@ -113,7 +114,7 @@ def curves_over_seeds(
     # One axis of epochs, so that a gap at either end is seen.
     panels = figure.subplots(1, len(names), sharex=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
-        figures.draw_curves(axes, histories, name)
+        draw_curves(axes, histories, name)
         axes.set_ylabel(_LABELS.get(name, name))
         for history, early in zip(histories, stopped, strict=True):
             values = history.get(f"val_{name}", history.get(name))
@@ -121,7 +122,7 @@ def curves_over_seeds(
                 last = np.array(values[-1], np.float64)
                 axes.plot(len(values), last, "o", color=NEUTRAL, markersize=6, label="stopped early")
         if len(histories) == 1:
-            figures.mark_epoch(axes, best)
+            mark_epoch(axes, best)
     # What is in one panel only, such as validation where the loss has none, is explained too.
     handles = _legend(panels)
     panels[0].legend(handles.values(), handles.keys(), fontsize="small")

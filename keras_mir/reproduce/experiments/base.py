@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from keras_mir.evaluate import figures
 from keras_mir.recipes.named import named_recipe
 from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce import pictures, scores
@@ -18,6 +17,7 @@ from keras_mir.reproduce.results import Outcome, Picture, Run, Settings, Table
 from keras_mir.reproduce.trainings import RecipeTraining, Training, expected_seconds
 from keras_mir.reproduce.wording import command_line
 from pipelines.datasets.base import Task
+from pipelines.figures import save
 
 Runs = Sequence[Run]
 Outcomes = Sequence[Outcome]
@@ -39,7 +39,7 @@ class Setup:
 
     def save(self, name: str, figure: Figure, caption: str, counterpart: str, command: str = "") -> Picture:
         """Write a picture of the page; see `Picture`."""
-        figures.save(figure, self.request.folder / "figures" / f"{name}.png")
+        save(figure, self.request.folder / "figures" / f"{name}.png")
         return Picture(f"figures/{name}.png", caption, counterpart, command or self.request.command())
 
 

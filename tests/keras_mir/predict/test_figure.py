@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from matplotlib.colors import to_rgba
 
-from keras_mir.evaluate.figures import TRAIN
 from keras_mir.predict.figure import mel_overview, prediction_figure
 from keras_mir.predict.prediction import Prediction, Window
+from pipelines.figures import TRAIN
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()

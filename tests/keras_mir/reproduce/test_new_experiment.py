@@ -8,12 +8,12 @@ import keras
 import pandas as pd
 import pytest
 
-from keras_mir.evaluate.figures import new_figure
 from keras_mir.reproduce import __main__ as command
 from keras_mir.reproduce import experiments, scores
 from keras_mir.reproduce.comparisons import Question, Side
 from keras_mir.reproduce.experiments.base import Experiment, Variant
 from keras_mir.reproduce.results import Table
+from pipelines.figures import new_figure
 
 
 @pytest.fixture(autouse=True)

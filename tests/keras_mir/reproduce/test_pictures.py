@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
 
-from keras_mir.evaluate.figures import TRAIN, VALIDATION, save
 from keras_mir.reproduce import pictures
+from pipelines.figures import TRAIN, VALIDATION, save
 from pipelines.spec import FeatureSpec
 
 SPEC = FeatureSpec()
