@@ -72,7 +72,7 @@ def _model(inputs: Inputs, recipe: str) -> Path:
 def _compare(inputs: Inputs, recipe: str) -> tuple[str, ...]:
     """Clips, largest and median difference, and on how many clips genre and beats are the same."""
     from keras_mir.data.load import TEST, load_data
-    from keras_mir.evaluate.predictions import predict_export
+    from keras_mir.models.answers import predict_export
     from keras_mir.predict.predictor import Predictor
     from keras_mir.recipes.named import named_recipe
     from pipelines.datasets.base import ID

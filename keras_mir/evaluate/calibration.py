@@ -15,8 +15,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from keras_mir.evaluate.metrics import reliability
-from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.tag_metrics import choose_thresholds
+from keras_mir.models.answers import predict_source
 from keras_mir.models.report import Calibration, Thresholds
 from pipelines.datasets.base import GENRE, TAGS
 from pipelines.source import Source

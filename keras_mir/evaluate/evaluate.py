@@ -20,8 +20,8 @@ from keras_mir.data.load import (
     with_tags,
 )
 from keras_mir.evaluate.evaluation import compare_with_labels
-from keras_mir.evaluate.predictions import predict_export, predict_source
 from keras_mir.evaluate.predictions_table import write_predictions
+from keras_mir.models.answers import predict_export, predict_source
 from keras_mir.models.report import (
     Circumstances,
     Dataset,

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_mir.evaluate.metrics import DivergedError, rank_correlation
-from keras_mir.evaluate.predictions import predict_source
+from keras_mir.models.answers import predict_source
 from pipelines.checksums import sha256
 from pipelines.errors import UserError
 from pipelines.files import flush_to_disk

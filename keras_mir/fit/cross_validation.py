@@ -22,11 +22,11 @@ from keras_mir.evaluate.metrics import (
     repeated_genre_scores,
     spearman_difference,
 )
-from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import FOLD, REPEAT, Predictions, tables_of, write_out_of_fold
 from keras_mir.evaluate.suspicious_labels import suspicious_labels as find_suspicious_labels
 from keras_mir.evaluate.tag_metrics import choose_thresholds, repeated_tag_scores, roc_auc_difference
 from keras_mir.fit.run import Run, export_run
+from keras_mir.models.answers import predict_source
 from keras_mir.models.cross_validation import (
     CrossValidation,
     CrossValidationReport,

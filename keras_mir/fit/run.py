@@ -23,12 +23,12 @@ from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate.baseline import fit_baselines
 from keras_mir.evaluate.calibration import calibrate, fit_thresholds
 from keras_mir.evaluate.evaluation import compare_with_labels
-from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.predictions_table import tables_of, write_predictions
 from keras_mir.fit import tensorboard
 from keras_mir.fit.learning_curves import learning_curves
 from keras_mir.fit.model import check_recipe
 from keras_mir.fit.training import OverfitCheck, Training, check_devices, fit, overfit
+from keras_mir.models.answers import predict_source
 from keras_mir.models.folders import check_name
 from keras_mir.models.json_file import write_json
 from keras_mir.models.report import (

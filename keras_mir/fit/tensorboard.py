@@ -13,8 +13,8 @@ from tensorboard.plugins.hparams import api as hparams
 
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.evaluate import figures
-from keras_mir.evaluate.predictions import predict_source
 from keras_mir.evaluate.tag_metrics import tag_scores, thresholds_at_half
+from keras_mir.models.answers import predict_source
 from keras_mir.models.report import Bootstrap
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe

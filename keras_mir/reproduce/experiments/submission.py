@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from keras_mir.data.load import TEST, make_source
-from keras_mir.evaluate.predictions import predict_source
+from keras_mir.models.answers import predict_source
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
 from keras_mir.reproduce.dataset import DataSet

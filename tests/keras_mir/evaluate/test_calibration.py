@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from keras_mir.evaluate.calibration import calibrate, fit_temperature
 from keras_mir.evaluate.metrics import reliability
-from keras_mir.evaluate.predictions import predict_source
+from keras_mir.models.answers import predict_source
 from keras_mir.models.build import build_model
 from keras_mir.models.report import Calibration
 from keras_mir.recipes.model_settings import ModelSettings

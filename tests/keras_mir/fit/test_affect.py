@@ -10,8 +10,8 @@ import keras_mir as km
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, load_data
 from keras_mir.evaluate.baseline import feature_statistics, fit_kernel_ridge
-from keras_mir.evaluate.predictions import predict_source
 from keras_mir.export.__main__ import main as export
+from keras_mir.models.answers import predict_source
 from keras_mir.recipes.named import named_recipe
 from pipelines.errors import UserError
 from tests.keras_mir.conftest import TARGETS, write_course_data

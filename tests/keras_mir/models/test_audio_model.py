@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from keras_mir.evaluate.predictions import predict_source
+from keras_mir.models.answers import predict_source
 from keras_mir.models.audio_model import AudioModel, note_for
 from keras_mir.models.build import build_model
 from keras_mir.models.report import Dataset

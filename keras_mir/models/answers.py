@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_mir.models.outputs import PROBABILITIES
 from keras_mir.models.session import ServedModel
-from pipelines.datasets.base import GENRE, TAGS
 from pipelines.input.build import evaluation_batches
 from pipelines.source import Source
 
 # By what an exported model calls them.
-_OUTPUTS = {"probabilities": GENRE, "tag_probabilities": TAGS}
+_OUTPUTS = {served: output for output, (served, _) in PROBABILITIES.items()}
 BATCH_SIZE = 16  # the paper's for held-out data
 
 
