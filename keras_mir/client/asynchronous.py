@@ -63,9 +63,9 @@ class AsyncServingClient:
         """As `ServingClient.metadata`."""
         return await self._run(self._client.metadata)
 
-    async def check(self, description: Mapping[str, Any]) -> None:
+    async def check(self, expected: str | Path | Mapping[str, Any]) -> None:
         """As `ServingClient.check`."""
-        await self._run(partial(self._client.check, description))
+        await self._run(partial(self._client.check, expected))
 
     async def predict(self, inputs: Mapping[str, np.ndarray | Sequence[Any]]) -> dict[str, np.ndarray]:
         """As `ServingClient.predict`."""

@@ -23,7 +23,7 @@ from keras_mir.client.codec import (
     in_range,
 )
 from keras_mir.client.errors import Code, Retry, ServingError
-from keras_mir.client.expected import SIGNATURE, difference
+from keras_mir.client.expected import DESCRIPTION, SIGNATURE, Expected
 from keras_mir.client.rest import Address, RestTransport, parse_address
 from pipelines.errors import UserError, reason_of
 
@@ -55,8 +55,8 @@ class ServingClient:
 
     Requests have no effects on the server, so one that failed for a reason that may pass is sent
     again: no connection or a broken one, HTTP 429, 502, 503 and 504, gRPC's UNAVAILABLE and
-    DEADLINE_EXCEEDED; one that is refused is not. What the model takes and gives is asked once, and
-    again after a failure.
+    DEADLINE_EXCEEDED; one that is refused is not. What the model takes and gives is asked once, before
+    the first request, and again after a failure; then it is also made sure that it is the `expected` one.
 
     Args:
         server: `HOST:PORT` or an http(s) URL; the REST or the gRPC port, by the protocol.
@@ -70,6 +70,8 @@ class ServingClient:
         retries: How often a request is sent again, after .1 to .2 s at first, then twice as long, or
             after as long as the server asks for; in the long run a tenth of all requests at most are.
         batch_size: The most examples in one request.
+        expected: The exported model that the server should have, as `check` takes it: a program that
+            depends on one model learns of another at its first request. None to take any.
         sleep: Pauses between attempts.
 
     Raises:
@@ -87,6 +89,7 @@ class ServingClient:
         timeout: float = 60.0,
         retries: int = 3,
         batch_size: int = 32,
+        expected: str | Path | Mapping[str, Any] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not model:
@@ -106,7 +109,8 @@ class ServingClient:
         self.batch_size = batch_size
         retry = Retry(retries=retries, timeout=timeout, sleep=sleep)
         self._transport = _transport(protocol, parse_address(server), model, version, retry)
-        self._metadata: ModelMetadata | None = None
+        self._metadata: ModelMetadata | None = None  # of a model that is the expected one
+        self._expected = None if expected is None else Expected.of(expected)
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -136,22 +140,24 @@ class ServingClient:
         """
         return self._opened().metadata()
 
-    def check(self, description: Mapping[str, Any]) -> None:
-        """Make sure that the served model is as the one that was exported, before anything depends on it.
+    def check(self, expected: str | Path | Mapping[str, Any]) -> None:
+        """Make sure that the served model is the one that was exported, before anything depends on it.
 
-        Bands, genres, tags and targets are compared; weights cannot be seen from outside.
+        Its whole description is compared: feature specification, settings, genres, tags, targets, and the
+        report, which is another after another training.
 
         Args:
-            description: What `assets.extra/keras_mir.json` of the export holds.
+            expected: Folder of the exported version, such as `saved_models/NAME/1`, whose number the served
+                one must have; or what its `keras_mir.json` holds, where the number does not matter.
 
         Raises:
-            UserError: If that is no description.
-            ServingError: FAILED_PRECONDITION if the served model takes other features, or has other
-                genres, tags or targets; or if the server does not answer.
+            UserError: If that is no exported model.
+            ServingError: FAILED_PRECONDITION if the served model differs; or if the server does not answer.
         """
-        metadata = self._metadata = self.metadata()
-        wrong = difference(metadata, description, partial(self._predict, SIGNATURE))
-        if wrong:
+        self._check(self.metadata(), Expected.of(expected))
+
+    def _check(self, metadata: ModelMetadata, expected: Expected) -> None:
+        if wrong := expected.difference(metadata, partial(self._transport.predict, DESCRIPTION)):
             raise ServingError(
                 self._transport.where,
                 f"version {metadata.version} is another model: {wrong}",
@@ -254,7 +260,12 @@ class ServingClient:
         return self._transport
 
     def _signature(self, name: str) -> Signature:
-        metadata = self._metadata = self._metadata or self.metadata()
+        metadata = self._metadata
+        if metadata is None:
+            metadata = self.metadata()
+            if self._expected:
+                self._check(metadata, self._expected)
+            self._metadata = metadata
         if name not in metadata.signatures:
             there = ", ".join(sorted(key for key in metadata.signatures if not key.startswith("__")))
             raise ServingError(

@@ -1,69 +1,119 @@
-"""Whether a server has the model that was exported: what it says of it against the export's description."""
+"""Whether a server has the model that was exported: what it says of itself against the export."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_mir.client.codec import Arrays, ModelMetadata, Signature
 from pipelines.errors import UserError
-from pipelines.spec import spec_from_dict
+from pipelines.files import read_json
 
 SIGNATURE = "serving_default"
-_STEPS = 8  # of the features it is asked about, to be told its names
+DESCRIPTION = "description"  # the signature that tells what the model is, and its output
+_FILE = Path("assets.extra") / "keras_mir.json"
+_REMEDY = "export the model again"
+_SPEC = "feature_spec"  # every description has one
+_SILENT = "it does not say what it is, as models of this package do"
 
-# In the description, and the outputs that a served model names them in.
-_NAMED = ("classes", "tags")
 
+@dataclass(frozen=True)
+class Expected:
+    """What a client expects a server to have.
 
-def difference(
-    metadata: ModelMetadata, description: Mapping[str, Any], ask: Callable[[Mapping[str, np.ndarray]], Arrays]
-) -> str:
-    """How a served model differs from the described one; empty if it does not.
-
-    Compared are the bands of its features, its affect targets, and its genres or tags, which it is asked
-    for with one short example.
-
-    Args:
-        metadata: What the server says of the model.
+    Attributes:
         description: What `keras_mir.json` of the export holds.
-        ask: Runs `serving_default`.
+        version: The version's number; None if any will do.
+    """
+
+    description: Mapping[str, Any]
+    version: int | None = None
+
+    @classmethod
+    def of(cls, model: str | Path | Mapping[str, Any]) -> Expected:
+        """What an exported model is.
+
+        Args:
+            model: The folder of a version, such as `saved_models/NAME/1`, or, where any version will do,
+                what its `keras_mir.json` holds.
+
+        Raises:
+            UserError: If that is no export, or its description is damaged.
+        """
+        if isinstance(model, Mapping):
+            # As JSON has it: a tuple is a list there.
+            return cls(_described(json.loads(json.dumps(dict(model))), "description"))
+        folder = Path(model)
+        try:
+            description = read_json(folder / _FILE, _REMEDY)
+        except FileNotFoundError:
+            raise UserError(
+                f"{folder}: no exported model; give the folder of a version, such as saved_models/NAME/1"
+            ) from None
+        version = int(folder.resolve().name) if folder.resolve().name.isdecimal() else None
+        return cls(_described(description, str(folder / _FILE)), version)
+
+    def difference(self, metadata: ModelMetadata, ask: Callable[[Signature, Arrays], Arrays]) -> str:
+        """How a served model differs from this one; empty if it does not.
+
+        Args:
+            metadata: What the server says of the model.
+            ask: Runs the signature `description`.
+
+        Raises:
+            ServingError: If the server does not answer.
+        """
+        if self.version not in (None, metadata.version):
+            return f"expected version {self.version}"
+        signature = metadata.signatures.get(DESCRIPTION)
+        if signature is None or {*signature.inputs, *signature.outputs} != {"field", DESCRIPTION}:
+            return _SILENT
+        fields = list(self.description)
+        answer = ask(signature, {"field": np.array([field.encode() for field in fields], object)})
+        for field, text in zip(fields, answer[DESCRIPTION].tolist(), strict=True):
+            if not text:
+                return f"it has no {field}"
+            try:
+                served = json.loads(text)
+            except ValueError:
+                return _SILENT
+            if found := _difference(field, served, self.description[field]):
+                return found
+        return ""
+
+
+def _described(description: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """A description, with what the features are first.
 
     Raises:
-        UserError: If the description is damaged, or is none.
-        ServingError: If the server does not answer.
+        UserError: If it is none.
     """
-    try:
-        spec = spec_from_dict(description["feature_spec"])
-        bands = spec.width(description["recipe"]["input"]["feature"])
-        named = {name: list(description[name]) for name in _NAMED if description.get(name)}
-        targets = list(description["targets"])
-    except (KeyError, TypeError, ValueError) as error:
-        problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    if _SPEC not in description:
         raise UserError(
-            f"description: {problem}; give what keras_mir.json in an export's assets.extra holds"
-        ) from None
-    signature = metadata.signatures.get(SIGNATURE)
-    if signature is None or "features" not in signature.inputs:
-        return f"it has no signature {SIGNATURE!r} that takes features"
-    served_bands = (signature.inputs["features"].shape or (None,))[-1]
-    if served_bands != bands:
-        return f"it takes features of {served_bands} bands, expected {bands}"
-    missing = [name for name in (*targets, *named) if name not in signature.outputs]
-    if missing:
-        return f"it does not give {', '.join(missing)}"
-    answer = ask(_example(signature, bands)) if named else {}
-    for output, expected in named.items():
-        served = answer[output].ravel().tolist()
-        if served != expected:
-            return f"its {output} are {', '.join(served)}, expected {', '.join(expected)}"
-    return ""
+            f"{place}: it has no {_SPEC!r}; give what keras_mir.json in an export's assets.extra holds"
+        )
+    return {_SPEC: description[_SPEC], **description}
 
 
-def _example(signature: Signature, bands: int) -> dict[str, np.ndarray]:
-    shape = signature.inputs["features"].shape or (None, None, None)
-    steps = shape[1] or _STEPS
-    example = {"features": np.zeros((1, steps, bands), np.float32), "lengths": np.array([steps], np.int32)}
-    return {name: array for name, array in example.items() if name in signature.inputs}
+def _difference(place: str, served: Any, expected: Any) -> str:
+    """The first place where two values of JSON differ, and how."""
+    if isinstance(served, dict) and isinstance(expected, dict):
+        for key in (*expected, *served):
+            if found := _difference(f"{place}.{key}", served.get(key), expected.get(key)):
+                return found
+        return ""
+    if served == expected:
+        return ""
+    return f"its {place}: {_written(served)}, expected {_written(expected)}"
+
+
+def _written(value: Any) -> str:
+    """A value in a message."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "empty"
+    return str(value)

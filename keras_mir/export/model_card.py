@@ -42,6 +42,8 @@ _TENSORS = {
     "genre": (("batch",), "the likeliest class"),
     "probabilities": (("batch", "classes"), "of each class; over long audio the mean of its windows"),
     "classes": (("batch", "classes"), "the names of the classes, in the order of the probabilities"),
+    "field": (("batch",), "which field of `keras_mir.json` is asked for"),
+    "description": (("batch",), "that field of the model's description, as JSON; empty if it has none"),
     "embedding": (("batch", "size"), "what the model makes of a clip before it decides"),
     "error": (("batch",), "why there is no answer; empty where there is one"),
     "note": (("batch",), "what to know of the model, with every answer; empty if there is nothing"),

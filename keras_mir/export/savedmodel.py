@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras_mir.export.export import Written
 from keras_mir.export.graph import check_graph, read_signatures
 from keras_mir.export.model_card import MODEL_CARD, card_of
-from keras_mir.export.signatures import signatures
+from keras_mir.export.signatures import description_signature, signatures
 from keras_mir.export.verify import FreshProcess, verify
 from keras_mir.export.warmup import write_warmup
 from keras_mir.models.audio_model import AudioModel
@@ -88,8 +88,9 @@ def export_savedmodel(
     `tag_thresholds`; one of affect gives each target `(batch,)` float32. `embedding` takes the same and
     gives `embedding` `(batch, size)`. With `audio_model`, `waveform` takes `waveform` `(batch, samples)`
     float32, `lengths` and `rate` `(batch,)` int32, and `audio` takes `audio` `(batch,)` string, WAV
-    files; see `AudioModel` for what they give. `assets.extra` holds requests of each, which TF Serving
-    runs before it serves the model.
+    files; see `AudioModel` for what they give. `description` takes `field` `(batch,)` string and gives
+    `description` `(batch,)`, JSON of that field of `description`, empty where it has none. `assets.extra`
+    holds requests of each, which TF Serving runs before it serves the model.
 
     Args:
         model: A model of `keras_mir.models`.
@@ -142,7 +143,9 @@ def export_savedmodel(
             archive.track(served)
             for network in answers.networks if answers else ():
                 archive.track(network)
-            for signature, (answer, inputs) in signatures(served, names, spec, answers, thresholds).items():
+            by_name = signatures(served, names, spec, answers, thresholds)
+            by_name["description"] = description_signature(description)
+            for signature, (answer, inputs) in by_name.items():
                 archive.add_endpoint(signature, answer, input_signature=inputs)
             try:
                 with quiet():
@@ -161,7 +164,7 @@ def export_savedmodel(
             # The same layers without the training state: the optimizer's would triple the size.
             keras.Model(served.input, served.output, name=served.name).save(temporary / KERAS_MODEL)
             check_graph(temporary)
-            verify(temporary, model, spec, process, answers)
+            verify(temporary, model, spec, process, answers, description)
         files = (*served_files(temporary), temporary / KERAS_MODEL)
         note_checksums(temporary, {path.relative_to(temporary).as_posix(): path for path in files})
         flush_to_disk(temporary)

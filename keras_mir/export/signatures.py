@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -85,6 +87,24 @@ def signatures(
         by_name["waveform"] = answers.from_waveform, waveform
         by_name["audio"] = answers.from_wav, [tf.TensorSpec([None], tf.string, "audio")]
     return by_name
+
+
+def description_signature(description: Mapping[str, Any]) -> Signature:
+    """What tells a client what the served model is, by the fields of its description.
+
+    Args:
+        description: What the model says about itself; JSON.
+    """
+    fields = tf.constant(list(description), tf.string)
+    texts = tf.constant([json.dumps(value, ensure_ascii=False) for value in description.values()] + [""])
+
+    def describe(field: tf.Tensor) -> dict[str, tf.Tensor]:
+        field = field[:, tf.newaxis]
+        # The first that is the same; after all fields, where none is, the field itself.
+        same = tf.concat([tf.equal(field, fields), tf.equal(field, field)], axis=-1)
+        return {"description": tf.gather(texts, tf.argmax(tf.cast(same, tf.int32), axis=-1))}
+
+    return describe, [tf.TensorSpec([None], tf.string, "field")]
 
 
 def _checked(

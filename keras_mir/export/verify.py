@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -88,7 +90,12 @@ class Check(Batch):
 
 
 def verify(
-    path: Path, model: keras.Model, spec: Spec, process: FreshProcess, answers: AudioModel | None
+    path: Path,
+    model: keras.Model,
+    spec: Spec,
+    process: FreshProcess,
+    answers: AudioModel | None,
+    description: Mapping[str, Any],
 ) -> None:
     """Compare an exported model, in a process without this package, with the Keras model it came from.
 
@@ -104,14 +111,17 @@ def verify(
         spec: What its features are.
         process: Answers for what was written.
         answers: What answers to sound, if the model was exported with that.
+        description: What the model should say about itself.
 
     Raises:
         UserError: If outputs are missing, not finite, or differ.
     """
     batches = [*feature_batches(model, spec), *(sound_batches() if answers is not None else ())]
+    described = _described(description)
     with ThreadPoolExecutor(1) as other:  # the two answer at the same time
-        served = other.submit(process.ask, path, [(batch.signature, batch.feed) for batch in batches])
-        checks = expect(batches, model, answers)
+        asked = [(batch.signature, batch.feed) for batch in (*batches, described)]
+        served = other.submit(process.ask, path, asked)
+        checks = [*expect(batches, model, answers), described]
     for check, outputs in zip(checks, served.result(), strict=True):
         compare(path, check, outputs)
 
@@ -165,6 +175,18 @@ def sound_batches() -> Iterator[Batch]:
     yield Batch("waveform", {"waveform": waveform, "lengths": lengths, "rate": rate}, tuple(clips))
     files = wav_files(clips)
     yield Batch("audio", {"audio": np.array(list(files.values()), object)}, tuple(files))
+
+
+def _described(description: Mapping[str, Any]) -> Check:
+    """What the model says about itself, field by field, and of a field that there is not."""
+    texts = [json.dumps(value, ensure_ascii=False).encode() for value in description.values()]
+    return Check(
+        "description",
+        {"field": np.array([*(field.encode() for field in description), b"no field"], object)},
+        names=(),
+        expected={"description": np.array([*texts, b""], object)},
+        tolerance=0.0,
+    )
 
 
 def expect(batches: Iterable[Batch], model: keras.Model, answers: AudioModel | None) -> list[Check]:

@@ -60,6 +60,7 @@ def _feeds(model: keras.Model, batch: int, sound: bool) -> dict[str, dict[str, A
         "lengths": proto(steps, tf.int32, (batch,)),
     }
     feeds = {SIGNATURE: features, "embedding": features}
+    feeds["description"] = {"field": proto(["feature_spec"] * batch)}
     if sound:
         clip = render_clip("Rock", 0, _CLIP_SECONDS).audio.astype(np.float32)
         wav = io.BytesIO()

@@ -24,7 +24,7 @@ _RESERVED = (
         "tag_probabilities",
         "tag_thresholds",
     ),
-    *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts"),
+    *("error", "note", "windows", "starts", "tempo", "beat_times", "beat_counts", "description"),
 )
 # Of the windows of a target, and of what Keras logs of one on validation data.
 _RESERVED_BEGINNINGS = ("window_", "val_")

@@ -96,7 +96,7 @@ def _export_tiny(root: Path) -> Path:
         model,
         root,
         "tiny",
-        description={"format": 1, "feature_spec": spec.to_dict()},
+        description={"format": 1, "feature_spec": spec.to_dict(), "classes": GENRES},
         names={"genre": GENRES},
         spec=spec,
         audio_model=lambda served: AudioModel(served, {"genre": GENRES}, settings, None, spec),

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_mir.client import AsyncServingClient, ServingClient, ServingError, TensorInfo
 from keras_mir.client.errors import Code
-from keras_mir.export.savedmodel import export_savedmodel
-from keras_mir.models.build import build_model
 from keras_mir.models.folders import DESCRIPTION
-from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
-from pipelines.spec import FeatureSpec
 
 
 @pytest.fixture(scope="module")
@@ -124,71 +120,52 @@ def test_requests_that_are_awaited_run_at_the_same_time(serving, put_version, tm
 
 
 def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_models):
-    description = json.loads((audio_models / "tiny" / "1" / DESCRIPTION).read_text(encoding="utf-8"))
-    description |= {"classes": ["Blues", "Jazz", "Metal"], "targets": [], "tags": []}
-    description["recipe"] = {"input": {"feature": "mel"}}
+    folder = audio_models / "tiny" / "1"
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    rate = {"feature_spec": {**description["feature_spec"], "sample_rate": 16000}}
     others = (
-        (
-            {"classes": ["Jazz", "Blues", "Metal"]},
-            "its classes are Blues, Jazz, Metal, expected Jazz, Blues,",
-        ),
-        ({"recipe": {"input": {"feature": "chroma"}}}, "it takes features of 40 bands, expected 12; "),
-        ({"classes": None, "targets": ["valence", "power"]}, "it does not give valence, power; "),
-        ({"classes": None, "tags": ["guitar", "live"]}, "it does not give tags; "),
+        (rate, "its feature_spec.sample_rate: 22050, expected 16000; "),
+        ({"classes": ["Jazz", "Blues", "Metal"]}, "its classes: Blues, Jazz, Metal, expected Jazz, "),
+        ({"recipe": {"train": {"epochs": 9}}}, "it has no recipe; "),
     )
     with connected(audio_models) as connect, connect("tiny") as client:
+        client.check(folder)
         client.check(description)
         for wrong, said in others:
             with pytest.raises(ServingError, match=f"'tiny': version 1 is another model: {said}") as error:
                 client.check({**description, **wrong})
             assert error.value.code is Code.FAILED_PRECONDITION
-        with pytest.raises(UserError, match=r"^description: it has no 'recipe'; give what keras_mir\.json"):
-            client.check({"feature_spec": description["feature_spec"]})
+        with pytest.raises(UserError, match=r"^description: it has no 'feature_spec'; give what "):
+            client.check({"classes": ["Jazz", "Blues"]})
+        with pytest.raises(UserError, match=r"tiny: no exported model; give the folder of a version"):
+            client.check(folder.parent)
 
 
-@pytest.fixture(scope="module")
-def tagger(tmp_path_factory) -> Path:
-    """An export root with one small model, `tagger`, of genres and tags."""
-    root, spec = tmp_path_factory.mktemp("tagger"), FeatureSpec(n_mels=40)
-    names = {"genre": ("Blues", "Jazz"), "tags": ("guitar", "live", "loud")}
-    model = build_model(
-        ModelSettings(kind="lstm", units=2, layers=1, normalise="none"),
-        bands=spec.n_mels,
-        time=None,
-        classes=names["genre"],
-        targets=(),
-        tags=names["tags"],
-        spec=spec,
-        feature="mel",
-    )
-    description = {
-        "feature_spec": spec.to_dict(),
-        "recipe": {"input": {"feature": "mel"}},
-        "classes": names["genre"],
-        "targets": (),
-        "tags": names["tags"],
-    }
-    export_savedmodel(model, root, "tagger", description=description, names=names, spec=spec)
-    return root
+def test_the_first_request_is_refused_by_another_model_than_expected(connected, audio_models, tmp_path):
+    folder = audio_models / "tiny" / "1"
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    second = shutil.copytree(folder, tmp_path / "2")
+    other = {**description, "classes": ["Jazz", "Blues", "Metal"]}
+    features = {"features": np.zeros((1, 4, 40), np.float32), "lengths": [4]}
+    with connected(audio_models) as connect:
+        with connect("tiny", expected=folder) as client:
+            (genre,) = client.predict(features)["genre"]
+            assert genre in description["classes"]
+        for expected, said in ((other, "its classes: "), (second, "expected version 2; ")):
+            with connect("tiny", expected=expected) as client:
+                for _ in range(2):  # the refusal is not of the first request alone
+                    with pytest.raises(ServingError, match=f"version 1 is another model: {said}"):
+                        client.predict(features)
+                with pytest.raises(ServingError, match="version 1 is another model"):
+                    list(client.predict_files([__file__]))
 
 
-@pytest.mark.slow
-def test_other_tags_than_were_exported_are_found_at_the_start(connected, tagger):
-    description = json.loads((tagger / "tagger" / "1" / DESCRIPTION).read_text(encoding="utf-8"))
-    others = (
-        (
-            {"tags": ["guitar", "loud", "live"]},
-            "its tags are guitar, live, loud, expected guitar, loud, live; ",
-        ),
-        ({"tags": ["guitar", "live"]}, "its tags are guitar, live, loud, expected guitar, live; "),
-        ({"classes": ["Jazz", "Blues"]}, "its classes are Blues, Jazz, expected Jazz, Blues; "),
-    )
-    with connected(tagger) as connect, connect("tagger") as client:
-        client.check(description)
-        client.check({**description, "classes": []})
-        for wrong, said in others:
-            with pytest.raises(ServingError, match=f"'tagger': version 1 is another model: {said}"):
-                client.check({**description, **wrong})
+def test_a_model_that_does_not_say_what_it_is_is_not_the_expected_one(connect, audio_models):
+    with (
+        connect(expected=audio_models / "tiny" / "1") as client,
+        pytest.raises(ServingError, match="version 1 is another model: it does not say what it is, "),
+    ):
+        client.predict({"x": [[1.0, 2.0, 3.0]], "tag": ["a"]})
 
 
 @pytest.mark.parametrize(
