@@ -84,9 +84,8 @@ def test_a_folder_that_is_no_package_is_not_in_the_way(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "imports", ["keras, keras_mir", pytest.param("keras_mir, keras", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("imports", ["keras, keras_mir", "keras_mir, keras"])
 def test_keras_knows_the_layers_once_the_package_is_imported(tmp_path, imports):
     code = f"import {imports}; print(keras.saving.get_registered_object('keras_mir>LengthMask'))"
     done = python("-c", code, cwd=tmp_path)

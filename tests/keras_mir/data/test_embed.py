@@ -59,6 +59,7 @@ def test_levels_are_used_where_all_are_known(musicnn, data, tmp_path):
     assert not np.allclose(np.load(made.table["path"][0]), np.load(without.table["path"][0]), atol=0.01)
 
 
+@pytest.mark.slow
 def test_data_of_which_there_is_sound_are_told_of_embed(musicnn, data, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_mir.command_line.progress._SECONDS_BETWEEN_LINES", float("inf"))
     examples, levels = examples_of(data), Levels(tmp_path / LEVELS)

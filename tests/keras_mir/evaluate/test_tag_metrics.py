@@ -99,7 +99,7 @@ def test_thresholds_are_where_f1_is_highest_between_two_probabilities():
     best = choose_thresholds(true, probabilities, TAGS, "training clips")
     for column, tag in enumerate(TAGS):
         values = probabilities[:, column]
-        every = [f1_score(true[:, column], values >= at) for at in np.linspace(0, 0.9, 500)]
+        every = [f1_score(true[:, column], values >= at) for at in np.unique(values)]
         assert f1_score(true[:, column], values >= best.by_tag[tag]) >= max(every)
 
 

@@ -46,6 +46,7 @@ def check_the_genre_is_learnt_and_left_out(model):
     assert all(0 <= float(value[0, 0]) <= 1 for value in again.keras(features).values()), "a share stays one"
 
 
+@pytest.mark.slow
 def test_the_genre_is_learnt_and_left_out_of_what_is_kept(model):
     check_the_genre_is_learnt_and_left_out(model)
 

@@ -29,6 +29,7 @@ def validated(course_data, tmp_path_factory):
     return km.cross_validate("lstm-beat-mel", course_data, 2, 2, out=out, console=quiet, seed=3, **SMALL)
 
 
+@pytest.mark.slow
 def test_every_clip_is_predicted_once(course_data, tmp_path):
     options = {"out": tmp_path / "run", "console": Console(quiet=True), "baseline": False}
     found = km.cross_validate("lstm-beat-mel", course_data, 2, **options, **{**SMALL, "epochs": 1})

@@ -49,6 +49,7 @@ def run(tagged, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_report_and_what_lies_beside_it(run, tagged):
     report = read_report(run)
     assert isinstance(report, TagsReport)
