@@ -6,11 +6,12 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata, FileSystem
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -18,6 +19,12 @@ from pipelines.errors import UserError
 from pipelines.files import write_atomically
 
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED  # Beam would zip what is called .gz
+# By scheme, Beam's extra, and the module without which Beam does not say what is lacking.
+_EXTRAS = {
+    "s3": ("aws", "boto3"),
+    "gs": ("gcp", "google.cloud.storage"),
+    "azfs": ("azure", "azure.storage.blob"),
+}
 
 
 def use_options(options: Sequence[str]) -> None:
@@ -73,7 +80,10 @@ def files_in(folder: str, ending: str = "") -> list[Found]:
 
 def exists(place: str) -> bool:
     """Whether there is such a file."""
-    return bool(_system(place).exists(place)) if is_remote(place) else Path(place).is_file()
+    if not is_remote(place):
+        return Path(place).is_file()
+    with _asked(place):
+        return bool(_system(place).exists(place))
 
 
 @contextmanager
@@ -132,21 +142,38 @@ def delete(places: list[str]) -> None:
 
 
 def _system(place: str) -> FileSystem:
-    """Beam's file system for a remote place; that of another scheme is refused."""
+    """Beam's file system for a remote place; that of another scheme is refused, and what is in no bucket."""
+    scheme, _, inside = place.partition("://")
+    if scheme in _EXTRAS and not inside.partition("/")[0]:
+        raise UserError(f"{place}: it names no bucket; write {scheme}://BUCKET/NAME")
+    extra, module = _EXTRAS.get(scheme, ("", ""))
     try:
+        if module:
+            import_module(module)
         return FileSystems.get_filesystem(place)
-    except ValueError as error:
-        scheme = place.partition("://")[0]
-        extra = {"s3": "aws", "gs": "gcp"}.get(scheme, scheme)
+    except (ImportError, ValueError) as error:
+        install = f"pip install 'apache-beam[{extra}]', or " if extra else ""
         raise UserError(
-            f"{place}: Beam has no file system for {scheme}://; pip install 'apache-beam[{extra}]', "
-            "or copy the files to this machine"
+            f"{place}: Beam has no file system for {scheme}://; {install}copy the files to this machine"
+        ) from error
+
+
+@contextmanager
+def _asked(place: str) -> Iterator[None]:
+    """Where a place may be one that nobody may ask about, or does not answer."""
+    try:
+        yield
+    except BeamIOError as error:
+        reason = next(iter((error.exception_details or {}).values()), error)
+        raise UserError(
+            f"{place}: Beam cannot look there ({reason}); check the name, the region and what lets you in"
         ) from error
 
 
 def _matching(pattern: str) -> list[FileMetadata]:
-    (result,) = _system(pattern).match([pattern])
-    return list(result.metadata_list)
+    with _asked(pattern):
+        (result,) = _system(pattern).match([pattern])
+        return list(result.metadata_list)
 
 
 def _found(metadata: FileMetadata) -> Found:

@@ -231,25 +231,48 @@ class TestSongs:
         assert capsys.readouterr().err == f"error: {said}\n"
 
     @pytest.mark.parametrize(
-        ("option", "place", "named"),
-        [
-            ("", "other://bucket/MUSIC", "other://bucket/MUSIC/**"),
-            ("--labels", "other://bucket/labels.csv", "other://bucket/labels.csv"),
-            ("--out", "other://bucket/DATA", "other://bucket/DATA/dataset.json"),
-        ],
+        ("option", "place"),
+        [("", "MUSIC/**"), ("--labels", "labels.csv"), ("--out", "DATA/dataset.json")],
         ids=["music", "labels", "out"],
     )
-    def test_places_that_beam_cannot_reach(self, option, place, named, music, tmp_path, capsys):
+    @pytest.mark.parametrize(
+        ("bucket", "said"),
+        [
+            ("other://bucket", "Beam has no file system for other://; copy the files to this machine"),
+            (
+                "azfs://bucket",
+                r"Beam has no file system for azfs://; pip install 'apache-beam[azure]', or copy",
+            ),
+            ("s3://", "it names no bucket; write s3://BUCKET/NAME"),
+        ],
+    )
+    def test_places_that_beam_cannot_reach(self, option, place, bucket, said, music, tmp_path, capsys):
         from keras_mir.beam.__main__ import main
 
         given = {"": str(music), "--labels": str(music / "labels.csv"), "--out": str(tmp_path / "DATA")}
-        given[option] = place
+        named = f"{bucket}/{place}"
+        given[option] = named.removesuffix("/**").removesuffix("/dataset.json")
         assert main(["prepare", given.pop(""), *chain.from_iterable(given.items())]) == 2
-        assert capsys.readouterr().err == (
-            f"error: {named}: Beam has no file system for other://; pip install 'apache-beam[other]', "
-            "or copy the files to this machine\n"
-        )
+        printed = capsys.readouterr().err
+        assert printed.startswith(f"error: {named}: {said}")
+        assert printed.count("\n") == 1
         assert not list(tmp_path.iterdir())
+
+    def test_a_place_that_does_not_let_one_in(self, music, monkeypatch, capsys):
+        from apache_beam.io.filesystem import BeamIOError
+
+        from keras_mir.beam import files
+        from keras_mir.beam.__main__ import main
+
+        def refuse(place):
+            raise BeamIOError("Exists operation failed", {place: PermissionError("Forbidden")})
+
+        monkeypatch.setattr(files.FileSystems, "get_filesystem", lambda _: SimpleNamespace(exists=refuse))
+        assert main(["prepare", str(music), "--out", "s3://bucket/DATA"]) == 2
+        assert capsys.readouterr().err == (
+            "error: s3://bucket/DATA/dataset.json: Beam cannot look there (Forbidden); "
+            "check the name, the region and what lets you in\n"
+        )
 
     def test_a_remote_table_that_is_not_there(self, music, tmp_path, monkeypatch, capsys):
         from keras_mir.beam import files

@@ -98,6 +98,15 @@ def test_it_is_exported_in_every_form(model, tmp_path):
         np.testing.assert_array_equal(again[target], value)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("signature", ["serving_default", "waveform"])
+def test_it_is_exported_to_onnx(model, tmp_path, signature):
+    pytest.importorskip("tf2onnx")
+    options = ("--format", "onnx", "--signature", signature, "--out", str(tmp_path), "--name", "affect")
+    assert export([str(model.folder), *options]) == 0  # once ONNX Runtime answers as the Keras model
+    assert list(tmp_path.glob("affect*.onnx"))
+
+
 @pytest.mark.parametrize("setting", ["auxiliary_genre", "kernel_ridge"])
 def test_a_genre_recipe_has_neither(setting):
     with pytest.raises(UserError, match=rf"^{setting}: the genre task has none; choose an affect recipe"):
