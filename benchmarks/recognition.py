@@ -21,7 +21,7 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks import alike
-from keras_mir.command_line.progress import progress
+from keras_mir.command_line.progress import Shown, progress
 from keras_mir.fit.cross_validation import CrossValidationRun, cross_validate
 from keras_mir.models.cross_validation import CrossValidationReport, read_cross_validation
 from keras_mir.models.report import MAIN_SCORES, Baseline, Interval, number
@@ -171,7 +171,7 @@ def _prepared(audio: Path, tags: str, out: Path) -> Path:
     console = Console(stderr=True)
     with progress("extracting features", console) as report:
         made = extract_dataset(load_labelled_audio(audio, labels), out / "data", jobs=2, progress=report)
-    embed_clips(made.clips, _NETWORK, out / "data", console)
+    embed_clips(made.clips, _NETWORK, out / "data", Shown(console))
     return out / "data"
 
 

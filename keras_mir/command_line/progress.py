@@ -28,6 +28,25 @@ def busy(label: str, console: Console) -> AbstractContextManager[Any]:
     return console.status(label) if shown else contextlib.nullcontext()
 
 
+class Shown:
+    """A console as where work is shown, for what knows of no console.
+
+    Args:
+        console: Where to show it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, *lines: str) -> None:
+        """Print lines; see `lines.say`."""
+        say(self._console, *lines)
+
+    def progress(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Show how far a piece of work is; see `progress`."""
+        return progress(label, self._console)
+
+
 @contextlib.contextmanager
 def progress(label: str, console: Console) -> Iterator[Callable[[int, int], None]]:
     """Show how far a piece of work is.

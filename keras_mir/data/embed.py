@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
-from keras_mir.command_line.lines import say
-from keras_mir.command_line.progress import progress
+from keras_mir.data.display import Display
 from keras_mir.models.pretrained.networks import NETWORKS
 from pipelines.checksums import FEATURES, Checksums, find_cached, sha256, write_cached
 from pipelines.datasets.base import ID, PATH, Examples
@@ -26,7 +24,7 @@ FOLDER = "embeddings"  # of a data set that `prepare --embed` has been at
 SPEC = "spec.json"
 
 
-def embedded(examples: Examples, network: str, root: Path, cache: Path, console: Console) -> Examples:
+def embedded(examples: Examples, network: str, root: Path, cache: Path, display: Display) -> Examples:
     """The same examples, with the vectors of a network for features.
 
     Those that `prepare --embed` made of the sound are taken. Where there are none they are made from
@@ -37,7 +35,7 @@ def embedded(examples: Examples, network: str, root: Path, cache: Path, console:
         network: Its name.
         root: The data set's folder.
         cache: Where vectors that have to be made are kept.
-        console: Where progress is shown.
+        display: Where progress is shown.
 
     Raises:
         UserError: If the network's weights are not there, or the data cannot be used for it.
@@ -49,17 +47,17 @@ def embedded(examples: Examples, network: str, root: Path, cache: Path, console:
         raise UserError(f"{examples.name}: {network} needs spectrograms of every frame; give the data set's")
     levels = Levels(next((path for path in (root / LEVELS, root.parent / LEVELS) if path.is_file()), root))
     known = [levels.get(identity) for identity in examples.table[ID]]
-    return _from_spectrograms(examples, network, known, cache / FOLDER, console)
+    return _from_spectrograms(examples, network, known, cache / FOLDER, display)
 
 
-def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Console) -> int:
+def embed_clips(clips: Mapping[str, Path], network: str, out: Path, display: Display) -> int:
     """Write `embeddings/NETWORK/ID.npy` for every clip that has none, `(size, patches)` float32.
 
     Args:
         clips: Audio files by id.
         network: Its name.
         out: The data set's folder.
-        console: Where progress is shown.
+        display: Where progress is shown.
 
     Returns:
         How many were written.
@@ -88,7 +86,7 @@ def embed_clips(clips: Mapping[str, Path], network: str, out: Path, console: Con
         waiting = [file for file in files if not is_sound(file)]
         if waiting:
             vectors = ClipVectors(spec)
-            with progress(f"embedding by {network}", console) as report:
+            with display.progress(f"embedding by {network}") as report:
                 for done, file in enumerate(waiting, len(files) - len(waiting) + 1):
                     samples, rate = decode(files[file])
                     content = npy_bytes(np.ascontiguousarray(vectors(samples, rate).T))
@@ -134,7 +132,7 @@ def _made(examples: Examples, folder: Path) -> list[Path]:
 
 
 def _from_spectrograms(
-    examples: Examples, network: str, levels: Sequence[float | None], folder: Path, console: Console
+    examples: Examples, network: str, levels: Sequence[float | None], folder: Path, display: Display
 ) -> Examples:
     import tensorflow as tf
 
@@ -168,8 +166,7 @@ def _from_spectrograms(
     waiting = [row for row, key in enumerate(keys) if key not in found]
     if waiting:
         if made_from == MEL_AND_LEVEL:  # only data that `prepare` made of sound have all levels
-            say(
-                console,
+            display.say(
                 f"{network}: vectors are made from the spectrograms and kept in {folder}; "
                 f"prepare --embed {network} makes them once for all runs, from the sound",
             )
@@ -180,7 +177,7 @@ def _from_spectrograms(
             mel = read({"path": path})["features"][None, :, : spec.n_mels]
             return vectors(*network_input(mel, tf.shape(mel)[1:2], spec, level))["features"][0]
 
-        with progress(f"embedding by {network}", console) as report:
+        with display.progress(f"embedding by {network}") as report:
             for done, row in enumerate(waiting, len(files) - len(waiting) + 1):
                 with suppress(tf.errors.OpError):  # whoever reads the file says what is wrong with it
                     level = None if levels[row] is None else tf.constant([levels[row]], tf.float32)

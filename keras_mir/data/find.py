@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from keras_mir.command_line.lines import say
-from keras_mir.command_line.progress import progress
+from keras_mir.data.display import Display
 from keras_mir.data.embed import embedded
 from keras_mir.data.vectors import own_vectors
 from keras_mir.recipes.recipe import Recipe
@@ -34,7 +30,7 @@ def find_examples(
     recipe: Recipe,
     cache: Path,
     jobs: int,
-    console: Console,
+    display: Display,
 ) -> Examples:
     """The labelled examples of a data set.
 
@@ -45,7 +41,7 @@ def find_examples(
         recipe: Says which task's labels are wanted, and whether beat-synchronous features are.
         cache: Where features that have to be made are kept.
         jobs: Processes that make them; 0 for one per core.
-        console: Where progress is shown.
+        display: Where progress is shown.
 
     Raises:
         UserError: If the data set is missing or malformed, or audio cannot be read.
@@ -58,12 +54,12 @@ def find_examples(
             raise ArgumentError("data", None, f"recipe {recipe.name} learns from vectors of yours; name them")
         place, table = Path(data), Path(labels) if labels else None
         return joined({each: own_vectors(place, table, each, _hidden(cache), **wanted) for each in tasks})
-    root, table = find_features(data, labels, cache, jobs, console, **wanted)
+    root, table = find_features(data, labels, cache, jobs, display, **wanted)
     by_beat = recipe.input.sync == "beat"
     options = {"labels": table, "prefer_synced": by_beat, "synced": synced, **wanted}
     examples = joined({each: load_examples(root, each, **options) for each in tasks})
     if recipe.input.feature in EMBEDDINGS:
-        return embedded(examples, recipe.input.feature, root, _hidden(cache), console)
+        return embedded(examples, recipe.input.feature, root, _hidden(cache), display)
     return examples
 
 
@@ -72,7 +68,7 @@ def find_features(
     labels: str | Path,
     cache: Path,
     jobs: int,
-    console: Console,
+    display: Display,
     targets: Sequence[str] | None = None,
     tags: Sequence[str] | None = None,
 ) -> tuple[Path, Path | None]:
@@ -81,10 +77,10 @@ def find_features(
     Args, raises: As `find_examples`.
     """
     cache = _hidden(cache)
-    root = Path(data) if data else _synthetic(cache, jobs, console)
+    root = Path(data) if data else _synthetic(cache, jobs, display)
     table = Path(labels) if labels else None
     if table and root.is_dir() and kind_of(root, table) is None:
-        return _extracted(root, table, cache, jobs, console, targets, tags), None
+        return _extracted(root, table, cache, jobs, display, targets, tags), None
     return root, table
 
 
@@ -93,14 +89,14 @@ def _hidden(cache: Path) -> Path:
     return cache / ".data"
 
 
-def _synthetic(cache: Path, jobs: int, console: Console) -> Path:
+def _synthetic(cache: Path, jobs: int, display: Display) -> Path:
     from pipelines.synthetic.corpus import write_corpus
     from pipelines.synthetic.render import GENERATOR_VERSION
 
     folder = cache / f"{SYNTHETIC}-{GENERATOR_VERSION}-{CLIPS_PER_GENRE}"
-    with locked(folder, partial(say, console)), progress("generating synthetic music", console) as report:
+    with locked(folder, display.say), display.progress("generating synthetic music") as report:
         labels = write_corpus(folder, CLIPS_PER_GENRE, progress=report)
-    return _extracted(folder, labels, cache, jobs, console, synthetic=True)
+    return _extracted(folder, labels, cache, jobs, display, synthetic=True)
 
 
 def _extracted(
@@ -108,7 +104,7 @@ def _extracted(
     labels: Path,
     cache: Path,
     jobs: int,
-    console: Console,
+    display: Display,
     targets: Sequence[str] | None = None,
     tags: Sequence[str] | None = None,
     *,
@@ -121,8 +117,8 @@ def _extracted(
     out = cache / f"features-{_fingerprint(audio, labels)}"
     source = load_labelled_audio(audio, labels, targets=targets, tags=tags)
     for note in (*source.notes, *source.labels.left_out):
-        say(console, f"note: {note}")
-    with progress("extracting features", console) as report:
+        display.say(f"note: {note}")
+    with display.progress("extracting features") as report:
         result = extract_dataset(
             source,
             out,
@@ -130,7 +126,7 @@ def _extracted(
             name=SYNTHETIC if synthetic else None,
             synthetic=synthetic,
             progress=report,
-            waiting=partial(say, console),
+            waiting=display.say,
         )
     if result.failed:
         path, reason = result.failed[0]

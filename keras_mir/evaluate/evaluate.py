@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from keras_mir.command_line.progress import progress
+from keras_mir.command_line.progress import Shown, progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import (
     TEST,
@@ -89,7 +89,7 @@ def evaluate(
     check_utf8("data", Path(data or ""))
     check_utf8("cache_dir", cache)
     examples = find_examples(
-        str(data or ""), str(labels or ""), synced, described.recipe, cache, jobs, console
+        str(data or ""), str(labels or ""), synced, described.recipe, cache, jobs, Shown(console)
     )
     found = examples.spec.to_dict()
     for name, value in described.feature_spec.to_dict().items():

@@ -17,7 +17,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from keras_mir.command_line.lines import say
-from keras_mir.command_line.progress import progress
+from keras_mir.command_line.progress import Shown, progress
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, VALIDATION, Data, load_data, split_csv
 from keras_mir.evaluate.baseline import fit_baselines
@@ -234,9 +234,9 @@ class Run:
 
     def find_examples(self) -> Examples:
         """The labelled examples of the data set; features are made first where there is only audio."""
-        options, cache = self.options, Path(self.options.cache_dir)
+        options, cache, shown = self.options, Path(self.options.cache_dir), Shown(self.console)
         return find_examples(
-            options.data, options.labels, options.synced, self.recipe, cache, options.jobs, self.console
+            options.data, options.labels, options.synced, self.recipe, cache, options.jobs, shown
         )
 
     def _load(self) -> Data:

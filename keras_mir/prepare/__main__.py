@@ -171,7 +171,7 @@ def prepare(arguments: argparse.Namespace, outcomes: Outcomes | None = None, els
     """
     from rich.console import Console
 
-    from keras_mir.command_line.progress import progress
+    from keras_mir.command_line.progress import Shown, progress
     from pipelines.datasets.audio import load_labelled_audio
     from pipelines.datasets.mirdata_sets import load_mirdata
     from pipelines.extraction.dataset import extract_dataset
@@ -209,7 +209,7 @@ def prepare(arguments: argparse.Namespace, outcomes: Outcomes | None = None, els
         print(f"no clip could be extracted; {arguments.out} is not a data set yet", file=sys.stderr)
         return 1
     if arguments.embed:
-        written = embed_clips(result.clips, arguments.embed, arguments.out, Console())
+        written = embed_clips(result.clips, arguments.embed, arguments.out, Shown(Console()))
         print(f"{written} embedded by {arguments.embed}, {len(result.clips) - written} already there")
     recipe = "musicnn" if arguments.embed else "small-cnn"
     affect = [f"{recipe}-affect", "--targets", ",".join(labels.targets)]

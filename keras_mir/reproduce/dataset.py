@@ -12,6 +12,7 @@ import pandas as pd
 import tomli_w
 from rich.console import Console
 
+from keras_mir.command_line.progress import Shown
 from keras_mir.data.find import SYNTHETIC, find_features
 from keras_mir.data.load import TEST
 from keras_mir.reproduce import paper, scores
@@ -95,7 +96,7 @@ class DataSet:
 
 def open_dataset(request: Request, console: Console) -> DataSet:
     """Find the data set and look it over; refuse one that has neither genre nor affect labels."""
-    root, labels = find_features(request.data, request.labels, request.cache, request.jobs, console)
+    root, labels = find_features(request.data, request.labels, request.cache, request.jobs, Shown(console))
     genre, why_no_genre = _load(root, "genre", labels)
     affect, why_no_affect = _load(root, "affect", labels)
     known = [examples for examples in (genre, affect) if examples]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_mir.command_line.progress import Shown
 from keras_mir.data.embed import embedded
 from keras_mir.models.pretrained import networks
 from keras_mir.models.pretrained.networks import NETWORKS
@@ -18,7 +19,7 @@ from pipelines.levels import LEVELS, Levels
 from pipelines.spec import FeatureSpec
 from tests.keras_mir.conftest import write_course_data
 
-QUIET = Console(quiet=True)
+QUIET = Shown(Console(quiet=True))
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,9 @@ def test_data_of_which_there_is_sound_are_told_of_embed(musicnn, data, tmp_path,
     for identity in examples.table["id"]:
         levels.append(identity, 20.0)
     first, again, without = (Console(file=io.StringIO(), width=40) for _ in range(3))
-    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, first)
-    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, again)
-    embedded(examples, "musicnn-mtt", data, tmp_path, without)
+    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, Shown(first))
+    embedded(examples, "musicnn-mtt", tmp_path, tmp_path, Shown(again))
+    embedded(examples, "musicnn-mtt", data, tmp_path, Shown(without))
     assert first.file.getvalue() == (
         f"musicnn-mtt: vectors are made from the spectrograms and kept in {tmp_path / 'embeddings'}; "
         "prepare --embed musicnn-mtt makes them once for all runs, from the sound\n"

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from rich.console import Console
 
+from keras_mir.command_line.progress import Shown
 from keras_mir.data.find import find_examples
 from keras_mir.recipes.named import named_recipe
 
@@ -28,7 +29,7 @@ def test_targets_that_are_asked_for_are_found_in_a_table_of_audio_and_the_rest_i
     def found(targets: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         console = Console(file=io.StringIO(), width=200)
         asked = recipe.with_settings({"targets": targets})
-        examples = find_examples(music, table, False, asked, tmp_path / "cache", 1, console)
+        examples = find_examples(music, table, False, asked, tmp_path / "cache", 1, Shown(console))
         return examples.targets, console.file.getvalue()
 
     targets, printed = found(())
@@ -40,7 +41,7 @@ def test_targets_that_are_asked_for_are_found_in_a_table_of_audio_and_the_rest_i
 
 
 def test_the_cache_may_be_in_the_folder_of_the_data(tmp_path: Path):
-    music, console = tmp_path / "music", Console(quiet=True)
+    music, console = tmp_path / "music", Shown(Console(quiet=True))
     music.mkdir()
     for number in range(4):
         noise = 0.1 * np.random.default_rng(number).standard_normal(22050)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from keras_mir.command_line.progress import Shown
 from keras_mir.data.find import find_examples
 from keras_mir.recipes.named import named_recipe
 from pipelines.input.cache import cache_examples
@@ -27,7 +28,7 @@ def test_who_comes_second_waits_for_the_features_and_has_the_same(cases, inputs,
 
     def found(cache: Path, said: io.StringIO) -> tuple[list[bytes], list[int]]:
         console = Console(file=said, width=1000)
-        examples = find_examples(audio, audio / "labels.csv", False, recipe, cache, 1, console)
+        examples = find_examples(audio, audio / "labels.csv", False, recipe, cache, 1, Shown(console))
         cached = cache_examples(examples, recipe.input, cache / "processed")
         return [Path(path).read_bytes() for path in cached.paths], cached.lengths.tolist()
 

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 import keras_mir as km
+from keras_mir.command_line.progress import Shown
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import TRAIN, load_data
 from keras_mir.evaluate.baseline import feature_statistics, fit_kernel_ridge
@@ -74,7 +75,7 @@ def test_values_are_the_means_of_the_networks_and_the_regressions(model, data, t
     heads = {target: model.keras.get_layer(f"target_{target}").output for target in TARGETS}
     alone = keras.Model(model.keras.input, heads)
     recipe = named_recipe("small-cnn-affect").with_settings(SMALL)
-    examples = find_examples(data, None, False, recipe, tmp_path / "cache", 1, Console(quiet=True))
+    examples = find_examples(data, None, False, recipe, tmp_path / "cache", 1, Shown(Console(quiet=True)))
     loaded = load_data(examples, recipe, tmp_path / "cache")
     evaluated = loaded.sources[loaded.evaluated_on]
     regression, ranges = fit_kernel_ridge(loaded.sources[TRAIN], TARGETS, seed=0)

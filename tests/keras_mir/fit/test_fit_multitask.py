@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 import keras_mir as km
+from keras_mir.command_line.progress import Shown
 from keras_mir.compare.compare import compare
 from keras_mir.data.find import find_examples
 from keras_mir.data.load import load_data
@@ -151,7 +152,7 @@ def test_a_head_is_compared_with_a_model_that_learnt_it_alone(run, data, tmp_pat
 
 def test_labels_that_a_clip_lacks_count_for_nothing(data, tmp_path):
     recipe = named_recipe("vectors").with_settings({**HEADS, "mixup": 0.0})
-    examples = find_examples(data / "vectors", "", False, recipe, tmp_path, 1, QUIET)
+    examples = find_examples(data / "vectors", "", False, recipe, tmp_path, 1, Shown(QUIET))
     loaded = load_data(examples, recipe, tmp_path / "processed")
     train = loaded.sources["train"]
     assert {name: int((known > 0).sum()) for name, known in train.known.items()} == {
