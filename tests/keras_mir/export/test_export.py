@@ -284,7 +284,7 @@ def test_a_run_in_half_precision_is_exported_in_float32(
 
 
 def test_mistakes(export, exported, tmp_path, monkeypatch, small):
-    root, _ = exported("lstm")
+    root, _ = exported("multitask")
 
     def mistake(*arguments):
         status, lines, errors = export(*arguments)
@@ -294,14 +294,14 @@ def test_mistakes(export, exported, tmp_path, monkeypatch, small):
 
     litert = ("--format", "litert", "--out", tmp_path / "out")
     assert "no exported model" in mistake("nothing", "--models", root, *litert)
-    assert "letters a-z" in mistake("lstm", "--models", root, "--name", "../x", *litert)
-    assert "goes with --format litert" in mistake("lstm", "--format", "savedmodel", "--signature", "audio")
-    assert "goes with --format litert" in mistake("lstm", "--format", "onnx", "--quantization", "float16")
-    assert "goes with --push" in mistake("lstm", *litert, "--public")
-    assert "--name goes with --format" in mistake("lstm", "--push", "hf://me/songs", "--name", "other")
-    assert "write hf://OWNER/NAME" in mistake("lstm", "--push", "songs")
+    assert "letters a-z" in mistake("multitask", "--models", root, "--name", "../x", *litert)
+    assert "goes with --format litert" in mistake("multitask", "--format", "savedmodel", "--signature", "audio")
+    assert "goes with --format litert" in mistake("multitask", "--format", "onnx", "--quantization", "float16")
+    assert "goes with --push" in mistake("multitask", *litert, "--public")
+    assert "--name goes with --format" in mistake("multitask", "--push", "hf://me/songs", "--name", "other")
+    assert "write hf://OWNER/NAME" in mistake("multitask", "--push", "songs")
     (tmp_path / "file").touch()
-    assert "a file, not a folder" in mistake("lstm", "--format", "litert", "--out", tmp_path / "file")
+    assert "a file, not a folder" in mistake("multitask", "--format", "litert", "--out", tmp_path / "file")
     run = tmp_path / "run"
     small.make_run(run)
     (run / "model.keras").unlink()
@@ -310,11 +310,11 @@ def test_mistakes(export, exported, tmp_path, monkeypatch, small):
         ", or give an exported model\n"
     )
     bare = tmp_path / "models" / "bare" / "1"
-    shutil.copytree(root / "lstm" / "1", bare)
+    shutil.copytree(root / "multitask" / "1", bare)
     (bare / "assets.extra" / "keras_mir.json").write_text("{}")
     assert "its description lacks classes" in mistake("bare", "--models", tmp_path / "models", *litert)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    onnx = mistake("lstm", "--models", root, "--format", "onnx")
+    onnx = mistake("multitask", "--models", root, "--format", "onnx")
     assert "--format onnx: tf2onnx, onnx, onnxruntime missing: pip install tf2onnx onnx onnxruntime" in onnx
     assert not (tmp_path / "out").exists()
 

@@ -70,6 +70,7 @@ def test_where_a_clip_has_no_genre_affect_is_learnt_alone(data, tmp_path):
     assert "genre_loss" not in model.history.columns
 
 
+@pytest.mark.slow
 def test_values_are_the_means_of_the_networks_and_the_regressions(model, data, tmp_path):
     # Stretches of 256 frames are longer than these clips, so that both are asked about whole ones.
     heads = {target: model.keras.get_layer(f"target_{target}").output for target in TARGETS}
