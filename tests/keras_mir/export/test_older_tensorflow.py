@@ -152,6 +152,7 @@ def test_every_signature_answers_the_same(kind, files, tmp_path):
     path, model = export(kind, tmp_path)
     batches = [*feature_batches(model, FeatureSpec()), *sound_batches()]
     requests = [(batch.signature, batch.feed) for batch in batches]
+    requests.append(("description", {"field": np.array([b"feature_spec", b"no field"], object)}))
     for start in range(0, CLIPS, BATCH):
         requests.append(("audio", {"audio": np.array(files[start : start + BATCH], object)}))
     compare(path, requests)
