@@ -1,7 +1,4 @@
-"""The paper's figures that no single evaluation has.
-
-As `pipelines.figures` says, every function returns a `Figure` of its own, fit to print.
-"""
+"""The paper's figures that no single evaluation has, fit to print; see `pipelines.figures`."""
 
 from __future__ import annotations
 
