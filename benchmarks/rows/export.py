@@ -14,7 +14,7 @@ ROWS = (
         theirs=(Side("benchmarks.rivals.keras_export"),),
         check=close,
         rounds=5,
-        note="four signatures and their checks against one without; wanted: three times as long",
+        note="all signatures and their checks against one without; wanted: three times as long",
         inputs=lambda inputs: inputs.model(),
     ),
 )
