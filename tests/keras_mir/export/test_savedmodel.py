@@ -103,6 +103,7 @@ def test_genre_model(kind, export_genre, session_predict):
     assert served["genre"].tolist() == [CLASSES[index] for index in expected.argmax(axis=1)]
 
 
+@pytest.mark.slow
 def test_affect_model(tmp_path, session_predict):
     model = build("cnn-any-length", None, TARGETS)
     path = export_savedmodel(model, tmp_path, "affect", description={}, names={}, spec=SPEC)

@@ -71,6 +71,7 @@ def run(data, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_report_is_on_each_head_and_its_own_clips(run, data):
     report = read_report(run)
     assert isinstance(report, MultitaskReport)
@@ -105,6 +106,7 @@ def test_the_report_is_on_each_head_and_its_own_clips(run, data):
     assert (run / "baseline_tags.csv").is_file()
 
 
+@pytest.mark.slow
 def test_a_head_is_compared_with_the_same_of_another_run(run, tmp_path):
     again = shutil.copytree(run, tmp_path / "again")
     with pytest.raises(UserError, match="head: the runs have genre, affect, tags in common; choose one"):
@@ -114,6 +116,7 @@ def test_a_head_is_compared_with_the_same_of_another_run(run, tmp_path):
     assert found.runs[1].score == read_report(run).affect.spearman_mean
 
 
+@pytest.mark.slow
 def test_one_head_is_evaluated_where_the_data_have_labels_for_no_other(run, data, tmp_path):
     folder = shutil.copytree(data / "vectors", tmp_path / "genres")
     genres = pd.read_csv(folder / "labels.csv")[["id", "genre"]].dropna()

@@ -98,7 +98,7 @@ def wav(samples, rate=22050, subtype="PCM_16") -> bytes:
     [
         ("mel", "beat", None),
         pytest.param("fused", "beat", None, marks=pytest.mark.slow),
-        ("chroma", "none", 100),
+        pytest.param("chroma", "none", 100, marks=pytest.mark.slow),
         pytest.param("mel", "none", 600, marks=pytest.mark.slow),
     ],
 )

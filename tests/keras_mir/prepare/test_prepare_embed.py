@@ -28,6 +28,7 @@ def arguments(tmp_path):
     return [*given, "--test-fraction", ".5", "--jobs", "1"]
 
 
+@pytest.mark.slow
 def test_vectors_are_made_and_not_made_again(musicnn, arguments, tmp_path, capsys):
     assert main(arguments) == 0  # without; it is asked for later
     assert main([*arguments, "--embed", "musicnn-mtt"]) == 0

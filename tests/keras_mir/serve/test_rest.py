@@ -435,6 +435,7 @@ def test_what_serving_needs_is_named(module, root, monkeypatch, capsys):
     )
 
 
+@pytest.mark.slow
 def test_a_real_export_answers_as_its_model(serving, tmp_path):
     from keras_mir.export.savedmodel import export_savedmodel
     from keras_mir.models.build import build_model

@@ -118,6 +118,7 @@ def test_epochs_of_training_are_those_without_a_service(source, service, setting
     assert service.read_here == 0
 
 
+@pytest.mark.slow
 def test_evaluation_is_that_without_a_service(source, service):
     assert_same(evaluation_batches(source, 4, 11, service), evaluation_batches(source, 4, 11))
     assert service.read_here == 0
