@@ -18,6 +18,7 @@ SIGNATURE = "serving_default"
 DESCRIPTION = "description"  # the signature that tells what the model is, and its output
 _FILE = Path("assets.extra") / "keras_mir.json"
 _REMEDY = "export the model again"
+_GIVE = "give what keras_mir.json in an export's assets.extra holds"
 _SPEC = "feature_spec"  # every description has one
 _SILENT = "it does not say what it is, as models of this package do"
 
@@ -46,17 +47,20 @@ class Expected:
             UserError: If that is no export, or its description is damaged.
         """
         if isinstance(model, Mapping):
-            # As JSON has it: a tuple is a list there.
-            return cls(_described(json.loads(json.dumps(dict(model))), "description"))
+            try:
+                description = json.loads(json.dumps(dict(model)))  # where a tuple is a list
+            except (TypeError, ValueError) as error:
+                raise UserError(f"description: no JSON ({error}); {_GIVE}") from None
+            return cls(_described(description, "description"))
         folder = Path(model)
         try:
             description = read_json(folder / _FILE, _REMEDY)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"{folder}: no exported model; give the folder of a version, such as saved_models/NAME/1"
             ) from None
-        version = int(folder.resolve().name) if folder.resolve().name.isdecimal() else None
-        return cls(_described(description, str(folder / _FILE)), version)
+        name = folder.resolve().name
+        return cls(_described(description, str(folder / _FILE)), int(name) if name.isdecimal() else None)
 
     def difference(self, metadata: ModelMetadata, ask: Callable[[Signature, Arrays], Arrays]) -> str:
         """How a served model differs from this one; empty if it does not.
@@ -94,9 +98,7 @@ def _described(description: Mapping[str, Any], place: str) -> Mapping[str, Any]:
         UserError: If it is none.
     """
     if _SPEC not in description:
-        raise UserError(
-            f"{place}: it has no {_SPEC!r}; give what keras_mir.json in an export's assets.extra holds"
-        )
+        raise UserError(f"{place}: it has no {_SPEC!r}; {_GIVE}")
     return {_SPEC: description[_SPEC], **description}
 
 

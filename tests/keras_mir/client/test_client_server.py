@@ -137,6 +137,10 @@ def test_another_model_than_was_exported_is_found_at_the_start(connected, audio_
             assert error.value.code is Code.FAILED_PRECONDITION
         with pytest.raises(UserError, match=r"^description: it has no 'feature_spec'; give what "):
             client.check({"classes": ["Jazz", "Blues"]})
+        with pytest.raises(UserError, match=r"^description: no JSON .*; give what keras_mir\.json"):
+            client.check({"feature_spec": {1, 2}})
+        with pytest.raises(UserError, match=r"keras_mir.json: no exported model; give the folder"):
+            client.check(folder / DESCRIPTION)
         with pytest.raises(UserError, match=r"tiny: no exported model; give the folder of a version"):
             client.check(folder.parent)
 
