@@ -2,8 +2,8 @@
 
 Every recipe, and the baseline on the features it reads, by cross-validation over all clips of a folder
 with a `labels.csv`; the mean over the folds, and the interval of the out-of-fold predictions; a row a head
-where there are several. A table that was stopped goes on where it was. What is slow without a GPU is left
-out unless it is named, and what needs a backbone or vectors of the user's own. The second table, `alike`,
+where there are several. A table that was stopped goes on where it was. What needs a backbone or vectors of
+the user's own is left out, and the same recipe under another name. The second table, `alike`,
 says how far songs with vectors near one another are alike; it needs the cross-validations of two recipes,
 and runs those that are not there.
 """
@@ -29,10 +29,9 @@ from keras_mir.recipes.named import OUR_RECIPES, named_recipe
 from pipelines.datasets.labels import read_label_table
 from pipelines.errors import ArgumentError, UserError
 
-SLOW = ("lstm-mel", "cnn", "affect-cnn", "multitask-cnn")  # hours without a GPU, on 30 s of frames
 MORE_NEEDED = ("vectors", "transfer-cnn", "transfer-cnn-beat-mel")  # than a folder of music
-SAME = ("affect-cnn-beat-mel",)  # as multitask-cnn-beat-mel, given a single target
-MEASURED = tuple(each.name for each in OUR_RECIPES if each.name not in (*SLOW, *MORE_NEEDED, *SAME))
+SAME = ("affect-cnn", "affect-cnn-beat-mel")  # as multitask-cnn and multitask-cnn-beat-mel, given one target
+MEASURED = tuple(each.name for each in OUR_RECIPES if each.name not in (*MORE_NEEDED, *SAME))
 ALIKE, ALIKE_RECIPES = "alike", ("small-cnn", "cnn-beat-mel")
 _NETWORK = "musicnn-mtt"
 

@@ -21,26 +21,25 @@ from keras_mir.models.report import Calibration, Thresholds
 from pipelines.datasets.base import GENRE, TAGS
 from pipelines.source import Source
 
-# The deviation of a temperature's logarithm around 0 that is expected before any clip is seen. A few dozen
-# clips make probabilities worse as often as better without it.
-_EXPECTED = 0.3
+_EXPECTED = 0.3  # a few dozen clips make probabilities worse as often as better without it
 _LIMITS = (0.05, 20.0)  # of a temperature
 _TINY = float(np.finfo(np.float32).tiny)
 
 
-def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
+def fit_temperature(true: np.ndarray, probabilities: np.ndarray, expected: float = _EXPECTED) -> float:
     """The temperature that is likeliest for the labels, near 1 where there are few of them.
 
     Args:
         true: int `(n,)` class indices.
         probabilities: float `(n, n_classes)`, at temperature 1.
+        expected: Deviation of the temperature's logarithm around 0 that is expected before any clip is seen.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINY))
     rows = np.arange(len(true))
 
     def loss(log_temperature: float) -> float:
         likelihood = log_softmax(logits / np.exp(log_temperature), axis=1)[rows, true].sum()
-        return float((log_temperature / _EXPECTED) ** 2 / 2 - likelihood)
+        return float((log_temperature / expected) ** 2 / 2 - likelihood)
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_LIMITS), method="bounded").x))
 

@@ -405,6 +405,8 @@ def _training(description: Description) -> str:
             f"{counted(training.epochs, 'epoch')} of at most {settings.epochs}{stopped}; the weights are "
             f"those of epoch {training.best_epoch}."
         )
+        if training.discriminant:
+            how += " Then a linear discriminant of the training clips took the place of the genre head."
         took = f"; {training.seconds:.0f} s"
     elif description.members > 1:
         how, took = f"{description.members} models, each on the clips outside one fold.", ""

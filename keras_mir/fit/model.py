@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_mir.data.load import TRAIN, Data
 from keras_mir.evaluate.baseline import fit_kernel_ridge
+from keras_mir.fit.discriminant import solve_genre_head
 from keras_mir.models.build import build_model, with_auxiliary_genre, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
 from keras_mir.models.kernel_ridge import with_kernel_ridge
@@ -74,21 +75,27 @@ def _known(source: Source, output: str) -> np.ndarray:
     return source.labels[output][source.labelled(output)]
 
 
-def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) -> keras.Model:
-    """What is kept of a trained model: the outputs of its task alone, with its kernel ridge regression.
+def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) -> tuple[keras.Model, bool]:
+    """What is kept of a trained model: the outputs of its task alone, with what is fitted instead of trained.
 
     Args:
         model: The recipe's, trained.
         recipe: What it was trained by.
         data: What on.
-        seed: Of the order of the clips that the regression is fitted to.
+        seed: Of the order of the clips that a regression or a discriminant is fitted to.
+
+    Returns:
+        The model, and whether a linear discriminant took the place of its genre head.
     """
+    train, solved = data.sources[TRAIN], False
+    if data.classes and (shrinkage := recipe.model.discriminant):
+        solved = solve_genre_head(model, train, shrinkage, recipe.task.class_weights == "balanced", seed)
     if data.auxiliary_classes:
         outputs = {name: value for name, value in model.output.items() if name in data.targets}
         model = keras.Model(model.input, outputs, name=model.name)
     if not recipe.task.kernel_ridge:
-        return model
-    return with_kernel_ridge(model, *fit_kernel_ridge(data.sources[TRAIN], data.targets, seed))
+        return model, solved
+    return with_kernel_ridge(model, *fit_kernel_ridge(train, data.targets, seed)), solved
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:

@@ -289,6 +289,9 @@ class Run:
                 f"note: {self.service.read_here} examples did not come from the data service in time and "
                 f"were read here; do all its workers run, and see the files?",
             )
+        if training.discriminant:
+            clips = counted(len(data.sources[TRAIN]), "training clip")
+            say(self.console, f"genre head: a linear discriminant of {clips} instead of the trained one")
         model = self._report(data, training)
         return export_run(model, self.options.export_dir) if self.options.export else model
 
@@ -324,6 +327,7 @@ class Run:
                 best_epoch=training.best_epoch + 1,
                 stopped_early=training.epochs < self.recipe.train.epochs,
                 seconds=round(training.seconds, 1),
+                discriminant=training.discriminant,
             ),
             model=str(self.folder.model),
             calibration=calibration,

@@ -42,12 +42,14 @@ class Training:
         history: A list a metric, one value an epoch, those before a resume included.
         best_epoch: Index of the epoch whose weights the model has.
         seconds: Time spent in this process.
+        discriminant: Whether a linear discriminant took the place of the genre head.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
     seconds: float
+    discriminant: bool = False
 
     @property
     def epochs(self) -> int:
@@ -173,8 +175,8 @@ def fit(
         )
     history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
     best = int(np.argmin(history["val_loss"])) if settings.early_stopping else len(checkpoint.history) - 1
-    own = finished_model(model, recipe, data, seed)
-    return _recorded(Training(own, history, best, time.perf_counter() - start), run)
+    own, discriminant = finished_model(model, recipe, data, seed)
+    return _recorded(Training(own, history, best, time.perf_counter() - start, discriminant), run)
 
 
 def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool = False) -> OverfitCheck:

@@ -14,6 +14,8 @@ from keras_mir.models.outputs import GENRE, TAGS, Outputs
 from keras_mir.recipes.model_settings import ModelSettings
 from pipelines.errors import UserError
 
+LOGITS = "logits"  # the layer, of genres
+
 
 def add_heads(
     embedding: Any,
@@ -63,7 +65,7 @@ def add_heads(
 
     means, outputs = label_means or {}, {}
     if asked.classes:
-        logits = dense(len(asked.classes), "linear", "logits")
+        logits = dense(len(asked.classes), "linear", LOGITS)
         outputs[GENRE] = Temperature(dtype="float32", name=GENRE)(logits)
     if asked.tags:
         shares = means.get(TAGS, [None] * len(asked.tags))

@@ -349,12 +349,14 @@ class TrainingSummary:
         best_epoch: The epoch whose weights the model has, counted from 1.
         stopped_early: Whether early stopping ended it.
         seconds: Time it took.
+        discriminant: Whether a linear discriminant took the place of the trained genre head.
     """
 
     epochs: int
     best_epoch: int
     stopped_early: bool
     seconds: float
+    discriminant: bool = False
 
 
 @dataclass(frozen=True)

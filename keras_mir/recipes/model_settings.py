@@ -128,6 +128,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         lambda _: "vector head",
         lambda s: f"A head on statistics ({', '.join(s.statistics)}) of the vectors of a clip",
         seconds=lambda _: 5e-4,
+        searched=("discriminant",),
     ),
     "musicnn": Architecture(
         "keras_mir.models.vectors:musicnn",
@@ -166,6 +167,9 @@ class ModelSettings:
             features as they are (`none`, the paper's way).
         head: Activation of the affect outputs; `sigmoid` keeps them in (0, 1), and `auto` is
             `sigmoid` where all training values are from 0 to 1, else `linear`.
+        discriminant: After the training, put a linear discriminant with this shrinkage of its covariance in
+            the place of the genre head, where training clips are fewer than the head has inputs; 0 keeps the
+            trained head.
         masks: Leave padded frames out. False reads them as music, the paper's way.
     """
 
@@ -181,6 +185,7 @@ class ModelSettings:
     l2: float = 1e-4
     normalise: Normalise = "bands"
     head: Head = "auto"
+    discriminant: float = 0.0
     masks: bool = True
 
     def __post_init__(self) -> None:
@@ -212,6 +217,7 @@ class ModelSettings:
             ),
             ("hidden", 0 <= self.hidden <= _MOST_UNITS, f"give 0 for none, or 1 to {_MOST_UNITS} units"),
             ("dropout", 0 <= self.dropout < 1, "give a value from 0 to below 1"),
+            ("discriminant", 0 <= self.discriminant < 1, "give 0 for none, or a shrinkage below 1"),
             ("l2", 0 <= self.l2 < float("inf"), "give 0 for none, or a positive strength"),
         ]
         for name, valid, remedy in rules:

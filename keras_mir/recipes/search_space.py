@@ -63,6 +63,10 @@ def _label_smoothing(recipe: Recipe) -> Span | None:
     return None if recipe.task.task == "affect" else Span(0.0, 0.3, step=0.02)  # numbers have no classes
 
 
+def _discriminant(recipe: Recipe) -> Span | None:
+    return Span(0.02, 0.9, log=True) if "genre" in recipe.task.tasks else None
+
+
 # By setting; None where a recipe has nothing that it would change. Those of the model are varied where its
 # architecture has them.
 RANGES: dict[str, Callable[[Recipe], Range | None]] = {
@@ -77,6 +81,7 @@ RANGES: dict[str, Callable[[Recipe], Range | None]] = {
     "units": lambda _: Span(32, 256, log=True),
     "layers": lambda _: Span(1, 3),
     "filters": _filters,
+    "discriminant": _discriminant,
 }
 _OF_ARCHITECTURES = {name for architecture in ARCHITECTURES.values() for name in architecture.searched}
 

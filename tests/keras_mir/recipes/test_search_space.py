@@ -24,7 +24,7 @@ def test_an_architecture_brings_its_own_settings():
 
 
 def test_vectors_have_no_bands_to_hide_and_no_level():
-    assert set(search_space(named_recipe("musicnn"))) == ANY | {"label_smoothing"}
+    assert set(search_space(named_recipe("musicnn"))) == ANY | {"label_smoothing", "discriminant"}
     assert set(search_space(named_recipe("musicnn-affect"))) == ANY
 
 

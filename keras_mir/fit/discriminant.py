@@ -1,0 +1,100 @@
+"""A genre head that is solved instead of learnt, where clips are few.
+
+Classes with one covariance have a linear border, which their means and that covariance give at once. The
+few clips that a pretrained network is asked about, each of thousands of values, tell these better than they
+tell a border alone: A. Ng and M. Jordan, "On discriminative vs. generative classifiers", NIPS 2001.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from scipy.linalg import solve
+from scipy.special import softmax
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from keras_mir.evaluate.calibration import fit_temperature
+from keras_mir.models.answers import predict_source
+from keras_mir.models.heads import LOGITS
+from pipelines.datasets.base import GENRE
+from pipelines.source import Source
+
+_FOLDS = 5
+# Of the logarithm of the temperature: so many values make logits several times too large.
+_EXPECTED = 1.0
+_LEAST_VARIANCE = 1e-6  # within classes, of values that were scaled: clips of a class may be the same
+
+
+def solve_genre_head(
+    model: keras.Model, training: Source, shrinkage: float, balanced: bool, seed: int
+) -> bool:
+    """Put a linear discriminant in the place of a trained genre head, where training clips are few.
+
+    Few is fewer than the head has inputs, and two of each class at least. Its logits are divided by the
+    temperature that is likeliest for clips that were left out, fold by fold.
+
+    Args:
+        model: A model with a genre head; that is changed.
+        training: What it was trained on.
+        shrinkage: As in `linear_discriminant`.
+        balanced: Whether all classes are as likely; otherwise one is the likelier, the more clips it has.
+        seed: Seed of the folds.
+
+    Returns:
+        Whether that was done.
+    """
+    head = model.get_layer(LOGITS)
+    rows = training.labelled(GENRE)
+    labels = training.labels[GENRE][rows]
+    counts = np.bincount(labels, minlength=head.units)
+    if len(rows) >= head.input.shape[-1] or counts.min() < 2:
+        return False
+    embedded = keras.Model(model.input, {GENRE: head.input})
+    inputs = predict_source(embedded, training)[GENRE][rows].astype(np.float64)
+    shares = np.full(len(counts), 1 / len(counts)) if balanced else counts / counts.sum()
+    probabilities = np.empty((len(rows), len(counts)))
+    folds = StratifiedKFold(min(_FOLDS, int(counts.min())), shuffle=True, random_state=seed)
+    with threadpool_limits(1):  # the same numbers on every machine
+        for others, left_out in folds.split(inputs, labels):
+            kernel, bias = linear_discriminant(inputs[others], labels[others], shares, shrinkage)
+            probabilities[left_out] = softmax(inputs[left_out] @ kernel + bias, axis=1)
+        kernel, bias = linear_discriminant(inputs, labels, shares, shrinkage)
+    temperature = fit_temperature(labels, probabilities, _EXPECTED)
+    head.set_weights([kernel / temperature, bias / temperature])
+    return True
+
+
+def linear_discriminant(
+    inputs: np.ndarray, labels: np.ndarray, shares: np.ndarray, shrinkage: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear discriminant analysis of values of which there are more than clips.
+
+    It is scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` after a `StandardScaler` and a `PCA` of
+    all components; scikit-learn solves it among values, which takes minutes for thousands, and this among
+    clips.
+
+    Args:
+        inputs: float64 `(clips, values)`.
+        labels: int `(clips,)`, of each class one at least.
+        shares: `(n_classes,)`, how likely a class is before anything is known.
+        shrinkage: Share of the mean variance in the covariance, over as many directions as there are
+            clips; above 0 and below 1.
+
+    Returns:
+        `(values, n_classes)` and `(n_classes,)`: the logits of `x` are `x @ kernel + bias`.
+    """
+    scaler = StandardScaler().fit(inputs)
+    scaled = scaler.transform(inputs)
+    clips, counts = len(scaled), np.bincount(labels)
+    means = np.stack([scaled[labels == label].mean(axis=0) for label in range(len(shares))])
+    weights = (shares / counts)[labels]
+    within = (scaled - means[labels]) * np.sqrt(weights)[:, np.newaxis]  # its products are the covariance
+    variance = max(shrinkage * float((within**2).sum()) / clips, _LEAST_VARIANCE)
+    # Woodbury's identity: what is inverted is as large as there are clips, not values.
+    inner = variance / (1 - shrinkage) * np.eye(clips) + within @ within.T
+    directions = (means.T - within.T @ solve(inner, within @ means.T, assume_a="pos")) / variance
+    kernel = directions / scaler.scale_[:, np.newaxis]
+    bias = np.log(shares) - (means * directions.T).sum(axis=1) / 2 - scaler.mean_ @ kernel
+    return kernel, bias
