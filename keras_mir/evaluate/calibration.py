@@ -44,13 +44,20 @@ def fit_temperature(true: np.ndarray, probabilities: np.ndarray, expected: float
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_LIMITS), method="bounded").x))
 
 
-def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) -> Calibration | None:
+def calibrate(
+    model: keras.Model,
+    validation: Source | None,
+    evaluated: Source,
+    left_out: tuple[float, int] | None = None,
+) -> Calibration | None:
     """Fit the temperature of a genre model by validation clips, and set it in the model.
 
     Args:
         model: A model of `keras_mir.models` whose temperature is 1.
         validation: Clips it was not trained on, if there are any.
         evaluated: The clips that the report is on.
+        left_out: A temperature that was fitted while training clips were left out in turn, and how many; None
+            for one by validation clips.
 
     Returns:
         What was done; None for another model, or without such clips.
@@ -58,14 +65,20 @@ def calibrate(model: keras.Model, validation: Source | None, evaluated: Source) 
     Raises:
         UserError: If a probability is not a number.
     """
-    if GENRE not in model.output or validation is None:
+    if GENRE not in model.output:
+        return None
+    fitted_by = "left-out training clip"
+    if left_out is not None:
+        temperature, clips = left_out
+    elif validation is not None:
+        true, probabilities = _labels_and_answers(model, validation, GENRE)
+        temperature, clips, fitted_by = fit_temperature(true, probabilities), len(true), "validation clip"
+    else:
         return None
     before = reliability(*_labels_and_answers(model, evaluated, GENRE)).error
-    true, probabilities = _labels_and_answers(model, validation, GENRE)
-    temperature = fit_temperature(true, probabilities)
     layer: Any = model.get_layer(GENRE)
     layer.temperature.assign(temperature)
-    return Calibration(temperature, len(true), before)
+    return Calibration(temperature, clips, before, fitted_by)
 
 
 def fit_thresholds(

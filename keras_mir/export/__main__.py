@@ -26,8 +26,10 @@ def parser() -> argparse.ArgumentParser:
         "or for others to load.",
     )
     add_model_argument(parser)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--format", choices=tuple(FORMATS), help="what to write")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--format", default="savedmodel", choices=tuple(FORMATS), help="what to write (default: %(default)s)"
+    )
     where.add_argument("--push", metavar="hf://OWNER/NAME", help="upload it to the Hugging Face Hub instead")
     parser.add_argument(
         "--public", action="store_true", help="let everyone read what --push makes (default: its owner alone)"

@@ -7,11 +7,13 @@ tell a border alone: A. Ng and M. Jordan, "On discriminative vs. generative clas
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
+import pandas as pd
 from scipy.linalg import solve
 from scipy.special import softmax
-from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -19,51 +21,82 @@ from keras_mir.evaluate.calibration import fit_temperature
 from keras_mir.models.answers import predict_source
 from keras_mir.models.heads import LOGITS
 from pipelines.datasets.base import GENRE
+from pipelines.datasets.splits import fold_numbers
+from pipelines.errors import ArgumentError
 from pipelines.source import Source
 
 _FOLDS = 5
+_LEAST_VARIANCE = 1e-6  # within classes, of values that were scaled: clips of a class may be the same
 # Of the logarithm of the temperature: so many values make logits several times too large.
 _EXPECTED = 1.0
-_LEAST_VARIANCE = 1e-6  # within classes, of values that were scaled: clips of a class may be the same
+
+
+@dataclass(frozen=True)
+class GenreHead:
+    """What became of a genre head that was to be solved.
+
+    Attributes:
+        kept: Why the trained head stays; empty where a linear discriminant took its place.
+        clips: How many clips that was fitted to.
+        temperature: What its logits are to be divided by, which is likeliest for clips that were left out.
+    """
+
+    kept: str = ""
+    clips: int = 0
+    temperature: float = 1.0
 
 
 def solve_genre_head(
-    model: keras.Model, training: Source, shrinkage: float, balanced: bool, seed: int
-) -> bool:
+    model: keras.Model,
+    training: Source,
+    shrinkage: float,
+    *,
+    balanced: bool = False,
+    groups: pd.Series[str] | None = None,
+    seed: int = 0,
+) -> GenreHead:
     """Put a linear discriminant in the place of a trained genre head, where training clips are few.
 
-    Few is fewer than the head has inputs, and two of each class at least. Its logits are divided by the
-    temperature that is likeliest for clips that were left out, fold by fold.
+    Few is fewer than the head has inputs, and two of each class at least. Its temperature is found by
+    leaving clips out, fold by fold, which no layer before the head may have learnt by.
 
     Args:
         model: A model with a genre head; that is changed.
         training: What it was trained on.
         shrinkage: As in `linear_discriminant`.
         balanced: Whether all classes are as likely; otherwise one is the likelier, the more clips it has.
+        groups: Of every training clip the group that no fold divides; None where there are none.
         seed: Seed of the folds.
-
-    Returns:
-        Whether that was done.
     """
     head = model.get_layer(LOGITS)
+    embedded = keras.Model(model.input, {GENRE: head.input})
     rows = training.labelled(GENRE)
     labels = training.labels[GENRE][rows]
     counts = np.bincount(labels, minlength=head.units)
-    if len(rows) >= head.input.shape[-1] or counts.min() < 2:
-        return False
-    embedded = keras.Model(model.input, {GENRE: head.input})
+    if embedded.trainable_weights:
+        return GenreHead("layers before it have learnt from the same clips")
+    if len(rows) >= (width := head.input.shape[-1]):
+        return GenreHead(f"{len(rows):,} clips with a genre are no fewer than its {width:,} inputs")
+    if counts.min() < 2:
+        return GenreHead("a class has a single clip")
+    table = pd.DataFrame({GENRE: labels.astype(str)})
+    if groups is not None:
+        table["group"] = groups.to_numpy()[rows]
+    try:
+        folds = min(_FOLDS, int(counts.min()))
+        fold = fold_numbers(table, folds, seed, None if groups is None else "group")
+    except ArgumentError:
+        return GenreHead(f"clips of a class cannot be left out in {folds} folds that divide no group")
     inputs = predict_source(embedded, training)[GENRE][rows].astype(np.float64)
     shares = np.full(len(counts), 1 / len(counts)) if balanced else counts / counts.sum()
     probabilities = np.empty((len(rows), len(counts)))
-    folds = StratifiedKFold(min(_FOLDS, int(counts.min())), shuffle=True, random_state=seed)
     with threadpool_limits(1):  # the same numbers on every machine
-        for others, left_out in folds.split(inputs, labels):
+        for number in range(1, folds + 1):
+            others, left_out = fold != number, fold == number
             kernel, bias = linear_discriminant(inputs[others], labels[others], shares, shrinkage)
             probabilities[left_out] = softmax(inputs[left_out] @ kernel + bias, axis=1)
-        kernel, bias = linear_discriminant(inputs, labels, shares, shrinkage)
-    temperature = fit_temperature(labels, probabilities, _EXPECTED)
-    head.set_weights([kernel / temperature, bias / temperature])
-    return True
+        head.set_weights(linear_discriminant(inputs, labels, shares, shrinkage))
+    return GenreHead("", len(rows), fit_temperature(labels, probabilities, _EXPECTED))
 
 
 def linear_discriminant(

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_mir.data.load import TRAIN, Data
 from keras_mir.evaluate.baseline import fit_kernel_ridge
-from keras_mir.fit.discriminant import solve_genre_head
+from keras_mir.fit.discriminant import GenreHead, solve_genre_head
 from keras_mir.models.build import build_model, with_auxiliary_genre, with_frozen_backbone
 from keras_mir.models.heads import compile_arguments
 from keras_mir.models.kernel_ridge import with_kernel_ridge
@@ -75,7 +75,9 @@ def _known(source: Source, output: str) -> np.ndarray:
     return source.labels[output][source.labelled(output)]
 
 
-def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) -> tuple[keras.Model, bool]:
+def finished_model(
+    model: keras.Model, recipe: Recipe, data: Data, seed: int
+) -> tuple[keras.Model, GenreHead | None]:
     """What is kept of a trained model: the outputs of its task alone, with what is fitted instead of trained.
 
     Args:
@@ -85,17 +87,19 @@ def finished_model(model: keras.Model, recipe: Recipe, data: Data, seed: int) ->
         seed: Of the order of the clips that a regression or a discriminant is fitted to.
 
     Returns:
-        The model, and whether a linear discriminant took the place of its genre head.
+        The model, and what became of its genre head; None where nothing was to become of it.
     """
-    train, solved = data.sources[TRAIN], False
+    train, head = data.sources[TRAIN], None
     if data.classes and (shrinkage := recipe.model.discriminant):
-        solved = solve_genre_head(model, train, shrinkage, recipe.task.class_weights == "balanced", seed)
+        group, balanced = data.split.group_by, recipe.task.class_weights == "balanced"
+        groups = None if group == "none" else data.examples[TRAIN].table[group]
+        head = solve_genre_head(model, train, shrinkage, balanced=balanced, groups=groups, seed=seed)
     if data.auxiliary_classes:
         outputs = {name: value for name, value in model.output.items() if name in data.targets}
         model = keras.Model(model.input, outputs, name=model.name)
     if not recipe.task.kernel_ridge:
-        return model, solved
-    return with_kernel_ridge(model, *fit_kernel_ridge(train, data.targets, seed)), solved
+        return model, head
+    return with_kernel_ridge(model, *fit_kernel_ridge(train, data.targets, seed)), head
 
 
 def compile_model(model: keras.Model, recipe: Recipe, data: Data, soft: bool, steps: int) -> None:

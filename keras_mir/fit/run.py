@@ -289,17 +289,20 @@ class Run:
                 f"note: {self.service.read_here} examples did not come from the data service in time and "
                 f"were read here; do all its workers run, and see the files?",
             )
-        if training.discriminant:
-            clips = counted(len(data.sources[TRAIN]), "training clip")
-            say(self.console, f"genre head: a linear discriminant of {clips} instead of the trained one")
+        if (head := training.head) is not None:
+            clips = counted(head.clips, "training clip")
+            solved = f"a linear discriminant of {clips} instead of the trained one"
+            say(self.console, f"genre head: {f'the trained one, for {head.kept}' if head.kept else solved}")
         model = self._report(data, training)
         return export_run(model, self.options.export_dir) if self.options.export else model
 
     def _report(self, data: Data, training: Training) -> TrainedModel:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
-        calibration = calibrate(training.model, data.sources.get(VALIDATION), evaluated)
         train, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
+        solved = training.head if training.head and not training.head.kept else None
+        left_out = (solved.temperature, solved.clips) if solved else None
+        calibration = calibrate(training.model, validation, evaluated, left_out)
         thresholds = fit_thresholds(training.model, data.tags, validation, train)
         outputs = predict_source(training.model, evaluated)
         evaluation = compare_with_labels(
@@ -327,7 +330,7 @@ class Run:
                 best_epoch=training.best_epoch + 1,
                 stopped_early=training.epochs < self.recipe.train.epochs,
                 seconds=round(training.seconds, 1),
-                discriminant=training.discriminant,
+                discriminant=solved is not None,
             ),
             model=str(self.folder.model),
             calibration=calibration,
@@ -375,9 +378,12 @@ class Run:
             (data.targets, ", ".join(data.targets)),
         )
         learnt = "; ".join(text for names, text in named if names)
-        frames = "all frames" if self.recipe.input.feature in SPECTROGRAMS else "vectors"
-        columns = "one column per beat" if self.recipe.input.sync == "beat" else frames
-        shape = f"{self.recipe.input.feature} {columns}"
+        settings = self.recipe.input
+        frames = "all frames" if settings.feature in SPECTROGRAMS else "vectors"
+        if settings.crop == "random":
+            frames = f"in stretches of {settings.frames} frames"
+        columns = "one column per beat" if settings.sync == "beat" else frames
+        shape = f"{settings.feature} {columns}"
         length = int(data.sources[TRAIN].cached.lengths.mean())
         say(self.console, f"data: {kind}: {sizes}; {learnt}; {shape}, mean length {length}")
         guess = training_seconds(self.recipe, len(data.sources[TRAIN]), length)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras_mir.command_line.progress import in_notebook
 from keras_mir.data.load import TRAIN, VALIDATION, Data
 from keras_mir.fit.callbacks import Checkpoint, EpochLines, StopOnNan, ValidationCorrelation
+from keras_mir.fit.discriminant import GenreHead
 from keras_mir.fit.model import compile_model, finished_model, new_model
 from keras_mir.models.run_folder import RunFolder
 from keras_mir.recipes.recipe import Recipe
@@ -42,14 +43,14 @@ class Training:
         history: A list a metric, one value an epoch, those before a resume included.
         best_epoch: Index of the epoch whose weights the model has.
         seconds: Time spent in this process.
-        discriminant: Whether a linear discriminant took the place of the genre head.
+        head: What became of a genre head that was to be solved; None for another.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
     seconds: float
-    discriminant: bool = False
+    head: GenreHead | None = None
 
     @property
     def epochs(self) -> int:
@@ -161,7 +162,8 @@ def fit(
         batches, per_epoch = training_batches(
             source, settings.batch_size, seed, epochs, recipe.augment, classes, service
         )
-        if recipe.input.feature not in SPECTROGRAMS:
+        # Keras runs several steps at once on one device only.
+        if recipe.input.feature not in SPECTROGRAMS and distribution is None:
             model.steps_per_execution = _steps_at_once(per_epoch, validation, settings.batch_size)
         _fit(
             model,
@@ -175,8 +177,8 @@ def fit(
         )
     history = {name: [epoch[name] for epoch in checkpoint.history] for name in checkpoint.history[0]}
     best = int(np.argmin(history["val_loss"])) if settings.early_stopping else len(checkpoint.history) - 1
-    own, discriminant = finished_model(model, recipe, data, seed)
-    return _recorded(Training(own, history, best, time.perf_counter() - start, discriminant), run)
+    own, head = finished_model(model, recipe, data, seed)
+    return _recorded(Training(own, history, best, time.perf_counter() - start, head), run)
 
 
 def overfit(recipe: Recipe, data: Data, seed: int, run: RunFolder, quiet: bool = False) -> OverfitCheck:

@@ -139,13 +139,15 @@ class Calibration:
 
     Attributes:
         temperature: What its logits are divided by; 1 would leave its probabilities as training made them.
-        clips: Validation clips to fit it by.
+        clips: How many clips it was fitted by.
         error_before: Expected calibration error of the evaluated clips at temperature 1.
+        fitted_by: What one of these clips is.
     """
 
     temperature: float
     clips: int
     error_before: float
+    fitted_by: str = "validation clip"
 
 
 @dataclass(frozen=True)
@@ -498,7 +500,7 @@ class GenreReport(_HeadReport, GenreScores, Circumstances):
             return f"{text}."
         return (
             f"{text}, {number(done.error_before)} before the probabilities were calibrated by a temperature "
-            f"of {number(done.temperature)}, fitted on {counted(done.clips, 'validation clip')}."
+            f"of {number(done.temperature)}, fitted on {counted(done.clips, done.fitted_by)}."
         )
 
     def frame(self) -> pd.DataFrame:

@@ -93,7 +93,7 @@ OUR_RECIPES = (
     _lstm("lstm-beat-mel", "bidirectional LSTM over one mel column per beat", _BEAT_MEL),
     _lstm(
         "lstm-mel",
-        "the same over every frame, in stretches of 6 s",
+        "the same over frames, in stretches of 6 s",
         _STRETCHES,
     ),
     _lstm(
@@ -159,7 +159,7 @@ OUR_RECIPES = (
         "musicnn-tuned",
         "musicnn with its last dense layer trained as well",
         "musicnn-mtt",
-        model=replace(_HEAD, kind="musicnn", l2=1e-3),
+        model=replace(_HEAD, kind="musicnn", l2=1e-3, discriminant=0.0),
         train=replace(_HEAD_TRAINING, learning_rate=1e-4, schedule="constant"),
     ),
     _small_cnn("small-cnn-tags", "small-cnn for tags, several per clip", task=_TAGS),

@@ -63,8 +63,9 @@ def _label_smoothing(recipe: Recipe) -> Span | None:
     return None if recipe.task.task == "affect" else Span(0.0, 0.3, step=0.02)  # numbers have no classes
 
 
-def _discriminant(recipe: Recipe) -> Span | None:
-    return Span(0.02, 0.9, log=True) if "genre" in recipe.task.tasks else None
+def _discriminant(recipe: Recipe) -> Choice | None:
+    """With 0 the trained head, for which alone the training's settings count."""
+    return Choice(("0", "0.05", "0.1", "0.2", "0.4")) if "genre" in recipe.task.tasks else None
 
 
 # By setting; None where a recipe has nothing that it would change. Those of the model are varied where its

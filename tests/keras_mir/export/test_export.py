@@ -264,7 +264,7 @@ def test_a_run_in_half_precision_is_exported_in_float32(
     monkeypatch.chdir(tmp_path)
     model = small.make_run(tmp_path / "run", "mixed_float16")
     monkeypatch.setattr(savedmodel, "card_of", lambda name, *_: f"# {name}\n")
-    status, lines, errors = export("run", "--format", "savedmodel")
+    status, lines, errors = export("run")
     assert (status, errors) == (0, "")
     path = Path("saved_models/lstm-of-a-run/1")
     assert lines == [f"export  {path}"]

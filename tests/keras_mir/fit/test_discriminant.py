@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
@@ -63,13 +66,17 @@ def source(tmp_path, rng):
     return make
 
 
-@pytest.fixture
-def model():
+def build(**changes):
     keras.utils.set_random_seed(0)
-    settings = ModelSettings(kind="vectors", normalise="none", statistics=("mean",))
+    settings = ModelSettings(**{"kind": "vectors", "normalise": "none", "statistics": ("mean",)} | changes)
     return build_model(
         settings, bands=SIZE, time=None, classes=CLASSES, targets=(), spec=SPEC, feature="vectors"
     )
+
+
+@pytest.fixture
+def model():
+    return build()
 
 
 def answers(model, values):
@@ -88,49 +95,83 @@ def test_it_is_scikit_learns(rng, counts, size):
 
 
 @pytest.mark.parametrize("balanced", [False, True])
-def test_a_model_answers_as_scikit_learn_does_but_for_a_temperature(model, source, rng, balanced):
+def test_a_model_answers_as_scikit_learn_does(model, source, rng, balanced):
     training, values = source((16, 8, 5))
     asked, _ = drawn(rng, (9, 9, 9))
-    assert solve_genre_head(model, training, SHRINKAGE, balanced, seed=0)
+    head = solve_genre_head(model, training, SHRINKAGE, balanced=balanced)
+    assert (head.kept, head.clips) == ("", 29)
     counts = np.array([16, 8, 5])
     shares = np.full(3, 1 / 3) if balanced else counts / counts.sum()
-    expected = scikit_learns(values, training.labels["genre"], shares).predict_log_proba(asked)
-    found = np.log(answers(model, asked))
-    # A temperature divides the differences between logarithms, all by the same.
-    differences, theirs = np.diff(found, axis=1).ravel(), np.diff(expected, axis=1).ravel()
-    temperature = np.median(theirs / differences)
-    np.testing.assert_allclose(differences * temperature, theirs, rtol=1e-2, atol=1e-2)
-    assert temperature > 1.2, "so few clips make it surer than it is right"
+    expected = scikit_learns(values, training.labels["genre"], shares).predict_proba(asked)
+    np.testing.assert_allclose(answers(model, asked), expected, rtol=1e-2, atol=1e-5)
 
 
-def test_its_probabilities_mean_what_they_say(model, source, rng):
-    training, values = source((13, 13, 13))
+def test_its_temperature_makes_probabilities_mean_what_they_say(model, source, rng):
+    training, _ = source((13, 13, 13))
     asked, labels = drawn(rng, (300, 300, 300))
-    solve_genre_head(model, training, SHRINKAGE, balanced=False, seed=0)
-    raw = scikit_learns(values, training.labels["genre"], None).predict_log_proba(asked)
+    head = solve_genre_head(model, training, SHRINKAGE)
+    assert head.temperature > 1.2, "so few clips make it surer than it is right"
     rows = np.arange(len(labels))
-    loss = -np.log(answers(model, asked))[rows, labels].mean()
-    assert loss < -log_softmax(raw, axis=1)[rows, labels].mean() - 0.1
-    assert loss < np.log(3), "and better than knowing nothing"
+    before = -np.log(answers(model, asked))[rows, labels].mean()
+    model.get_layer("genre").temperature.assign(head.temperature)
+    after = -np.log(answers(model, asked))[rows, labels].mean()
+    assert after < before - 0.1
+    assert after < np.log(3), "and better than knowing nothing"
+
+
+def test_the_temperature_is_of_groups_that_were_left_out(model, source):
+    """Each clip is there thrice: one of the three left out alone is known by the two others."""
+    training, _ = source((13, 13, 13))
+    kept = np.tile(np.arange(0, 39, 3), 3)
+    thrice = replace(
+        training, cached=training.cached.take(kept), labels={"genre": training.labels["genre"][kept]}
+    )
+    alone, together = (
+        solve_genre_head(model, thrice, SHRINKAGE, groups=groups)
+        for groups in (None, pd.Series([f"song{row}" for row in kept]))
+    )
+    assert (alone.kept, together.kept) == ("", "")
+    assert together.temperature > 1.5 * alone.temperature
 
 
 def test_only_clips_with_a_genre_count(model, source, rng):
     training, values = source((12, 12, 12), unlabelled=10)
     asked, _ = drawn(rng, (9, 9, 9))
-    assert solve_genre_head(model, training, SHRINKAGE, balanced=False, seed=0)
+    assert solve_genre_head(model, training, SHRINKAGE).clips == 26
     found = answers(model, asked).argmax(axis=1)
     labels = training.labels["genre"][10:]
     shares = np.bincount(labels) / len(labels)
     np.testing.assert_array_equal(found, scikit_learns(values[10:], labels, shares).predict(asked))
 
 
-@pytest.mark.parametrize("counts", [(14, 13, 13), (20, 10, 1)], ids=["many clips", "a class of one"])
-def test_the_trained_head_stays(model, source, counts):
+@pytest.mark.parametrize(
+    ("counts", "groups", "why"),
+    [
+        ((14, 13, 13), None, "40 clips with a genre are no fewer than its 40 inputs"),
+        ((20, 10, 1), None, "a class has a single clip"),
+        (
+            (12, 12, 12),
+            lambda labels: labels,
+            "clips of a class cannot be left out in 5 folds that divide no group",
+        ),
+    ],
+    ids=["many clips", "a class of one clip", "a class of one group"],
+)
+def test_the_trained_head_stays(model, source, counts, groups, why):
     before = model.get_layer("logits").get_weights()
     training, _ = source(counts)
-    assert not solve_genre_head(model, training, SHRINKAGE, balanced=False, seed=0)
+    given = groups and pd.Series(groups(training.labels["genre"]).astype(str))
+    assert solve_genre_head(model, training, SHRINKAGE, groups=given).kept == why
     for old, new in zip(before, model.get_layer("logits").get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("settings", [{"hidden": 60}, {"statistics": ("mean", "attention")}], ids=str)
+def test_what_has_learnt_from_the_clips_cannot_leave_them_out(source, settings):
+    training, _ = source((9, 9, 9))
+    assert solve_genre_head(build(**settings), training, SHRINKAGE).kept.startswith(
+        "layers before it have learnt"
+    )
 
 
 def test_clips_that_are_all_alike_leave_finite_weights(rng):
@@ -153,19 +194,44 @@ def folder(tmp_path, rng):
     return tmp_path / "vectors"
 
 
-@pytest.mark.parametrize("shrinkage", [0.2, 0.0])
-def test_a_run_says_whose_head_its_model_has(folder, tmp_path, capsys, shrinkage):
-    options = {"epochs": 2, "baseline": False, "discriminant": shrinkage}
-    model = km.train("vectors", folder, out=tmp_path / "run", **options)
-    solved = bool(shrinkage)
+def sentences(text):
+    return " ".join(text.split())
+
+
+def test_a_run_says_whose_head_its_model_has(folder, tmp_path, capsys):
+    model = km.train("vectors", folder, out=tmp_path / "run", epochs=2, baseline=False)
     line = "genre head: a linear discriminant of 39 training clips instead of the trained one"
-    assert (line in " ".join(capsys.readouterr().out.split())) == solved
-    assert model.report.training.discriminant == solved
-    sentence = "Then a linear discriminant of the training clips took the place of the genre head."
-    assert (sentence in model_card("songs", model.description, {})) == solved
+    assert line in sentences(capsys.readouterr().out)
+    assert model.report.training.discriminant
+    done = model.report.calibration
+    assert (done.clips, done.fitted_by) == (39, "left-out training clip")
+    assert float(model.keras.get_layer("genre").temperature) == pytest.approx(done.temperature)
+    card = model_card("songs", model.description, {})
+    assert "Then a linear discriminant of the training clips took the place of the genre head." in card
+    assert "fitted on 39 left-out training clips." in sentences(card)
     again = km.load(tmp_path / "run").keras.get_layer("logits").get_weights()
     for saved, ours in zip(again, model.keras.get_layer("logits").get_weights(), strict=True):
         np.testing.assert_array_equal(saved, ours)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"discriminant": 0.0}, ""),
+        (
+            {"hidden": 4},
+            "genre head: the trained one, for layers before it have learnt from the same clips",
+        ),
+    ],
+    ids=["not asked for", "not possible"],
+)
+def test_a_run_says_why_the_trained_head_stays(folder, tmp_path, capsys, settings, line):
+    model = km.train("vectors", folder, out=tmp_path / "run", epochs=1, baseline=False, **settings)
+    said = sentences(capsys.readouterr().out)
+    assert line in said
+    assert ("genre head" in said) == bool(line)
+    assert not model.report.training.discriminant
+    assert model.report.calibration is None
 
 
 @pytest.mark.parametrize("shrinkage", [-0.1, 1.0, float("nan")])

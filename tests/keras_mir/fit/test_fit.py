@@ -118,6 +118,7 @@ def test_without_validation_clips_it_trains_on_all_to_the_last_epoch(course_data
         "best_epoch": 3,
         "stopped_early": False,
         "seconds": 0,
+        "discriminant": False,
     }
     assert report["calibration"] is None
     assert (tmp_path / "run" / "history.csv").read_text().splitlines()[0] == "epoch,accuracy,loss"

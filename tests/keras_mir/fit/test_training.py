@@ -214,10 +214,9 @@ def test_a_backbone_that_is_not_there_is_refused(course_data, tmp_path):
         fit(recipe, prepared(course_data, tmp_path, recipe), run_folder(tmp_path / "run"), seed=0)
 
 
-@pytest.mark.slow
-def test_two_devices_train_in_step(course_data, tmp_path):
-    """MirroredStrategy over two logical CPUs, in a process of its own: devices are set at its start."""
-    script = textwrap.dedent(
+def on_two_devices(script):
+    """What a script prints last, on two logical CPUs: devices are set at the start of a process."""
+    start = textwrap.dedent(
         f"""
         import sys
         sys.path[:0] = [{str(REPOSITORY)!r}]
@@ -225,6 +224,19 @@ def test_two_devices_train_in_step(course_data, tmp_path):
         import tensorflow as tf
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        """
+    )
+    whole = start + textwrap.dedent(script)
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_two_devices_train_in_step(course_data, tmp_path):
+    """MirroredStrategy over both."""
+    losses = on_two_devices(
+        f"""
         from keras_mir.data.load import load_data
         from keras_mir.recipes.named import named_recipe
         from keras_mir.models.run_folder import RunFolder
@@ -235,10 +247,29 @@ def test_two_devices_train_in_step(course_data, tmp_path):
         data = load_data(load_course(Path({str(course_data)!r}), "genre", True), recipe, folder)
         run = RunFolder(folder)
         training = fit(recipe, data, run, seed=0, devices=("CPU:0", "CPU:1"))
-        print("losses", *training.history["loss"])
+        print(*training.history["loss"])
         """
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    losses = [float(word) for word in done.stdout.splitlines()[-1].split()[1:]]
-    assert losses[-1] < losses[0]
+    ).split()
+    assert float(losses[-1]) < float(losses[0])
+
+
+@pytest.mark.slow
+def test_a_head_trains_on_two_devices(tmp_path):
+    """Of a head several steps run at once, which Keras does on one device only."""
+    rng, vectors, labels = np.random.default_rng(0), tmp_path / "vectors", ["id,genre"]
+    vectors.mkdir()
+    for row in range(32):
+        np.save(vectors / f"{row}.npy", rng.normal(size=(2, 6)).astype(np.float32) + row % 2)
+        labels.append(f"{row},{('Jazz', 'Metal')[row % 2]}")
+    (vectors / "labels.csv").write_text("\n".join(labels))
+    losses = on_two_devices(
+        f"""
+        from keras_mir.fit.run import Run
+        run = Run("vectors", {str(vectors)!r}, out={str(tmp_path / "run")!r}, devices=("CPU:0", "CPU:1"),
+            epochs=4, batch_size=8, discriminant=0.0, baseline=False, jobs=1)
+        run.train()
+        import pandas
+        print(*pandas.read_csv({str(tmp_path / "run" / "history.csv")!r}).loss)
+        """
+    ).split()
+    assert float(losses[-1]) < float(losses[0])

@@ -190,7 +190,13 @@ def test_context_is_kept_and_made_json():
     assert report["seed"] == 7
     assert report["split"]["sizes"] == {"train": 20, "test": 6}
     assert report["recipe"] == {"name": "cnn", "train": {"epochs": 30, "learning_rate": None}}
-    assert report["training"] == {"epochs": 16, "best_epoch": 12, "stopped_early": True, "seconds": 4.5}
+    assert report["training"] == {
+        "epochs": 16,
+        "best_epoch": 12,
+        "stopped_early": True,
+        "seconds": 4.5,
+        "discriminant": False,
+    }
     assert report["dataset"] == {"name": "my-music", "synthetic": False, "licence": "CC0"}
     assert report_to_dict(genre_report(replace(CONTEXT, training=None)))["training"] is None
 
