@@ -30,7 +30,7 @@ from pipelines.datasets.labels import read_label_table
 from pipelines.errors import ArgumentError, UserError
 
 MORE_NEEDED = ("vectors", "transfer-cnn", "transfer-cnn-beat-mel")  # than a folder of music
-SAME = ("affect-cnn", "affect-cnn-beat-mel")  # as multitask-cnn and multitask-cnn-beat-mel, given one target
+SAME = {"affect-cnn": "multitask-cnn", "affect-cnn-beat-mel": "multitask-cnn-beat-mel"}  # but for targets
 MEASURED = tuple(each.name for each in OUR_RECIPES if each.name not in (*MORE_NEEDED, *SAME))
 ALIKE, ALIKE_RECIPES = "alike", ("small-cnn", "cnn-beat-mel")
 _NETWORK = "musicnn-mtt"

@@ -21,6 +21,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -319,6 +320,20 @@ def test_measurements_are_those_of_the_results():
         ]
         assert table == expected, page
     assert len(results.in_short(entries)) == len(results.IN_SHORT)
+
+
+def test_the_tables_of_recognition_have_every_recipe_of_ours():
+    from benchmarks.recognition import MEASURED, MORE_NEEDED, SAME
+    from keras_mir.recipes.named import OUR_RECIPES, RECIPES
+
+    page = (ROOT / "docs/measurements.md").read_text(encoding="utf-8").partition("### Which vectors")[0]
+    assert set(re.findall(r"^\| `([\w-]+)`", page, re.M)) == set(MEASURED)
+    assert {each.name for each in OUR_RECIPES} == {*MEASURED, *MORE_NEEDED, *SAME}
+    for name, other in SAME.items():
+        assert f"`{name}`" in page
+        assert replace(RECIPES[name], name="", description="") == replace(
+            RECIPES[other], name="", description=""
+        )
 
 
 def test_every_layer_has_a_section_and_a_picture():
