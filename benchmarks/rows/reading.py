@@ -72,6 +72,6 @@ ROWS = (
     _epoch("all frames", _ALL_FRAMES),
     _epoch("by beat", _BY_BEAT),
     _input_of("lstm-beat-mel", epochs=4, rounds=15),
-    _input_of("lstm-mel"),
-    _input_of("cnn"),
+    _input_of("lstm-mel", epochs=4),
+    _input_of("cnn", epochs=4),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from keras_mir.recipes.recipe import Recipe
 
 _START = 10.0  # seconds before the first batch and after the last
-_STOPS_AFTER = 0.5  # of the epochs, as a guess, where training may stop early
+_STOPS_AFTER = 0.7  # of the epochs, as a guess, where training may stop early
+_ASKED = 0.3  # what a validation clip takes, of the time that it would take to learn from it
 
 
 def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
@@ -16,10 +17,12 @@ def training_seconds(recipe: Recipe, clips: int, steps: int) -> float:
         clips: Training clips.
         steps: Length of a clip, in frames, beats or vectors, as the recipe's feature has them.
     """
-    train = recipe.train
+    train, whole = recipe.train, steps
     clips = min(clips, recipe.split.limit or clips)
     if isinstance(recipe.input.frames, int):
         steps = min(steps, recipe.input.frames)
+    held_out = recipe.split.validation / (1.0 - recipe.split.validation)  # clips for one that is learnt from
+    steps += round(_ASKED * held_out * whole)  # which are heard whole
     batch = steps * recipe.model.architecture.seconds(recipe.model)
     epochs = train.epochs * (_STOPS_AFTER if train.early_stopping else 1.0)
     seen = min(clips, train.overfit_batches * train.batch_size) if train.overfit_batches else clips
