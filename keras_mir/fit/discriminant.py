@@ -27,8 +27,7 @@ from pipelines.source import Source
 
 _FOLDS = 5
 _LEAST_VARIANCE = 1e-6  # within classes, of values that were scaled: clips of a class may be the same
-# Of the logarithm of the temperature: so many values make logits several times too large.
-_EXPECTED = 1.0
+_EXPECTED = 1.0  # of the temperature: so many values make logits several times too large
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def finished_model(
         model: The recipe's, trained.
         recipe: What it was trained by.
         data: What on.
-        seed: Of the order of the clips that a regression or a discriminant is fitted to.
+        seed: Of the order of the clips that a regression is fitted to, and of a discriminant's folds.
 
     Returns:
         The model, and what became of its genre head; None where nothing was to become of it.
