@@ -24,6 +24,7 @@ from pipelines.datasets.base import GENRE
 from pipelines.datasets.splits import fold_numbers
 from pipelines.errors import ArgumentError
 from pipelines.source import Source
+from pipelines.wording import counted
 
 _FOLDS = 5
 _LEAST_VARIANCE = 1e-6  # within classes, of values that were scaled: clips of a class may be the same
@@ -43,6 +44,16 @@ class GenreHead:
     kept: str = ""
     clips: int = 0
     temperature: float = 1.0
+
+    def __str__(self) -> str:
+        if self.kept:
+            return f"the trained one, for {self.kept}"
+        return f"a linear discriminant of {counted(self.clips, 'training clip')} instead of the trained one"
+
+    @property
+    def left_out(self) -> tuple[float, int] | None:
+        """The temperature, and how many clips it was found by; None for the trained head."""
+        return None if self.kept else (self.temperature, self.clips)
 
 
 def solve_genre_head(

@@ -289,10 +289,8 @@ class Run:
                 f"note: {self.service.read_here} examples did not come from the data service in time and "
                 f"were read here; do all its workers run, and see the files?",
             )
-        if (head := training.head) is not None:
-            clips = counted(head.clips, "training clip")
-            solved = f"a linear discriminant of {clips} instead of the trained one"
-            say(self.console, f"genre head: {f'the trained one, for {head.kept}' if head.kept else solved}")
+        if training.head is not None:
+            say(self.console, f"genre head: {training.head}")
         model = self._report(data, training)
         return export_run(model, self.options.export_dir) if self.options.export else model
 
@@ -300,8 +298,7 @@ class Run:
         """Write the model, what it says of itself, pictures and report: from here on nothing can be lost."""
         evaluated = data.sources[data.evaluated_on]
         train, validation = data.sources[TRAIN], data.sources.get(VALIDATION)
-        solved = training.head if training.head and not training.head.kept else None
-        left_out = (solved.temperature, solved.clips) if solved else None
+        left_out = training.head.left_out if training.head else None
         calibration = calibrate(training.model, validation, evaluated, left_out)
         thresholds = fit_thresholds(training.model, data.tags, validation, train)
         outputs = predict_source(training.model, evaluated)
@@ -330,7 +327,7 @@ class Run:
                 best_epoch=training.best_epoch + 1,
                 stopped_early=training.epochs < self.recipe.train.epochs,
                 seconds=round(training.seconds, 1),
-                discriminant=solved is not None,
+                discriminant=left_out is not None,
             ),
             model=str(self.folder.model),
             calibration=calibration,

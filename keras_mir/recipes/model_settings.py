@@ -169,8 +169,7 @@ class ModelSettings:
             `sigmoid` where all training values are from 0 to 1, else `linear`.
         discriminant: After the training, put a linear discriminant with this shrinkage of its covariance in
             the place of the genre head, where training clips are fewer than the head has inputs and nothing
-            before it is trained; what the training's settings change then is not the answers. 0 keeps the
-            trained head.
+            before it is trained; the training's settings then change no answer. 0 keeps the trained head.
         masks: Leave padded frames out. False reads them as music, the paper's way.
     """
 
